@@ -1,0 +1,96 @@
+//! What came back from a worker, and whether it was the worker's own word.
+//!
+//! An answer is the worker's own when a `grpc-status` really came over the wire. tonic makes statuses up for
+//! everything else (an HTML page of a front end, a stream cut short, a refused connection), and a status that it made
+//! up must never move a file.
+
+use std::{fmt, time::Duration};
+
+use brigade_proto::v1::ProcessResponse;
+use tonic::Code;
+
+/// What came back.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// The worker's own word.
+    Worker(Box<WorkerAnswer>),
+    /// The call failed on its way: it says nothing about the object.
+    Way(Way),
+    /// Our own timer for this object ran out after this long.
+    TimedOut(Duration),
+}
+
+/// The worker's own word.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkerAnswer {
+    /// The status that came over the wire.
+    pub code: Code,
+    /// The worker's message; empty when it accepted the object.
+    pub message: String,
+    /// When the worker wants to be asked again (`google.rpc.RetryInfo`, `Retry-After`).
+    pub retry_after: Option<Duration>,
+    /// What it did; the default unless the code is OK.
+    pub response: ProcessResponse,
+}
+
+/// How a call failed on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// No connection: refused, DNS, TLS. The request was not sent.
+    Connect(String),
+    /// The connection or the stream broke before any response: the worker may have done the work.
+    Reset(String),
+    /// An HTTP status of something before the worker, without a `grpc-status`.
+    Http {
+        /// The HTTP status code.
+        status: u16,
+        /// Its `Retry-After`, when there was one in seconds.
+        retry_after: Option<Duration>,
+    },
+    /// A 200 that ended without `grpc-status`, or whose message could not be read: the worker may have done the work.
+    CutShort(String),
+    /// We could not get a token to ask with.
+    Identity {
+        /// What was tried and how to mend it.
+        message: String,
+        /// Whether it can heal by itself, such as a metadata server that answers 503.
+        transient: bool,
+    },
+}
+
+impl Answer {
+    /// The worker accepted the object.
+    pub fn ok(response: ProcessResponse) -> Self {
+        Self::Worker(Box::new(WorkerAnswer {
+            code: Code::Ok,
+            message: String::new(),
+            retry_after: None,
+            response,
+        }))
+    }
+
+    /// The worker answered with this status.
+    pub fn status(code: Code, message: impl Into<String>) -> Self {
+        Self::Worker(Box::new(WorkerAnswer {
+            code,
+            message: message.into(),
+            retry_after: None,
+            response: ProcessResponse::default(),
+        }))
+    }
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(why) => write!(f, "cannot connect to the worker: {why}"),
+            Self::Reset(why) => write!(f, "the connection broke before an answer: {why}"),
+            Self::Http { status, .. } => write!(
+                f,
+                "HTTP {status} from something before the worker (there was no grpc-status)"
+            ),
+            Self::CutShort(why) => write!(f, "the answer was cut short: {why}"),
+            Self::Identity { message, .. } => write!(f, "no ID token for the worker: {message}"),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The Bucket Brigade contract: protobuf messages, gRPC services and their descriptors.
+//!
+//! Everything here is generated from `proto/brigade/v1/*.proto`, whose comments are the documentation. Messages
+//! also implement serde's traits with the proto3 JSON mapping, for the HTTP routes.
+
+/// Version 1 of the contract, protobuf package `brigade.v1`.
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    reason = "generated code"
+)]
+pub mod v1 {
+    tonic::include_proto!("brigade.v1");
+    include!(concat!(env!("OUT_DIR"), "/brigade.v1.serde.rs"));
+}
+
+/// The encoded `FileDescriptorSet` of the contract, for gRPC server reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] =
+    include_bytes!(concat!(env!("OUT_DIR"), "/brigade_descriptor.bin"));
+
+mod key;

@@ -1,0 +1,1 @@
+//! The poller of Bucket Brigade: scan, dispatch, verdict, settle, report.

@@ -1,0 +1,187 @@
+//! What can go wrong with a storage call, as questions that a caller asks.
+
+use std::{error::Error as StdError, fmt, time::Duration};
+
+use crate::object::ObjectRef;
+
+/// The result of a storage call.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A storage call that failed.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    operation: Operation,
+    bucket: String,
+    name: String,
+    detail: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// A page of a listing.
+    List,
+    /// Metadata of one object.
+    Get,
+    /// An upload.
+    Create,
+    /// A change of metadata.
+    Update,
+    /// A rename within a bucket.
+    Move,
+    /// One step of a copy into another bucket.
+    Rewrite,
+    /// A deletion.
+    Delete,
+    /// A download.
+    Read,
+}
+
+/// Why it failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// No such object, or not that generation of it.
+    NotFound,
+    /// No such bucket.
+    NoBucket,
+    /// A generation condition did not hold: HTTP 412, gRPC FAILED_PRECONDITION or ALREADY_EXISTS.
+    Precondition,
+    /// A hold or a retention policy forbids it.
+    Held,
+    /// The caller's identity may not do this.
+    PermissionDenied,
+    /// There is no usable identity.
+    Unauthenticated,
+    /// The request itself is wrong; repeating it cannot help.
+    Invalid,
+    /// Refused for now and certainly not applied; `retry_after` is the service's own wish.
+    Busy {
+        /// How long the service asked to wait.
+        retry_after: Option<Duration>,
+    },
+    /// No answer, or one that leaves open whether the call was applied: resets, timeouts, 5xx.
+    Unknown,
+}
+
+impl Error {
+    /// An error of `operation` on one object; an empty name means the bucket itself.
+    pub fn new(
+        kind: Kind,
+        operation: Operation,
+        bucket: impl Into<String>,
+        name: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            operation,
+            bucket: bucket.into(),
+            name: name.into(),
+            detail: detail.into(),
+            source: None,
+        }
+    }
+
+    /// Keeps what caused it.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Why it failed.
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// What was asked for.
+    pub fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// The object, or that generation of it, is not there.
+    pub fn is_not_found(&self) -> bool {
+        self.kind == Kind::NotFound
+    }
+
+    /// A generation condition did not hold.
+    pub fn is_precondition(&self) -> bool {
+        self.kind == Kind::Precondition
+    }
+
+    /// A hold or a retention policy forbids it.
+    pub fn is_held(&self) -> bool {
+        self.kind == Kind::Held
+    }
+
+    /// The call may have been applied although it failed: look before doing it again.
+    pub fn is_ambiguous(&self) -> bool {
+        self.kind == Kind::Unknown
+    }
+
+    /// Heals with time and no human action.
+    pub fn is_transient(&self) -> bool {
+        matches!(self.kind, Kind::Busy { .. } | Kind::Unknown)
+    }
+
+    /// Somebody has to mend a setting, a role or a bucket before it can work, for any object.
+    pub fn needs_mending(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::NoBucket | Kind::PermissionDenied | Kind::Unauthenticated
+        )
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = ObjectRef {
+            bucket: &self.bucket,
+            name: &self.name,
+        };
+        write!(f, "cannot {} {at}: {}", self.operation, self.kind)?;
+        if !self.detail.is_empty() {
+            write!(f, " ({})", crate::object::escape(&self.detail))?;
+        }
+        Ok(())
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|e| e as _)
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::List => "list",
+            Self::Get => "look at",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Move => "move",
+            Self::Rewrite => "copy",
+            Self::Delete => "delete",
+            Self::Read => "read",
+        })
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotFound => "there is no such object, or not that generation of it",
+            Self::NoBucket => "there is no such bucket; create it or correct the setting",
+            Self::Precondition => "it changed meanwhile",
+            Self::Held => "a hold or a retention policy forbids it",
+            Self::PermissionDenied => "permission denied; grant the service account the role",
+            Self::Unauthenticated => "no usable credentials",
+            Self::Invalid => "the request is not valid",
+            Self::Busy { .. } => "the service is busy",
+            Self::Unknown => "no clear answer",
+        })
+    }
+}
