@@ -1,0 +1,21 @@
+# The system on this machine, once over the samples.
+run:
+    cargo run -- dev --once
+
+# The system on this machine until Ctrl-C.
+dev:
+    cargo run -- dev
+
+# Every test.
+test:
+    cargo test --workspace
+
+# What CI lints.
+lint:
+    cargo fmt --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    buf lint
+
+# Everything CI runs.
+ci:
+    bash .ci/run
