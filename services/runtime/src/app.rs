@@ -1,0 +1,42 @@
+//! One router of many: the service's own routes and reflection behind the guard, health before it.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    http::{HeaderValue, Request, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::guard::{Guard, GuardLayer};
+
+/// Joins a service's routes with its health. Everything but health is behind the guard, unknown paths too: who is not
+/// let in learns nothing of what there is.
+pub fn assemble(routes: Router, reflection: Router, health: Router, guard: Arc<Guard>) -> Router {
+    let guarded = routes
+        .reset_fallback()
+        .merge(reflection.reset_fallback())
+        .fallback(unknown)
+        .layer(CatchPanicLayer::new())
+        .layer(GuardLayer::new(guard));
+    guarded.merge(health.reset_fallback())
+}
+
+/// No such route, said in the caller's own protocol.
+async fn unknown(request: Request<axum::body::Body>) -> Response {
+    if is_grpc(request.headers()) {
+        tonic::Status::unimplemented(format!("there is no method {}", request.uri().path())).into_http()
+    } else {
+        (StatusCode::NOT_FOUND, "no such route\n").into_response()
+    }
+}
+
+/// Whether a request speaks gRPC: its content type is `application/grpc`, alone or with a suffix.
+pub(crate) fn is_grpc(headers: &axum::http::HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .map(HeaderValue::as_bytes)
+        .and_then(|content_type| content_type.strip_prefix(b"application/grpc"))
+        .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+}

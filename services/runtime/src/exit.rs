@@ -1,0 +1,72 @@
+//! How a command ends: the exit code, and what it says to a person.
+
+use std::{fmt, process::ExitCode};
+
+/// Exit codes, by the BSD `sysexits(3)` where one fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Done, but not all as asked.
+    Partly = 1,
+    /// `EX_USAGE`: a wrong flag or setting.
+    Usage = 64,
+    /// `EX_UNAVAILABLE`: something needed is unreachable.
+    Unavailable = 69,
+    /// `EX_NOPERM`: credentials or permission.
+    Permission = 77,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// A command that could not do its work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// What failed, on what, and why.
+    pub message: String,
+    /// What to do; empty when the message says it.
+    pub mend: String,
+}
+
+impl Failure {
+    /// A wrong flag or setting.
+    pub fn usage(message: impl fmt::Display, mend: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message, mend)
+    }
+
+    /// Something needed is unreachable.
+    pub fn unavailable(message: impl fmt::Display, mend: impl Into<String>) -> Self {
+        Self::new(Exit::Unavailable, message, mend)
+    }
+
+    /// Credentials or permission.
+    pub fn permission(message: impl fmt::Display, mend: impl Into<String>) -> Self {
+        Self::new(Exit::Permission, message, mend)
+    }
+
+    fn new(exit: Exit, message: impl fmt::Display, mend: impl Into<String>) -> Self {
+        Self { exit, message: message.to_string(), mend: mend.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.message)?;
+        if !self.mend.is_empty() {
+            write!(f, "\n  fix: {}", self.mend)?;
+        }
+        Ok(())
+    }
+}
+
+impl From<crate::settings::SettingsError> for Failure {
+    fn from(error: crate::settings::SettingsError) -> Self {
+        Self::usage(error, "")
+    }
+}

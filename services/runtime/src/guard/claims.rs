@@ -1,0 +1,115 @@
+//! The claims of an ID token: every one required, each of its exact type.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+use super::{error::Refusal, mode::GuardSettings};
+
+/// How far two clocks may be apart, in seconds.
+const SKEW: i64 = 30;
+/// Google's tokens live for an hour, in seconds.
+const MAX_LIFETIME: i64 = 24 * 3600;
+
+/// Who called, as its token says. Handlers find it in the request's extensions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The service account's email.
+    pub email: String,
+    /// Its stable number.
+    pub subject: String,
+}
+
+/// The payload. serde refuses a claim that appears twice, a number that is not whole or too large, and a type that is
+/// not the claim's own.
+#[derive(Debug, Deserialize)]
+pub(super) struct Claims {
+    iss: String,
+    aud: Audience,
+    sub: String,
+    exp: i64,
+    iat: i64,
+    #[serde(default, deserialize_with = "whole")]
+    nbf: Option<i64>,
+    email: Option<String>,
+    email_verified: Option<bool>,
+}
+
+/// One audience, or several of which one has to be ours (RFC 7519, section 4.1.3).
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Several(Vec<String>),
+}
+
+/// A number; null counts as a wrong type and not as absent.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let number = i64::deserialize(deserializer)?;
+    if number < 0 { Err(D::Error::custom("negative")) } else { Ok(Some(number)) }
+}
+
+impl Claims {
+    pub(super) fn parse(payload: &[u8]) -> Result<Self, Refusal> {
+        serde_json::from_slice(payload)
+            .map_err(|_| Refusal::Unauthenticated("the token's claims are not those of an ID token"))
+    }
+
+    /// Whether these claims let their bearer in at `now`, in seconds since 1970.
+    pub(super) fn check(self, settings: &GuardSettings, now: i64) -> Result<Caller, Refusal> {
+        if !settings.issuers.contains(&self.iss) {
+            return Err(Refusal::Unauthenticated("the token's issuer is not accepted"));
+        }
+        if !self.is_for(&settings.audiences) {
+            return Err(Refusal::Unauthenticated("the token is for another audience"));
+        }
+        self.check_times(now)?;
+        if self.sub.is_empty() {
+            return Err(Refusal::Unauthenticated("the token has no subject"));
+        }
+        let (Some(email), Some(true)) = (self.email, self.email_verified) else {
+            return Err(Refusal::Unauthenticated("the token has no verified email"));
+        };
+        if !settings.allowed_callers.contains(&email) {
+            return Err(Refusal::Denied("the caller is not one of the allowed ones"));
+        }
+        Ok(Caller { email, subject: self.sub })
+    }
+
+    fn is_for(&self, audiences: &[String]) -> bool {
+        match &self.aud {
+            Audience::One(aud) => audiences.contains(aud),
+            Audience::Several(several) => several.iter().any(|aud| audiences.contains(aud)),
+        }
+    }
+
+    fn check_times(&self, now: i64) -> Result<(), Refusal> {
+        if self.exp < 0 || self.iat < 0 {
+            return Err(Refusal::Unauthenticated("the token's times are before 1970"));
+        }
+        if now >= self.exp.saturating_add(SKEW) {
+            return Err(Refusal::Unauthenticated("the token is expired"));
+        }
+        if self.iat > now.saturating_add(SKEW) {
+            return Err(Refusal::Unauthenticated("the token is issued in the future"));
+        }
+        if self.nbf.is_some_and(|nbf| nbf > now.saturating_add(SKEW)) {
+            return Err(Refusal::Unauthenticated("the token is not valid yet"));
+        }
+        if self.exp < self.iat || self.exp - self.iat > MAX_LIFETIME {
+            return Err(Refusal::Unauthenticated("the token's lifetime is longer than a day, or negative"));
+        }
+        Ok(())
+    }
+
+    /// When a token with these claims ends to be accepted, in seconds since 1970.
+    pub(super) fn accepted_until(&self) -> i64 {
+        self.exp.saturating_add(SKEW)
+    }
+}
+
+/// Seconds since 1970; 0 for a clock before that, which no token survives.
+pub(super) fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since: Duration| since.as_secs().try_into().unwrap_or(i64::MAX))
+}

@@ -1,0 +1,65 @@
+//! How callers are checked.
+
+use std::str::FromStr;
+
+use url::Url;
+
+/// Google's signing keys, as RFC 7517 sets: the `jwks_uri` of <https://accounts.google.com/.well-known/openid-configuration>.
+pub const GOOGLE_JWKS: &str = "https://www.googleapis.com/oauth2/v3/certs";
+
+/// Both spellings of Google's issuer (AIP-4116).
+pub const GOOGLE_ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
+
+/// How callers are checked. There is no way from one mode to another at run time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The signature and every claim.
+    Verify,
+    /// Not at all; settings allow it on a loopback address only.
+    Off,
+}
+
+impl FromStr for Mode {
+    type Err = &'static str;
+
+    fn from_str(given: &str) -> Result<Self, Self::Err> {
+        match given {
+            "verify" => Ok(Self::Verify),
+            "off" => Ok(Self::Off),
+            "platform" => Err("this version does not trust the platform's check; use verify"),
+            _ => Err(""),
+        }
+    }
+}
+
+/// Who may call, resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuardSettings {
+    /// How callers are checked.
+    pub mode: Mode,
+    /// A token must name one of these, exactly.
+    pub audiences: Vec<String>,
+    /// The token's email must be one of these, exactly.
+    pub allowed_callers: Vec<String>,
+    /// The token's issuer must be one of these, exactly.
+    pub issuers: Vec<String>,
+    /// Where the issuer's keys are.
+    pub jwks_url: Url,
+}
+
+impl GuardSettings {
+    /// No checks.
+    ///
+    /// # Panics
+    ///
+    /// Never: the URL is a constant.
+    pub fn off() -> Self {
+        Self {
+            mode: Mode::Off,
+            audiences: Vec::new(),
+            allowed_callers: Vec::new(),
+            issuers: Vec::new(),
+            jwks_url: Url::parse(GOOGLE_JWKS).expect("Google's JWKS address is a URL"),
+        }
+    }
+}

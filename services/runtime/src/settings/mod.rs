@@ -1,0 +1,15 @@
+//! Settings: parsed before anything starts, with all problems reported at once.
+//!
+//! A setting as given is an `Option<String>` of a clap struct, from a flag or the environment. Resolving it parses it,
+//! and notes a [`Problem`] when that fails; an empty string counts as not given.
+
+mod guard;
+pub mod names;
+mod problems;
+mod server;
+mod unknown;
+
+pub use guard::GuardArgs;
+pub use problems::{Problem, Problems, SettingsError};
+pub use server::{ServerArgs, ServerSettings};
+pub use unknown::check_unknown;

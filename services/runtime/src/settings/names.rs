@@ -1,0 +1,48 @@
+//! One constant for each environment variable, as `docs` and `--help` have them.
+
+/// `gs://bucket/prefix/` that is scanned.
+pub const INBOX: &str = "BRIGADE_INBOX";
+/// Where accepted objects go.
+pub const PROCESSED: &str = "BRIGADE_PROCESSED";
+/// Where refused objects go.
+pub const FAILED: &str = "BRIGADE_FAILED";
+/// The worker's URL.
+pub const WORKER_URL: &str = "WORKER_URL";
+/// The audience of the token sent to the worker.
+pub const WORKER_AUDIENCE: &str = "WORKER_AUDIENCE";
+/// The audiences that this service's callers must ask their tokens for, separated by commas.
+pub const AUDIENCE: &str = "BRIGADE_AUDIENCE";
+/// The emails of the accounts that may call this service, separated by commas.
+pub const ALLOWED_CALLERS: &str = "BRIGADE_ALLOWED_CALLERS";
+/// How this service checks its callers: `verify` or `off`.
+pub const AUTH: &str = "BRIGADE_AUTH";
+/// Where the issuer's signing keys are.
+pub const JWKS_URL: &str = "BRIGADE_JWKS_URL";
+/// The issuers whose tokens are accepted, separated by commas.
+pub const ISSUERS: &str = "BRIGADE_ISSUERS";
+/// The address to listen on.
+pub const BIND: &str = "BRIGADE_BIND";
+/// The port to listen on, as Cloud Run sets it.
+pub const PORT: &str = "PORT";
+/// Objects in flight at once.
+pub const CONCURRENCY: &str = "BRIGADE_CONCURRENCY";
+/// How long the worker may take for one object.
+pub const PROCESS_TIMEOUT: &str = "BRIGADE_PROCESS_TIMEOUT";
+/// How long one poll may take.
+pub const POLL_DEADLINE: &str = "BRIGADE_POLL_DEADLINE";
+/// Objects handed to the worker in one poll.
+pub const MAX_OBJECTS: &str = "BRIGADE_MAX_OBJECTS";
+/// Younger objects are left alone.
+pub const MIN_AGE: &str = "BRIGADE_MIN_AGE";
+/// Which names below the inbox are work.
+pub const MATCH: &str = "BRIGADE_MATCH";
+/// The exec worker's program.
+pub const EXEC: &str = "BRIGADE_EXEC";
+/// Where a worker's outputs go.
+pub const OUTPUT: &str = "BRIGADE_OUTPUT";
+
+/// Every variable of our own that this build knows; another one is a typo.
+pub const KNOWN: &[&str] = &[
+    INBOX, PROCESSED, FAILED, AUDIENCE, ALLOWED_CALLERS, AUTH, JWKS_URL, ISSUERS, BIND, CONCURRENCY, PROCESS_TIMEOUT,
+    POLL_DEADLINE, MAX_OBJECTS, MIN_AGE, MATCH, EXEC, OUTPUT,
+];

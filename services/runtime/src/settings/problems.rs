@@ -1,0 +1,239 @@
+//! Collects what is wrong with the settings, so that one run shows all of it.
+
+use std::{fmt, num::NonZeroUsize, str::FromStr, time::Duration};
+
+/// What is wrong with one setting.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// It has no default and was not given.
+    #[error("{setting} is not set; give {form}, as {} or in the environment", flag(setting))]
+    Missing {
+        /// The environment variable.
+        setting: &'static str,
+        /// What it should look like.
+        form: &'static str,
+    },
+    /// It was given and cannot be used.
+    #[error("{setting} is {given:?}, which is not {form}{}", because(why))]
+    Invalid {
+        /// The environment variable.
+        setting: &'static str,
+        /// What was given.
+        given: String,
+        /// What it should look like.
+        form: &'static str,
+        /// What the parser said; empty when it said nothing of use.
+        why: String,
+    },
+    /// Two settings do not go together.
+    #[error("{setting}: {why}")]
+    Conflict {
+        /// The environment variable.
+        setting: &'static str,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// There is no such setting.
+    #[error("{given} is not a setting of this program{}", suggestion(nearest))]
+    Unknown {
+        /// The environment variable that was found.
+        given: String,
+        /// The setting that was probably meant.
+        nearest: Option<&'static str>,
+    },
+}
+
+/// The flag of a setting: `BRIGADE_POLL_DEADLINE` is `--poll-deadline`.
+fn flag(setting: &str) -> String {
+    let name = setting.strip_prefix("BRIGADE_").unwrap_or(setting);
+    format!("--{}", name.to_ascii_lowercase().replace('_', "-"))
+}
+
+fn because(why: &str) -> String {
+    if why.is_empty() { String::new() } else { format!(": {why}") }
+}
+
+fn suggestion(nearest: &Option<&'static str>) -> String {
+    nearest.map_or_else(
+        || "; remove it, or see --help for those there are".to_owned(),
+        |name| format!("; did you mean {name}?"),
+    )
+}
+
+/// The problems so far.
+#[derive(Debug, Default)]
+pub struct Problems(Vec<Problem>);
+
+/// Every problem of the settings. Nothing was started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingsError(Vec<Problem>);
+
+impl Problems {
+    /// Notes a problem.
+    pub fn push(&mut self, problem: Problem) {
+        self.0.push(problem);
+    }
+
+    /// The error, if there was any problem.
+    pub fn into_result(self) -> Result<(), SettingsError> {
+        if self.0.is_empty() { Ok(()) } else { Err(SettingsError(self.0)) }
+    }
+
+    /// A setting that must be given.
+    pub fn required<T, E: fmt::Display>(
+        &mut self,
+        setting: &'static str,
+        given: Option<&str>,
+        form: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let Some(given) = nonempty(given) else {
+            self.push(Problem::Missing { setting, form });
+            return None;
+        };
+        self.parsed(setting, given, form, parse)
+    }
+
+    /// A setting that may be left out. The outer option is empty when it was given and is wrong.
+    #[allow(clippy::option_option, reason = "left out and wrong are two things")]
+    pub fn optional<T, E: fmt::Display>(
+        &mut self,
+        setting: &'static str,
+        given: Option<&str>,
+        form: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<Option<T>> {
+        match nonempty(given) {
+            None => Some(None),
+            Some(given) => self.parsed(setting, given, form, parse).map(Some),
+        }
+    }
+
+    /// A setting with a default.
+    pub fn or<T, E: fmt::Display>(
+        &mut self,
+        setting: &'static str,
+        given: Option<&str>,
+        default: T,
+        form: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        Some(self.optional(setting, given, form, parse)?.unwrap_or(default))
+    }
+
+    /// A length of time with its unit, such as `90s` or `10m`.
+    pub fn duration(
+        &mut self,
+        setting: &'static str,
+        given: Option<&str>,
+        default: Duration,
+    ) -> Option<Duration> {
+        const FORM: &str = "a time with its unit, such as 90s or 10m";
+        self.or(setting, given, default, FORM, humantime::parse_duration)
+    }
+
+    /// A whole number of at least 1.
+    pub fn count(
+        &mut self,
+        setting: &'static str,
+        given: Option<&str>,
+        default: NonZeroUsize,
+    ) -> Option<usize> {
+        let count = self.or(setting, given, default, "a whole number of at least 1", NonZeroUsize::from_str)?;
+        Some(count.get())
+    }
+
+    fn parsed<T, E: fmt::Display>(
+        &mut self,
+        setting: &'static str,
+        given: &str,
+        form: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        parse(given)
+            .map_err(|error| {
+                self.push(Problem::Invalid {
+                    setting,
+                    given: given.to_owned(),
+                    form,
+                    why: error.to_string(),
+                });
+            })
+            .ok()
+    }
+}
+
+/// A list separated by commas; blanks around its items and empty items do not count.
+pub(super) fn list(given: Option<&str>) -> Vec<String> {
+    given
+        .unwrap_or_default()
+        .split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn nonempty(given: Option<&str>) -> Option<&str> {
+    given.map(str::trim).filter(|given| !given.is_empty())
+}
+
+impl SettingsError {
+    /// The problems, in the order they were met.
+    pub fn problems(&self) -> &[Problem] {
+        &self.0
+    }
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_slice() {
+            [one] => write!(f, "{one}"),
+            all => {
+                write!(f, "{} settings are wrong:", all.len())?;
+                for problem in all {
+                    write!(f, "\n  - {problem}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_reported_at_once_with_its_setting() {
+        let mut problems = Problems::default();
+        let none: Option<u16> = problems.required("BRIGADE_INBOX", Some(" "), "a URI", u16::from_str);
+        assert_eq!(none, None);
+        assert_eq!(problems.duration("BRIGADE_MIN_AGE", Some("soon"), Duration::ZERO), None);
+        let one = NonZeroUsize::MIN;
+        assert_eq!(problems.count("BRIGADE_CONCURRENCY", Some("0"), one), None);
+
+        let text = problems.into_result().unwrap_err().to_string();
+        assert!(text.starts_with("3 settings are wrong:"), "{text}");
+        assert!(text.contains("BRIGADE_INBOX is not set; give a URI, as --inbox"), "{text}");
+        assert!(text.contains("BRIGADE_MIN_AGE is \"soon\", which is not a time"), "{text}");
+        assert!(text.contains("BRIGADE_CONCURRENCY is \"0\""), "{text}");
+    }
+
+    #[test]
+    fn an_empty_value_counts_as_not_given() {
+        let mut problems = Problems::default();
+        let default = Duration::from_secs(5);
+        assert_eq!(problems.duration("BRIGADE_MIN_AGE", Some(""), default), Some(default));
+        assert_eq!(problems.duration("BRIGADE_MIN_AGE", Some("2m"), default), Some(Duration::from_secs(120)));
+        problems.into_result().unwrap();
+    }
+
+    #[test]
+    fn a_list_forgives_blanks() {
+        assert_eq!(list(Some(" a@x , ,b@y,")), ["a@x", "b@y"]);
+        assert!(list(None).is_empty());
+    }
+}
