@@ -4,10 +4,21 @@
 //! everything else (an HTML page of a front end, a stream cut short, a refused connection), and a status that it made
 //! up must never move a file.
 
+mod body;
+mod classify;
+mod layer;
+mod record;
+mod service;
+
 use std::{fmt, time::Duration};
 
 use brigade_proto::v1::ProcessResponse;
 use tonic::Code;
+
+pub use classify::classify;
+pub use layer::RecordLayer;
+pub use record::{Record, Wire, WireError};
+pub use service::Recorder;
 
 /// What came back.
 #[derive(Clone, Debug, PartialEq)]

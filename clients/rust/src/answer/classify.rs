@@ -1,0 +1,70 @@
+//! Whose word an answer is.
+
+use std::time::Duration;
+
+use brigade_proto::v1::ProcessResponse;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+use super::{Answer, Way, WorkerAnswer, record::{Wire, WireError}};
+
+/// The answer that `result` and what arrived on the wire amount to. `budget` is what the call was given.
+///
+/// It is the worker's own when a `grpc-status` came on an HTTP 200 and tonic, which read the rest, agrees with it.
+pub fn classify(result: Result<ProcessResponse, Status>, wire: &Wire, budget: Duration) -> Answer {
+    match (wire.http_status, wire.grpc_status) {
+        (Some(200), Some(number)) => own(result, number),
+        (Some(200), None) => Answer::Way(Way::CutShort(cut(wire))),
+        (Some(status), _) => {
+            Answer::Way(Way::Http { status, retry_after: wire.retry_after })
+        }
+        (None, _) => unanswered(result, wire, budget),
+    }
+}
+
+fn own(result: Result<ProcessResponse, Status>, number: i32) -> Answer {
+    match result {
+        Ok(response) if number == 0 => Answer::ok(response),
+        // tonic reads a number that is no code as UNKNOWN, which the worker did not say.
+        Err(status) if number != 0 && status.code() as i32 == number => worker(&status),
+        Ok(_) => Answer::Way(Way::CutShort(format!("a message came with status {number}"))),
+        Err(status) => Answer::Way(Way::CutShort(format!(
+            "status {number} came, and the answer cannot be read: {}",
+            status.message()
+        ))),
+    }
+}
+
+fn worker(status: &Status) -> Answer {
+    let retry_after = status.get_error_details().retry_info().and_then(|info| info.retry_delay);
+    Answer::Worker(Box::new(WorkerAnswer {
+        code: Code::from(status.code() as i32),
+        message: status.message().to_owned(),
+        retry_after,
+        response: ProcessResponse::default(),
+    }))
+}
+
+fn cut(wire: &Wire) -> String {
+    match &wire.error {
+        Some(WireError::Broken(why) | WireError::Connect(why)) => why.clone(),
+        Some(WireError::TimedOut | WireError::Identity { .. }) | None => {
+            "the response ended without a grpc-status".into()
+        }
+    }
+}
+
+fn unanswered(result: Result<ProcessResponse, Status>, wire: &Wire, budget: Duration) -> Answer {
+    match &wire.error {
+        Some(WireError::Connect(why)) => Answer::Way(Way::Connect(why.clone())),
+        Some(WireError::Broken(why)) => Answer::Way(Way::Reset(why.clone())),
+        Some(WireError::TimedOut) => Answer::TimedOut(budget),
+        Some(WireError::Identity { message, transient }) => {
+            Answer::Way(Way::Identity { message: message.clone(), transient: *transient })
+        }
+        None => Answer::Way(Way::Reset(match result {
+            Ok(_) => "a message came from nowhere".into(),
+            Err(status) => status.message().to_owned(),
+        })),
+    }
+}

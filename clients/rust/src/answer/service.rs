@@ -1,0 +1,81 @@
+//! The service that records.
+
+use std::{
+    error::Error,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower::Service;
+
+use super::{body::RecordedBody, record::Record};
+
+/// Records what the service within answers.
+#[derive(Clone, Debug)]
+pub struct Recorder<S> {
+    inner: S,
+}
+
+impl<S> Recorder<S> {
+    pub(super) fn new(inner: S) -> Self {
+        Self { inner }
+    }
+}
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+impl<S, A, B> Service<Request<A>> for Recorder<S>
+where
+    S: Service<Request<A>, Response = Response<B>, Error: Into<BoxError>>,
+{
+    type Response = Response<RecordedBody<B>>;
+    type Error = BoxError;
+    type Future = Recording<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request<A>) -> Self::Future {
+        // A call that nobody watches is recorded into nothing.
+        let record = request.extensions().get::<Record>().cloned().unwrap_or_default();
+        Recording { call: self.inner.call(request), record }
+    }
+}
+
+pin_project! {
+    /// A call whose answer is being recorded.
+    #[derive(Debug)]
+    pub struct Recording<F> {
+        #[pin]
+        call: F,
+        record: Record,
+    }
+}
+
+impl<F, B, E> Future for Recording<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    E: Into<BoxError>,
+{
+    type Output = Result<Response<RecordedBody<B>>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        Poll::Ready(match ready!(this.call.poll(context)) {
+            Ok(response) => {
+                this.record.head(response.status().as_u16(), response.headers());
+                let record = this.record.clone();
+                Ok(response.map(|body| RecordedBody::new(body, record)))
+            }
+            Err(error) => {
+                let error = error.into();
+                this.record.broken(&*error);
+                Err(error)
+            }
+        })
+    }
+}

@@ -1,0 +1,108 @@
+//! ID tokens from the metadata server of Cloud Run and Compute Engine.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::{Client, Response, StatusCode, redirect::Policy};
+
+use super::{TokenSource, error::Error, token::IdToken};
+
+/// Resolves only on Google's machines.
+const DEFAULT_HOST: &str = "metadata.google.internal";
+/// Absence shows within this time.
+const CONNECT: Duration = Duration::from_secs(2);
+const ANSWER: Duration = Duration::from_secs(3);
+/// A token has about 1 KiB.
+const MAX_BODY: usize = 16 * 1024;
+/// The server's mark, in requests and answers: something else that answers there is not it.
+const FLAVOR: &str = "Metadata-Flavor";
+
+/// The metadata server of this machine.
+#[derive(Clone, Debug)]
+pub struct MetadataServer {
+    host: String,
+    explicit: bool,
+    client: Client,
+}
+
+impl MetadataServer {
+    /// The server at `host` (`GCE_METADATA_HOST`, with a port or without), or at the usual address.
+    ///
+    /// # Panics
+    ///
+    /// Never: a client without TLS settings of its own can always be made.
+    pub fn new(host: Option<&str>) -> Self {
+        let client = Client::builder()
+            .no_proxy()
+            .redirect(Policy::none())
+            .connect_timeout(CONNECT)
+            .timeout(ANSWER)
+            .build()
+            .expect("a client with timeouts alone can be made");
+        let explicit = host.is_some();
+        let host = host.unwrap_or(DEFAULT_HOST);
+        let host = host.strip_prefix("http://").unwrap_or(host).trim_end_matches('/').to_owned();
+        Self { host, explicit, client }
+    }
+
+    async fn ask(&self, audience: &str) -> Result<Response, Error> {
+        let url = format!(
+            "http://{}/computeMetadata/v1/instance/service-accounts/default/identity",
+            self.host
+        );
+        self.client
+            .get(url)
+            // Without the full format the token has no email, which every callee asks for.
+            .query(&[("audience", audience), ("format", "full")])
+            .header(FLAVOR, "Google")
+            .send()
+            .await
+            .map_err(|error| self.missed(&error))
+    }
+
+    /// Nobody there: the last source there is, unless somebody said that there is one.
+    fn missed(&self, error: &reqwest::Error) -> Error {
+        let why = if error.is_timeout() { "no answer in time" } else { "it cannot be reached" };
+        if error.is_connect() && !self.explicit {
+            return Error::NoSource { tried: format!("{} cannot be reached", self.describe()) };
+        }
+        Error::Away { source_name: self.describe(), why: why.into() }
+    }
+
+    fn refused(&self, status: StatusCode) -> Error {
+        let why = match status {
+            StatusCode::NOT_FOUND => " (this instance has no service account)",
+            StatusCode::BAD_REQUEST => " (the audience is not one)",
+            _ => "",
+        };
+        Error::Refused { source_name: self.describe(), status: status.as_u16(), why: why.into() }
+    }
+}
+
+#[async_trait]
+impl TokenSource for MetadataServer {
+    async fn fetch(&self, audience: &str) -> Result<IdToken, Error> {
+        let mut response = self.ask(audience).await?;
+        if response.headers().get(FLAVOR).is_none_or(|flavor| flavor != "Google") {
+            return Err(Error::BadToken {
+                source_name: self.describe(),
+                why: "the answer has no Metadata-Flavor: Google, so something else answered".into(),
+            });
+        }
+        if response.status() != StatusCode::OK {
+            return Err(self.refused(response.status()));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.missed(&error))? {
+            body.extend_from_slice(&chunk);
+            if body.len() > MAX_BODY {
+                break;
+            }
+        }
+        IdToken::parse(&String::from_utf8_lossy(&body), audience, &self.describe())
+    }
+
+    fn describe(&self) -> String {
+        format!("the metadata server at {}", self.host)
+    }
+}

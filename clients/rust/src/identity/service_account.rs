@@ -1,0 +1,150 @@
+//! ID tokens by a service account's key file: a signed assertion, exchanged at the file's own `token_uri`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use async_trait::async_trait;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use gcp_auth::CustomServiceAccount;
+use reqwest::{Client, StatusCode, redirect::Policy};
+use serde::Deserialize;
+use serde_json::json;
+use url::Url;
+
+use super::{TokenSource, audience::is_confidential, error::Error, token::IdToken};
+
+/// RFC 7523, section 2.1.
+const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+/// The longest that Google accepts, in seconds.
+const ASSERTION_LIFE: u64 = 3600;
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// A service account's key file.
+#[derive(Debug)]
+pub struct ServiceAccountFile {
+    path: PathBuf,
+    email: String,
+    key_id: String,
+    token_uri: Url,
+    token_uri_as_given: String,
+    account: CustomServiceAccount,
+    client: Client,
+}
+
+#[derive(Deserialize)]
+struct File {
+    client_email: String,
+    private_key_id: String,
+    token_uri: String,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    id_token: Option<String>,
+}
+
+impl ServiceAccountFile {
+    /// Reads and checks the file. Nothing of its key ever appears in an error.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let json = fs::read_to_string(path).map_err(|error| Error::Unreadable {
+            path: path.to_owned(),
+            why: error.to_string(),
+        })?;
+        let wrong = |why: String| Error::NotServiceAccount { path: path.to_owned(), why };
+        let (file, token_uri) = check(&json).map_err(wrong)?;
+        let account = CustomServiceAccount::from_json(&json)
+            .map_err(|_| wrong("its private_key is not an RSA key in PKCS #8 PEM".into()))?;
+        let client = Client::builder()
+            .redirect(Policy::none())
+            .timeout(ANSWER)
+            .build()
+            .map_err(|error| wrong(format!("no HTTP client: {error}")))?;
+        Ok(Self {
+            path: path.to_owned(),
+            email: file.client_email,
+            key_id: file.private_key_id,
+            token_uri,
+            token_uri_as_given: file.token_uri,
+            account,
+            client,
+        })
+    }
+
+    fn assertion(&self, audience: &str) -> Result<String, Error> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let header = json!({ "alg": "RS256", "typ": "JWT", "kid": self.key_id });
+        let claims = json!({
+            "iss": self.email,
+            "sub": self.email,
+            "aud": self.token_uri_as_given,
+            "iat": now,
+            "exp": now + ASSERTION_LIFE,
+            "target_audience": audience,
+        });
+        let encode = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let signed = format!("{}.{}", encode(&header), encode(&claims));
+        let signature = self.account.signer().sign(signed.as_bytes()).map_err(|_| {
+            Error::NotServiceAccount {
+                path: self.path.clone(),
+                why: "its private_key cannot sign".into(),
+            }
+        })?;
+        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    }
+
+    fn away(&self, error: &reqwest::Error) -> Error {
+        let why = if error.is_timeout() { "no answer in time" } else { "it cannot be reached" };
+        Error::Away { source_name: self.describe(), why: why.into() }
+    }
+}
+
+/// The file's fields, or what is wrong with them in words.
+fn check(json: &str) -> Result<(File, Url), String> {
+    let value: serde_json::Value =
+        serde_json::from_str(json).map_err(|error| format!("it is not JSON (line {})", error.line()))?;
+    match value["type"].as_str() {
+        Some("service_account") => {}
+        Some(other) => {
+            return Err(format!(
+                "its type is {other:?}; an ID token needs a service_account, or the metadata server"
+            ));
+        }
+        None => return Err("it has no type".into()),
+    }
+    let file: File = serde_json::from_value(value)
+        .map_err(|_| "client_email, private_key_id and token_uri are not all there".to_owned())?;
+    let token_uri = Url::parse(&file.token_uri).map_err(|_| "its token_uri is not a URL".to_owned())?;
+    if !is_confidential(&token_uri) {
+        return Err("its token_uri is neither https nor on this machine".into());
+    }
+    Ok((file, token_uri))
+}
+
+#[async_trait]
+impl TokenSource for ServiceAccountFile {
+    async fn fetch(&self, audience: &str) -> Result<IdToken, Error> {
+        let assertion = self.assertion(audience)?;
+        let response = self
+            .client
+            .post(self.token_uri.clone())
+            .form(&[("grant_type", GRANT), ("assertion", &assertion)])
+            .send()
+            .await
+            .map_err(|error| self.away(&error))?;
+        if response.status() != StatusCode::OK {
+            let status = response.status().as_u16();
+            let why = if status == 400 || status == 401 { " (is the key disabled or deleted?)" } else { "" };
+            return Err(Error::Refused { source_name: self.describe(), status, why: why.into() });
+        }
+        let none = || Error::BadToken { source_name: self.describe(), why: "there is no id_token in it".into() };
+        let answer: Answer = response.json().await.map_err(|_| none())?;
+        IdToken::parse(&answer.id_token.ok_or_else(none)?, audience, &self.describe())
+    }
+
+    fn describe(&self) -> String {
+        format!("{} for {} (key file {})", self.token_uri, self.email, self.path.display())
+    }
+}

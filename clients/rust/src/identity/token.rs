@@ -1,0 +1,74 @@
+//! An ID token, which never shows itself.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::error::Error;
+
+/// A token for one audience. Its `Debug` shows its expiry and nothing else.
+#[derive(Clone)]
+pub struct IdToken {
+    secret: Arc<str>,
+    expires: Instant,
+}
+
+/// What the caller of a token needs of its payload; the callee checks the rest.
+#[derive(Deserialize)]
+struct Claims {
+    aud: String,
+    exp: u64,
+}
+
+impl IdToken {
+    /// A token as a source answered it. One for another audience, or one that is over, is refused here: a source that
+    /// hands out such a thing is broken, and the callee's answer would tell less.
+    pub fn parse(secret: &str, audience: &str, source: &str) -> Result<Self, Error> {
+        let secret = secret.trim();
+        let bad = |why: String| Error::BadToken { source_name: source.to_owned(), why };
+        let claims = claims(secret).ok_or_else(|| bad("it is not an ID token".into()))?;
+        if claims.aud != audience {
+            return Err(bad(format!("it is for another audience than {audience}")));
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let left = claims.exp.saturating_sub(now);
+        if left == 0 {
+            return Err(bad("it is expired".into()));
+        }
+        // A day is more than any issuer grants, and keeps the sum from overflowing.
+        let left = Duration::from_secs(left.min(24 * 3600));
+        Ok(Self { secret: secret.into(), expires: Instant::now() + left })
+    }
+
+    /// The token itself, to be sent and to be shown to nobody.
+    pub fn secret(&self) -> &str {
+        &self.secret
+    }
+
+    /// When it ends to be valid.
+    pub fn expires(&self) -> Instant {
+        self.expires
+    }
+}
+
+impl fmt::Debug for IdToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdToken").field("secret", &"…").field("expires", &self.expires).finish()
+    }
+}
+
+fn claims(secret: &str) -> Option<Claims> {
+    let mut parts = secret.split('.');
+    let (_, payload, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
+        return None;
+    };
+    let visible = secret.bytes().all(|b| b.is_ascii_graphic());
+    let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+    serde_json::from_slice(&payload).ok().filter(|_| visible)
+}

@@ -1,0 +1,112 @@
+//! The client of a worker.
+
+use std::{sync::Arc, time::Duration};
+
+use brigade_proto::v1::{ProcessRequest, worker_service_client::WorkerServiceClient};
+use tokio::time::{Instant, timeout_at};
+use tonic::Code;
+use url::Url;
+
+use crate::{
+    answer::{Answer, Record, Way, classify},
+    connect::{ConnectError, Stack, stack},
+    identity::{TokenSource, origin},
+};
+
+/// Messages carry names, not data.
+const MAX_MESSAGE: usize = 64 * 1024;
+/// The transport keeps a timer of its own for the deadline that it announces; ours has to end first.
+const SLACK: Duration = Duration::from_secs(1);
+
+/// Asks one worker to process objects. Cloning is cheap; clones share the connection.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use brigade_client::{WorkerClient, identity::{self, Environment}};
+/// use brigade_proto::v1::ProcessRequest;
+///
+/// # async fn example(request: ProcessRequest) -> Result<(), Box<dyn std::error::Error>> {
+/// let identity = identity::source(&Environment::from_env())?;
+/// let worker = WorkerClient::new("https://worker.example.run.app".parse()?, Some(identity), None)?;
+/// let answer = worker.process(request, Duration::from_secs(600)).await;
+/// println!("{answer:?}");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct WorkerClient {
+    client: WorkerServiceClient<Stack>,
+    identity: Option<Arc<dyn TokenSource>>,
+    audience: String,
+}
+
+impl WorkerClient {
+    /// A client of the worker at `url`; it connects at its first call. Without an identity it sends no token. The
+    /// audience is the URL's origin unless another is given.
+    pub fn new(
+        url: Url,
+        identity: Option<Arc<dyn TokenSource>>,
+        audience: Option<String>,
+    ) -> Result<Self, ConnectError> {
+        let stack = stack(&url, identity.clone(), audience.as_deref())?;
+        let client = WorkerServiceClient::new(stack)
+            .max_decoding_message_size(MAX_MESSAGE)
+            .max_encoding_message_size(MAX_MESSAGE);
+        let audience = audience.unwrap_or_else(|| origin(&url));
+        Ok(Self { client, identity, audience })
+    }
+
+    /// Asks the worker to process one object, for at most `budget`, which it is told as its deadline.
+    ///
+    /// A token that is refused is renewed once, within the same budget: it may have ended on its way, or its key may
+    /// have been withdrawn.
+    pub async fn process(&self, request: ProcessRequest, budget: Duration) -> Answer {
+        // A budget that the clock cannot hold is none.
+        let end = Instant::now().checked_add(budget).unwrap_or_else(far);
+        let answer = self.call(request.clone(), budget, end).await;
+        if !refuses_token(&answer) || !self.forget_token().await {
+            return answer;
+        }
+        self.call(request, budget, end).await
+    }
+
+    async fn call(&self, request: ProcessRequest, budget: Duration, end: Instant) -> Answer {
+        let record = Record::default();
+        let mut request = tonic::Request::new(request);
+        request.set_timeout(end.saturating_duration_since(Instant::now()).saturating_add(SLACK));
+        request.extensions_mut().insert(record.clone());
+        let mut client = self.client.clone();
+        match timeout_at(end, client.process(request)).await {
+            Ok(result) => {
+                classify(result.map(tonic::Response::into_inner), &record.wire(), budget)
+            }
+            Err(_) => Answer::TimedOut(budget),
+        }
+    }
+
+    /// Forgets the token that was just refused. Nothing to forget without an identity.
+    async fn forget_token(&self) -> bool {
+        let Some(identity) = &self.identity else {
+            return false;
+        };
+        match identity.fetch(&self.audience).await {
+            Ok(token) => {
+                identity.forget(&self.audience, &token);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+fn refuses_token(answer: &Answer) -> bool {
+    match answer {
+        Answer::Worker(answer) => answer.code == Code::Unauthenticated,
+        Answer::Way(Way::Http { status, .. }) => *status == 401,
+        Answer::Way(_) | Answer::TimedOut(_) => false,
+    }
+}
+
+fn far() -> Instant {
+    Instant::now() + Duration::from_secs(365 * 24 * 3600)
+}
