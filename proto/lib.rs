@@ -21,3 +21,6 @@ pub const FILE_DESCRIPTOR_SET: &[u8] =
     include_bytes!(concat!(env!("OUT_DIR"), "/brigade_descriptor.bin"));
 
 mod key;
+
+/// The well-known types that the messages use.
+pub use pbjson_types::{Duration, Timestamp};

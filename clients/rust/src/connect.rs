@@ -2,13 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
-use tower::{Layer as _, util::{Either, MapErr}};
+use http::{Request, Response};
+use tonic::body::Body;
+use tonic::transport::{ClientTlsConfig, Endpoint};
+use tower::{Layer as _, util::BoxCloneSyncService};
 use url::Url;
 
 use crate::{
-    answer::{RecordLayer, Recorder},
-    identity::{self, TokenSource, attach::{Attach, AttachLayer}, origin},
+    answer::{CallError, RecordLayer, RecordedBody},
+    identity::{self, TokenSource, attach::AttachLayer, origin},
 };
 
 /// A client that cannot be made. Nothing was sent.
@@ -30,12 +32,9 @@ pub enum ConnectError {
     },
 }
 
-/// A channel without tokens, with the same error as one that attaches them.
-type Plain = MapErr<Channel, fn(tonic::transport::Error) -> BoxError>;
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// A channel that attaches tokens when it has an identity, and records what arrives.
-pub(crate) type Stack = Recorder<Either<Attach<Channel>, Plain>>;
+/// A channel that attaches tokens when it has an identity, and records what arrives. Boxed, because with an
+/// identity and without one it is of two types.
+pub(crate) type Stack = BoxCloneSyncService<Request<Body>, Response<RecordedBody<Body>>, CallError>;
 
 const CONNECT: Duration = Duration::from_secs(10);
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -48,11 +47,10 @@ pub(crate) fn stack(
 ) -> Result<Stack, ConnectError> {
     let attach = identity.map(|source| AttachLayer::new(source, url, audience)).transpose()?;
     let channel = endpoint(url)?.connect_lazy();
-    let attached = match attach {
-        Some(attach) => Either::Left(attach.layer(channel)),
-        None => Either::Right(MapErr::new(channel, BoxError::from as fn(_) -> _)),
-    };
-    Ok(RecordLayer.layer(attached))
+    Ok(match attach {
+        Some(attach) => Stack::new(RecordLayer.layer(attach.layer(channel))),
+        None => Stack::new(RecordLayer.layer(channel)),
+    })
 }
 
 fn endpoint(url: &Url) -> Result<Endpoint, ConnectError> {

@@ -1,1 +1,24 @@
-//! The poller of Bucket Brigade: scan, dispatch, verdict, settle, report.
+//! The poller: watches an inbox, hands each object to the worker, and moves it by the worker's own answer.
+//!
+//! The data's way, read top to bottom: [`trigger`] → [`poll`] → [`scan`] → [`filter`] → [`dispatch`] → [`verdict`] →
+//! [`settle`] → [`report`].
+
+pub mod clock;
+pub mod destination;
+pub mod dispatch;
+pub mod error;
+pub mod filter;
+pub mod location;
+pub mod mark;
+pub mod poll;
+pub mod report;
+mod retry;
+pub mod scan;
+pub mod settings;
+pub mod settle;
+#[cfg(test)]
+mod testing;
+pub mod trigger;
+pub mod verdict;
+mod way;
+mod wire;

@@ -15,10 +15,11 @@ use std::{fmt, time::Duration};
 use brigade_proto::v1::ProcessResponse;
 use tonic::Code;
 
+pub use body::RecordedBody;
 pub use classify::classify;
 pub use layer::RecordLayer;
 pub use record::{Record, Wire, WireError};
-pub use service::Recorder;
+pub use service::{CallError, Recorder};
 
 /// What came back.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,6 +2,7 @@
 
 use std::{
     error::Error,
+    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -27,16 +28,33 @@ impl<S> Recorder<S> {
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
+/// A call that got no answer. A type of its own, since the compiler cannot prove futures that hold a bare
+/// `Box<dyn Error>` to be `Send` in generic code.
+#[derive(Debug)]
+pub struct CallError(BoxError);
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for CallError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
 impl<S, A, B> Service<Request<A>> for Recorder<S>
 where
     S: Service<Request<A>, Response = Response<B>, Error: Into<BoxError>>,
 {
     type Response = Response<RecordedBody<B>>;
-    type Error = BoxError;
+    type Error = CallError;
     type Future = Recording<S::Future>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(context).map_err(Into::into)
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), CallError>> {
+        self.inner.poll_ready(context).map_err(|error| CallError(error.into()))
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
@@ -61,7 +79,7 @@ where
     F: Future<Output = Result<Response<B>, E>>,
     E: Into<BoxError>,
 {
-    type Output = Result<Response<RecordedBody<B>>, BoxError>;
+    type Output = Result<Response<RecordedBody<B>>, CallError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -74,7 +92,7 @@ where
             Err(error) => {
                 let error = error.into();
                 this.record.broken(&*error);
-                Err(error)
+                Err(CallError(error))
             }
         })
     }

@@ -1,0 +1,107 @@
+//! The names that a settled object may get.
+
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use crate::location::Location;
+
+/// Cloud Storage's limit for an object's name, in bytes of UTF-8.
+const MAX_NAME: usize = 1024;
+/// `~` and 16 hex digits.
+const TAIL: usize = 17;
+/// How many names are tried when each one before is taken.
+const MAX_CANDIDATES: u32 = 10;
+
+/// The names to try at `to`, in order, for the object `below` the inbox: its own, then with the generation, then
+/// numbered. Nothing that is there is ever replaced.
+pub fn candidates(
+    to: &Location,
+    below: &str,
+    generation: i64,
+    now: Timestamp,
+) -> impl Iterator<Item = String> + Send + 'static {
+    let base = format!("{}{below}", dated(&to.prefix, now));
+    (0..MAX_CANDIDATES).map(move |n| {
+        fit(&match n {
+            0 => base.clone(),
+            1 => format!("{base}.{generation}"),
+            n => format!("{base}.{generation}.{n}"),
+        })
+    })
+}
+
+/// Replaces `{date}` by the UTC day.
+fn dated(prefix: &str, now: Timestamp) -> String {
+    if !prefix.contains("{date}") {
+        return prefix.to_owned();
+    }
+    prefix.replace("{date}", &now.strftime("%Y/%m/%d").to_string())
+}
+
+/// Cuts a name that is too long at a character and ends it with a digest of the whole, so that two long names never
+/// become one.
+fn fit(name: &str) -> String {
+    if name.len() <= MAX_NAME {
+        return name.to_owned();
+    }
+    let digest = Sha256::digest(name.as_bytes());
+    let mut short = name[..name.floor_char_boundary(MAX_NAME - TAIL)].to_owned();
+    short.push('~');
+    for byte in &digest[..8] {
+        short.push_str(&format!("{byte:02x}"));
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn names(prefix: &str, below: &str) -> Vec<String> {
+        let now: Timestamp = "2026-03-04T23:59:59Z".parse().unwrap();
+        candidates(&Location::new("b", prefix), below, 42, now).collect()
+    }
+
+    #[test]
+    fn a_taken_name_is_followed_by_the_generation_and_then_numbered() {
+        assert_eq!(
+            names("processed/", "a/b.csv")[..3],
+            ["processed/a/b.csv", "processed/a/b.csv.42", "processed/a/b.csv.42.2"]
+        );
+    }
+
+    #[test]
+    fn a_date_becomes_the_utc_day() {
+        assert_eq!(names("done/{date}/", "x")[0], "done/2026/03/04/x");
+    }
+
+    #[test]
+    fn a_name_at_the_limit_is_kept_and_one_over_it_is_cut_at_a_character() {
+        let fits = "x".repeat(MAX_NAME - "failed/".len());
+        assert_eq!(names("failed/", &fits)[0], format!("failed/{fits}"));
+        for character in ["x", "é", "日", "👩"] {
+            let long = character.repeat(1024 / character.len());
+            let name = &names("failed/", &long)[0];
+            assert!(name.len() <= MAX_NAME && name.len() > MAX_NAME - 4, "{}", name.len());
+            assert_eq!(name.as_bytes()[name.len() - TAIL], b'~');
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn different_objects_never_share_a_candidate(
+            a in "[a-zé日]{1,4}", b in "[a-zé日]{1,4}", times in 200_usize..340
+        ) {
+            prop_assume!(a != b);
+            let (a, b) = (a.repeat(times), b.repeat(times));
+            prop_assume!(a != b);
+            let first: BTreeSet<_> = names("processed/", &a).into_iter().collect();
+            prop_assert!(names("processed/", &b).iter().all(|name| !first.contains(name)));
+            prop_assert!(first.iter().all(|name| name.len() <= MAX_NAME));
+        }
+    }
+}

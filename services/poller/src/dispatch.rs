@@ -1,0 +1,40 @@
+//! Asks the worker about one object.
+
+use std::{fmt, time::Duration};
+
+use async_trait::async_trait;
+use brigade_client::{WorkerClient, answer::Answer};
+use brigade_proto::v1::ProcessRequest;
+use brigade_storage::Object;
+
+use crate::wire;
+
+/// Whoever processes objects: the worker's client, or a simulated one.
+#[async_trait]
+pub trait Worker: fmt::Debug + Send + Sync + 'static {
+    /// Processes one object generation, or says why not. Gives up after `timeout`.
+    async fn process(&self, request: ProcessRequest, timeout: Duration) -> Answer;
+}
+
+#[async_trait]
+impl Worker for WorkerClient {
+    async fn process(&self, request: ProcessRequest, timeout: Duration) -> Answer {
+        WorkerClient::process(self, request, timeout).await
+    }
+}
+
+/// Asks `worker` about `object`, for the `attempt`th time.
+pub async fn dispatch(
+    worker: &dyn Worker,
+    object: &Object,
+    attempt: u32,
+    timeout: Duration,
+) -> Answer {
+    let object = wire::object(object);
+    let request = ProcessRequest {
+        idempotency_key: object.idempotency_key(),
+        attempt: attempt.try_into().unwrap_or(i32::MAX),
+        object: Some(object),
+    };
+    worker.process(request, timeout).await
+}

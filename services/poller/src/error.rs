@@ -1,0 +1,52 @@
+//! Why a poll ended before its inbox was seen.
+
+use brigade_storage::Error as StorageError;
+
+use crate::verdict::Stop;
+
+/// A poll that could not go on. Nothing was moved on account of it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum PollError {
+    /// The request cannot be met.
+    #[error("the request's {field} is not valid: {why}")]
+    Invalid {
+        /// The field of `PollRequest`.
+        field: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The wiring to the worker has to be mended.
+    #[error("the poll was stopped, and nothing was moved on its account: {0}")]
+    Stopped(Stop),
+    /// A storage call failed, for every object alike.
+    #[error("{0}")]
+    Storage(std::sync::Arc<StorageError>),
+}
+
+impl PollError {
+    /// A person has to mend something before a poll can work; otherwise time heals it.
+    pub fn needs_mending(&self) -> bool {
+        match self {
+            Self::Invalid { .. } | Self::Stopped(_) => true,
+            Self::Storage(error) => !error.is_transient(),
+        }
+    }
+}
+
+impl From<StorageError> for PollError {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(std::sync::Arc::new(error))
+    }
+}
+
+impl From<PollError> for tonic::Status {
+    fn from(error: PollError) -> Self {
+        let message = error.to_string();
+        match error {
+            PollError::Invalid { .. } => Self::invalid_argument(message),
+            PollError::Stopped(_) => Self::failed_precondition(message),
+            PollError::Storage(error) if error.is_transient() => Self::unavailable(message),
+            PollError::Storage(_) => Self::failed_precondition(message),
+        }
+    }
+}

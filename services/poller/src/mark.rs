@@ -1,0 +1,126 @@
+//! What the poller writes on an object: the keys of its custom metadata, and how they are read back.
+//!
+//! Metadata survives a move, so a person who moves a failed object back into the inbox moves its mark too. A mark
+//! therefore names the one generation it was written on, and counts for that one alone.
+
+use brigade_storage::{Metadata, Object};
+use jiff::Timestamp;
+
+/// `failed`, on an object whose verdict is fixed.
+pub const STATUS: &str = "brigade-status";
+/// Why it failed: the first 1,024 bytes, printable.
+pub const REASON: &str = "brigade-reason";
+/// How often the worker was asked about this generation.
+pub const ATTEMPTS: &str = "brigade-attempts";
+/// Which object this was: `gs://bucket/name#generation`, with controls and `%` percent-encoded.
+pub const SOURCE: &str = "brigade-source";
+/// When the verdict fell, RFC 3339 in UTC.
+pub const FAILED_AT: &str = "brigade-failed-at";
+
+const FAILED: &str = "failed";
+const MAX_REASON: usize = 1024;
+
+/// The mark of a refused object.
+pub fn failed(object: &Object, reason: &str, attempts: u32, now: Timestamp) -> Metadata {
+    Metadata::from([
+        (STATUS.into(), FAILED.into()),
+        (REASON.into(), printable(reason)),
+        (ATTEMPTS.into(), attempts.to_string()),
+        (SOURCE.into(), source(object)),
+        (FAILED_AT.into(), now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+    ])
+}
+
+/// What a copy in another bucket says of where it came from.
+pub fn copied(object: &Object) -> Metadata {
+    Metadata::from([(SOURCE.into(), source(object))])
+}
+
+/// The reason of a verdict that was already fixed on exactly this generation: only its move is missing.
+pub fn verdict_fixed(object: &Object) -> Option<&str> {
+    let marked = object.metadata.get(STATUS).is_some_and(|status| status == FAILED);
+    (marked && is_own(object)).then(|| object.metadata.get(REASON).map_or("", String::as_str))
+}
+
+/// How often the worker was asked about exactly this generation before.
+pub fn attempts(object: &Object) -> u32 {
+    if !is_own(object) {
+        return 0;
+    }
+    object
+        .metadata
+        .get(ATTEMPTS)
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(0)
+}
+
+/// Whether `copy` was made of exactly this generation.
+pub fn is_copy_of(copy: &Object, object: &Object) -> bool {
+    copy.metadata.get(SOURCE).is_some_and(|s| *s == source(object)) && copy.same_content(object)
+}
+
+fn is_own(object: &Object) -> bool {
+    object.metadata.get(SOURCE).is_some_and(|s| *s == source(object))
+}
+
+fn source(object: &Object) -> String {
+    let mut encoded = format!("gs://{}/", object.bucket);
+    for c in object.name.chars() {
+        if c.is_control() || c == '%' {
+            let mut bytes = [0; 4];
+            for byte in c.encode_utf8(&mut bytes).bytes() {
+                encoded.push_str(&format!("%{byte:02X}"));
+            }
+        } else {
+            encoded.push(c);
+        }
+    }
+    format!("{encoded}#{}", object.generation)
+}
+
+/// One printable line of at most 1,024 bytes; what a reader could mistake for formatting becomes a space.
+fn printable(reason: &str) -> String {
+    let mut line = String::new();
+    for c in reason.trim().chars() {
+        let c = if c.is_control() || is_format(c) { ' ' } else { c };
+        if line.len() + c.len_utf8() > MAX_REASON {
+            break;
+        }
+        line.push(c);
+    }
+    line
+}
+
+fn is_format(c: char) -> bool {
+    matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::object;
+
+    #[test]
+    fn a_mark_counts_for_its_own_generation_alone() {
+        let mut first = object("inbox/a.csv", 7);
+        first.metadata = failed(&first, "line 2", 3, Timestamp::UNIX_EPOCH);
+        assert_eq!(verdict_fixed(&first), Some("line 2"));
+        assert_eq!(attempts(&first), 3);
+
+        let moved_back = Object { generation: 8, ..first };
+        assert_eq!(verdict_fixed(&moved_back), None);
+        assert_eq!(attempts(&moved_back), 0);
+    }
+
+    #[test]
+    fn the_source_keeps_a_whole_name_readable_and_reversible() {
+        assert_eq!(source(&object("in/a\tb%20#é", 7)), "gs://bucket/in/a%09b%2520#é#7");
+    }
+
+    #[test]
+    fn a_reason_is_one_printable_line_of_limited_length() {
+        let reason = printable(&format!(" Traceback\n\u{1b}[31m\u{202e}{}", "é".repeat(2000)));
+        assert!(reason.starts_with("Traceback  [31m é"), "{reason}");
+        assert!(reason.len() <= MAX_REASON && reason.len() > MAX_REASON - 2);
+    }
+}

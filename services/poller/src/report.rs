@@ -1,0 +1,154 @@
+//! What a poll tells: events to whoever asked for it, one log line a settlement, and counts.
+
+use std::time::Duration;
+
+use brigade_proto::v1::{
+    EndReason, ObjectSettled, ObjectSkipped, PollCounts, PollFinished, PollResponse, PollStarted,
+    Settlement, poll_response::Event,
+};
+use brigade_storage::{Object, object::escape};
+use tokio::sync::{broadcast, mpsc};
+use tracing::{info, warn};
+
+use crate::{error::PollError, filter::Skip, wire};
+
+/// The receiving end of a poll's events. Dropping it cancels the poll.
+pub type Events = mpsc::Receiver<Result<PollResponse, PollError>>;
+
+/// Sends a poll's events and keeps its counts.
+#[derive(Debug)]
+pub(crate) struct Reporter {
+    events: mpsc::Sender<Result<PollResponse, PollError>>,
+    observer: Option<broadcast::Sender<PollResponse>>,
+    counts: PollCounts,
+}
+
+/// What became of one object in this poll.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Settled {
+    pub(crate) settlement: Settlement,
+    pub(crate) status_code: Option<i32>,
+    pub(crate) reason: String,
+    pub(crate) destination: String,
+    pub(crate) summary: String,
+    pub(crate) outputs: Vec<String>,
+}
+
+impl Reporter {
+    pub(crate) fn new(
+        events: mpsc::Sender<Result<PollResponse, PollError>>,
+        observer: Option<broadcast::Sender<PollResponse>>,
+    ) -> Self {
+        Self {
+            events,
+            observer,
+            counts: PollCounts::default(),
+        }
+    }
+
+    /// Whether nobody listens any more.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.events.is_closed()
+    }
+
+    pub(crate) async fn started(&self, started: PollStarted) {
+        info!(poll = started.poll_id, inbox = started.inbox, trigger = started.trigger, "poll started");
+        self.send(Event::Started(started)).await;
+    }
+
+    pub(crate) fn listed(&mut self) {
+        self.counts.listed += 1;
+    }
+
+    pub(crate) fn dispatched(&mut self) {
+        self.counts.found += 1;
+    }
+
+    pub(crate) async fn skipped(&mut self, object: &Object, skip: Skip, explain: bool) {
+        self.counts.skipped += 1;
+        if skip.filter == brigade_proto::v1::Filter::Held {
+            self.counts.held += 1;
+        }
+        if explain {
+            self.send(Event::Skipped(ObjectSkipped {
+                object: Some(wire::object(object)),
+                filter: skip.filter.into(),
+                detail: skip.detail,
+            }))
+            .await;
+        }
+    }
+
+    pub(crate) async fn settled(&mut self, object: &Object, settled: Settled, took: Duration) {
+        self.count(settled.settlement);
+        log(object, &settled, took);
+        self.send(Event::Settled(ObjectSettled {
+            object: Some(wire::object(object)),
+            settlement: settled.settlement.into(),
+            status_code: settled.status_code,
+            reason: settled.reason,
+            duration: Some(wire::duration(took)),
+            destination: settled.destination,
+            summary: settled.summary,
+            outputs: settled.outputs,
+        }))
+        .await;
+    }
+
+    pub(crate) async fn finished(&self, reason: EndReason, took: Duration) {
+        let c = self.counts;
+        info!(
+            listed = c.listed, skipped = c.skipped, found = c.found, processed = c.processed,
+            failed = c.failed, retry = c.retry, superseded = c.superseded, held = c.held,
+            reason = reason.as_str_name(), ms = took.as_millis(), "poll finished"
+        );
+        self.send(Event::Finished(PollFinished {
+            counts: Some(c),
+            more: reason != EndReason::Complete,
+            reason: reason.into(),
+            duration: Some(wire::duration(took)),
+        }))
+        .await;
+    }
+
+    pub(crate) async fn broken(&self, error: PollError) {
+        warn!(%error, "poll ended with an error");
+        // A listener that is gone has the log line.
+        let _ = self.events.send(Err(error)).await;
+    }
+
+    fn count(&mut self, settlement: Settlement) {
+        let c = &mut self.counts;
+        match settlement {
+            Settlement::Processed => c.processed += 1,
+            Settlement::Failed => c.failed += 1,
+            Settlement::Retry | Settlement::Stopped => c.retry += 1,
+            Settlement::Superseded => c.superseded += 1,
+            Settlement::Held => c.held += 1,
+            Settlement::Planned | Settlement::Unspecified => {}
+        }
+    }
+
+    async fn send(&self, event: Event) {
+        let response = PollResponse { event: Some(event) };
+        if let Some(observer) = &self.observer {
+            // Nobody watching is no error.
+            let _ = observer.send(response.clone());
+        }
+        let _ = self.events.send(Ok(response)).await;
+    }
+}
+
+/// One line an object; names and reasons are escaped, because whoever uploads chooses them.
+fn log(object: &Object, settled: &Settled, took: Duration) {
+    info!(
+        object = %escape(&object.uri()),
+        generation = object.generation,
+        settlement = settled.settlement.as_str_name(),
+        status = settled.status_code,
+        reason = %escape(&settled.reason),
+        destination = %escape(&settled.destination),
+        ms = took.as_millis(),
+        "object settled"
+    );
+}

@@ -1,0 +1,227 @@
+//! The poller's settings: as given on the command line or in the environment, and as resolved.
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use brigade_runtime::settings::{Problem, Problems, names};
+use globset::{GlobBuilder, GlobMatcher};
+use url::Url;
+
+use crate::{location::Location, poll::Budgets};
+
+/// The settings as given.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct PollerArgs {
+    /// What is scanned, as gs://bucket/prefix/
+    #[arg(long, env = names::INBOX, value_name = "URI")]
+    pub inbox: Option<String>,
+    /// Where accepted objects go [default: processed/ in the inbox's bucket]; {date} becomes the UTC day
+    #[arg(long, env = names::PROCESSED, value_name = "URI")]
+    pub processed: Option<String>,
+    /// Where refused objects go [default: failed/ in the inbox's bucket]; {date} becomes the UTC day
+    #[arg(long, env = names::FAILED, value_name = "URI")]
+    pub failed: Option<String>,
+    /// The worker's URL
+    #[arg(long, env = names::WORKER_URL, value_name = "URL")]
+    pub worker_url: Option<String>,
+    /// The audience of the token sent to the worker [default: the origin of the worker's URL]
+    #[arg(long, env = names::WORKER_AUDIENCE, value_name = "AUDIENCE")]
+    pub worker_audience: Option<String>,
+    /// Objects in flight at once [default: 32]
+    #[arg(long, env = names::CONCURRENCY, value_name = "N")]
+    pub concurrency: Option<String>,
+    /// How long the worker may take for one object [default: 10m]
+    #[arg(long, env = names::PROCESS_TIMEOUT, value_name = "TIME")]
+    pub process_timeout: Option<String>,
+    /// How long one poll may take [default: 10m]
+    #[arg(long, env = names::POLL_DEADLINE, value_name = "TIME")]
+    pub poll_deadline: Option<String>,
+    /// Objects handed to the worker in one poll [default: no limit]
+    #[arg(long, env = names::MAX_OBJECTS, value_name = "N")]
+    pub max_objects: Option<String>,
+    /// Leaves objects alone that are younger than this [default: 0s]
+    #[arg(long, env = names::MIN_AGE, value_name = "TIME")]
+    pub min_age: Option<String>,
+    /// Only objects whose name below the inbox matches; * stops at /, ** does not [default: all]
+    #[arg(long = "match", env = names::MATCH, value_name = "GLOB")]
+    pub matching: Option<String>,
+}
+
+/// The settings as resolved.
+#[derive(Clone, Debug)]
+pub struct PollerSettings {
+    /// Where objects come from.
+    pub inbox: Location,
+    /// Where accepted objects go.
+    pub processed: Location,
+    /// Where refused objects go.
+    pub failed: Location,
+    /// The worker's URL.
+    pub worker_url: Url,
+    /// The audience of the token sent to the worker, unless it is the URL's origin.
+    pub worker_audience: Option<String>,
+    /// Limits of one poll.
+    pub budgets: Budgets,
+    /// Younger objects are left alone.
+    pub min_age: Duration,
+    /// Which names are work.
+    pub matching: Option<GlobMatcher>,
+}
+
+impl PollerArgs {
+    /// Resolves every setting, and notes every problem; nothing when there was one.
+    pub fn resolve(&self, problems: &mut Problems) -> Option<PollerSettings> {
+        let inbox = problems.required(names::INBOX, self.inbox.as_deref(), INBOX_FORM, str::parse);
+        let (processed, failed) = match &inbox {
+            Some(inbox) => self.destinations(inbox, problems),
+            None => (None, None),
+        };
+        let worker_url = problems.required(names::WORKER_URL, self.worker_url.as_deref(), URL_FORM, worker_url);
+        let budgets = self.budgets(problems);
+        let min_age = problems.duration(names::MIN_AGE, self.min_age.as_deref(), Duration::ZERO);
+        let matching = problems.optional(names::MATCH, self.matching.as_deref(), GLOB_FORM, glob);
+        Some(PollerSettings {
+            inbox: inbox?,
+            processed: processed?,
+            failed: failed?,
+            worker_url: worker_url?,
+            worker_audience: self.worker_audience.clone().filter(|given| !given.is_empty()),
+            budgets: budgets?,
+            min_age: min_age?,
+            matching: matching?,
+        })
+    }
+}
+
+const INBOX_FORM: &str = "gs://BUCKET/PREFIX/";
+const URL_FORM: &str = "the worker's URL, such as https://worker-abc.a.run.app";
+const GLOB_FORM: &str = "a glob, such as **/*.csv";
+
+impl PollerArgs {
+    /// Destinations that could feed themselves, or each other, are refused.
+    fn destinations(
+        &self,
+        inbox: &Location,
+        problems: &mut Problems,
+    ) -> (Option<Location>, Option<Location>) {
+        let beside = |prefix: &str| Location::new(&inbox.bucket, prefix);
+        let processed = problems.or(names::PROCESSED, self.processed.as_deref(), beside("processed/"), INBOX_FORM, str::parse);
+        let failed = problems.or(names::FAILED, self.failed.as_deref(), beside("failed/"), INBOX_FORM, str::parse);
+        for (setting, location) in [(names::PROCESSED, &processed), (names::FAILED, &failed)] {
+            if let Some(location) = location
+                && inbox.prefix.starts_with(&location.fixed().prefix)
+                && inbox.bucket == location.bucket
+            {
+                problems.push(Problem::Conflict {
+                    setting,
+                    why: format!("{location} holds the inbox {inbox} itself; give it a prefix of its own"),
+                });
+            }
+        }
+        if processed.is_some() && processed == failed {
+            problems.push(Problem::Conflict {
+                setting: names::FAILED,
+                why: format!("it is the same place as {}; nobody could tell the two apart", names::PROCESSED),
+            });
+        }
+        (processed, failed)
+    }
+
+    fn budgets(&self, problems: &mut Problems) -> Option<Budgets> {
+        let ten_minutes = Duration::from_secs(600);
+        let concurrency = problems.count(names::CONCURRENCY, self.concurrency.as_deref(), CONCURRENCY);
+        let process_timeout =
+            problems.duration(names::PROCESS_TIMEOUT, self.process_timeout.as_deref(), ten_minutes);
+        let poll_deadline =
+            problems.duration(names::POLL_DEADLINE, self.poll_deadline.as_deref(), ten_minutes);
+        let max_objects = problems.optional(
+            names::MAX_OBJECTS,
+            self.max_objects.as_deref(),
+            "a whole number of at least 1",
+            str::parse::<std::num::NonZeroU64>,
+        );
+        Some(Budgets {
+            concurrency: concurrency?,
+            process_timeout: process_timeout?,
+            poll_deadline: poll_deadline?,
+            max_objects: max_objects?.map(std::num::NonZeroU64::get),
+        })
+    }
+}
+
+const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(32).expect("32 is not zero");
+
+fn worker_url(given: &str) -> Result<Url, String> {
+    let url = Url::parse(given).map_err(|error| error.to_string())?;
+    if matches!(url.scheme(), "http" | "https") && url.has_host() {
+        Ok(url)
+    } else {
+        Err("it must begin with https://, or http:// on this machine".into())
+    }
+}
+
+fn glob(given: &str) -> Result<GlobMatcher, globset::Error> {
+    let glob = GlobBuilder::new(given).literal_separator(true).build()?;
+    Ok(glob.compile_matcher())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args() -> PollerArgs {
+        PollerArgs {
+            inbox: Some("gs://data/incoming".into()),
+            worker_url: Some("https://worker.example".into()),
+            ..PollerArgs::default()
+        }
+    }
+
+    fn resolve(args: &PollerArgs) -> Result<PollerSettings, String> {
+        let mut problems = Problems::default();
+        let settings = args.resolve(&mut problems);
+        problems.into_result().map_err(|error| error.to_string())?;
+        Ok(settings.expect("no problem means settings"))
+    }
+
+    #[test]
+    fn destinations_lie_in_the_inboxs_bucket_unless_told_otherwise() {
+        let settings = resolve(&args()).unwrap();
+        assert_eq!(settings.inbox, Location::new("data", "incoming/"));
+        assert_eq!(settings.processed, Location::new("data", "processed/"));
+        assert_eq!(settings.failed, Location::new("data", "failed/"));
+        assert_eq!(settings.budgets.concurrency, 32);
+    }
+
+    #[test]
+    fn every_wrong_setting_is_named_at_once() {
+        let wrong = PollerArgs {
+            inbox: Some("incoming".into()),
+            worker_url: Some("worker:8080".into()),
+            concurrency: Some("many".into()),
+            max_objects: Some("0".into()),
+            min_age: Some("3".into()),
+            matching: Some("a[".into()),
+            ..PollerArgs::default()
+        };
+        let text = resolve(&wrong).unwrap_err();
+        for name in ["BRIGADE_INBOX", "WORKER_URL", "BRIGADE_CONCURRENCY", "BRIGADE_MAX_OBJECTS", "BRIGADE_MIN_AGE", "BRIGADE_MATCH"] {
+            assert!(text.contains(name), "{name} is missing in: {text}");
+        }
+    }
+
+    #[test]
+    fn a_destination_that_holds_the_inbox_is_refused() {
+        for processed in ["gs://data/", "gs://data/incoming/", "gs://data/{date}/x/"] {
+            let args = PollerArgs { processed: Some(processed.into()), ..args() };
+            assert!(resolve(&args).unwrap_err().contains("BRIGADE_PROCESSED"), "{processed}");
+        }
+        let below = PollerArgs { processed: Some("gs://data/incoming/done/".into()), ..args() };
+        assert!(resolve(&below).is_ok());
+    }
+
+    #[test]
+    fn one_place_for_both_outcomes_is_refused() {
+        let args = PollerArgs { failed: Some("gs://data/processed".into()), ..args() };
+        assert!(resolve(&args).unwrap_err().contains("nobody could tell"));
+    }
+}

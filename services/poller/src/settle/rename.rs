@@ -1,0 +1,71 @@
+//! Settling within one bucket: one atomic rename.
+
+use brigade_storage::{Bucket, Error, Object, Operation};
+use tokio::time::sleep;
+
+use super::{
+    Placement, Try, all_taken,
+    look::{self, Source},
+};
+use crate::retry;
+
+/// Renames `object` to the first of `names` that is free.
+pub(super) async fn rename(
+    bucket: &dyn Bucket,
+    object: &Object,
+    names: impl Iterator<Item = String> + Send,
+) -> Result<Placement, Error> {
+    for name in names {
+        match try_name(bucket, object, &name).await? {
+            Try::Settled(placement) => return Ok(placement),
+            Try::Taken => {}
+        }
+    }
+    Err(all_taken(object, Operation::Move))
+}
+
+/// One name, as often as its errors heal. A blind repeat of a rename that was applied would answer 404 or 412, so
+/// every error that leaves it open is followed by a look.
+async fn try_name(bucket: &dyn Bucket, object: &Object, name: &str) -> Result<Try, Error> {
+    let mut pauses = retry::pauses();
+    let mut maybe_applied = false;
+    loop {
+        let error = match bucket.rename(object.pinned(), name).await {
+            Ok(_) => return Ok(moved(object, name)),
+            Err(error) => error,
+        };
+        if error.is_held() {
+            return Ok(Try::Settled(Placement::Held(error.to_string())));
+        }
+        let conflict = error.is_precondition() || error.is_not_found();
+        if !conflict && !error.is_transient() {
+            return Err(error);
+        }
+        maybe_applied |= error.is_ambiguous();
+        match look::source(bucket, object).await? {
+            Source::Live(_) if error.is_precondition() => return Ok(Try::Taken),
+            Source::Live(_) => {
+                let Some(pause) = pauses.next() else {
+                    return Err(error);
+                };
+                sleep(pause.max(retry::wished(&error))).await;
+            }
+            Source::Gone if maybe_applied && arrived(bucket, object, name).await? => {
+                return Ok(moved(object, name));
+            }
+            Source::Gone => return Ok(Try::Settled(Placement::Superseded)),
+        }
+    }
+}
+
+/// Whether the object's content lies at `name`, put there after the object itself was created.
+async fn arrived(bucket: &dyn Bucket, object: &Object, name: &str) -> Result<bool, Error> {
+    let found = look::object_at(bucket, name).await?;
+    Ok(found.is_some_and(|found| {
+        found.same_content(object) && found.generation > object.generation
+    }))
+}
+
+fn moved(object: &Object, name: &str) -> Try {
+    Try::Settled(Placement::Moved(format!("gs://{}/{name}", object.bucket)))
+}

@@ -1,0 +1,38 @@
+//! Our types as the contract's messages.
+
+use std::time::Duration;
+
+use brigade_proto::v1;
+use brigade_storage::Object;
+use jiff::Timestamp;
+
+/// An object as it is handed to a worker.
+pub(crate) fn object(object: &Object) -> v1::Object {
+    v1::Object {
+        bucket: object.bucket.clone(),
+        name: object.name.clone(),
+        generation: object.generation,
+        size: object.size.try_into().unwrap_or(i64::MAX),
+        content_type: object.content_type.clone(),
+        crc32c: object.crc32c,
+        md5_hash: object.md5.map(|md5| md5.to_vec().into()).unwrap_or_default(),
+        create_time: Some(timestamp(object.created)),
+        metadata: object.metadata.clone().into_iter().collect(),
+    }
+}
+
+/// A point in time.
+pub(crate) fn timestamp(at: Timestamp) -> brigade_proto::Timestamp {
+    brigade_proto::Timestamp {
+        seconds: at.as_second(),
+        nanos: at.subsec_nanosecond(),
+    }
+}
+
+/// A length of time.
+pub(crate) fn duration(length: Duration) -> brigade_proto::Duration {
+    brigade_proto::Duration {
+        seconds: length.as_secs().try_into().unwrap_or(i64::MAX),
+        nanos: length.subsec_nanos().cast_signed(),
+    }
+}
