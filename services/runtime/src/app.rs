@@ -7,9 +7,12 @@ use axum::{
     http::{HeaderValue, Request, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::guard::{Guard, GuardLayer};
+
+/// The longest request body, in bytes: 64 KiB of message and gRPC's five bytes before it. Messages carry names, not data.
+pub const MAX_BODY: usize = 64 * 1024 + 5;
 
 /// Joins a service's routes with its health. Everything but health is behind the guard, unknown paths too: who is not
 /// let in learns nothing of what there is.
@@ -18,7 +21,7 @@ pub fn assemble(routes: Router, reflection: Router, health: Router, guard: Arc<G
         .reset_fallback()
         .merge(reflection.reset_fallback())
         .fallback(unknown)
-        .layer(CatchPanicLayer::new())
+        .layer(RequestBodyLimitLayer::new(MAX_BODY))
         .layer(GuardLayer::new(guard));
     guarded.merge(health.reset_fallback())
 }
@@ -26,7 +29,8 @@ pub fn assemble(routes: Router, reflection: Router, health: Router, guard: Arc<G
 /// No such route, said in the caller's own protocol.
 async fn unknown(request: Request<axum::body::Body>) -> Response {
     if is_grpc(request.headers()) {
-        tonic::Status::unimplemented(format!("there is no method {}", request.uri().path())).into_http()
+        tonic::Status::unimplemented(format!("there is no method {}", request.uri().path()))
+            .into_http()
     } else {
         (StatusCode::NOT_FOUND, "no such route\n").into_response()
     }

@@ -38,8 +38,8 @@ mod tests {
 
     #[test]
     fn every_unit_is_read() {
-        assert_eq!(parsed("2H"), Some(Duration::from_secs(7200)));
-        assert_eq!(parsed("3M"), Some(Duration::from_secs(180)));
+        assert_eq!(parsed("2H"), Some(Duration::from_hours(2)));
+        assert_eq!(parsed("3M"), Some(Duration::from_mins(3)));
         assert_eq!(parsed("99999999S"), Some(Duration::from_secs(99_999_999)));
         assert_eq!(parsed("7m"), Some(Duration::from_millis(7)));
         assert_eq!(parsed("7u"), Some(Duration::from_micros(7)));

@@ -51,7 +51,11 @@ impl Failure {
     }
 
     fn new(exit: Exit, message: impl fmt::Display, mend: impl Into<String>) -> Self {
-        Self { exit, message: message.to_string(), mend: mend.into() }
+        Self {
+            exit,
+            message: message.to_string(),
+            mend: mend.into(),
+        }
     }
 }
 

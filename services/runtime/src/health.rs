@@ -3,6 +3,14 @@
 use axum::{Router, routing::get};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
+/// What a client asks gRPC's health service under.
+const GRPC: &str = "/grpc.health.v1.Health/";
+
+/// Whether a path is one of health's.
+pub(crate) fn is_probe(path: &str) -> bool {
+    path == "/healthz" || path.starts_with(GRPC)
+}
+
 /// Both, open to everybody: Cloud Run's probes come without a token. Says serving from its first moment.
 pub async fn routes(services: &[&str]) -> Router {
     let (reporter, service) = tonic_health::server::health_reporter();
@@ -14,6 +22,8 @@ pub async fn routes(services: &[&str]) -> Router {
 
 async fn serving(reporter: &HealthReporter, services: &[&str]) {
     for service in services {
-        reporter.set_service_status(service, ServingStatus::Serving).await;
+        reporter
+            .set_service_status(service, ServingStatus::Serving)
+            .await;
     }
 }

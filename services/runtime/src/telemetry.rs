@@ -23,7 +23,11 @@ pub enum Format {
 impl Format {
     /// For people on a terminal, JSON otherwise.
     pub fn for_stderr() -> Self {
-        if std::io::stderr().is_terminal() { Self::Human } else { Self::Json }
+        if std::io::stderr().is_terminal() {
+            Self::Human
+        } else {
+            Self::Json
+        }
     }
 }
 
@@ -34,7 +38,11 @@ pub fn init(format: Format, default: &str) {
     let _ = match format {
         Format::Human => tracing_subscriber::registry()
             .with(filter)
-            .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false))
+            .with(
+                tracing_subscriber::fmt::layer()
+                    .with_writer(std::io::stderr)
+                    .with_target(false),
+            )
             .try_init(),
         Format::Json => tracing_subscriber::registry()
             .with(filter)
@@ -71,14 +79,20 @@ where
         let mut fields = Fields::default();
         event.record(&mut fields);
         let mut line = fields.0;
-        line.insert("severity".into(), severity(*event.metadata().level()).into());
+        line.insert(
+            "severity".into(),
+            severity(*event.metadata().level()).into(),
+        );
         line.insert("target".into(), event.metadata().target().into());
         if let Some(span) = context.lookup_current() {
             let shown = span
                 .extensions()
                 .get::<FormattedFields<N>>()
                 .map(|fields| format!("{}{{{fields}}}", span.name()));
-            line.insert("span".into(), shown.unwrap_or_else(|| span.name().to_owned()).into());
+            line.insert(
+                "span".into(),
+                shown.unwrap_or_else(|| span.name().to_owned()).into(),
+            );
         }
         writeln!(writer, "{}", serde_json::Value::Object(line))
     }
@@ -158,6 +172,9 @@ mod tests {
         assert_eq!(line["message"], "object settled");
         assert_eq!(line["object"], "a\n\u{1b}[31m\"b");
         assert_eq!(line["count"], 3);
-        assert!(line["span"].as_str().unwrap().starts_with("poll{id="), "{line}");
+        assert!(
+            line["span"].as_str().unwrap().starts_with("poll{id="),
+            "{line}"
+        );
     }
 }

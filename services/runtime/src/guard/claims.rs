@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::{error::Refusal, mode::GuardSettings};
+use super::{error::Refusal, json, mode::GuardSettings};
 
 /// How far two clocks may be apart, in seconds.
 const SKEW: i64 = 30;
@@ -20,8 +20,8 @@ pub struct Caller {
     pub subject: String,
 }
 
-/// The payload. serde refuses a claim that appears twice, a number that is not whole or too large, and a type that is
-/// not the claim's own.
+/// The payload. Numbers are whole and of at most 63 bits; a claim of another type than its own is an error, and never
+/// taken for an absent one (CVE-2026-25537).
 #[derive(Debug, Deserialize)]
 pub(super) struct Claims {
     iss: String,
@@ -46,34 +46,40 @@ enum Audience {
 /// A number; null counts as a wrong type and not as absent.
 fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     let number = i64::deserialize(deserializer)?;
-    if number < 0 { Err(D::Error::custom("negative")) } else { Ok(Some(number)) }
+    if number < 0 {
+        Err(D::Error::custom("negative"))
+    } else {
+        Ok(Some(number))
+    }
 }
 
 impl Claims {
     pub(super) fn parse(payload: &[u8]) -> Result<Self, Refusal> {
-        serde_json::from_slice(payload)
-            .map_err(|_| Refusal::Unauthenticated("the token's claims are not those of an ID token"))
+        json::object(payload).map_err(|_| Refusal::Claims)
     }
 
     /// Whether these claims let their bearer in at `now`, in seconds since 1970.
     pub(super) fn check(self, settings: &GuardSettings, now: i64) -> Result<Caller, Refusal> {
         if !settings.issuers.contains(&self.iss) {
-            return Err(Refusal::Unauthenticated("the token's issuer is not accepted"));
+            return Err(Refusal::Issuer);
         }
         if !self.is_for(&settings.audiences) {
-            return Err(Refusal::Unauthenticated("the token is for another audience"));
+            return Err(Refusal::Audience);
         }
         self.check_times(now)?;
         if self.sub.is_empty() {
-            return Err(Refusal::Unauthenticated("the token has no subject"));
+            return Err(Refusal::Subject);
         }
         let (Some(email), Some(true)) = (self.email, self.email_verified) else {
-            return Err(Refusal::Unauthenticated("the token has no verified email"));
+            return Err(Refusal::Email);
         };
         if !settings.allowed_callers.contains(&email) {
-            return Err(Refusal::Denied("the caller is not one of the allowed ones"));
+            return Err(Refusal::Caller);
         }
-        Ok(Caller { email, subject: self.sub })
+        Ok(Caller {
+            email,
+            subject: self.sub,
+        })
     }
 
     fn is_for(&self, audiences: &[String]) -> bool {
@@ -85,19 +91,19 @@ impl Claims {
 
     fn check_times(&self, now: i64) -> Result<(), Refusal> {
         if self.exp < 0 || self.iat < 0 {
-            return Err(Refusal::Unauthenticated("the token's times are before 1970"));
+            return Err(Refusal::Claims);
         }
         if now >= self.exp.saturating_add(SKEW) {
-            return Err(Refusal::Unauthenticated("the token is expired"));
+            return Err(Refusal::Expired);
         }
         if self.iat > now.saturating_add(SKEW) {
-            return Err(Refusal::Unauthenticated("the token is issued in the future"));
+            return Err(Refusal::IssuedLater);
         }
         if self.nbf.is_some_and(|nbf| nbf > now.saturating_add(SKEW)) {
-            return Err(Refusal::Unauthenticated("the token is not valid yet"));
+            return Err(Refusal::NotYet);
         }
         if self.exp < self.iat || self.exp - self.iat > MAX_LIFETIME {
-            return Err(Refusal::Unauthenticated("the token's lifetime is longer than a day, or negative"));
+            return Err(Refusal::Lifetime);
         }
         Ok(())
     }
@@ -111,5 +117,7 @@ impl Claims {
 /// Seconds since 1970; 0 for a clock before that, which no token survives.
 pub(super) fn now() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since: Duration| since.as_secs().try_into().unwrap_or(i64::MAX))
+    since.map_or(0, |since: Duration| {
+        since.as_secs().try_into().unwrap_or(i64::MAX)
+    })
 }

@@ -14,10 +14,15 @@ use axum::{
 use pin_project_lite::pin_project;
 use tower::Service;
 
-use super::{claims::Caller, error::Refusal, verify::Guard};
+use super::{
+    claims::Caller,
+    error::Refusal,
+    verify::{AtOnce, Guard},
+};
 use crate::app::is_grpc;
 
-type Check = Pin<Box<dyn Future<Output = Result<Option<Caller>, Refusal>> + Send>>;
+type Decision = Result<Option<Caller>, Refusal>;
+type Asking = Pin<Box<dyn Future<Output = Decision> + Send>>;
 
 pin_project! {
     /// Checks the token, then calls the service within, or answers why not.
@@ -25,21 +30,54 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        // Taken when the check has ended.
-        waiting: Option<(S, Request<B>)>,
-        check: Check,
         #[pin]
-        called: Option<S::Future>,
+        state: State<S, B>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        // The keys are fetched, or a signature is checked. `held` is taken when that has ended.
+        Asking { asking: Asking, held: Option<(S, Request<B>)> },
+        Called { #[pin] called: S::Future },
+        Refused { refusal: Refusal, grpc: bool },
     }
 }
 
 impl<S: Service<Request<B>>, B> GuardFuture<S, B> {
     pub(super) fn new(guard: Arc<Guard>, inner: S, request: Request<B>) -> Self {
-        let headers = request.headers().clone();
-        Self {
-            waiting: Some((inner, request)),
-            check: Box::pin(async move { guard.check(&headers).await }),
-            called: None,
+        let state = match guard.at_once(request.headers()) {
+            AtOnce::Known(decision) => State::decided(decision, inner, request),
+            AtOnce::Ask(token) => State::Asking {
+                asking: Box::pin(async move { guard.ask(&token).await }),
+                held: Some((inner, request)),
+            },
+        };
+        Self { state }
+    }
+}
+
+impl<S: Service<Request<B>>, B> State<S, B> {
+    fn decided(decision: Decision, mut inner: S, mut request: Request<B>) -> Self {
+        let path = request.uri().path();
+        match decision {
+            Err(refusal) => {
+                tracing::info!(path, check = refusal.check(), reason = %refusal, "call refused");
+                let grpc = is_grpc(request.headers());
+                return Self::Refused { refusal, grpc };
+            }
+            Ok(None) => {}
+            Ok(Some(caller)) => {
+                tracing::debug!(path, caller = caller.email, "call accepted");
+                request.extensions_mut().insert(caller);
+            }
+        }
+        Self::Called {
+            called: inner.call(request),
         }
     }
 }
@@ -51,27 +89,23 @@ where
     type Output = Result<Response<axum::body::Body>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        if this.waiting.is_some() {
-            let checked = ready!(this.check.as_mut().poll(context));
-            if let Some((mut inner, mut request)) = this.waiting.take() {
-                match checked {
-                    Err(refusal) => {
-                        tracing::info!(path = request.uri().path(), check = %refusal, "call refused");
-                        return Poll::Ready(Ok(refusal.response(is_grpc(request.headers()))));
-                    }
-                    Ok(None) => {}
-                    Ok(Some(caller)) => {
-                        tracing::debug!(path = request.uri().path(), caller = caller.email, "call accepted");
-                        request.extensions_mut().insert(caller);
-                    }
+        let mut state = self.project().state;
+        loop {
+            let next = match state.as_mut().project() {
+                StateProjection::Called { called } => {
+                    return called.poll(context).map_ok(IntoResponse::into_response);
                 }
-                this.called.set(Some(inner.call(request)));
-            }
-        }
-        match this.called.as_pin_mut() {
-            Some(called) => called.poll(context).map_ok(IntoResponse::into_response),
-            None => Poll::Pending,
+                StateProjection::Refused { refusal, grpc } => {
+                    return Poll::Ready(Ok(refusal.response(*grpc)));
+                }
+                StateProjection::Asking { asking, held } => {
+                    let decision = ready!(asking.as_mut().poll(context));
+                    let (inner, request) =
+                        held.take().expect("the state changes when the check ends");
+                    State::decided(decision, inner, request)
+                }
+            };
+            state.set(next);
         }
     }
 }

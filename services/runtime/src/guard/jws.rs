@@ -7,7 +7,7 @@ use base64::{
 };
 use serde::Deserialize;
 
-use super::error::Refusal;
+use super::{error::Refusal, json};
 
 /// Base64url without padding, and without stray bits at the end (RFC 7515, section 2).
 const BASE64URL: GeneralPurpose = GeneralPurpose::new(
@@ -33,24 +33,23 @@ pub(super) struct Jws<'a> {
     pub(super) payload: Vec<u8>,
 }
 
-/// Everything else in a header is ignored, keys and addresses of keys above all (RFC 8725, section 3.10); serde refuses
-/// a field that appears twice.
+/// Everything else in a header is ignored, keys and addresses of keys above all (RFC 8725, section 3.10).
 #[derive(Deserialize)]
 struct Header {
     alg: String,
     kid: String,
     #[serde(default, deserialize_with = "present")]
     typ: Option<String>,
-    #[serde(default, deserialize_with = "anything")]
-    crit: bool,
-    #[serde(default, deserialize_with = "anything")]
-    zip: bool,
-    #[serde(default, deserialize_with = "anything")]
-    enc: bool,
-    #[serde(default, deserialize_with = "anything")]
-    b64: bool,
-    #[serde(default, deserialize_with = "anything")]
-    cty: bool,
+    #[serde(default)]
+    crit: Named,
+    #[serde(default)]
+    zip: Named,
+    #[serde(default)]
+    enc: Named,
+    #[serde(default)]
+    b64: Named,
+    #[serde(default)]
+    cty: Named,
 }
 
 /// A string; null counts as a wrong type and not as absent.
@@ -58,9 +57,22 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<S
     String::deserialize(deserializer).map(Some)
 }
 
-/// Whether the field is there, whatever it holds.
-fn anything<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    serde::de::IgnoredAny::deserialize(deserializer).map(|_| true)
+/// Whether a field is there, whatever it holds.
+#[derive(Default)]
+struct Named(bool);
+
+impl<'de> Deserialize<'de> for Named {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde::de::IgnoredAny::deserialize(deserializer).map(|_| Self(true))
+    }
+}
+
+impl Header {
+    fn asks_for_an_extension(&self) -> bool {
+        [&self.crit, &self.zip, &self.enc, &self.b64, &self.cty]
+            .into_iter()
+            .any(|Named(named)| *named)
+    }
 }
 
 /// Takes `token` apart.
@@ -69,38 +81,49 @@ pub(super) fn parse(token: &str) -> Result<Jws<'_>, Refusal> {
     let (Some(header), Some(payload), Some(signature), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
     else {
-        return Err(Refusal::Unauthenticated("the token has not three parts"));
+        return Err(Refusal::Parts);
     };
     let signed = &token[..header.len() + 1 + payload.len()];
     let kid = header_kid(&decode(header)?)?;
     let payload = decode(payload)?;
     if decode(signature)?.is_empty() {
-        return Err(Refusal::Unauthenticated("the token has no signature"));
+        return Err(Refusal::Signature);
     }
-    Ok(Jws { signed, signature, kid, payload })
+    Ok(Jws {
+        signed,
+        signature,
+        kid,
+        payload,
+    })
 }
 
-fn header_kid(json: &[u8]) -> Result<String, Refusal> {
-    let header: Header = serde_json::from_slice(json)
-        .map_err(|_| Refusal::Unauthenticated("the token's header is not one of an ID token"))?;
+fn header_kid(bytes: &[u8]) -> Result<String, Refusal> {
+    let header: Header = json::object(bytes).map_err(|_| Refusal::Header)?;
     if header.alg != "RS256" {
-        return Err(Refusal::Unauthenticated("the token's algorithm is not RS256"));
+        return Err(Refusal::Algorithm);
     }
-    if header.typ.is_some_and(|typ| !typ.eq_ignore_ascii_case("JWT")) {
-        return Err(Refusal::Unauthenticated("the token's type is not JWT"));
+    if header.asks_for_an_extension() {
+        return Err(Refusal::Extension);
     }
-    if header.crit || header.zip || header.enc || header.b64 || header.cty {
-        return Err(Refusal::Unauthenticated("the token's header asks for an extension"));
+    if header
+        .typ
+        .is_some_and(|typ| !typ.eq_ignore_ascii_case("JWT"))
+    {
+        return Err(Refusal::Type);
     }
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.=".contains(&b);
-    if header.kid.is_empty() || header.kid.len() > MAX_KID || !header.kid.bytes().all(plain) {
-        return Err(Refusal::Unauthenticated("the token's key id is not one"));
+    if !plain(&header.kid) {
+        return Err(Refusal::KeyId);
     }
     Ok(header.kid)
 }
 
+/// Whether a key id may be looked for. Google's are hexadecimal, others' base64url; what looks like a path or a query
+/// is not worth a fetch.
+fn plain(kid: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.=:".contains(&b);
+    !kid.is_empty() && kid.len() <= MAX_KID && kid.bytes().all(allowed)
+}
+
 fn decode(part: &str) -> Result<Vec<u8>, Refusal> {
-    BASE64URL
-        .decode(part)
-        .map_err(|_| Refusal::Unauthenticated("the token is not base64url"))
+    BASE64URL.decode(part).map_err(|_| Refusal::Encoding)
 }

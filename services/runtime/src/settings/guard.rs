@@ -4,7 +4,8 @@ use url::Url;
 
 use super::{
     names,
-    problems::{Problem, Problems, list},
+    parse::{is_loopback, list, url},
+    problems::{Problem, Problems},
     server::ServerSettings,
 };
 use crate::guard::{GOOGLE_ISSUERS, GOOGLE_JWKS, GuardSettings, Mode};
@@ -39,28 +40,36 @@ impl GuardArgs {
         problems: &mut Problems,
     ) -> Option<GuardSettings> {
         let form = "verify or off";
-        let mode = problems.or(names::AUTH, self.auth.as_deref(), Mode::Verify, form, str::parse)?;
-        if mode == Mode::Off {
+        let mode = problems.or(
+            names::AUTH,
+            self.auth.as_deref(),
+            Mode::Verify,
+            form,
+            str::parse,
+        );
+        if mode == Some(Mode::Off) {
             return Self::off(server, problems);
         }
-        let audiences = Self::some(names::AUDIENCE, self.audience.as_deref(), "this service's own URL", problems);
-        let allowed_callers = Self::some(
-            names::ALLOWED_CALLERS,
-            self.allowed_callers.as_deref(),
-            "the emails of the accounts that may call, separated by commas",
+        let audiences = some(
+            names::AUDIENCE,
+            self.audience.as_deref(),
+            "this service's own URL",
             problems,
         );
-        let google = Url::parse(GOOGLE_JWKS).ok();
-        let jwks_url = match (problems.optional(names::JWKS_URL, self.jwks_url.as_deref(), "a URL", Url::parse)?, google) {
-            (Some(url), _) | (None, Some(url)) => Some(url),
-            (None, None) => None,
-        };
-        let issuers = match list(self.issuers.as_deref()) {
+        let allowed_callers = self.callers(problems);
+        let jwks_url = problems.or(
+            names::JWKS_URL,
+            self.jwks_url.as_deref(),
+            google_jwks(),
+            "an https URL",
+            jwks_url,
+        );
+        let issuers = match list(self.issuers.as_deref().unwrap_or_default()) {
             given if given.is_empty() => GOOGLE_ISSUERS.map(str::to_owned).to_vec(),
             given => given,
         };
         Some(GuardSettings {
-            mode,
+            mode: mode?,
             audiences: audiences?,
             allowed_callers: allowed_callers?,
             issuers,
@@ -84,19 +93,58 @@ impl GuardArgs {
         None
     }
 
-    fn some(
-        setting: &'static str,
-        given: Option<&str>,
-        form: &'static str,
-        problems: &mut Problems,
-    ) -> Option<Vec<String>> {
-        let given = list(given);
-        if given.is_empty() {
-            problems.push(Problem::Missing { setting, form });
+    /// An account is named by its email; anything else would let nobody in, and say so only call by call.
+    fn callers(&self, problems: &mut Problems) -> Option<Vec<String>> {
+        const FORM: &str = "the emails of the accounts that may call, separated by commas";
+        let callers = some(
+            names::ALLOWED_CALLERS,
+            self.allowed_callers.as_deref(),
+            FORM,
+            problems,
+        )?;
+        let wrong = callers
+            .iter()
+            .find(|caller| !caller.contains('@') || caller.contains(char::is_whitespace));
+        if let Some(wrong) = wrong {
+            problems.push(Problem::Invalid {
+                setting: names::ALLOWED_CALLERS,
+                given: self.allowed_callers.clone().unwrap_or_default(),
+                form: FORM,
+                why: format!("{wrong:?} is not an email"),
+            });
             return None;
         }
-        Some(given)
+        Some(callers)
     }
+}
+
+/// A list that must have something in it.
+fn some(
+    setting: &'static str,
+    given: Option<&str>,
+    form: &'static str,
+    problems: &mut Problems,
+) -> Option<Vec<String>> {
+    let given = list(given.unwrap_or_default());
+    if given.is_empty() {
+        problems.push(Problem::Missing { setting, form });
+        return None;
+    }
+    Some(given)
+}
+
+/// Whoever can change the answer can let anybody in, so it comes over TLS or from this machine.
+fn jwks_url(given: &str) -> Result<Url, String> {
+    let url = url(given)?;
+    if url.scheme() == "https" || is_loopback(&url) {
+        Ok(url)
+    } else {
+        Err("plain http is for addresses of this machine only".to_owned())
+    }
+}
+
+fn google_jwks() -> Url {
+    Url::parse(GOOGLE_JWKS).expect("Google's JWKS address is a URL")
 }
 
 #[cfg(test)]
@@ -104,7 +152,9 @@ mod tests {
     use super::*;
 
     fn server(ip: &str) -> ServerSettings {
-        ServerSettings { address: format!("{ip}:8080").parse().unwrap() }
+        ServerSettings {
+            address: format!("{ip}:8080").parse().unwrap(),
+        }
     }
 
     fn resolve(args: &GuardArgs, ip: &str) -> Result<GuardSettings, String> {
@@ -116,15 +166,25 @@ mod tests {
 
     #[test]
     fn off_is_refused_unless_bound_to_loopback() {
-        let args = GuardArgs { auth: Some("off".into()), ..GuardArgs::default() };
-        assert!(resolve(&args, "0.0.0.0").unwrap_err().contains("BRIGADE_BIND=127.0.0.1"));
+        let args = GuardArgs {
+            auth: Some("off".into()),
+            ..GuardArgs::default()
+        };
+        assert!(
+            resolve(&args, "0.0.0.0")
+                .unwrap_err()
+                .contains("BRIGADE_BIND=127.0.0.1")
+        );
         assert_eq!(resolve(&args, "127.0.0.1").unwrap().mode, Mode::Off);
     }
 
     #[test]
     fn verify_needs_an_audience_and_callers_and_says_both() {
         let text = resolve(&GuardArgs::default(), "0.0.0.0").unwrap_err();
-        assert!(text.contains("BRIGADE_AUDIENCE") && text.contains("BRIGADE_ALLOWED_CALLERS"), "{text}");
+        assert!(
+            text.contains("BRIGADE_AUDIENCE") && text.contains("BRIGADE_ALLOWED_CALLERS"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -141,8 +201,53 @@ mod tests {
 
     #[test]
     fn an_unknown_mode_names_the_allowed_ones() {
-        let args = GuardArgs { auth: Some("none".into()), ..GuardArgs::default() };
+        let args = GuardArgs {
+            auth: Some("none".into()),
+            ..GuardArgs::default()
+        };
         let text = resolve(&args, "127.0.0.1").unwrap_err();
-        assert!(text.contains("\"none\", which is not verify or off"), "{text}");
+        assert!(
+            text.contains("\"none\", which is not verify or off"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn every_problem_of_the_guard_is_said_at_once() {
+        let args = GuardArgs {
+            auth: Some("none".into()),
+            allowed_callers: Some("poller".into()),
+            jwks_url: Some("http://keys.example/".into()),
+            ..GuardArgs::default()
+        };
+        let text = resolve(&args, "0.0.0.0").unwrap_err();
+        for part in [
+            "BRIGADE_AUTH (--auth) is \"none\"",
+            "BRIGADE_AUDIENCE is not set",
+            "\"poller\" is not an email",
+            "BRIGADE_JWKS_URL (--jwks-url) is \"http://keys.example/\"",
+        ] {
+            assert!(text.contains(part), "{part} is missing in: {text}");
+        }
+    }
+
+    #[test]
+    fn keys_come_over_tls_or_from_this_machine() {
+        assert!(jwks_url("https://keys.example/certs").is_ok());
+        assert!(jwks_url("http://127.0.0.1:9000/certs").is_ok());
+        assert!(jwks_url("http://keys.example/certs").is_err());
+    }
+
+    #[test]
+    fn a_platform_mode_that_is_not_there_is_refused_by_name() {
+        let args = GuardArgs {
+            auth: Some("platform".into()),
+            ..GuardArgs::default()
+        };
+        assert!(
+            resolve(&args, "0.0.0.0")
+                .unwrap_err()
+                .contains("use verify")
+        );
     }
 }

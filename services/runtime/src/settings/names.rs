@@ -43,6 +43,21 @@ pub const OUTPUT: &str = "BRIGADE_OUTPUT";
 
 /// Every variable of our own that this build knows; another one is a typo.
 pub const KNOWN: &[&str] = &[
-    INBOX, PROCESSED, FAILED, AUDIENCE, ALLOWED_CALLERS, AUTH, JWKS_URL, ISSUERS, BIND, CONCURRENCY, PROCESS_TIMEOUT,
-    POLL_DEADLINE, MAX_OBJECTS, MIN_AGE, MATCH, EXEC, OUTPUT,
+    INBOX,
+    PROCESSED,
+    FAILED,
+    AUDIENCE,
+    ALLOWED_CALLERS,
+    AUTH,
+    JWKS_URL,
+    ISSUERS,
+    BIND,
+    CONCURRENCY,
+    PROCESS_TIMEOUT,
+    POLL_DEADLINE,
+    MAX_OBJECTS,
+    MIN_AGE,
+    MATCH,
+    EXEC,
+    OUTPUT,
 ];

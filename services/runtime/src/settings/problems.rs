@@ -1,12 +1,17 @@
 //! Collects what is wrong with the settings, so that one run shows all of it.
 
-use std::{fmt, num::NonZeroUsize, str::FromStr, time::Duration};
+use std::{fmt, num::NonZeroUsize, time::Duration};
+
+use super::parse;
 
 /// What is wrong with one setting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// It has no default and was not given.
-    #[error("{setting} is not set; give {form}, as {} or in the environment", flag(setting))]
+    #[error(
+        "{setting} is not set; give {form}, as {} or in the environment",
+        flag(setting)
+    )]
     Missing {
         /// The environment variable.
         setting: &'static str,
@@ -14,7 +19,11 @@ pub enum Problem {
         form: &'static str,
     },
     /// It was given and cannot be used.
-    #[error("{setting} is {given:?}, which is not {form}{}", because(why))]
+    #[error(
+        "{setting} ({}) is {given:?}, which is not {form}{}",
+        flag(setting),
+        because(why)
+    )]
     Invalid {
         /// The environment variable.
         setting: &'static str,
@@ -26,7 +35,7 @@ pub enum Problem {
         why: String,
     },
     /// Two settings do not go together.
-    #[error("{setting}: {why}")]
+    #[error("{setting} ({}): {why}", flag(setting))]
     Conflict {
         /// The environment variable.
         setting: &'static str,
@@ -34,7 +43,7 @@ pub enum Problem {
         why: String,
     },
     /// There is no such setting.
-    #[error("{given} is not a setting of this program{}", suggestion(nearest))]
+    #[error("{given} is not a setting of this program{}", suggestion(*nearest))]
     Unknown {
         /// The environment variable that was found.
         given: String,
@@ -50,10 +59,14 @@ fn flag(setting: &str) -> String {
 }
 
 fn because(why: &str) -> String {
-    if why.is_empty() { String::new() } else { format!(": {why}") }
+    if why.is_empty() {
+        String::new()
+    } else {
+        format!(": {why}")
+    }
 }
 
-fn suggestion(nearest: &Option<&'static str>) -> String {
+fn suggestion(nearest: Option<&'static str>) -> String {
     nearest.map_or_else(
         || "; remove it, or see --help for those there are".to_owned(),
         |name| format!("; did you mean {name}?"),
@@ -76,7 +89,11 @@ impl Problems {
 
     /// The error, if there was any problem.
     pub fn into_result(self) -> Result<(), SettingsError> {
-        if self.0.is_empty() { Ok(()) } else { Err(SettingsError(self.0)) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(SettingsError(self.0))
+        }
     }
 
     /// A setting that must be given.
@@ -118,7 +135,10 @@ impl Problems {
         form: &'static str,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
-        Some(self.optional(setting, given, form, parse)?.unwrap_or(default))
+        Some(
+            self.optional(setting, given, form, parse)?
+                .unwrap_or(default),
+        )
     }
 
     /// A length of time with its unit, such as `90s` or `10m`.
@@ -129,7 +149,7 @@ impl Problems {
         default: Duration,
     ) -> Option<Duration> {
         const FORM: &str = "a time with its unit, such as 90s or 10m";
-        self.or(setting, given, default, FORM, humantime::parse_duration)
+        self.or(setting, given, default, FORM, parse::duration)
     }
 
     /// A whole number of at least 1.
@@ -139,7 +159,13 @@ impl Problems {
         given: Option<&str>,
         default: NonZeroUsize,
     ) -> Option<usize> {
-        let count = self.or(setting, given, default, "a whole number of at least 1", NonZeroUsize::from_str)?;
+        let count = self.or(
+            setting,
+            given,
+            default,
+            "a whole number of at least 1",
+            parse::count,
+        )?;
         Some(count.get())
     }
 
@@ -161,17 +187,6 @@ impl Problems {
             })
             .ok()
     }
-}
-
-/// A list separated by commas; blanks around its items and empty items do not count.
-pub(super) fn list(given: Option<&str>) -> Vec<String> {
-    given
-        .unwrap_or_default()
-        .split(',')
-        .map(str::trim)
-        .filter(|item| !item.is_empty())
-        .map(str::to_owned)
-        .collect()
 }
 
 fn nonempty(given: Option<&str>) -> Option<&str> {
@@ -209,31 +224,43 @@ mod tests {
     #[test]
     fn every_problem_is_reported_at_once_with_its_setting() {
         let mut problems = Problems::default();
-        let none: Option<u16> = problems.required("BRIGADE_INBOX", Some(" "), "a URI", u16::from_str);
+        let none: Option<u16> = problems.required("BRIGADE_INBOX", Some(" "), "a URI", str::parse);
         assert_eq!(none, None);
-        assert_eq!(problems.duration("BRIGADE_MIN_AGE", Some("soon"), Duration::ZERO), None);
+        assert_eq!(
+            problems.duration("BRIGADE_MIN_AGE", Some("soon"), Duration::ZERO),
+            None
+        );
         let one = NonZeroUsize::MIN;
         assert_eq!(problems.count("BRIGADE_CONCURRENCY", Some("0"), one), None);
 
         let text = problems.into_result().unwrap_err().to_string();
         assert!(text.starts_with("3 settings are wrong:"), "{text}");
-        assert!(text.contains("BRIGADE_INBOX is not set; give a URI, as --inbox"), "{text}");
-        assert!(text.contains("BRIGADE_MIN_AGE is \"soon\", which is not a time"), "{text}");
-        assert!(text.contains("BRIGADE_CONCURRENCY is \"0\""), "{text}");
+        assert!(
+            text.contains("BRIGADE_INBOX is not set; give a URI, as --inbox"),
+            "{text}"
+        );
+        assert!(
+            text.contains("BRIGADE_MIN_AGE (--min-age) is \"soon\", which is not a time"),
+            "{text}"
+        );
+        assert!(
+            text.contains("BRIGADE_CONCURRENCY (--concurrency) is \"0\""),
+            "{text}"
+        );
     }
 
     #[test]
     fn an_empty_value_counts_as_not_given() {
         let mut problems = Problems::default();
         let default = Duration::from_secs(5);
-        assert_eq!(problems.duration("BRIGADE_MIN_AGE", Some(""), default), Some(default));
-        assert_eq!(problems.duration("BRIGADE_MIN_AGE", Some("2m"), default), Some(Duration::from_secs(120)));
+        assert_eq!(
+            problems.duration("BRIGADE_MIN_AGE", Some(""), default),
+            Some(default)
+        );
+        assert_eq!(
+            problems.duration("BRIGADE_MIN_AGE", Some("2m"), default),
+            Some(Duration::from_mins(2))
+        );
         problems.into_result().unwrap();
-    }
-
-    #[test]
-    fn a_list_forgives_blanks() {
-        assert_eq!(list(Some(" a@x , ,b@y,")), ["a@x", "b@y"]);
-        assert!(list(None).is_empty());
     }
 }

@@ -26,8 +26,20 @@ impl ServerArgs {
     /// Resolves both, and notes every problem.
     pub fn resolve(&self, problems: &mut Problems) -> Option<ServerSettings> {
         let all = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        let ip = problems.or(names::BIND, self.bind.as_deref(), all, "an IP address", str::parse);
-        let port = problems.or(names::PORT, self.port.as_deref(), 8080, "a port, 0 to 65535", str::parse);
+        let ip = problems.or(
+            names::BIND,
+            self.bind.as_deref(),
+            all,
+            "an IP address",
+            str::parse,
+        );
+        let port = problems.or(
+            names::PORT,
+            self.port.as_deref(),
+            8080,
+            "a port, 0 to 65535",
+            str::parse,
+        );
         Some(ServerSettings {
             address: SocketAddr::new(ip?, port?),
         })

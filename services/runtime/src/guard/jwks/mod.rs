@@ -1,0 +1,156 @@
+//! The issuer's signing keys: fetched when needed, by one task for all, and kept while they can be had again.
+
+mod fetch;
+mod keys;
+
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use jsonwebtoken::DecodingKey;
+use tokio::{sync::watch, time::Instant};
+use url::Url;
+
+use self::{
+    fetch::{FetchError, Fetched, Source},
+    keys::Keys,
+};
+use super::error::Refusal;
+
+/// At most one fetch in this time, whatever asks for it: a key id that nobody knows, or old keys after a failure.
+const BETWEEN: Duration = Duration::from_mins(1);
+/// After a failure without any key in hand nobody can be let in, so the next call may try soon.
+const BETWEEN_FIRST: Duration = Duration::from_secs(1);
+
+/// The keys of one issuer.
+#[derive(Debug)]
+pub(super) struct Jwks {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    source: Source,
+    state: RwLock<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    keys: Keys,
+    /// Until then the keys are as good as asking again.
+    fresh_until: Option<Instant>,
+    /// From then on a fetch in the background is worth it, so that nobody has to wait for one.
+    early: Option<Instant>,
+    /// No fetch begins before.
+    next: Option<Instant>,
+    /// Closed when the fetch under way has ended.
+    fetching: Option<watch::Receiver<()>>,
+}
+
+impl Jwks {
+    pub(super) fn new(url: Url) -> Result<Self, reqwest::Error> {
+        let source = Source::new(url)?;
+        let state = RwLock::default();
+        Ok(Self {
+            shared: Arc::new(Shared { source, state }),
+        })
+    }
+
+    /// Whether a key is published, as far as is known without waiting.
+    pub(super) fn published(&self, kid: &str) -> bool {
+        self.fresh(kid).is_some()
+    }
+
+    /// The key of this id, after a fetch when the keys are old or do not have it. Old keys serve while no new ones can
+    /// be had.
+    pub(super) async fn key(&self, kid: &str) -> Result<Arc<DecodingKey>, Refusal> {
+        if let Some(key) = self.fresh(kid) {
+            return Ok(key);
+        }
+        if let Some(mut fetching) = self.fetch_if_due() {
+            // An error here says that the sender is gone, which is how the fetch tells that it has ended.
+            let _ = fetching.changed().await;
+        }
+        self.shared.read(|state| match state.keys.get(kid) {
+            Some(key) => Ok(key.clone()),
+            None if state.keys.is_empty() => Err(Refusal::NoKeys),
+            None => Err(Refusal::UnknownKey),
+        })
+    }
+
+    fn fresh(&self, kid: &str) -> Option<Arc<DecodingKey>> {
+        let now = Instant::now();
+        let (key, early) = self.shared.read(|state| {
+            let fresh = state.fresh_until.is_some_and(|until| now < until);
+            let key = if fresh {
+                state.keys.get(kid).cloned()
+            } else {
+                None
+            };
+            (key, state.early.is_some_and(|early| now >= early))
+        });
+        if early && key.is_some() {
+            self.fetch_if_due();
+        }
+        key
+    }
+
+    /// Joins the fetch under way, or begins one when it is time. The fetch is a task of its own: a caller that goes away
+    /// neither cuts it short nor makes the next one begin anew.
+    fn fetch_if_due(&self) -> Option<watch::Receiver<()>> {
+        let now = Instant::now();
+        let mut state = self
+            .shared
+            .state
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(fetching) = &state.fetching
+            && fetching.has_changed().is_ok()
+        {
+            return Some(fetching.clone());
+        }
+        if state.next.is_some_and(|next| now < next) {
+            return None;
+        }
+        let (end, fetching) = watch::channel(());
+        state.fetching = Some(fetching.clone());
+        let shared = self.shared.clone();
+        tokio::spawn(async move {
+            let fetched = shared.source.fetch().await;
+            shared.store(fetched);
+            drop(end);
+        });
+        Some(fetching)
+    }
+}
+
+impl Shared {
+    fn read<T>(&self, of: impl FnOnce(&State) -> T) -> T {
+        of(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A failure is never kept: the keys there are stay, and the next fetch is only put off.
+    fn store(&self, fetched: Result<Fetched, FetchError>) {
+        let now = Instant::now();
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.fetching = None;
+        match fetched {
+            Ok(Fetched { keys, age }) => {
+                state.keys = keys;
+                state.fresh_until = Some(now + age);
+                state.early = Some(now + age * 4 / 5);
+                state.next = Some(now + BETWEEN);
+            }
+            Err(error) => {
+                let wait = if state.keys.is_empty() {
+                    BETWEEN_FIRST
+                } else {
+                    BETWEEN
+                };
+                state.next = Some(now + wait);
+                tracing::warn!(url = %self.source.url(), %error, "cannot fetch the issuer's signing keys");
+            }
+        }
+    }
+}

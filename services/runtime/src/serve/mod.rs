@@ -1,0 +1,115 @@
+//! Serves a router: h2c and HTTP/1.1 on one port, with limits, until it is told to stop.
+
+mod connection;
+mod limits;
+mod opening;
+mod panic;
+mod shed;
+
+use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use axum::Router;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use self::connection::Connections;
+pub use self::limits::Limits;
+use crate::exit::Failure;
+
+/// Binds an address, or says in words why not.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let mend = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                "end what listens there, or choose another port with --port (PORT)"
+            }
+            io::ErrorKind::PermissionDenied => "choose a port above 1023 with --port (PORT)",
+            io::ErrorKind::AddrNotAvailable => {
+                "choose an address that this machine has with --bind (BRIGADE_BIND)"
+            }
+            _ => "check --bind (BRIGADE_BIND) and --port (PORT)",
+        };
+        Failure::unavailable(format!("cannot listen on {address}: {error}"), mend)
+    })
+}
+
+/// Serves until `shutdown` ends, then refuses new connections and calls and lets those in flight end, for at most
+/// [`Limits::grace`]; what is still in flight then is cut off.
+///
+/// A handler that panics answers INTERNAL or 500, and the server goes on.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    shutdown: impl Future<Output = ()> + Send,
+) {
+    let router = shed::layer(panic::layer(router), limits.calls);
+    let connections = Connections::new(router, limits);
+    let room = Arc::new(Semaphore::new(limits.connections));
+    let mut open = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            Some(_) = open.join_next() => {}
+            (stream, permit) = accept(&listener, &room) => {
+                open.spawn(connections.drive(stream, permit));
+            }
+        }
+    }
+    drop(listener);
+    connections.stop();
+    let drained = async { while open.join_next().await.is_some() {} };
+    if timeout(limits.grace, drained).await.is_err() {
+        tracing::warn!(
+            connections = open.len(),
+            grace = ?limits.grace,
+            "calls were still in flight when the grace ended; they are cut off"
+        );
+        open.shutdown().await;
+    }
+}
+
+/// The next connection, once there is room for it. Running out of file descriptors is waited out.
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> (TcpStream, OwnedSemaphorePermit) {
+    let permit = room
+        .clone()
+        .acquire_owned()
+        .await
+        .expect("the semaphore is never closed");
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // Latency of small frames matters here; a failure costs speed alone.
+                let _ = stream.set_nodelay(true);
+                return (stream, permit);
+            }
+            // The client went away before it was its turn; that is no reason to wait.
+            Err(error) if is_the_clients(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+fn is_the_clients(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+    )
+}
+
+#[cfg(test)]
+mod tests;
