@@ -1,0 +1,38 @@
+//! The command line.
+
+use brigade_runtime::exit::Exit;
+use clap::{Parser, Subcommand, error::ErrorKind};
+
+use crate::{dev, emulator, poller, worker};
+
+/// Hands each new file of a bucket to a worker, and moves it by the worker's answer.
+#[derive(Debug, Parser)]
+#[command(name = "brigade", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The whole system on this machine, over a directory
+    Dev(dev::Args),
+    /// Serve the poller
+    Poller(poller::Args),
+    /// Serve a worker
+    Worker(worker::Args),
+    /// Serve the local stand-in for Google Cloud
+    Emulator(emulator::Args),
+}
+
+/// Prints help and versions on stdout, and what is wrong with the arguments on stderr.
+pub fn explain(error: &clap::Error) -> Exit {
+    // A closed terminal is no reason to fail.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
+        _ => Exit::Usage,
+    }
+}

@@ -1,0 +1,37 @@
+//! Errors of the libraries as failures of a command: the exit code is decided here, once.
+
+use std::io::Write as _;
+
+use brigade_client::{ConnectError, identity};
+use brigade_runtime::exit::{Exit, Failure};
+use tonic::{Code, Status};
+
+/// One message on stderr.
+pub(crate) fn complain(failure: &Failure) {
+    // Nobody is left to tell when stderr is gone.
+    let _ = writeln!(std::io::stderr(), "{failure}");
+}
+
+/// No ID tokens.
+pub(crate) fn identity(error: &identity::Error) -> Failure {
+    if error.is_transient() { Failure::unavailable(error, "") } else { Failure::permission(error, "") }
+}
+
+/// A client that cannot be made.
+pub(crate) fn connect(error: &ConnectError) -> Failure {
+    match error {
+        ConnectError::Url(_) => Failure::usage(error, ""),
+        ConnectError::Identity(cause) => identity(cause),
+        ConnectError::Transport { .. } => Failure::unavailable(error, ""),
+    }
+}
+
+/// A poll that ended with an error.
+pub(crate) fn poll(status: &Status) -> Failure {
+    let message = status.message();
+    match status.code() {
+        Code::Unauthenticated | Code::PermissionDenied => Failure::permission(message, ""),
+        Code::InvalidArgument => Failure::usage(message, ""),
+        _ => Failure { exit: Exit::Unavailable, message: message.to_owned(), mend: String::new() },
+    }
+}

@@ -1,0 +1,105 @@
+//! One subject's recording: `day,reaction_ms`, a line a day.
+
+use std::str::FromStr;
+
+/// Fewer days than this have no trend.
+const MIN_DAYS: usize = 3;
+
+/// Days without sleep and the mean reaction time on each, in milliseconds, in the file's order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recording {
+    /// Day and reaction time.
+    pub points: Vec<(u32, f64)>,
+}
+
+/// Why a file is no recording. Lines count from 1, the header included.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Malformed {
+    /// The first line does not name this column.
+    #[error("line 1: the column {0} is missing; the header must be day,reaction_ms")]
+    NoColumn(&'static str),
+    /// A line has more or fewer values than the header has columns.
+    #[error("line {line}: {found} values where the header has {wanted} columns")]
+    Width {
+        /// The line.
+        line: usize,
+        /// Its values.
+        found: usize,
+        /// The header's columns.
+        wanted: usize,
+    },
+    /// A value is not what its column holds.
+    #[error("line {line}, column {column}: {value:?} is not {wanted}")]
+    Value {
+        /// The line.
+        line: usize,
+        /// The column's name.
+        column: &'static str,
+        /// What stands there.
+        value: String,
+        /// What should.
+        wanted: &'static str,
+    },
+    /// A day stands there twice.
+    #[error("line {line}, column day: day {day} stands on line {first} already")]
+    Twice {
+        /// The second line.
+        line: usize,
+        /// The day.
+        day: u32,
+        /// The first line.
+        first: usize,
+    },
+    /// Too few days for a trend.
+    #[error("{0} days, and at least {MIN_DAYS} are needed for a trend")]
+    TooShort(usize),
+}
+
+impl FromStr for Recording {
+    type Err = Malformed;
+
+    /// A byte-order mark, Windows line ends and empty lines at the end are forgiven; nothing else is.
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_end();
+        let mut lines = (1..).zip(text.lines());
+        let columns: Vec<&str> = lines.next().map_or(Vec::new(), |(_, header)| header.split(',').map(str::trim).collect());
+        let at = |name| columns.iter().position(|column| *column == name).ok_or(Malformed::NoColumn(name));
+        let (day_at, reaction_at) = (at("day")?, at("reaction_ms")?);
+        let mut points: Vec<(u32, f64)> = Vec::new();
+        for (line, row) in lines {
+            let values: Vec<&str> = row.split(',').map(str::trim).collect();
+            if values.len() != columns.len() {
+                return Err(Malformed::Width { line, found: values.len(), wanted: columns.len() });
+            }
+            let day = day(values[day_at], line)?;
+            if let Some(before) = points.iter().position(|(other, _)| *other == day) {
+                return Err(Malformed::Twice { line, day, first: before + 2 });
+            }
+            points.push((day, reaction(values[reaction_at], line)?));
+        }
+        if points.len() < MIN_DAYS {
+            return Err(Malformed::TooShort(points.len()));
+        }
+        Ok(Self { points })
+    }
+}
+
+fn day(value: &str, line: usize) -> Result<u32, Malformed> {
+    value.parse().map_err(|_| Malformed::Value {
+        line,
+        column: "day",
+        value: value.to_owned(),
+        wanted: "a whole number of days",
+    })
+}
+
+/// A time is finite and above zero; `inf` and `nan` parse as numbers, and are none.
+fn reaction(value: &str, line: usize) -> Result<f64, Malformed> {
+    let parsed = value.parse().ok().filter(|ms: &f64| ms.is_finite() && *ms > 0.0);
+    parsed.ok_or_else(|| Malformed::Value {
+        line,
+        column: "reaction_ms",
+        value: value.to_owned(),
+        wanted: "a number of milliseconds above 0",
+    })
+}
