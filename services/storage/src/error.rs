@@ -46,7 +46,7 @@ pub enum Kind {
     NotFound,
     /// No such bucket.
     NoBucket,
-    /// A generation condition did not hold: HTTP 412, gRPC FAILED_PRECONDITION or ALREADY_EXISTS.
+    /// A generation condition did not hold: HTTP 412, gRPC `FAILED_PRECONDITION` or `ALREADY_EXISTS`.
     Precondition,
     /// A hold or a retention policy forbids it.
     Held,

@@ -1,0 +1,92 @@
+//! Where Cloud Storage is, and as whom it is asked.
+
+/// Points every storage client at an emulator's JSON API: `host:port` or a URL.
+const JSON_HOST: &str = "STORAGE_EMULATOR_HOST";
+/// The same for gRPC; the JSON one's address when unset.
+const GRPC_HOST: &str = "STORAGE_EMULATOR_HOST_GRPC";
+
+/// Where Cloud Storage is, and as whom it is asked. The default is Google's own service with the environment's
+/// credentials.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GcsSettings {
+    /// URL of the gRPC API; Google's own when `None`.
+    pub grpc_endpoint: Option<String>,
+    /// URL of the JSON API; Google's own when `None`.
+    pub json_endpoint: Option<String>,
+    /// Sends no credentials: for emulators.
+    pub anonymous: bool,
+}
+
+impl GcsSettings {
+    /// Reads `STORAGE_EMULATOR_HOST` and `STORAGE_EMULATOR_HOST_GRPC`, with or without a scheme, through `lookup`.
+    ///
+    /// One of them serves for both APIs when the other is unset, so that no call of a program that is pointed at an
+    /// emulator ever reaches the real service; with either set no credentials are sent.
+    pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Self {
+        let json = lookup(JSON_HOST).and_then(|host| endpoint(&host));
+        let grpc = lookup(GRPC_HOST).and_then(|host| endpoint(&host));
+        Self {
+            anonymous: json.is_some() || grpc.is_some(),
+            grpc_endpoint: grpc.clone().or_else(|| json.clone()),
+            json_endpoint: json.or(grpc),
+        }
+    }
+}
+
+/// A URL without a path; plain HTTP when no scheme is given, as every storage client reads the variable.
+fn endpoint(host: &str) -> Option<String> {
+    let host = host.trim().trim_end_matches('/');
+    if host.is_empty() {
+        None
+    } else if host.contains("://") {
+        Some(host.to_owned())
+    } else {
+        Some(format!("http://{host}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(vars: &[(&str, &str)]) -> GcsSettings {
+        GcsSettings::from_env(|name| {
+            vars.iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    fn at(grpc: &str, json: &str) -> GcsSettings {
+        GcsSettings {
+            grpc_endpoint: Some(grpc.into()),
+            json_endpoint: Some(json.into()),
+            anonymous: true,
+        }
+    }
+
+    #[test]
+    fn an_empty_environment_means_google_with_credentials() {
+        assert_eq!(from(&[]), GcsSettings::default());
+        assert_eq!(from(&[(JSON_HOST, " ")]), GcsSettings::default());
+    }
+
+    #[test]
+    fn the_json_address_serves_for_grpc_too() {
+        let want = at("http://localhost:9000", "http://localhost:9000");
+        assert_eq!(from(&[(JSON_HOST, "localhost:9000")]), want);
+        assert_eq!(from(&[(JSON_HOST, "http://localhost:9000/")]), want);
+    }
+
+    #[test]
+    fn the_grpc_address_alone_never_leaves_json_with_google() {
+        let want = at("http://[::1]:9001", "http://[::1]:9001");
+        assert_eq!(from(&[(GRPC_HOST, "[::1]:9001")]), want);
+    }
+
+    #[test]
+    fn two_addresses_are_kept_apart() {
+        let got = from(&[(JSON_HOST, "https://a.test"), (GRPC_HOST, "b.test:1")]);
+        assert_eq!(got, at("http://b.test:1", "https://a.test"));
+    }
+}
