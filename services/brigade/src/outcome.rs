@@ -3,7 +3,9 @@
 use std::io::Write as _;
 
 use brigade_client::{ConnectError, identity};
+use brigade_emulator::StartError;
 use brigade_runtime::exit::{Exit, Failure};
+use brigade_storage::gcs;
 use tonic::{Code, Status};
 
 /// One message on stderr.
@@ -24,6 +26,20 @@ pub(crate) fn connect(error: &ConnectError) -> Failure {
         ConnectError::Identity(cause) => identity(cause),
         ConnectError::Transport { .. } => Failure::unavailable(error, ""),
     }
+}
+
+/// No Cloud Storage.
+pub(crate) fn storage(error: &gcs::ConnectError) -> Failure {
+    match error {
+        gcs::ConnectError::Credentials(_) => Failure::permission(error, ""),
+        gcs::ConnectError::Endpoint { .. } => Failure::usage(error, ""),
+        gcs::ConnectError::TimedOut => Failure::unavailable(error, ""),
+    }
+}
+
+/// No stand-in.
+pub(crate) fn emulator(error: &StartError) -> Failure {
+    Failure::usage(error, "")
 }
 
 /// A poll that ended with an error.

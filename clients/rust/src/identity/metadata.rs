@@ -21,6 +21,7 @@ const FLAVOR: &str = "Metadata-Flavor";
 #[derive(Clone, Debug)]
 pub struct MetadataServer {
     host: String,
+    account: String,
     explicit: bool,
     client: Client,
 }
@@ -42,13 +43,20 @@ impl MetadataServer {
         let explicit = host.is_some();
         let host = host.unwrap_or(DEFAULT_HOST);
         let host = host.strip_prefix("http://").unwrap_or(host).trim_end_matches('/').to_owned();
-        Self { host, explicit, client }
+        Self { host, account: "default".into(), explicit, client }
+    }
+
+    /// Tokens of another account than the machine's own, which its instance must have.
+    #[must_use]
+    pub fn for_account(mut self, email: &str) -> Self {
+        email.clone_into(&mut self.account);
+        self
     }
 
     async fn ask(&self, audience: &str) -> Result<Response, Error> {
         let url = format!(
-            "http://{}/computeMetadata/v1/instance/service-accounts/default/identity",
-            self.host
+            "http://{}/computeMetadata/v1/instance/service-accounts/{}/identity",
+            self.host, self.account
         );
         self.client
             .get(url)

@@ -33,7 +33,7 @@ const SAMPLES: &[(&str, &[u8])] = samples![
 ];
 
 /// Writes the samples into `inbox`, and says how many.
-pub fn lay(inbox: &Path) -> io::Result<usize> {
+pub(super) fn lay(inbox: &Path) -> io::Result<usize> {
     for (name, content) in SAMPLES {
         fs::write(inbox.join(name), content)?;
     }

@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    io::{IsTerminal as _, Write},
+    fmt,
+    io::Write,
     time::Duration,
 };
 
@@ -10,35 +11,11 @@ use brigade_proto::v1::{ObjectSettled, PollResponse, Settlement, poll_response::
 use brigade_storage::object::escape;
 use owo_colors::{OwoColorize as _, Style};
 
-/// How settlements are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Show {
-    /// A table, with colour on a terminal.
-    Table {
-        /// Whether to colour.
-        colour: bool,
-    },
-    /// One JSON object a line, the contract's own messages.
-    Json,
-}
-
-impl Show {
-    /// A table on a terminal, JSON when asked for or piped.
-    pub fn on_stdout(json: bool) -> Self {
-        let terminal = std::io::stdout().is_terminal();
-        if json || !terminal {
-            Self::Json
-        } else {
-            Self::Table {
-                colour: std::env::var_os("NO_COLOR").is_none(),
-            }
-        }
-    }
-}
+use super::show::Show;
 
 /// Writes events, and keeps what the summary needs.
 #[derive(Debug)]
-pub struct Table<W> {
+pub(super) struct Table<W> {
     show: Show,
     out: W,
     totals: Totals,
@@ -46,7 +23,7 @@ pub struct Table<W> {
 
 /// What became of the objects of one run; an object that was met several times counts by its last settlement.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
+pub(super) struct Totals {
     last: BTreeMap<(String, i64), Outcome>,
 }
 
@@ -59,17 +36,17 @@ struct Outcome {
 
 impl Totals {
     /// Objects that were handed to the worker.
-    pub fn found(&self) -> usize {
+    pub(super) fn found(&self) -> usize {
         self.last.len()
     }
 
     /// Objects whose last settlement was this one.
-    pub fn count(&self, settlement: Settlement) -> usize {
+    pub(super) fn count(&self, settlement: Settlement) -> usize {
         self.last.values().filter(|outcome| outcome.settlement == settlement).count()
     }
 
     /// Objects that nobody replaced and that lie in the inbox still.
-    pub fn left(&self) -> usize {
+    pub(super) fn left(&self) -> usize {
         self.found()
             - self.count(Settlement::Processed)
             - self.count(Settlement::Failed)
@@ -84,9 +61,24 @@ impl Totals {
     }
 }
 
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (processed, failed) = (self.count(Settlement::Processed), self.count(Settlement::Failed));
+        write!(f, "{} found, {processed} processed, {failed} failed", self.found())?;
+        if self.left() > 0 {
+            write!(f, ", {} left in the inbox", self.left())?;
+        }
+        writeln!(f)?;
+        for outcome in self.remarkable() {
+            writeln!(f, "  {} {}: {}", word(outcome.settlement), escape(&outcome.name), escape(&outcome.reason))?;
+        }
+        Ok(())
+    }
+}
+
 impl<W: Write> Table<W> {
     /// A table on `out`.
-    pub fn new(show: Show, out: W) -> Self {
+    pub(super) fn new(show: Show, out: W) -> Self {
         Self {
             show,
             out,
@@ -95,12 +87,12 @@ impl<W: Write> Table<W> {
     }
 
     /// What was seen so far.
-    pub fn totals(&self) -> &Totals {
+    pub(super) fn totals(&self) -> &Totals {
         &self.totals
     }
 
     /// Shows one event.
-    pub fn event(&mut self, response: &PollResponse) -> std::io::Result<()> {
+    pub(super) fn event(&mut self, response: &PollResponse) -> std::io::Result<()> {
         if let Some(Event::Settled(settled)) = &response.event {
             self.totals.keep(settled);
         }
@@ -114,32 +106,21 @@ impl<W: Write> Table<W> {
         }
     }
 
-    /// Shows the counts, and each object that was not processed with its reason.
-    pub fn summary(&mut self) -> std::io::Result<()> {
-        let totals = &self.totals;
-        let (processed, failed, left) = (
-            totals.count(Settlement::Processed),
-            totals.count(Settlement::Failed),
-            totals.left(),
-        );
+    /// Shows the counts, and each object that was not processed with its reason. Piped, people read it on stderr.
+    pub(super) fn summary(&mut self) -> std::io::Result<()> {
+        let text = self.totals.to_string();
         match self.show {
+            Show::Table { .. } => write!(self.out, "\n{text}"),
             Show::Json => {
+                let totals = &self.totals;
                 let summary = serde_json::json!({ "summary": {
-                    "found": totals.found(), "processed": processed, "failed": failed, "left": left,
+                    "found": totals.found(),
+                    "processed": totals.count(Settlement::Processed),
+                    "failed": totals.count(Settlement::Failed),
+                    "left": totals.left(),
                 }});
-                writeln!(self.out, "{summary}")
-            }
-            Show::Table { .. } => {
-                let left = if left == 0 { String::new() } else { format!(", {left} left in incoming/") };
-                writeln!(
-                    self.out,
-                    "\n{} found, {processed} processed, {failed} failed{left}",
-                    totals.found()
-                )?;
-                for outcome in totals.remarkable() {
-                    writeln!(self.out, "  {}: {}", escape(&outcome.name), escape(&outcome.reason))?;
-                }
-                Ok(())
+                writeln!(self.out, "{summary}")?;
+                write!(std::io::stderr(), "{text}")
             }
         }
     }
@@ -204,5 +185,5 @@ fn took(duration: &brigade_proto::Duration) -> String {
         duration.seconds.try_into().unwrap_or(0),
         duration.nanos.try_into().unwrap_or(0),
     );
-    format!("{:.0?}", took)
+    format!("{took:.0?}")
 }

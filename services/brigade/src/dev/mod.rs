@@ -1,0 +1,62 @@
+//! `brigade dev`: the whole system on this machine, over the same wires as in production.
+
+mod once;
+mod samples;
+mod show;
+mod system;
+mod table;
+mod watch;
+
+use std::{path::PathBuf, time::Duration};
+
+use brigade_runtime::{
+    exit::{Exit, Failure},
+    shutdown,
+    telemetry::{self, Format},
+};
+
+use self::system::System;
+use crate::setup;
+
+/// The arguments.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// The directory that stands for the bucket
+    #[arg(long, value_name = "DIR", default_value = "brigade-data")]
+    pub data: PathBuf,
+    /// Poll until the inbox is settled, print a summary, and end
+    #[arg(long)]
+    pub once: bool,
+    /// The program to run for each object; {} is its file's path [default: the sleep-study sample]
+    #[arg(long, value_name = "CMD")]
+    pub exec: Option<String>,
+    /// From one poll to the next
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = brigade_runtime::settings::duration)]
+    pub interval: Duration,
+    /// The poller's port; the worker and the stand-in take the next two [default: 8080, any with --once]
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+    /// Do not lay the sample recordings into a new directory
+    #[arg(long)]
+    pub no_samples: bool,
+    /// One JSON object a line on stdout, as when it is piped
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs the system until it is told to stop, or with `--once` until the inbox is settled.
+pub async fn run(args: Args) -> Result<Exit, Failure> {
+    telemetry::init(Format::for_stderr(), "warn");
+    setup::problems().into_result()?;
+    let shutdown = shutdown::signal();
+    let system = System::start(&args, shutdown.clone()).await?;
+    let show = show::Show::on_stdout(args.json);
+    system.introduce(&args, show);
+    let ended = if args.once {
+        once::run(&system, show, &shutdown).await
+    } else {
+        watch::run(&system, show, args.interval, &shutdown).await
+    };
+    system.stop().await;
+    ended
+}

@@ -1,0 +1,51 @@
+//! Polls until the inbox is settled.
+
+use std::{io, time::Duration};
+
+use brigade_proto::v1::{PollCounts, PollRequest, poll_response::Event};
+use brigade_runtime::exit::{Exit, Failure};
+use tokio_util::sync::CancellationToken;
+
+use super::{show::Show, system::System, table::Table};
+use crate::outcome;
+
+/// Polls that settle nothing before it gives up.
+const IDLE_POLLS: u32 = 3;
+const BETWEEN: Duration = Duration::from_secs(1);
+
+/// Polls over the wire until there is no work, or nothing moves any more.
+pub(super) async fn run(system: &System, show: Show, shutdown: &CancellationToken) -> Result<Exit, Failure> {
+    let mut table = Table::new(show, io::stdout().lock());
+    let mut idle = 0;
+    while idle < IDLE_POLLS && !shutdown.is_cancelled() {
+        let counts = poll(system, &mut table).await?;
+        if counts.found == 0 {
+            break;
+        }
+        if counts.processed + counts.failed + counts.superseded > 0 {
+            idle = 0;
+        } else {
+            idle += 1;
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = tokio::time::sleep(BETWEEN) => {}
+            }
+        }
+    }
+    // A reader that went away does not need the summary.
+    let _ = table.summary();
+    Ok(if table.totals().left() == 0 { Exit::Done } else { Exit::Partly })
+}
+
+async fn poll(system: &System, table: &mut Table<impl io::Write>) -> Result<PollCounts, Failure> {
+    let failed = |status| outcome::poll(&status);
+    let mut events = system.client.poll(PollRequest::default()).await.map_err(failed)?;
+    let mut counts = PollCounts::default();
+    while let Some(response) = events.message().await.map_err(failed)? {
+        let _ = table.event(&response);
+        if let Some(Event::Finished(finished)) = response.event {
+            counts = finished.counts.unwrap_or_default();
+        }
+    }
+    Ok(counts)
+}

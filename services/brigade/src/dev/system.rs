@@ -1,0 +1,230 @@
+//! The parts of the system, wired as they are deployed.
+
+use std::{fs, net::Ipv4Addr, path::Path, str::FromStr as _, sync::Arc, time::Duration};
+
+use brigade_client::{
+    PollerClient,
+    identity::{Cached, MetadataServer},
+};
+use brigade_emulator::{Emulator, identity::ISSUER};
+use brigade_poller::{
+    location::Location,
+    poll::Budgets,
+    settings::PollerSettings,
+};
+use brigade_proto::v1::PollResponse;
+use brigade_runtime::{
+    exit::Failure,
+    guard::{GuardSettings, Mode},
+    serve,
+};
+use brigade_storage::gcs::GcsSettings;
+use brigade_worker::{Output, exec::Program, settings::WorkerSettings};
+use tokio::{net::TcpListener, sync::broadcast, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::{Args, samples, show::Show};
+use crate::{outcome, poller, setup, worker};
+
+/// The bucket that the directory stands for.
+const BUCKET: &str = "brigade-dev";
+const FOLDERS: [&str; 4] = ["incoming", "processed", "failed", "features"];
+const POLLER: &str = "poller@brigade-dev.iam.gserviceaccount.com";
+pub(super) const SCHEDULER: &str = "scheduler@brigade-dev.iam.gserviceaccount.com";
+const DEVELOPER: &str = "developer@brigade-dev.iam.gserviceaccount.com";
+/// Events that the table may be behind.
+const BEHIND: usize = 4096;
+
+/// Everything that runs.
+#[derive(Debug)]
+pub(super) struct System {
+    pub(super) emulator: Emulator,
+    pub(super) poller: Url,
+    pub(super) client: PollerClient,
+    pub(super) events: broadcast::Sender<PollResponse>,
+    worker: Url,
+    laid: usize,
+    stop: CancellationToken,
+    services: JoinSet<Result<(), Failure>>,
+}
+
+impl System {
+    pub(super) async fn start(args: &Args, shutdown: CancellationToken) -> Result<Self, Failure> {
+        let exec = args.exec.as_deref().map(program).transpose()?;
+        let [poller_at, worker_at, emulator_at] = listeners(args).await?;
+        let laid = lay_out(&args.data, args.no_samples)?;
+        let emulator = Emulator::builder()
+            .directory(BUCKET, &args.data)
+            .service_account(POLLER)
+            .service_account(SCHEDULER)
+            .service_account(DEVELOPER)
+            .start(emulator_at)
+            .await
+            .map_err(|error| outcome::emulator(&error))?;
+        let (poller, worker) = (origin(&poller_at)?, origin(&worker_at)?);
+        let (events, _) = broadcast::channel(BEHIND);
+        // The services end after what watches them, and with it on a signal.
+        let stop = shutdown.child_token();
+        let store = setup::connect(storage(&emulator)).await?;
+        let mut services = JoinSet::new();
+        services.spawn({
+            let settings = WorkerSettings {
+                exec,
+                output: Some(Output::new(BUCKET, "features/")),
+                ..WorkerSettings::default()
+            };
+            let guard = guard(&emulator, &worker, &[POLLER, DEVELOPER])?;
+            let (store, stop) = (store.clone(), stop.clone());
+            async move { worker::serve(worker_at, &settings, guard, store, stop).await }
+        });
+        services.spawn({
+            let settings = poller_settings(&worker);
+            let guard = guard(&emulator, &poller, &[SCHEDULER, DEVELOPER])?;
+            let outside = poller::Outside {
+                store,
+                identity: Arc::new(Cached::new(metadata(&emulator, None))),
+                observer: Some(events.clone()),
+            };
+            let stop = stop.clone();
+            async move { poller::serve(poller_at, &settings, guard, outside, stop).await }
+        });
+        let identity = Arc::new(Cached::new(metadata(&emulator, Some(DEVELOPER))));
+        let client = PollerClient::new(poller.clone(), Some(identity), None)
+            .map_err(|error| outcome::connect(&error))?;
+        Ok(Self { emulator, poller, client, events, worker, laid, stop, services })
+    }
+
+    /// Says where things are, and how to reach them.
+    pub(super) fn introduce(&self, args: &Args, show: Show) {
+        if let Show::Table { .. } = show {
+            let data = args.data.display();
+            let samples = if self.laid > 0 { format!("  ({} sample files)", self.laid) } else { String::new() };
+            print_lines(&[
+                "Bucket Brigade on this machine".to_owned(),
+                String::new(),
+                format!("  inbox      {data}/incoming/{samples}"),
+                format!("  outcomes   {data}/processed/  {data}/failed/  {data}/features/"),
+                format!("  poller     {}", self.poller),
+                format!("  worker     {}", self.worker),
+                format!("  stand-in   {}  for Cloud Storage and its identities", self.emulator.url()),
+                String::new(),
+            ]);
+            if !args.once {
+                self.invite();
+            }
+        }
+    }
+
+    fn invite(&self) {
+        let (metadata, poller) = (self.emulator.url(), &self.poller);
+        let audience = poller.as_str().trim_end_matches('/');
+        let host = poller.authority();
+        print_lines(&[
+            "Drop a file into the inbox, or try:".to_owned(),
+            String::new(),
+            format!(
+                "  TOKEN=$(curl -s -H 'Metadata-Flavor: Google' '{metadata}computeMetadata/v1/instance/service-accounts/{DEVELOPER}/identity?audience={audience}&format=full')"
+            ),
+            format!("  grpcurl -plaintext -H \"authorization: Bearer $TOKEN\" {host} list"),
+            format!("  grpcurl -plaintext -H \"authorization: Bearer $TOKEN\" {host} brigade.v1.PollerService/Poll"),
+            format!("  curl -X POST -H \"authorization: Bearer $TOKEN\" {audience}/poll"),
+            String::new(),
+            "Ctrl-C ends it.".to_owned(),
+            String::new(),
+        ]);
+    }
+
+    /// Ends everything; what is in flight settles first.
+    pub(super) async fn stop(mut self) {
+        self.stop.cancel();
+        while self.services.join_next().await.is_some() {}
+        self.emulator.stop().await;
+    }
+}
+
+fn print_lines(lines: &[String]) {
+    use std::io::Write as _;
+    // A terminal that went away needs no lines.
+    let _ = writeln!(std::io::stdout(), "{}", lines.join("\n"));
+}
+
+fn program(given: &str) -> Result<Program, Failure> {
+    Program::from_str(given).map_err(|error| Failure::usage(format!("--exec {given:?}: {error}"), ""))
+}
+
+/// The three ports in a row, or any with `--once`, so that two runs never meet.
+async fn listeners(args: &Args) -> Result<[TcpListener; 3], Failure> {
+    let first = args.port.unwrap_or(if args.once { 0 } else { 8080 });
+    let port = |n: u16| match first {
+        0 => Ok(0),
+        first => first
+            .checked_add(n)
+            .ok_or_else(|| Failure::usage(format!("--port {first} leaves no room for three ports"), "choose one below 65534")),
+    };
+    let bind = async |n| serve::bind((Ipv4Addr::LOCALHOST, port(n)?).into()).await;
+    Ok([bind(0).await?, bind(1).await?, bind(2).await?])
+}
+
+/// Makes the folders, and lays the samples into a directory that is new.
+fn lay_out(data: &Path, no_samples: bool) -> Result<usize, Failure> {
+    let is_new = !data.exists();
+    let failed = |error: std::io::Error| {
+        let mend = "choose a directory that you can write to, with --data";
+        Failure::usage(format!("cannot use the directory {}: {error}", data.display()), mend)
+    };
+    for folder in FOLDERS {
+        fs::create_dir_all(data.join(folder)).map_err(failed)?;
+    }
+    if is_new && !no_samples {
+        return samples::lay(&data.join("incoming")).map_err(failed);
+    }
+    Ok(0)
+}
+
+fn origin(listener: &TcpListener) -> Result<Url, Failure> {
+    let address = listener.local_addr().map_err(|error| Failure::unavailable(error, ""))?;
+    Url::parse(&format!("http://{address}")).map_err(|error| Failure::unavailable(error, ""))
+}
+
+fn storage(emulator: &Emulator) -> GcsSettings {
+    let endpoint = Some(emulator.url().to_string().trim_end_matches('/').to_owned());
+    GcsSettings { grpc_endpoint: endpoint.clone(), json_endpoint: endpoint, anonymous: true }
+}
+
+fn metadata(emulator: &Emulator, account: Option<&str>) -> MetadataServer {
+    let server = MetadataServer::new(Some(emulator.url().authority()));
+    match account {
+        Some(account) => server.for_account(account),
+        None => server,
+    }
+}
+
+fn guard(emulator: &Emulator, service: &Url, callers: &[&str]) -> Result<GuardSettings, Failure> {
+    Ok(GuardSettings {
+        mode: Mode::Verify,
+        audiences: vec![brigade_client::identity::origin(service)],
+        allowed_callers: callers.iter().map(|caller| (*caller).to_owned()).collect(),
+        issuers: vec![ISSUER.to_owned()],
+        jwks_url: emulator.jwks_url(),
+    })
+}
+
+fn poller_settings(worker: &Url) -> PollerSettings {
+    let ten_minutes = Duration::from_secs(600);
+    PollerSettings {
+        inbox: Location::new(BUCKET, "incoming/"),
+        processed: Location::new(BUCKET, "processed/"),
+        failed: Location::new(BUCKET, "failed/"),
+        worker_url: worker.clone(),
+        worker_audience: None,
+        budgets: Budgets {
+            concurrency: 32,
+            process_timeout: ten_minutes,
+            poll_deadline: ten_minutes,
+            max_objects: None,
+        },
+        min_age: Duration::ZERO,
+        matching: None,
+    }
+}

@@ -1,0 +1,114 @@
+//! `brigade poller`: serves the poller.
+
+use std::sync::Arc;
+
+use brigade_client::{WorkerClient, identity::TokenSource};
+use brigade_poller::{
+    clock::SystemClock,
+    filter::Filters,
+    poll::{Parts, Poller},
+    settings::{PollerArgs, PollerSettings},
+    settle::Settler,
+    trigger,
+};
+use brigade_proto::v1::PollResponse;
+use brigade_runtime::{
+    exit::{Exit, Failure},
+    guard::GuardSettings,
+    serve::{self, Limits},
+    settings::{GuardArgs, ServerArgs},
+    shutdown,
+    telemetry::{self, Format},
+};
+use brigade_storage::Store;
+use tokio::{net::TcpListener, sync::broadcast};
+use tokio_util::sync::CancellationToken;
+
+use crate::{outcome, setup};
+
+/// The arguments.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    guard: GuardArgs,
+    #[command(flatten)]
+    poller: PollerArgs,
+}
+
+/// Serves until it is told to stop.
+pub async fn run(args: &Args) -> Result<Exit, Failure> {
+    telemetry::init(Format::for_stderr(), "info");
+    let mut problems = setup::problems();
+    let server = args.server.resolve(&mut problems);
+    let guard = args.guard.resolve(server.as_ref(), &mut problems);
+    let settings = args.poller.resolve(&mut problems);
+    problems.into_result()?;
+    let (Some(server), Some(guard), Some(settings)) = (server, guard, settings) else {
+        return Err(Failure::usage("the settings are not complete", "see --help"));
+    };
+    let shutdown = shutdown::signal();
+    let listener = serve::bind(server.address).await?;
+    tracing::info!(address = %server.address, inbox = %settings.inbox, worker = %settings.worker_url, "serving the poller");
+    let outside = Outside { store: setup::store().await?, identity: setup::identity()?, observer: None };
+    serve(listener, &settings, guard, outside, shutdown).await?;
+    Ok(Exit::Done)
+}
+
+/// What a poller reaches outside of itself.
+#[derive(Debug)]
+pub struct Outside {
+    /// Where the objects are.
+    pub store: Arc<dyn Store>,
+    /// Where its ID tokens come from.
+    pub identity: Arc<dyn TokenSource>,
+    /// Who watches every poll.
+    pub observer: Option<broadcast::Sender<PollResponse>>,
+}
+
+/// Serves a poller on a bound listener until `shutdown`; polls that run then end first.
+pub async fn serve(
+    listener: TcpListener,
+    settings: &PollerSettings,
+    guard: GuardSettings,
+    outside: Outside,
+    shutdown: CancellationToken,
+) -> Result<(), Failure> {
+    let poller = Poller::new(parts(settings, outside)?, shutdown.clone());
+    let router = setup::assemble(trigger::routes(&poller), "brigade.v1.PollerService", guard).await?;
+    serve::serve(listener, router, Limits::default(), shutdown.cancelled_owned()).await;
+    poller.drained().await;
+    Ok(())
+}
+
+fn parts(settings: &PollerSettings, outside: Outside) -> Result<Parts, Failure> {
+    let worker = WorkerClient::new(
+        settings.worker_url.clone(),
+        Some(outside.identity),
+        settings.worker_audience.clone(),
+    );
+    let bucket = |name: &str| outside.store.bucket(name);
+    let clock = Arc::new(SystemClock);
+    Ok(Parts {
+        filters: Filters {
+            inbox: settings.inbox.clone(),
+            destinations: vec![settings.processed.fixed(), settings.failed.fixed()],
+            min_age: settings.min_age,
+            matching: settings.matching.clone(),
+        },
+        settler: Settler {
+            inbox: settings.inbox.clone(),
+            source: bucket(&settings.inbox.bucket),
+            processed: settings.processed.clone(),
+            failed: settings.failed.clone(),
+            processed_bucket: bucket(&settings.processed.bucket),
+            failed_bucket: bucket(&settings.failed.bucket),
+            clock: clock.clone(),
+        },
+        worker: Arc::new(worker.map_err(|error| outcome::connect(&error))?),
+        budgets: settings.budgets,
+        clock,
+        observer: outside.observer,
+    })
+}

@@ -1,0 +1,47 @@
+//! What every service is made of, from the environment.
+
+use std::sync::Arc;
+
+use axum::Router;
+use brigade_client::identity::{self, Environment, TokenSource};
+use brigade_runtime::{
+    app, exit::Failure,
+    guard::{Guard, GuardSettings},
+    health, reflection,
+    settings::{Problems, check_unknown},
+};
+use brigade_storage::gcs::{GcsSettings, GcsStore};
+
+use crate::outcome;
+
+/// The problems of the settings, with those of the environment noted already.
+pub(crate) fn problems() -> Problems {
+    let mut problems = Problems::default();
+    check_unknown(std::env::vars_os().map(|(name, _)| name), &mut problems);
+    problems
+}
+
+/// Cloud Storage, or the stand-in that the environment names.
+pub(crate) async fn store() -> Result<Arc<GcsStore>, Failure> {
+    connect(GcsSettings::from_env(|name| std::env::var(name).ok())).await
+}
+
+/// Cloud Storage by these settings.
+pub(crate) async fn connect(settings: GcsSettings) -> Result<Arc<GcsStore>, Failure> {
+    let store = GcsStore::connect(settings).await;
+    store.map(Arc::new).map_err(|error| outcome::storage(&error))
+}
+
+/// The environment's source of ID tokens.
+pub(crate) fn identity() -> Result<Arc<dyn TokenSource>, Failure> {
+    identity::source(&Environment::from_env()).map_err(|error| outcome::identity(&error))
+}
+
+/// A service's routes with health beside them and the guard before them.
+pub(crate) async fn assemble(routes: Router, service: &str, guard: GuardSettings) -> Result<Router, Failure> {
+    let guard = Guard::new(guard).map_err(|error| Failure::unavailable(error, ""))?;
+    let reflection = reflection::routes(brigade_proto::FILE_DESCRIPTOR_SET)
+        .map_err(|error| Failure::unavailable(format!("cannot serve reflection: {error}"), ""))?;
+    let health = health::routes(&[service]).await;
+    Ok(app::assemble(routes, reflection, health, Arc::new(guard)))
+}

@@ -1,0 +1,69 @@
+//! `brigade worker`: serves a worker.
+
+use std::sync::Arc;
+
+use brigade_runtime::{
+    exit::{Exit, Failure},
+    guard::GuardSettings,
+    serve::{self, Limits},
+    settings::{GuardArgs, ServerArgs},
+    shutdown,
+    telemetry::{self, Format},
+};
+use brigade_storage::Store;
+use brigade_worker::{
+    exec::ExecProcessor,
+    routes,
+    sample::SleepStudy,
+    settings::{WorkerArgs, WorkerSettings},
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::setup;
+
+/// The arguments.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    guard: GuardArgs,
+    #[command(flatten)]
+    worker: WorkerArgs,
+}
+
+/// Serves until it is told to stop.
+pub async fn run(args: &Args) -> Result<Exit, Failure> {
+    telemetry::init(Format::for_stderr(), "info");
+    let mut problems = setup::problems();
+    let server = args.server.resolve(&mut problems);
+    let guard = args.guard.resolve(server.as_ref(), &mut problems);
+    let settings = args.worker.resolve(&mut problems);
+    problems.into_result()?;
+    let (Some(server), Some(guard), Some(settings)) = (server, guard, settings) else {
+        return Err(Failure::usage("the settings are not complete", "see --help"));
+    };
+    let shutdown = shutdown::signal();
+    let listener = serve::bind(server.address).await?;
+    tracing::info!(address = %server.address, exec = args.worker.exec, "serving the worker");
+    serve(listener, &settings, guard, setup::store().await?, shutdown).await?;
+    Ok(Exit::Done)
+}
+
+/// Serves a worker on a bound listener until `shutdown`: the exec worker, or the sample when no program is set.
+pub async fn serve(
+    listener: TcpListener,
+    settings: &WorkerSettings,
+    guard: GuardSettings,
+    store: Arc<dyn Store>,
+    shutdown: CancellationToken,
+) -> Result<(), Failure> {
+    let routes = match &settings.exec {
+        Some(program) => routes(ExecProcessor::new(program.clone()), store, settings),
+        None => routes(SleepStudy, store, settings),
+    };
+    let router = setup::assemble(routes, "brigade.v1.WorkerService", guard).await?;
+    serve::serve(listener, router, Limits::default(), shutdown.cancelled_owned()).await;
+    Ok(())
+}
