@@ -1,11 +1,15 @@
 //! Finds the token in a request's headers.
 
-use axum::http::{HeaderMap, header::AUTHORIZATION};
+use axum::http::{HeaderMap, HeaderName, header::AUTHORIZATION};
 
 use super::error::Refusal;
 
 /// Google's ID tokens have about 1 KiB.
 pub(super) const MAX_TOKEN: usize = 16 * 1024;
+
+/// What Cloud Run's front end checks in place of `authorization` when both are there.
+pub(super) const SERVERLESS_AUTHORIZATION: HeaderName =
+    HeaderName::from_static("x-serverless-authorization");
 
 /// The bearer token of `authorization`, and of nothing else.
 ///

@@ -8,13 +8,17 @@ use std::{
 };
 
 use axum::{
-    http::{Request, Response},
+    http::{
+        HeaderMap, Request, Response,
+        header::{AUTHORIZATION, Entry},
+    },
     response::IntoResponse,
 };
 use pin_project_lite::pin_project;
 use tower::Service;
 
 use super::{
+    bearer::SERVERLESS_AUTHORIZATION,
     claims::Caller,
     error::Refusal,
     verify::{AtOnce, Guard},
@@ -49,7 +53,8 @@ pin_project! {
 }
 
 impl<S: Service<Request<B>>, B> GuardFuture<S, B> {
-    pub(super) fn new(guard: Arc<Guard>, inner: S, request: Request<B>) -> Self {
+    pub(super) fn new(guard: Arc<Guard>, inner: S, mut request: Request<B>) -> Self {
+        hide(request.headers_mut());
         let state = match guard.at_once(request.headers()) {
             AtOnce::Known(decision) => State::decided(decision, inner, request),
             AtOnce::Ask(token) => State::Asking {
@@ -58,6 +63,17 @@ impl<S: Service<Request<B>>, B> GuardFuture<S, B> {
             },
         };
         Self { state }
+    }
+}
+
+/// Leaves the tokens out of what `Debug` shows of the headers, here and in every handler.
+fn hide(headers: &mut HeaderMap) {
+    for name in [AUTHORIZATION, SERVERLESS_AUTHORIZATION] {
+        if let Entry::Occupied(mut values) = headers.entry(name) {
+            values
+                .iter_mut()
+                .for_each(|value| value.set_sensitive(true));
+        }
     }
 }
 

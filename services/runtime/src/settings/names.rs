@@ -41,6 +41,11 @@ pub const EXEC: &str = "BRIGADE_EXEC";
 /// Where a worker's outputs go.
 pub const OUTPUT: &str = "BRIGADE_OUTPUT";
 
+/// Laptops: the service account whose ID token is asked for.
+pub const IMPERSONATE: &str = "BRIGADE_IMPERSONATE";
+/// What is logged, as `tracing-subscriber`'s filters say it.
+pub const RUST_LOG: &str = "RUST_LOG";
+
 /// Every variable of our own that this build knows; another one is a typo.
 pub const KNOWN: &[&str] = &[
     INBOX,
@@ -60,4 +65,5 @@ pub const KNOWN: &[&str] = &[
     MATCH,
     EXEC,
     OUTPUT,
+    IMPERSONATE,
 ];

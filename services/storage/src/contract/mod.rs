@@ -1,4 +1,4 @@
-//! What every [`Bucket`] promises, as a suite that any store can be held to.
+//! What every [`Bucket`](crate::Bucket) promises, as a suite that any store can be held to.
 //!
 //! Each promise is a function of its own that takes a [`Fixture`]: the store under test and two buckets of it. It
 //! works below the fixture's prefix, so promises can share a bucket. [`all`] keeps them one after the other;

@@ -179,17 +179,18 @@ async fn listed(bucket: &dyn Bucket, prefix: &str) -> Result<Vec<String>> {
     Ok(page.objects.into_iter().map(|object| object.name).collect())
 }
 
-/// A name of exactly so many bytes below the prefix, in folders of 100 characters at most.
+/// A name of exactly so many bytes below the prefix, in folders short enough for a file system.
 fn long_name(fixture: &Fixture, filler: &str, bytes: usize) -> String {
     let mut name = fixture.at("");
-    for folder in 1.. {
-        while name.len() + filler.len() <= bytes && name.chars().count() < folder * 50 {
+    let mut folder = 0;
+    while name.len() + filler.len() < bytes {
+        if folder == 50 {
+            name.push('/');
+            folder = 0;
+        } else {
             name.push_str(filler);
+            folder += 1;
         }
-        if name.len() + filler.len() + 1 > bytes {
-            break;
-        }
-        name.push('/');
     }
     name.extend(std::iter::repeat_n('x', bytes - name.len()));
     name

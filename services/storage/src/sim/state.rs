@@ -1,6 +1,6 @@
 //! The simulated service itself: synchronous, one step a call.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Bound};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -96,10 +96,14 @@ impl State {
             Ok(size) => size.min(PAGE),
             Err(_) => return Err(request.failed(Kind::Invalid, "a page cannot have fewer than 0")),
         };
+        let begin = if page.page_token < page.prefix {
+            Bound::Included(&page.prefix)
+        } else {
+            Bound::Excluded(&page.page_token)
+        };
         let mut rest = bucket
-            .range(page.prefix.clone()..)
-            .take_while(|(name, _)| name.starts_with(&page.prefix))
-            .filter(|(name, _)| **name > page.page_token);
+            .range::<String, _>((begin, Bound::Unbounded))
+            .take_while(|(name, _)| name.starts_with(&page.prefix));
         let objects: Vec<Object> = rest
             .by_ref()
             .take(size)

@@ -1,0 +1,345 @@
+//! What a caller sees: on the wire, on every path.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use axum::{
+    Extension, Router,
+    body::{Body, Bytes, to_bytes},
+    http::{Method, Request, Response, StatusCode, Uri},
+    routing::{get, post},
+};
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use super::{
+    Caller, Guarded,
+    issuer::{CALLER, good, with_claims},
+    keyserver::{Answer, KeyServer},
+};
+use crate::{
+    app::assemble,
+    guard::{Guard, GuardSettings},
+    health, reflection,
+};
+
+struct Service {
+    router: Router,
+    called: Arc<AtomicUsize>,
+}
+
+impl Service {
+    async fn behind(guard: Arc<Guard>) -> Self {
+        let called = Arc::new(AtomicUsize::new(0));
+        let counter = called.clone();
+        let email = async move |caller: Option<Extension<Caller>>| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            caller.map_or_else(|| "nobody".to_owned(), |Extension(caller)| caller.email)
+        };
+        let routes = Router::new()
+            .route("/poll", post(email.clone()))
+            .route("/metrics", get(email.clone()))
+            .route("/brigade.v1.PollerService/Poll", post(email));
+        let reflection = reflection::routes(brigade_proto::FILE_DESCRIPTOR_SET).unwrap();
+        let health = health::routes(&["brigade.v1.PollerService"]).await;
+        Self {
+            router: assemble(routes, reflection, health, guard),
+            called,
+        }
+    }
+
+    async fn start() -> Self {
+        Self::behind(Guarded::start().await.guard).await
+    }
+
+    async fn call(&self, request: Request<Body>) -> Response<Body> {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    fn calls(&self) -> usize {
+        self.called.load(Ordering::SeqCst)
+    }
+}
+
+fn post_to(path: &str) -> axum::http::request::Builder {
+    Request::builder().method(Method::POST).uri(path)
+}
+
+fn http(token: Option<&str>) -> Request<Body> {
+    let mut request = post_to("/poll");
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    request.body(Body::empty()).unwrap()
+}
+
+fn grpc(path: &str, token: Option<&str>) -> Request<Body> {
+    let mut request = post_to(path).header("content-type", "application/grpc");
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    request.body(Body::empty()).unwrap()
+}
+
+async fn json_of(response: Response<Body>) -> Value {
+    serde_json::from_slice(&bytes_of(response).await).unwrap()
+}
+
+async fn bytes_of(response: Response<Body>) -> Bytes {
+    to_bytes(response.into_body(), 64 * 1024).await.unwrap()
+}
+
+const POLL: &str = "/brigade.v1.PollerService/Poll";
+
+fn other() -> String {
+    with_claims(json!({ "email": "other@project.iam.gserviceaccount.com" }))
+}
+
+fn expired() -> String {
+    with_claims(json!({ "exp": 1_000, "iat": 0 }))
+}
+
+#[tokio::test]
+async fn a_handler_finds_its_caller() {
+    let service = Service::start().await;
+    for request in [http(Some(&good())), grpc(POLL, Some(&good()))] {
+        let response = service.call(request).await;
+        assert_eq!(bytes_of(response).await, CALLER);
+    }
+}
+
+#[tokio::test]
+async fn an_http_caller_without_a_token_gets_401_and_a_challenge() {
+    let response = Service::start().await.call(http(None)).await;
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(response.headers()["www-authenticate"], "Bearer");
+    let body = json_of(response).await;
+    assert_eq!(body["check"], "authorization");
+    assert!(body["error"].as_str().unwrap().contains("send an ID token"));
+}
+
+#[tokio::test]
+async fn an_http_caller_with_a_bad_token_gets_401_and_the_check_that_failed() {
+    let response = Service::start().await.call(http(Some(&expired()))).await;
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        response.headers()["www-authenticate"],
+        "Bearer error=\"invalid_token\""
+    );
+    assert_eq!(response.headers()["content-type"], "application/json");
+    assert_eq!(
+        json_of(response).await,
+        json!({ "error": "the token is expired", "check": "exp" })
+    );
+}
+
+#[tokio::test]
+async fn an_http_caller_who_is_not_allowed_gets_403() {
+    let response = Service::start().await.call(http(Some(&other()))).await;
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    assert!(!response.headers().contains_key("www-authenticate"));
+    assert_eq!(json_of(response).await["check"], "caller");
+}
+
+#[tokio::test]
+async fn a_grpc_refusal_is_a_status_in_the_headers_of_a_200_without_a_body() {
+    let service = Service::start().await;
+    for (token, status) in [(None, "16"), (Some(expired()), "16"), (Some(other()), "7")] {
+        let response = service.call(grpc(POLL, token.as_deref())).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["content-type"], "application/grpc");
+        assert_eq!(response.headers()["grpc-status"], status);
+        assert!(response.headers().contains_key("grpc-message"));
+        assert!(bytes_of(response).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_let_in_or_blamed_when_the_keys_cannot_be_had() {
+    let keys = KeyServer::answering(Answer::Status(StatusCode::INTERNAL_SERVER_ERROR)).await;
+    let service = Service::behind(Guarded::with(keys).guard).await;
+    let response = service.call(http(Some(&good()))).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(json_of(response).await["check"], "jwks");
+    let response = service.call(grpc(POLL, Some(&good()))).await;
+    assert_eq!(response.headers()["grpc-status"], "14");
+    assert_eq!(service.calls(), 0);
+}
+
+#[tokio::test]
+async fn health_is_open_to_everybody() {
+    let service = Service::start().await;
+    let request = Request::get("/healthz").body(Body::empty()).unwrap();
+    assert_eq!(service.call(request).await.status(), StatusCode::OK);
+    // An empty message: the health of the whole server.
+    let request =
+        post_to("/grpc.health.v1.Health/Check").header("content-type", "application/grpc");
+    let response = service
+        .call(request.body(Body::from(&[0_u8; 5][..])).unwrap())
+        .await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert!(
+        !response.headers().contains_key("grpc-status"),
+        "{response:?}"
+    );
+}
+
+#[tokio::test]
+async fn every_other_path_is_closed_known_or_not() {
+    let service = Service::start().await;
+    let paths = [
+        "/",
+        "/poll",
+        "/poll/",
+        "//poll",
+        "/POLL",
+        "/./poll",
+        "/x/../poll",
+        "/poll?access_token=x",
+        "/%70oll",
+        "/metrics",
+        "/nothing",
+        "/healthz/",
+        "//healthz",
+        "/healthz/x",
+        "/HEALTHZ",
+        "/healthz%00",
+        "/healthz;x",
+        "/healthz/../poll",
+        POLL,
+        "//brigade.v1.PollerService/Poll",
+        "/brigade.v1.PollerService/",
+        "/brigade.v1.PollerService/Nothing",
+        "/brigade.v1.pollerservice/poll",
+        "/unknown.Service/Method",
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        "/grpc.health.v1.Health",
+        "/grpc.health.v1.Healthy/Check",
+        "/grpc.health.v1.Health/../../poll/x/y",
+        "http://elsewhere/poll",
+        "http://elsewhere/healthz/",
+    ];
+    for path in paths {
+        for method in [
+            Method::GET,
+            Method::POST,
+            Method::OPTIONS,
+            Method::HEAD,
+            Method::DELETE,
+        ] {
+            let uri: Uri = path.parse().unwrap();
+            let request = Request::builder()
+                .method(method.clone())
+                .uri(uri)
+                .body(Body::empty())
+                .unwrap();
+            let response = service.call(request).await;
+            let open = path.starts_with("/grpc.health.v1.Health/");
+            assert!(
+                open || response.status() == StatusCode::UNAUTHORIZED,
+                "{method} {path}: {response:?}"
+            );
+        }
+        let response = service.call(grpc(path, None)).await;
+        let status = response
+            .headers()
+            .get("grpc-status")
+            .map(|status| status.to_str().unwrap());
+        let open = path.starts_with("/grpc.health.v1.Health/");
+        assert!(open || status == Some("16"), "gRPC {path}: {response:?}");
+    }
+    assert_eq!(service.calls(), 0);
+}
+
+#[tokio::test]
+async fn a_caller_who_is_let_in_is_told_what_there_is_not() {
+    let service = Service::start().await;
+    let token = good();
+    let request = Request::get("/nothing").header("authorization", format!("Bearer {token}"));
+    let response = service.call(request.body(Body::empty()).unwrap()).await;
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    let response = service
+        .call(grpc("/unknown.Service/Method", Some(&token)))
+        .await;
+    assert_eq!(response.headers()["grpc-status"], "12");
+}
+
+#[tokio::test]
+async fn a_refused_call_s_body_is_not_read() {
+    let service = Service::start().await;
+    let read = Arc::new(AtomicUsize::new(0));
+    let counter = read.clone();
+    // A message that says it has 4 MiB.
+    let frames = tokio_stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(&[
+        0, 0, 0x40, 0, 0,
+    ]))]);
+    let frames = tokio_stream::StreamExt::map(frames, move |frame| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        frame
+    });
+    let request = post_to(POLL).header("content-type", "application/grpc");
+    let response = service
+        .call(request.body(Body::from_stream(frames)).unwrap())
+        .await;
+    assert_eq!(response.headers()["grpc-status"], "16");
+    assert_eq!(read.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused() {
+    let service = Service::start().await;
+    let mut request = http(Some(&good()));
+    *request.body_mut() = Body::from(vec![b' '; crate::app::MAX_BODY + 1]);
+    let length = (crate::app::MAX_BODY + 1).into();
+    request.headers_mut().insert("content-length", length);
+    let response = service.call(request).await;
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(service.calls(), 0);
+}
+
+#[tokio::test]
+async fn a_guard_that_is_off_lets_everybody_in_as_nobody() {
+    let service = Service::behind(Arc::new(Guard::new(GuardSettings::off()).unwrap())).await;
+    let response = service.call(http(Some("nonsense"))).await;
+    assert_eq!(bytes_of(response).await, "nobody");
+}
+
+#[tokio::test]
+async fn a_guard_that_could_let_nobody_in_or_trust_anybody_is_not_made() {
+    let keys = KeyServer::start().await;
+    let good = || super::settings(&keys);
+    assert!(
+        Guard::new(GuardSettings {
+            audiences: vec![],
+            ..good()
+        })
+        .is_err()
+    );
+    assert!(
+        Guard::new(GuardSettings {
+            allowed_callers: vec![],
+            ..good()
+        })
+        .is_err()
+    );
+    assert!(
+        Guard::new(GuardSettings {
+            issuers: vec![],
+            ..good()
+        })
+        .is_err()
+    );
+    let plain = "http://keys.example/certs".parse().unwrap();
+    let error = Guard::new(GuardSettings {
+        jwks_url: plain,
+        ..good()
+    })
+    .unwrap_err();
+    assert!(
+        error.to_string().contains("http://keys.example/certs"),
+        "{error}"
+    );
+}

@@ -1,0 +1,98 @@
+//! Every attack on a token that is known to us, a named test each.
+
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "`json!` at every call reads better than `&json!`"
+)]
+
+mod answers;
+mod bearer;
+mod claims;
+mod encoding;
+mod header;
+mod issuer;
+mod jwks;
+mod keys;
+mod keyserver;
+mod logs;
+mod remembered;
+mod signature;
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+
+use self::{
+    issuer::{AUDIENCE, CALLER},
+    keyserver::KeyServer,
+};
+use super::{Caller, GOOGLE_ISSUERS, Guard, GuardSettings, Mode, Refusal};
+
+/// A guard in front of one service, and the issuer's key server that it asks.
+struct Guarded {
+    guard: Arc<Guard>,
+    keys: KeyServer,
+}
+
+impl Guarded {
+    /// A guard whose issuer publishes its two keys.
+    async fn start() -> Self {
+        Self::with(KeyServer::start().await)
+    }
+
+    fn with(keys: KeyServer) -> Self {
+        let guard = Arc::new(Guard::new(settings(&keys)).unwrap());
+        Self { guard, keys }
+    }
+
+    async fn check(&self, token: &str) -> Result<Caller, Refusal> {
+        self.check_header(&format!("Bearer {token}")).await
+    }
+
+    async fn check_header(&self, authorization: &str) -> Result<Caller, Refusal> {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, HeaderValue::from_str(authorization).unwrap());
+        self.check_headers(&headers).await
+    }
+
+    async fn check_headers(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
+        let caller = self.guard.check(headers).await?;
+        Ok(caller.expect("the guard is on"))
+    }
+}
+
+fn settings(keys: &KeyServer) -> GuardSettings {
+    GuardSettings {
+        mode: Mode::Verify,
+        audiences: vec![AUDIENCE.to_owned()],
+        allowed_callers: vec![CALLER.to_owned()],
+        issuers: GOOGLE_ISSUERS.map(str::to_owned).to_vec(),
+        jwks_url: keys.url(),
+    }
+}
+
+/// Each row is a test: its name, what refuses it, and the token.
+macro_rules! refused {
+    ($($name:ident: $refusal:ident, $token:expr;)+) => { $(
+        #[tokio::test]
+        async fn $name() {
+            let guarded = super::Guarded::start().await;
+            let token: String = $token;
+            assert_eq!(guarded.check(&token).await, Err(super::Refusal::$refusal), "{token}");
+        }
+    )+ };
+}
+
+/// Each row is a test: its name, and a token that is let in.
+macro_rules! accepted {
+    ($($name:ident: $token:expr;)+) => { $(
+        #[tokio::test]
+        async fn $name() {
+            let guarded = super::Guarded::start().await;
+            let token: String = $token;
+            assert!(guarded.check(&token).await.is_ok(), "{token}");
+        }
+    )+ };
+}
+
+use {accepted, refused};

@@ -1,0 +1,83 @@
+//! Tokens that were checked once.
+
+use serde_json::json;
+
+use super::{
+    Caller, Guarded, Refusal,
+    issuer::{CALLER, good, now, with_claims},
+};
+use crate::guard::cache::{MAX_TOKENS, Verified};
+
+fn caller(number: i64) -> Caller {
+    Caller {
+        email: CALLER.to_owned(),
+        subject: number.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_let_in_again_and_again() {
+    let guarded = Guarded::start().await;
+    let token = good();
+    let first = guarded.check(&token).await.unwrap();
+    for _ in 0..10_000 {
+        assert_eq!(guarded.check(&token).await.as_ref(), Ok(&first));
+    }
+}
+
+#[tokio::test]
+async fn a_refused_token_is_refused_again() {
+    let guarded = Guarded::start().await;
+    let token = with_claims(json!({ "exp": now() - 60 }));
+    for _ in 0..3 {
+        assert_eq!(guarded.check(&token).await, Err(Refusal::Expired));
+    }
+}
+
+#[test]
+fn a_remembered_token_ends_when_it_would_have_ended() {
+    let verified = Verified::default();
+    verified.put("token", "kid".to_owned(), caller(1), 100, 0);
+    assert_eq!(verified.get("token", 99, |_| true), Some(caller(1)));
+    assert_eq!(verified.get("token", 100, |_| true), None);
+    assert_eq!(verified.get("token", i64::MAX, |_| true), None);
+}
+
+#[test]
+fn a_remembered_token_is_worth_no_more_than_its_key() {
+    let verified = Verified::default();
+    verified.put("token", "kid".to_owned(), caller(1), 100, 0);
+    assert_eq!(
+        verified.get("token", 0, |kid| kid == "kid"),
+        Some(caller(1))
+    );
+    assert_eq!(verified.get("token", 0, |kid| kid == "other"), None);
+}
+
+#[test]
+fn another_token_is_not_the_remembered_one() {
+    let verified = Verified::default();
+    verified.put("token", "kid".to_owned(), caller(1), 100, 0);
+    assert_eq!(verified.get("toker", 0, |_| true), None);
+}
+
+#[test]
+fn what_is_remembered_is_bounded_and_the_soonest_to_end_makes_room() {
+    let verified = Verified::default();
+    let count = i64::try_from(MAX_TOKENS).unwrap();
+    for number in 0..count * 3 {
+        verified.put(
+            &number.to_string(),
+            "kid".to_owned(),
+            caller(number),
+            1_000 + number,
+            0,
+        );
+    }
+    let held =
+        (0..count * 3).filter(|number| verified.get(&number.to_string(), 0, |_| true).is_some());
+    assert_eq!(
+        held.collect::<Vec<_>>(),
+        (count * 2..count * 3).collect::<Vec<_>>()
+    );
+}

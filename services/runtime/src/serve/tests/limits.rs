@@ -1,0 +1,126 @@
+//! What a well-meaning client may not have more of.
+
+use super::*;
+
+#[tokio::test]
+async fn headers_over_the_limit_are_refused() {
+    let server = Running::start(hello(), Limits::default()).await;
+    let long = "x".repeat(17 * 1024);
+    let response = http1()
+        .get(server.url("/"))
+        .header("x-long", &long)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        response.status(),
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+    );
+
+    let answer = http2()
+        .get(server.url("/"))
+        .header("x-long", &long)
+        .send()
+        .await;
+    let refused = answer.map_or(true, |response| {
+        response.status() == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+    });
+    assert!(refused);
+
+    let nearly = "x".repeat(15 * 1024);
+    let response = http2()
+        .get(server.url("/"))
+        .header("x-long", &nearly)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_is_closed() {
+    let limits = Limits {
+        header_time: Duration::from_millis(50),
+        ..Limits::default()
+    };
+    let server = Running::start(hello(), limits).await;
+    for first in [
+        "",
+        "P",
+        "PRI * HTTP/2.0\r\n",
+        "GET / HTTP/1.1\r\nhost: x\r\n",
+    ] {
+        let mut stream = server.connect().await;
+        stream.write_all(first.as_bytes()).await.unwrap();
+        let mut rest = Vec::new();
+        let closed = timeout(PATIENCE, stream.read_to_end(&mut rest)).await;
+        assert!(closed.is_ok(), "open after {first:?}");
+    }
+}
+
+#[tokio::test]
+async fn connections_over_the_limit_wait_for_room() {
+    let limits = Limits {
+        connections: 1,
+        ..Limits::default()
+    };
+    let server = Running::start(hello(), limits).await;
+    let first = server.connect().await;
+    let waiting = tokio::spawn(http1().get(server.url("/")).send());
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!waiting.is_finished());
+    drop(first);
+    assert_eq!(waiting.await.unwrap().unwrap().status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn calls_over_the_limit_are_refused_at_once_and_health_is_not() {
+    let gate = Gate::default();
+    let limits = Limits {
+        calls: 1,
+        ..Limits::default()
+    };
+    let server = Running::start(gate.router(), limits).await;
+    let call = tokio::spawn(http1().get(server.url("/wait")).send());
+    gate.called.notified().await;
+
+    let refused = http1().get(server.url("/")).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refused.headers()["retry-after"], "1");
+    let grpc = http2()
+        .get(server.url("/"))
+        .header("content-type", "application/grpc+proto");
+    assert_eq!(grpc.send().await.unwrap().headers()["grpc-status"], "8");
+    let health = http1().get(server.url("/healthz")).send().await.unwrap();
+    assert_eq!(health.status(), StatusCode::OK);
+
+    gate.open.notify_one();
+    call.await.unwrap().unwrap().text().await.unwrap();
+    timeout(PATIENCE, async {
+        while http1().get(server.url("/")).send().await.unwrap().status() != StatusCode::OK {}
+    })
+    .await
+    .expect("room is given back");
+}
+
+#[tokio::test]
+async fn a_body_that_is_still_sent_counts_as_a_call() {
+    let endless = async || {
+        let frames = tokio_stream::StreamExt::chain(
+            tokio_stream::once(Ok::<_, io::Error>("first")),
+            tokio_stream::pending(),
+        );
+        Body::from_stream(frames).into_response()
+    };
+    let limits = Limits {
+        calls: 1,
+        ..Limits::default()
+    };
+    let server = Running::start(hello().route("/endless", get(endless)), limits).await;
+    let mut streaming = http1().get(server.url("/endless")).send().await.unwrap();
+    assert_eq!(streaming.chunk().await.unwrap().unwrap(), "first");
+    let refused = http1().get(server.url("/")).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+}

@@ -1,0 +1,101 @@
+//! Cloud Logging's structured format: <https://cloud.google.com/logging/docs/structured-logging>.
+
+use std::{fmt, time::SystemTime};
+
+use serde_json::{Map, Value};
+use tracing::{
+    Event, Level, Subscriber,
+    field::{Field, Visit},
+};
+use tracing_subscriber::{
+    fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, format::Writer},
+    registry::LookupSpan,
+};
+
+use super::escape::in_json;
+
+/// One JSON object a line.
+pub(super) struct CloudLogging;
+
+impl<S, N> FormatEvent<S, N> for CloudLogging
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut line = Line::default();
+        event.record(&mut line);
+        let Line(mut line) = line;
+        let time = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
+        line.insert("time".into(), time.into());
+        line.insert(
+            "severity".into(),
+            severity(*event.metadata().level()).into(),
+        );
+        line.insert("target".into(), event.metadata().target().into());
+        if let Some(spans) = spans(context) {
+            line.insert("spans".into(), spans);
+        }
+        writeln!(writer, "{}", in_json(&Value::Object(line).to_string()))
+    }
+}
+
+/// The spans around an event, from the outermost, each with its fields.
+fn spans<S, N>(context: &FmtContext<'_, S, N>) -> Option<Value>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    let shown = context.event_scope()?.from_root().map(|span| {
+        let extensions = span.extensions();
+        match extensions.get::<FormattedFields<N>>() {
+            Some(fields) if !fields.is_empty() => format!("{}{{{fields}}}", span.name()),
+            _ => span.name().to_owned(),
+        }
+    });
+    Some(shown.collect())
+}
+
+fn severity(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "ERROR",
+        Level::WARN => "WARNING",
+        Level::INFO => "INFO",
+        Level::DEBUG | Level::TRACE => "DEBUG",
+    }
+}
+
+#[derive(Default)]
+struct Line(Map<String, Value>);
+
+impl Line {
+    fn put(&mut self, field: &Field, value: impl Into<Value>) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+}
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.put(field, format!("{value:?}"));
+    }
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, value);
+    }
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, value);
+    }
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, value);
+    }
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, value);
+    }
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(field, value);
+    }
+}

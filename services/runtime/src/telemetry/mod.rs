@@ -1,0 +1,95 @@
+//! Logs: to stderr, for people on a terminal and as JSON for Cloud Logging otherwise.
+//!
+//! What is logged may be chosen by an attacker: object names are. Nothing in a line can end it, move a terminal's cursor
+//! or turn its text around.
+
+mod buffer;
+mod cloud;
+mod escape;
+mod human;
+
+use std::io::IsTerminal as _;
+
+use tracing::Subscriber;
+use tracing_subscriber::{
+    EnvFilter, Layer as _, Registry,
+    fmt::{self, MakeWriter},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
+
+pub use self::buffer::Buffer;
+use self::{cloud::CloudLogging, human::Fields};
+use crate::settings::names::RUST_LOG;
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// One line for people.
+    Human,
+    /// One JSON object a line, with Cloud Logging's `severity`, `message` and `time`.
+    Json,
+}
+
+impl Format {
+    /// For people on a terminal, JSON otherwise.
+    pub fn for_stderr() -> Self {
+        if std::io::stderr().is_terminal() {
+            Self::Human
+        } else {
+            Self::Json
+        }
+    }
+}
+
+/// Sends logs to stderr, filtered by `RUST_LOG`, or by `default` when that is not set or cannot be used. A second call
+/// changes nothing.
+pub fn init(format: Format, default: &str) {
+    let given = std::env::var(RUST_LOG).unwrap_or_default();
+    let chosen = if given.trim().is_empty() {
+        default
+    } else {
+        &given
+    };
+    let (filter, wrong) = match EnvFilter::try_new(chosen) {
+        Ok(filter) => (filter, None),
+        Err(error) => (EnvFilter::new(default), Some(error)),
+    };
+    // A test harness may have set one before.
+    let _ = lines(format, filter, std::io::stderr).try_init();
+    if let Some(error) = wrong {
+        tracing::warn!(given, %error, "{RUST_LOG} is not a filter, such as info,brigade_poller=debug; using {default}");
+    }
+}
+
+/// The same lines for another writer, a [`Buffer`] for instance. A filter is what `RUST_LOG` may hold.
+pub fn subscriber<W>(format: Format, filter: &str, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    lines(format, EnvFilter::new(filter), writer)
+}
+
+fn lines<W>(format: Format, filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let layer = match format {
+        Format::Human => fmt::layer()
+            .fmt_fields(Fields)
+            .with_target(false)
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_writer(writer)
+            .boxed(),
+        Format::Json => fmt::layer()
+            .event_format(CloudLogging)
+            .fmt_fields(Fields)
+            .with_ansi(false)
+            .with_writer(writer)
+            .boxed(),
+    };
+    Registry::default().with(layer).with(filter)
+}
+
+#[cfg(test)]
+mod tests;

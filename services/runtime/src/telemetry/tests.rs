@@ -1,0 +1,73 @@
+use serde_json::Value;
+
+use super::*;
+
+/// A name that would clear a screen, begin a new line, and turn text around.
+const EVIL: &str = "a\n\u{1b}[31m\"b\u{9b}2J\u{202e}gpj.exe\u{85}\u{2028}\u{7f}\0";
+
+fn logged(format: Format, log: impl FnOnce()) -> String {
+    let buffer = Buffer::default();
+    tracing::subscriber::with_default(subscriber(format, "debug", buffer.clone()), log);
+    buffer.text()
+}
+
+/// The name as a string, as what it displays, inside the message, and on a span.
+fn evil() {
+    let _span = tracing::info_span!("poll", id = EVIL).entered();
+    let _inner = tracing::info_span!("dispatch").entered();
+    tracing::warn!(object = EVIL, shown = %EVIL, debug = ?EVIL, count = 3, "settled {EVIL}");
+}
+
+#[test]
+fn a_json_line_is_one_object_that_holds_what_was_logged() {
+    let text = logged(Format::Json, evil);
+    assert_eq!(text.lines().count(), 1, "{text}");
+    let line: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(line["severity"], "WARNING");
+    assert_eq!(line["message"], format!("settled {EVIL}"));
+    assert_eq!(line["object"], EVIL);
+    assert_eq!(line["shown"], EVIL);
+    assert_eq!(line["count"], 3);
+    assert!(
+        line["spans"][0].as_str().unwrap().starts_with("poll{id="),
+        "{line}"
+    );
+    assert_eq!(line["spans"][1], "dispatch");
+    humantime::parse_rfc3339(line["time"].as_str().unwrap()).unwrap();
+}
+
+#[test]
+fn nothing_in_a_line_acts_on_what_shows_it() {
+    for format in [Format::Human, Format::Json] {
+        let text = logged(format, evil);
+        let line = text.strip_suffix('\n').unwrap();
+        let acts = |c: &char| c.is_control() || matches!(c, '\u{202e}' | '\u{2028}');
+        assert_eq!(line.chars().find(acts), None, "{line:?}");
+    }
+}
+
+#[test]
+fn a_line_for_people_shows_level_spans_message_and_fields() {
+    let text = logged(Format::Human, || {
+        let _span = tracing::info_span!("poll", id = 7).entered();
+        tracing::info!(object = "a b", count = 3, "settled");
+    });
+    assert!(
+        text.contains("INFO poll{id=7}: settled object=\"a b\" count=3\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn names_in_other_scripts_stay_readable() {
+    let name = "データ/überblick-e\u{301}.csv";
+    for format in [Format::Human, Format::Json] {
+        let text = logged(format, || tracing::info!(object = %name, "settled"));
+        assert!(text.contains(name), "{text}");
+    }
+}
+
+#[test]
+fn what_the_filter_leaves_out_is_not_logged() {
+    assert_eq!(logged(Format::Json, || tracing::trace!("detail")), "");
+}

@@ -1,0 +1,47 @@
+//! Holds whatever storage the environment points at to the contract: the real Cloud Storage, or an emulator.
+//!
+//! ```sh
+//! cargo run -p brigade-storage --example contract -- BUCKET OTHER_BUCKET
+//! ```
+//!
+//! Both buckets must exist, and hold nothing that matters: objects are created and deleted in them.
+
+#![expect(clippy::print_stdout, reason = "its results are for people")]
+
+use std::{env, process::ExitCode, sync::Arc};
+
+use brigade_storage::{
+    contract::{self, Fixture},
+    gcs::{GcsSettings, GcsStore},
+};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let [bucket, other] = &env::args().skip(1).collect::<Vec<_>>()[..] else {
+        println!("usage: contract BUCKET OTHER_BUCKET");
+        return ExitCode::from(64);
+    };
+    let settings = GcsSettings::from_env(|name| env::var(name).ok());
+    let store = match GcsStore::connect(settings).await {
+        Ok(store) => store,
+        Err(error) => {
+            println!("{error}");
+            return ExitCode::from(77);
+        }
+    };
+    let run = format!("contract-{}", jiff::Timestamp::now().as_millisecond());
+    let fixture = Fixture::new(Arc::new(store), bucket, other).below(&run);
+    match contract::all(&fixture).await {
+        Ok(kept) => {
+            println!("{kept} promises kept");
+            ExitCode::SUCCESS
+        }
+        Err(broken) => {
+            for (promise, how) in &broken {
+                println!("{promise}: {how}");
+            }
+            println!("{} promises broken", broken.len());
+            ExitCode::FAILURE
+        }
+    }
+}
