@@ -74,3 +74,32 @@ impl From<crate::settings::SettingsError> for Failure {
         Self::usage(error, "")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_says_what_happened_and_then_what_to_do() {
+        let failure = Failure::unavailable("cannot listen on 0.0.0.0:8080", "choose another port");
+        let text = "error: cannot listen on 0.0.0.0:8080\n  fix: choose another port";
+        assert_eq!(failure.to_string(), text);
+        assert_eq!(
+            Failure::usage("no such flag", "").to_string(),
+            "error: no such flag"
+        );
+    }
+
+    #[test]
+    fn exit_codes_are_those_of_sysexits() {
+        let codes = [
+            Exit::Done,
+            Exit::Partly,
+            Exit::Usage,
+            Exit::Unavailable,
+            Exit::Permission,
+        ];
+        assert_eq!(codes.map(|exit| exit as u8), [0, 1, 64, 69, 77]);
+        assert_eq!(Failure::permission("x", "y").exit, Exit::Permission);
+    }
+}

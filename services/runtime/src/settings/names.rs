@@ -43,6 +43,8 @@ pub const OUTPUT: &str = "BRIGADE_OUTPUT";
 
 /// Laptops: the service account whose ID token is asked for.
 pub const IMPERSONATE: &str = "BRIGADE_IMPERSONATE";
+/// The service-account file that ID tokens are signed with.
+pub const GOOGLE_APPLICATION_CREDENTIALS: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 /// What is logged, as `tracing-subscriber`'s filters say it.
 pub const RUST_LOG: &str = "RUST_LOG";
 
