@@ -17,6 +17,7 @@ use brigade_runtime::{
     exit::Failure,
     guard::{GuardSettings, Mode},
     serve,
+    settings::names,
 };
 use brigade_storage::gcs::GcsSettings;
 use brigade_worker::{Output, exec::Program, settings::WorkerSettings};
@@ -201,13 +202,21 @@ fn metadata(emulator: &Emulator, account: Option<&str>) -> MetadataServer {
 }
 
 fn guard(emulator: &Emulator, service: &Url, callers: &[&str]) -> Result<GuardSettings, Failure> {
+    let jwks_url = jwks_url(emulator)?;
     Ok(GuardSettings {
         mode: Mode::Verify,
         audiences: vec![brigade_client::identity::origin(service)],
         allowed_callers: callers.iter().map(|caller| (*caller).to_owned()).collect(),
         issuers: vec![ISSUER.to_owned()],
-        jwks_url: emulator.jwks_url(),
+        jwks_url,
     })
+}
+
+/// The same address that the stand-in gives to any other program.
+fn jwks_url(emulator: &Emulator) -> Result<Url, Failure> {
+    let variables = emulator.env();
+    let given = variables.iter().find(|(name, _)| name == names::JWKS_URL).map_or("", |(_, url)| url);
+    Url::parse(given).map_err(|error| Failure::unavailable(format!("the stand-in's keys: {error}"), ""))
 }
 
 fn poller_settings(worker: &Url) -> PollerSettings {

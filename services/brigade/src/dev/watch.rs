@@ -32,7 +32,7 @@ pub(super) async fn run(
         audience: brigade_client::identity::origin(&system.poller),
         every,
     };
-    let ticking = tokio::spawn(scheduler.run(system.emulator.issuer().clone(), shutdown.clone()));
+    let ticking = tokio::spawn(scheduler.run(system.emulator.identity().clone(), shutdown.clone()));
     let mut table = Table::new(show, io::stdout());
     loop {
         let received = tokio::select! {
