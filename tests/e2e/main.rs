@@ -1,1 +1,14 @@
-//! End to end, over real sockets.
+//! End to end, over real sockets: the poller, a worker and the stand-in for Google, wired as they are deployed. A file a
+//! behaviour.
+
+mod bad_credential;
+mod edges;
+mod exec;
+mod front_end;
+mod happy;
+mod harness;
+mod http_trigger;
+mod key_file;
+mod reupload;
+mod tokens;
+mod worker_down;

@@ -8,6 +8,8 @@ pub mod poller;
 mod setup;
 pub mod worker;
 
+pub use setup::assemble;
+
 use brigade_runtime::exit::{Exit, Failure};
 
 use crate::cli::{Cli, Command};

@@ -38,7 +38,7 @@ pub(crate) fn identity() -> Result<Arc<dyn TokenSource>, Failure> {
 }
 
 /// A service's routes with health beside them and the guard before them.
-pub(crate) async fn assemble(routes: Router, service: &str, guard: GuardSettings) -> Result<Router, Failure> {
+pub async fn assemble(routes: Router, service: &str, guard: GuardSettings) -> Result<Router, Failure> {
     let guard = Guard::new(guard).map_err(|error| Failure::unavailable(error, ""))?;
     let reflection = reflection::routes(brigade_proto::FILE_DESCRIPTOR_SET)
         .map_err(|error| Failure::unavailable(format!("cannot serve reflection: {error}"), ""))?;

@@ -1,0 +1,60 @@
+//! A broken credential never empties an inbox.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use brigade_client::identity::{Cached, Error, IdToken, MetadataServer, TokenSource};
+use tonic::Code;
+
+use crate::harness::{STRANGER, System};
+
+#[derive(Debug)]
+struct Broken(Error);
+
+#[async_trait]
+impl TokenSource for Broken {
+    async fn fetch(&self, _audience: &str) -> Result<IdToken, Error> {
+        Err(self.0.clone())
+    }
+
+    fn describe(&self) -> String {
+        "a broken source".into()
+    }
+}
+
+#[tokio::test]
+async fn no_token_at_all_stops_the_poll_and_says_what_was_tried() {
+    let error = Error::NoSource { tried: "nothing answered".into() };
+    let system = System::with_identity(|_| Arc::new(Broken(error))).await;
+    system.upload("a", "x");
+    let status = system.poll().await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    assert!(status.message().contains("nothing answered"), "{}", status.message());
+    assert_eq!(system.names(), ["incoming/a"]);
+}
+
+#[tokio::test]
+async fn a_token_source_that_is_away_is_waited_for() {
+    let error = Error::Away { source_name: "the metadata server".into(), why: "no answer in time".into() };
+    let system = System::with_identity(|_| Arc::new(Broken(error))).await;
+    system.upload("a", "x");
+    let polled = system.poll().await.unwrap();
+    assert!(polled.settled[0].reason.contains("no answer in time"));
+    assert_eq!(system.names(), ["incoming/a"]);
+}
+
+#[tokio::test]
+async fn a_worker_that_does_not_know_us_stops_the_poll() {
+    let system = System::with_identity(|emulator| {
+        let server = MetadataServer::new(Some(emulator.url().authority())).for_account(STRANGER);
+        Arc::new(Cached::new(server))
+    })
+    .await;
+    for name in ["a", "b", "c"] {
+        system.upload(name, "x");
+    }
+    let status = system.poll().await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    assert!(status.message().contains("BRIGADE_ALLOWED_CALLERS"), "{}", status.message());
+    assert_eq!(system.names(), ["incoming/a", "incoming/b", "incoming/c"]);
+}

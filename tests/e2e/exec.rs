@@ -1,0 +1,65 @@
+//! A program as the worker, over the whole way.
+
+use brigade_proto::v1::Settlement;
+use brigade_worker::{Output, settings::WorkerSettings};
+
+use crate::harness::{BUCKET, System};
+
+async fn running(command: &str) -> System {
+    let settings = WorkerSettings {
+        exec: Some(command.parse().unwrap()),
+        output: Some(Output::new(BUCKET, "features/")),
+        ..WorkerSettings::default()
+    };
+    System::with_worker(settings).await
+}
+
+#[tokio::test]
+async fn exit_codes_decide_and_stderr_is_the_reason() {
+    let script = "case $(cat $1) in ok) echo fine;; later) exit 75;; *) echo 'line 2: not ok' >&2; exit 3;; esac";
+    let system = running(&format!("sh -c \"{script}\" sh {{}}")).await;
+    system.upload("a", "ok");
+    system.upload("b", "later");
+    system.upload("c", "broken");
+    let polled = system.poll().await.unwrap();
+    assert_eq!(
+        polled.outcomes(),
+        [
+            ("incoming/a".into(), Settlement::Processed),
+            ("incoming/b".into(), Settlement::Retry),
+            ("incoming/c".into(), Settlement::Failed),
+        ]
+    );
+    assert_eq!(system.metadata_of("failed/c").await["brigade-reason"], "line 2: not ok");
+}
+
+#[tokio::test]
+async fn a_grep_sorts_files_by_its_exit_code() {
+    let system = running("grep -q ok {}").await;
+    system.upload("good.txt", "it is ok");
+    system.upload("bad.txt", "it is not");
+    system.poll().await.unwrap();
+    assert_eq!(system.names(), ["failed/bad.txt", "processed/good.txt"]);
+}
+
+#[tokio::test]
+async fn what_is_left_in_the_output_directory_is_uploaded_and_the_object_is_described() {
+    let script = "mkdir $OUTPUT_DIR/deep; printf '%s|%s|%s' \\\"$OBJECT_NAME\\\" $OBJECT_BUCKET $OBJECT_ATTEMPT > $OUTPUT_DIR/deep/out.txt";
+    let system = running(&format!("sh -c \"{script}\" sh")).await;
+    system.upload("a b.csv", "x");
+    let polled = system.poll().await.unwrap();
+    assert_eq!(polled.settled[0].outputs, ["gs://data/features/deep/out.txt"], "{polled:?}");
+    assert_eq!(system.content("features/deep/out.txt"), "incoming/a b.csv|data|1");
+}
+
+#[tokio::test]
+async fn a_name_never_becomes_a_command() {
+    let system = running("cat {}").await;
+    let names = ["$(touch pwned)", "; touch pwned", "-rf", "a b 'c\"", "`id`"];
+    for name in names {
+        system.upload(name, "x");
+    }
+    let polled = system.poll().await.unwrap();
+    assert!(polled.settled.iter().all(|settled| settled.settlement() == Settlement::Processed), "{polled:?}");
+    assert!(!std::path::Path::new("pwned").exists());
+}

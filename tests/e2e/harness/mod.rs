@@ -1,0 +1,241 @@
+//! Starts everything on port 0, and tells what became of the objects.
+
+mod page;
+mod processor;
+
+use std::{sync::Arc, time::Duration};
+
+use brigade::poller::Outside;
+use brigade_client::{
+    PollerClient,
+    identity::{Cached, MetadataServer, TokenSource, origin},
+};
+use brigade_emulator::{Emulator, identity::ISSUER};
+use brigade_poller::{location::Location, poll::Budgets, settings::PollerSettings};
+use brigade_proto::v1::{ObjectSettled, PollFinished, PollRequest, Settlement, poll_response::Event};
+use brigade_runtime::guard::{GuardSettings, Mode};
+use brigade_storage::gcs::{GcsSettings, GcsStore};
+use brigade_worker::{Processor, settings::WorkerSettings};
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use url::Url;
+
+pub(crate) use page::{cut_short, front_end};
+pub(crate) use processor::{Scripted, scripted};
+
+pub(crate) const BUCKET: &str = "data";
+pub(crate) const POLLER: &str = "poller@test.iam.gserviceaccount.com";
+pub(crate) const CALLER: &str = "caller@test.iam.gserviceaccount.com";
+pub(crate) const STRANGER: &str = "stranger@test.iam.gserviceaccount.com";
+
+/// The parts of one test.
+pub(crate) struct System {
+    pub(crate) emulator: Emulator,
+    pub(crate) poller: Url,
+    pub(crate) worker: Url,
+    stop_worker: CancellationToken,
+    stop_poller: CancellationToken,
+    services: JoinSet<()>,
+}
+
+/// What one poll said.
+#[derive(Debug, Default)]
+pub(crate) struct Polled {
+    pub(crate) settled: Vec<ObjectSettled>,
+    pub(crate) finished: Option<PollFinished>,
+}
+
+impl System {
+    /// Everything, with this processor in the worker.
+    pub(crate) async fn with_processor(processor: impl Processor) -> Self {
+        let mut system = Self::bare().await;
+        let listener = loopback().await;
+        system.worker = url(&listener);
+        let store = system.store().await;
+        let routes = brigade_worker::routes(processor, store, &WorkerSettings::default());
+        let guard = system.guard(&system.worker, &[POLLER]);
+        let stop = system.stop_worker.clone();
+        system.services.spawn(async move {
+            let router = brigade::assemble(routes, "brigade.v1.WorkerService", guard).await.unwrap();
+            brigade_runtime::serve::serve(listener, router, brigade_runtime::serve::Limits::default(), stop.cancelled_owned()).await;
+        });
+        let identity = system.metadata();
+        system.start_poller(identity).await;
+        system
+    }
+
+    /// Everything, with the exec worker or the sample in the worker.
+    pub(crate) async fn with_worker(settings: WorkerSettings) -> Self {
+        let mut system = Self::bare().await;
+        let listener = loopback().await;
+        system.worker = url(&listener);
+        let store = system.store().await;
+        let guard = system.guard(&system.worker, &[POLLER]);
+        let stop = system.stop_worker.clone();
+        system.services.spawn(async move {
+            brigade::worker::serve(listener, &settings, guard, store, stop).await.unwrap();
+        });
+        let identity = system.metadata();
+        system.start_poller(identity).await;
+        system
+    }
+
+    /// A poller whose worker is whatever answers at `worker`.
+    pub(crate) async fn with_worker_at(worker: Url) -> Self {
+        let mut system = Self::bare().await;
+        system.worker = worker;
+        let identity = system.metadata();
+        system.start_poller(identity).await;
+        system
+    }
+
+    /// A poller with this identity, whose worker accepts everything.
+    pub(crate) async fn with_identity(identity: impl FnOnce(&Emulator) -> Arc<dyn TokenSource>) -> Self {
+        let mut system = Self::with_processor(scripted(async |_| Ok(brigade_worker::Outcome::default()))).await;
+        let identity = identity(&system.emulator);
+        system.start_poller(identity).await;
+        system
+    }
+
+    async fn bare() -> Self {
+        let emulator = Emulator::builder()
+            .memory()
+            .bucket(BUCKET)
+            .service_account(POLLER)
+            .service_account(CALLER)
+            .service_account(STRANGER)
+            .start(loopback().await)
+            .await
+            .unwrap();
+        let nowhere = Url::parse("http://127.0.0.1:1").unwrap();
+        Self {
+            emulator,
+            poller: nowhere.clone(),
+            worker: nowhere,
+            stop_worker: CancellationToken::new(),
+            stop_poller: CancellationToken::new(),
+            services: JoinSet::new(),
+        }
+    }
+
+    async fn start_poller(&mut self, identity: Arc<dyn TokenSource>) {
+        self.stop_poller.cancel();
+        self.stop_poller = CancellationToken::new();
+        let listener = loopback().await;
+        self.poller = url(&listener);
+        let settings = self.poller_settings();
+        let guard = self.guard(&self.poller, &[CALLER]);
+        let outside = Outside { store: self.store().await, identity, observer: None };
+        let stop = self.stop_poller.clone();
+        self.services.spawn(async move {
+            brigade::poller::serve(listener, &settings, guard, outside, stop).await.unwrap();
+        });
+    }
+
+    fn poller_settings(&self) -> PollerSettings {
+        PollerSettings {
+            inbox: Location::new(BUCKET, "incoming/"),
+            processed: Location::new(BUCKET, "processed/"),
+            failed: Location::new(BUCKET, "failed/"),
+            worker_url: self.worker.clone(),
+            worker_audience: None,
+            budgets: Budgets {
+                concurrency: 8,
+                process_timeout: Duration::from_secs(30),
+                poll_deadline: Duration::from_secs(60),
+                max_objects: None,
+            },
+            min_age: Duration::ZERO,
+            matching: None,
+        }
+    }
+
+    fn guard(&self, service: &Url, callers: &[&str]) -> GuardSettings {
+        let keys = self.emulator.env().into_iter().find(|(name, _)| name == "BRIGADE_JWKS_URL").unwrap().1;
+        GuardSettings {
+            mode: Mode::Verify,
+            audiences: vec![origin(service)],
+            allowed_callers: callers.iter().map(|caller| (*caller).to_owned()).collect(),
+            issuers: vec![ISSUER.to_owned()],
+            jwks_url: keys.parse().unwrap(),
+        }
+    }
+
+    pub(crate) async fn store(&self) -> Arc<GcsStore> {
+        let endpoint = Some(origin(&self.emulator.url()));
+        let settings = GcsSettings { grpc_endpoint: endpoint.clone(), json_endpoint: endpoint, anonymous: true };
+        Arc::new(GcsStore::connect(settings).await.unwrap())
+    }
+
+    fn metadata(&self) -> Arc<dyn TokenSource> {
+        Arc::new(Cached::new(MetadataServer::new(Some(self.emulator.url().authority()))))
+    }
+
+    /// Stops the worker, and waits until its port is closed.
+    pub(crate) async fn stop_worker(&mut self) {
+        self.stop_worker.cancel();
+        while tokio::net::TcpStream::connect(self.worker.socket_addrs(|| None).unwrap()[0]).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Uploads content under a name below the inbox.
+    pub(crate) fn upload(&self, name: &str, content: &str) -> i64 {
+        self.emulator.storage().bucket(BUCKET).put(&format!("incoming/{name}"), content.to_owned()).unwrap()
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        let objects = self.emulator.storage().bucket(BUCKET).list("").unwrap();
+        objects.into_iter().map(|object| object.name).collect()
+    }
+
+    pub(crate) fn content(&self, name: &str) -> String {
+        let content = self.emulator.storage().bucket(BUCKET).read(name).unwrap().unwrap();
+        String::from_utf8(content.to_vec()).unwrap()
+    }
+
+    /// The custom metadata of an object.
+    pub(crate) async fn metadata_of(&self, name: &str) -> brigade_storage::Metadata {
+        use brigade_storage::Store as _;
+        self.store().await.bucket(BUCKET).get(name).await.unwrap().metadata
+    }
+
+    pub(crate) fn client(&self) -> PollerClient {
+        let server = MetadataServer::new(Some(self.emulator.url().authority())).for_account(CALLER);
+        PollerClient::new(self.poller.clone(), Some(Arc::new(Cached::new(server))), None).unwrap()
+    }
+
+    /// Polls through the real client, and keeps what it says.
+    pub(crate) async fn poll(&self) -> Result<Polled, Status> {
+        let mut events = self.client().poll(PollRequest::default()).await?;
+        let mut polled = Polled::default();
+        while let Some(response) = events.message().await? {
+            match response.event.unwrap() {
+                Event::Settled(settled) => polled.settled.push(settled),
+                Event::Finished(finished) => polled.finished = Some(finished),
+                Event::Started(_) | Event::Skipped(_) => {}
+            }
+        }
+        Ok(polled)
+    }
+}
+
+impl Polled {
+    /// Name and settlement, in name order.
+    pub(crate) fn outcomes(&self) -> Vec<(String, Settlement)> {
+        let name = |settled: &ObjectSettled| settled.object.clone().unwrap().name;
+        let mut outcomes: Vec<_> =
+            self.settled.iter().map(|settled| (name(settled), settled.settlement())).collect();
+        outcomes.sort();
+        outcomes
+    }
+}
+
+pub(crate) async fn loopback() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
+pub(crate) fn url(listener: &TcpListener) -> Url {
+    Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap()
+}

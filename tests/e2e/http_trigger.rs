@@ -1,0 +1,76 @@
+//! `POST /poll`, for callers that speak no gRPC.
+
+use brigade_worker::{Outcome, ProcessError};
+use serde_json::Value;
+
+use crate::harness::{CALLER, System, front_end, scripted};
+
+async fn post(system: &System, body: &'static str) -> (u16, Option<String>, Value) {
+    let audience = brigade_client::identity::origin(&system.poller);
+    let token = system.emulator.identity().mint(CALLER, &audience);
+    let answer = reqwest::Client::new()
+        .post(system.poller.join("poll").unwrap())
+        .bearer_auth(token)
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    let retry_after = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
+    (answer.status().as_u16(), retry_after, answer.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn an_empty_body_polls_everything_and_answers_the_counts() {
+    let system = System::with_processor(scripted(async |job| match job.file_name() {
+        "bad" => Err(ProcessError::refuse("no")),
+        _ => Ok(Outcome::default()),
+    }))
+    .await;
+    for name in ["a", "bad", "c"] {
+        system.upload(name, "x");
+    }
+    let (status, _, body) = post(&system, "").await;
+    assert_eq!(status, 200);
+    assert_eq!(body["counts"]["processed"], "2");
+    assert_eq!(body["counts"]["failed"], "1");
+    assert_eq!(body["reason"], "END_REASON_COMPLETE");
+}
+
+#[tokio::test]
+async fn a_request_in_the_body_is_honoured() {
+    let system = System::with_processor(scripted(async |_| Ok(Outcome::default()))).await;
+    system.upload("a", "x");
+    let (status, _, body) = post(&system, r#"{"dryRun": true}"#).await;
+    assert_eq!((status, &body["counts"]["found"]), (200, &Value::from("1")));
+    assert_eq!(system.names(), ["incoming/a"]);
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_request_is_refused_and_loses_nothing() {
+    let system = System::with_processor(scripted(async |_| Ok(Outcome::default()))).await;
+    system.upload("a", "x");
+    for body in ["{", "[]", r#"{"maxObjects": "many"}"#, r#"{"maxObjects": -1}"#, r#"{"noSuchField": 1}"#] {
+        let (status, _, answer) = post(&system, body).await;
+        assert_eq!(status, 400, "{body}");
+        assert!(answer["error"].as_str().unwrap().contains("PollRequest") || body.contains("-1"), "{answer}");
+    }
+    assert_eq!(system.names(), ["incoming/a"]);
+}
+
+#[tokio::test]
+async fn wiring_that_must_be_mended_is_an_error_for_the_trigger() {
+    let system = System::with_worker_at(front_end(404).await).await;
+    system.upload("a", "x");
+    let (status, _, body) = post(&system, "{}").await;
+    assert_eq!(status, 500);
+    assert!(body["error"].as_str().unwrap().contains("WORKER_URL"), "{body}");
+}
+
+#[tokio::test]
+async fn storage_that_is_missing_is_told_to_the_trigger() {
+    let system = System::with_processor(scripted(async |_| Ok(Outcome::default()))).await;
+    system.emulator.storage().remove_bucket();
+    let (status, _, body) = post(&system, "{}").await;
+    assert_eq!(status, 500);
+    assert!(body["error"].as_str().unwrap().contains("no such bucket"), "{body}");
+}

@@ -1,0 +1,47 @@
+//! A worker that is not there, or stands still, costs no file.
+
+use brigade_proto::v1::Settlement;
+use brigade_worker::Outcome;
+
+use crate::harness::{System, loopback, scripted, url};
+
+#[tokio::test]
+async fn a_stopped_worker_leaves_every_file_in_the_inbox() {
+    let mut system = System::with_processor(scripted(async |_| Ok(Outcome::default()))).await;
+    system.upload("before", "x");
+    system.poll().await.unwrap();
+    system.stop_worker().await;
+    for name in ["a", "b", "c"] {
+        system.upload(name, "x");
+    }
+    let polled = system.poll().await.unwrap();
+    assert!(polled.settled.iter().all(|settled| settled.settlement() == Settlement::Retry), "{polled:?}");
+    assert!(polled.settled.iter().all(|settled| settled.status_code.is_none()), "a status nobody sent");
+    assert_eq!(system.names(), ["incoming/a", "incoming/b", "incoming/c", "processed/before"]);
+}
+
+#[tokio::test]
+async fn a_port_where_nobody_listens_is_not_the_files_fault() {
+    let listener = loopback().await;
+    let nobody = url(&listener);
+    drop(listener);
+    let system = System::with_worker_at(nobody).await;
+    system.upload("a", "x");
+    let polled = system.poll().await.unwrap();
+    assert!(polled.settled[0].reason.contains("cannot connect"), "{}", polled.settled[0].reason);
+    assert_eq!(system.names(), ["incoming/a"]);
+}
+
+#[tokio::test]
+async fn a_panic_in_the_worker_fails_its_file_and_no_other() {
+    let system = System::with_processor(scripted(async |job| {
+        assert!(job.file_name() != "bomb", "boom at line 7");
+        Ok(Outcome::default())
+    }))
+    .await;
+    system.upload("bomb", "x");
+    system.upload("calm", "x");
+    system.poll().await.unwrap();
+    assert_eq!(system.names(), ["failed/bomb", "processed/calm"]);
+    assert!(system.metadata_of("failed/bomb").await["brigade-reason"].contains("boom at line 7"));
+}
