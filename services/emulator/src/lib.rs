@@ -1,1 +1,17 @@
-//! The local stand-in for Google that Bucket Brigade runs against on a laptop.
+//! The local stand-in for Google that Bucket Brigade runs against on a laptop, in tests and in benchmarks.
+//!
+//! One process, one port, loopback addresses only: Cloud Storage over gRPC and JSON ([`storage`]), the ways to an ID
+//! token ([`identity`]), and ticks like Cloud Scheduler's ([`scheduler`]). [`Emulator::env`] has the variables that
+//! point production code here.
+
+mod builder;
+mod emulator;
+mod error;
+pub mod identity;
+pub mod scheduler;
+mod serve;
+pub mod storage;
+
+pub use self::{
+    builder::Builder, emulator::Emulator, error::StartError, identity::Issuer, storage::Storage,
+};

@@ -1,0 +1,89 @@
+//! What the stand-in is made of.
+
+use std::{panic::resume_unwind, path::PathBuf};
+
+use tokio::{net::TcpListener, task::spawn_blocking};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    emulator::Emulator,
+    error::StartError,
+    identity::{self, Issuer},
+    serve::serve,
+    storage::{self, Core, Storage},
+};
+
+/// The project's default service account, when none is named.
+const DEFAULT_ACCOUNT: &str = "default@brigade-dev.iam.gserviceaccount.com";
+
+/// What the stand-in is made of: buckets and service accounts.
+#[derive(Clone, Debug, Default)]
+pub struct Builder {
+    buckets: Vec<(String, Option<PathBuf>)>,
+    accounts: Vec<String>,
+}
+
+impl Builder {
+    /// Keeps this bucket's objects as files of a directory, which is made when it is not there.
+    #[must_use]
+    pub fn directory(mut self, bucket: &str, path: impl Into<PathBuf>) -> Self {
+        self.buckets.push((bucket.to_owned(), Some(path.into())));
+        self
+    }
+
+    /// Keeps the objects of buckets that have no directory in memory. This is the default: it says so in the code.
+    #[must_use]
+    pub fn memory(self) -> Self {
+        self
+    }
+
+    /// Makes a bucket in memory.
+    #[must_use]
+    pub fn bucket(mut self, name: &str) -> Self {
+        self.buckets.push((name.to_owned(), None));
+        self
+    }
+
+    /// Knows this service account; the first one is the metadata server's `default`.
+    #[must_use]
+    pub fn service_account(mut self, email: &str) -> Self {
+        self.accounts.push(email.to_owned());
+        self
+    }
+
+    /// Serves on this listener until it is [stopped](Emulator::stop) or dropped.
+    ///
+    /// # Errors
+    /// When the listener is not on a loopback address, or a bucket cannot be made. Nothing is served then.
+    pub async fn start(mut self, listener: TcpListener) -> Result<Emulator, StartError> {
+        let address = listener.local_addr().map_err(StartError::Listener)?;
+        if !address.ip().is_loopback() {
+            return Err(StartError::NotLoopback { address });
+        }
+        let storage = open(self.buckets).await?;
+        if self.accounts.is_empty() {
+            self.accounts.push(DEFAULT_ACCOUNT.to_owned());
+        }
+        let issuer = Issuer::new(&self.accounts, address);
+        let router = storage::router(&storage).merge(identity::routes(&issuer));
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(serve(listener, router, stop.clone()));
+        Ok(Emulator::new(address, storage, issuer, stop, server))
+    }
+}
+
+/// Opens the buckets, with what has to be read of the disk for that.
+async fn open(buckets: Vec<(String, Option<PathBuf>)>) -> Result<Storage, StartError> {
+    let opening = spawn_blocking(move || {
+        let (first, _) = buckets.first().ok_or(StartError::NoBucket)?;
+        let mut core = Core::default();
+        for (bucket, path) in &buckets {
+            core.open(bucket, path.as_deref())?;
+        }
+        let on_disk = buckets.iter().any(|(_, path)| path.is_some());
+        Ok(Storage::new(core, on_disk, first.clone()))
+    });
+    opening
+        .await
+        .unwrap_or_else(|panic| resume_unwind(panic.into_panic()))
+}

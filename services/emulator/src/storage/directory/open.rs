@@ -1,0 +1,75 @@
+//! Opening a directory as a bucket: whatever is wrong with it shows now, and not at the first upload.
+
+use std::{collections::HashSet, fs, io, path::Path};
+
+use super::{Directory, HIDDEN, digests::Digests, files};
+use crate::error::StartError;
+
+/// A time that uses all of a microsecond's digits: 2001-09-09 01:46:40.123457 UTC.
+const PROBE: i64 = 1_000_000_000_123_457;
+
+impl Directory {
+    /// A bucket on `path`, which is made when it is not there.
+    pub(crate) fn open(bucket: &str, path: &Path) -> Result<Self, StartError> {
+        let wrong = |why: String| StartError::Directory {
+            bucket: bucket.to_owned(),
+            path: path.to_owned(),
+            why,
+        };
+        fs::create_dir_all(path).map_err(|error| wrong(why_not_made(path, &error)))?;
+        let root = path
+            .canonicalize()
+            .map_err(|error| wrong(error.to_string()))?;
+        prepare(&root).map_err(wrong)?;
+        Ok(Self {
+            root,
+            digests: Digests::default(),
+            warned: HashSet::new(),
+        })
+    }
+}
+
+fn why_not_made(path: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        _ if path.is_file() => "it is a file; choose a directory".to_owned(),
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            "a file stands where a directory of the path should be; choose another path".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "it cannot be made; choose a directory that you may write to".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// Makes the hidden directory and tries what every write does.
+fn prepare(root: &Path) -> Result<(), String> {
+    let hidden = root.join(HIDDEN);
+    let unwritable = |error: io::Error| match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            format!("it cannot be written to ({error}); choose a directory that you may write to")
+        }
+        io::ErrorKind::AlreadyExists => {
+            format!("{HIDDEN} in it is not a directory; move that file away")
+        }
+        _ => error.to_string(),
+    };
+    match fs::create_dir(&hidden) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_directory(&hidden) => {}
+        made => made.map_err(unwritable)?,
+    }
+    let file = files::temporary(&hidden).map_err(unwritable)?;
+    files::fill(&file, b"", PROBE).map_err(unwritable)?;
+    let seen = files::Seen::at(file.path()).map_err(unwritable)?;
+    if seen.generation != PROBE {
+        return Err("its file system does not keep times to the microsecond, which generations are made of; choose \
+                    another directory, or keep the bucket in memory"
+            .to_owned());
+    }
+    Ok(())
+}
+
+/// A link would lead out of the data directory.
+fn is_directory(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
+}

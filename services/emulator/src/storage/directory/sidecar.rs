@@ -1,0 +1,74 @@
+//! What a file cannot say of itself: attributes, and how often they changed.
+
+use std::{
+    fmt::Write as _,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::files;
+use crate::storage::object::{Attributes, Object};
+
+/// The notes on one generation of one object.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Notes {
+    name: String,
+    generation: i64,
+    metageneration: i64,
+    /// Microseconds since 1970.
+    updated: i64,
+    attributes: Attributes,
+}
+
+impl Notes {
+    pub(super) fn apply(self, object: &mut Object) {
+        object.metageneration = self.metageneration;
+        object.updated = Timestamp::from_microsecond(self.updated).unwrap_or(object.updated);
+        object.attributes = self.attributes;
+    }
+}
+
+/// The notes on `name`, if they are about this very generation.
+pub(super) fn read(hidden: &Path, name: &str, generation: i64) -> Option<Notes> {
+    let notes = fs::read(path(hidden, name)).ok()?;
+    let notes: Notes = serde_json::from_slice(&notes).ok()?;
+    (notes.name == name && notes.generation == generation).then_some(notes)
+}
+
+/// Keeps the notes on an object, in the place of those on other generations. An object of which its file says
+/// everything has none.
+pub(super) fn write(hidden: &Path, object: &Object) -> io::Result<()> {
+    if object.metageneration == 1 && object.attributes == Attributes::default() {
+        remove(hidden, &object.name);
+        return Ok(());
+    }
+    let notes = Notes {
+        name: object.name.clone(),
+        generation: object.generation,
+        metageneration: object.metageneration,
+        updated: object.updated.as_microsecond(),
+        attributes: object.attributes.clone(),
+    };
+    let file = files::temporary(hidden)?;
+    serde_json::to_writer(&file, &notes)?;
+    fs::rename(file.path(), path(hidden, &object.name))
+}
+
+/// Removes the notes on a name. Stale ones do no harm: they name their generation.
+pub(super) fn remove(hidden: &Path, name: &str) {
+    let _ = fs::remove_file(path(hidden, name));
+}
+
+/// Names are long and have slashes; their digest neither is nor has.
+fn path(hidden: &Path, name: &str) -> PathBuf {
+    let mut file = String::new();
+    for byte in digest(&SHA256, name.as_bytes()).as_ref() {
+        // Writing to a string cannot fail.
+        let _ = write!(file, "{byte:02x}");
+    }
+    hidden.join(file + ".json")
+}

@@ -1,0 +1,246 @@
+//! The handle on the stand-in's storage: what servers call, and what tests reach behind the wire with.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+
+use super::{
+    calls::{Calls, Counters},
+    condition::Conditions,
+    core::Core,
+    fault::{Fault, Faults, Met},
+    listing::Query,
+    object::{Attributes, Object, Upload},
+    operation::Operation,
+    refusal::{Refusal, Result},
+    writing::Edit,
+};
+
+/// The stand-in's storage. Clones are the same storage.
+///
+/// Methods with object names act on the first bucket of the [builder](crate::Builder); [`bucket`](Self::bucket)
+/// reaches the others. They come behind the wire: they meet no fault and count as no call.
+#[derive(Clone)]
+pub struct Storage {
+    shared: Arc<Shared>,
+}
+
+/// One bucket of the storage; see [`Storage::bucket`].
+#[derive(Clone, Debug)]
+pub struct BucketHandle {
+    storage: Storage,
+    name: String,
+}
+
+struct Shared {
+    core: Mutex<Core>,
+    /// Files are read and written away from the threads that serve.
+    on_disk: bool,
+    first: String,
+    faults: Faults,
+    counters: Counters,
+}
+
+// === impl Storage ===
+
+impl Storage {
+    pub(crate) fn new(core: Core, on_disk: bool, first: String) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                core: Mutex::new(core),
+                on_disk,
+                first,
+                faults: Faults::default(),
+                counters: Counters::default(),
+            }),
+        }
+    }
+
+    /// Another bucket than the first.
+    pub fn bucket(&self, name: &str) -> BucketHandle {
+        BucketHandle {
+            storage: self.clone(),
+            name: name.to_owned(),
+        }
+    }
+
+    /// Creates or replaces an object; its generation.
+    pub fn put(&self, name: &str, content: impl Into<Bytes>) -> Result<i64, Refusal> {
+        self.first().put(name, content)
+    }
+
+    /// The live object, if there is one.
+    pub fn get(&self, name: &str) -> Result<Option<Object>, Refusal> {
+        self.first().get(name)
+    }
+
+    /// The live object's content, if there is one.
+    pub fn read(&self, name: &str) -> Result<Option<Bytes>, Refusal> {
+        self.first().read(name)
+    }
+
+    /// All live objects whose names begin with `prefix`, in name order.
+    pub fn list(&self, prefix: &str) -> Result<Vec<Object>, Refusal> {
+        self.first().list(prefix)
+    }
+
+    /// Deletes an object.
+    pub fn remove(&self, name: &str) -> Result<(), Refusal> {
+        self.first().remove(name)
+    }
+
+    /// Lets the next calls of an operation fail; the answer tells how many have met it.
+    ///
+    /// Faults of one operation are met one after another, in the order they were asked for.
+    pub fn fault(&self, operation: Operation, fault: Fault) -> Met {
+        self.shared.faults.arm(operation, fault)
+    }
+
+    /// How many calls have come over the wire.
+    pub fn calls(&self) -> Calls {
+        self.shared.counters.snapshot()
+    }
+
+    /// Counts from zero again.
+    pub fn reset_calls(&self) {
+        self.shared.counters.reset();
+    }
+
+    /// Lets every copy take at least this many calls, as one between locations does.
+    pub fn set_rewrite_calls(&self, calls: u64) {
+        self.lock().rewrite_calls = calls;
+    }
+
+    pub(crate) fn faults(&self) -> &Faults {
+        &self.shared.faults
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    /// One call, atomic.
+    pub(crate) async fn run<T, F>(&self, call: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Core) -> Result<T> + Send + 'static,
+    {
+        if !self.shared.on_disk {
+            return call(&mut self.lock());
+        }
+        let storage = self.clone();
+        tokio::task::spawn_blocking(move || call(&mut storage.lock()))
+            .await
+            .unwrap_or_else(|panic| Err(Refusal::new(super::Kind::Internal, panic.to_string())))
+    }
+
+    fn first(&self) -> BucketHandle {
+        self.bucket(&self.shared.first)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Core> {
+        // Each call leaves the buckets whole, so a panic elsewhere is no reason to refuse the next.
+        self.shared
+            .core
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Storage").finish_non_exhaustive()
+    }
+}
+
+// === impl BucketHandle ===
+
+impl BucketHandle {
+    /// Creates or replaces an object; its generation.
+    pub fn put(&self, name: &str, content: impl Into<Bytes>) -> Result<i64, Refusal> {
+        let object = self.put_with(name, content, Attributes::default())?;
+        Ok(object.generation)
+    }
+
+    /// Creates or replaces an object with these attributes.
+    pub fn put_with(
+        &self,
+        name: &str,
+        content: impl Into<Bytes>,
+        attributes: Attributes,
+    ) -> Result<Object, Refusal> {
+        let upload = Upload {
+            content: content.into(),
+            attributes,
+            ..Upload::default()
+        };
+        self.storage
+            .lock()
+            .insert(&self.name, name, upload, &Conditions::default())
+    }
+
+    /// The live object, if there is one.
+    pub fn get(&self, name: &str) -> Result<Option<Object>, Refusal> {
+        self.storage.lock().bucket(&self.name)?.look(name)
+    }
+
+    /// The live object's content, if there is one.
+    pub fn read(&self, name: &str) -> Result<Option<Bytes>, Refusal> {
+        let mut core = self.storage.lock();
+        let bucket = core.bucket(&self.name)?;
+        match bucket.look(name)? {
+            Some(object) => bucket.medium.read(&object, 0..object.size).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// All live objects whose names begin with `prefix`, in name order.
+    pub fn list(&self, prefix: &str) -> Result<Vec<Object>, Refusal> {
+        let mut query = Query {
+            prefix: prefix.to_owned(),
+            ..Query::default()
+        };
+        let mut objects = Vec::new();
+        loop {
+            let page = self.storage.lock().list(&self.name, &query)?;
+            objects.extend(page.objects);
+            if page.next.is_empty() {
+                return Ok(objects);
+            }
+            query.page_token = page.next;
+        }
+    }
+
+    /// Deletes an object.
+    pub fn remove(&self, name: &str) -> Result<(), Refusal> {
+        self.storage
+            .lock()
+            .delete(&self.name, name, None, &Conditions::default())
+    }
+
+    /// Changes an object's attributes, as a metadata update does.
+    pub fn edit(
+        &self,
+        name: &str,
+        edit: impl FnOnce(&mut Attributes) + Send + 'static,
+    ) -> Result<Object, Refusal> {
+        let mut core = self.storage.lock();
+        core.update(
+            &self.name,
+            name,
+            None,
+            &Conditions::default(),
+            Edit::new(edit),
+        )
+    }
+
+    /// Keeps every object for so long after its creation, or no longer at all.
+    pub fn set_retention(&self, period: Option<Duration>) -> Result<(), Refusal> {
+        self.storage.lock().bucket(&self.name)?.retention = period;
+        Ok(())
+    }
+}

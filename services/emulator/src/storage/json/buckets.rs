@@ -1,0 +1,96 @@
+//! Calls about buckets.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use http::Response;
+use serde_json::{Map, Value, json};
+
+use super::{Params, body_object, json as json_response, nothing, resource};
+use crate::storage::{
+    handle::Storage,
+    refusal::{Refusal, Result},
+};
+
+const LONGEST_PAGE: usize = 1_000;
+
+pub(super) async fn list(storage: &Storage, params: &Params) -> Result<Response<Body>> {
+    let limit = params
+        .number("maxResults")?
+        .unwrap_or(LONGEST_PAGE)
+        .clamp(1, LONGEST_PAGE);
+    let (prefix, from) = (params.text("prefix"), params.text("pageToken"));
+    let (page, next) = storage
+        .run(move |core| Ok(core.list_buckets(&prefix, &from, limit)))
+        .await?;
+    let mut answer = json!({"kind": "storage#buckets"});
+    if !page.is_empty() {
+        answer["items"] = page.iter().map(resource::bucket).collect();
+    }
+    if !next.is_empty() {
+        answer["nextPageToken"] = json!(next);
+    }
+    Ok(json_response(&answer))
+}
+
+pub(super) async fn create(storage: &Storage, body: &[u8]) -> Result<Response<Body>> {
+    let resource = body_object(body)?;
+    let Some(name) = resource
+        .get("name")
+        .and_then(Value::as_str)
+        .map(str::to_owned)
+    else {
+        return Err(Refusal::invalid("A bucket needs a name."));
+    };
+    if resource
+        .get("versioning")
+        .is_some_and(|versioning| versioning["enabled"] == true)
+    {
+        return Err(Refusal::unsupported("object versioning"));
+    }
+    let retention = retention(&resource)?;
+    let info = storage
+        .run(move |core| core.create_bucket(&name, retention))
+        .await?;
+    Ok(json_response(&resource::bucket(&info)))
+}
+
+pub(super) async fn get(
+    storage: &Storage,
+    bucket: String,
+    params: &Params,
+) -> Result<Response<Body>> {
+    let conditions = params.conditions()?;
+    let info = storage
+        .run(move |core| core.get_bucket(&bucket, &conditions))
+        .await?;
+    Ok(json_response(&resource::bucket(&info)))
+}
+
+pub(super) async fn delete(
+    storage: &Storage,
+    bucket: String,
+    params: &Params,
+) -> Result<Response<Body>> {
+    let conditions = params.conditions()?;
+    storage
+        .run(move |core| core.delete_bucket(&bucket, &conditions))
+        .await?;
+    Ok(nothing())
+}
+
+/// Seconds, as a string or a number.
+fn retention(resource: &Map<String, Value>) -> Result<Option<Duration>> {
+    let Some(policy) = resource
+        .get("retentionPolicy")
+        .filter(|policy| !policy.is_null())
+    else {
+        return Ok(None);
+    };
+    let period = &policy["retentionPeriod"];
+    let seconds = period.as_u64().or_else(|| period.as_str()?.parse().ok());
+    seconds
+        .filter(|&seconds| seconds > 0)
+        .map(|seconds| Some(Duration::from_secs(seconds)))
+        .ok_or_else(|| Refusal::invalid("retentionPolicy needs a retentionPeriod in seconds."))
+}

@@ -1,0 +1,145 @@
+//! Downloads.
+
+use std::ops::Range;
+
+use axum::body::Body;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts};
+
+use super::{Params, resource, route::At};
+use crate::storage::{
+    handle::Storage,
+    object::Object,
+    reading::ByteRange,
+    refusal::{Refusal, Result},
+};
+
+/// An object's content, or the part of it that the `Range` header asks for.
+pub(super) async fn download(
+    storage: &Storage,
+    at: At,
+    params: &Params,
+    head: &Parts,
+) -> Result<Response<Body>> {
+    if head.headers.contains_key("x-goog-encryption-key") {
+        return Err(Refusal::unsupported(
+            "encryption with a customer-supplied key",
+        ));
+    }
+    let (generation, conditions) = (params.generation()?, params.conditions()?);
+    let asked = range(&head.headers);
+    let (object, part, content) = storage
+        .run(move |core| core.read(&at.bucket, &at.object, generation, &conditions, asked))
+        .await?;
+    let length = content.len();
+    let mut response = Response::new(Body::from(content));
+    let headers = response.headers_mut();
+    describe(&object, headers);
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    if asked.is_some() {
+        insert(headers, "content-range", &content_range(&part, object.size));
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
+    Ok(response)
+}
+
+fn content_range(part: &Range<u64>, size: u64) -> String {
+    format!("bytes {}-{}/{size}", part.start, part.end.saturating_sub(1))
+}
+
+/// The header's one range; what is no such range is ignored, and the whole content is sent.
+fn range(headers: &HeaderMap) -> Option<ByteRange> {
+    let value = headers.get(header::RANGE)?.to_str().ok()?;
+    let (first, last) = value.strip_prefix("bytes=")?.split_once('-')?;
+    match (first, last) {
+        ("", last) => last.parse().ok().map(ByteRange::Last),
+        (first, "") => Some(ByteRange::From(first.parse().ok()?, None)),
+        (first, last) => {
+            let (first, last) = (first.parse().ok()?, last.parse().ok()?);
+            (first <= last).then_some(ByteRange::From(first, Some(last)))
+        }
+    }
+}
+
+fn describe(object: &Object, headers: &mut HeaderMap) {
+    let attributes = &object.attributes;
+    let md5 = BASE64_STANDARD.encode(object.md5);
+    let stored_encoding = match attributes.content_encoding.as_str() {
+        "" => "identity",
+        encoding => encoding,
+    };
+    let content_type = match attributes.content_type.as_str() {
+        "" => "application/octet-stream",
+        content_type => content_type,
+    };
+    insert(headers, "content-type", content_type);
+    insert(headers, "accept-ranges", "bytes");
+    insert(headers, "etag", &resource::etag(object));
+    insert(headers, "x-goog-generation", &object.generation.to_string());
+    insert(
+        headers,
+        "x-goog-metageneration",
+        &object.metageneration.to_string(),
+    );
+    insert(
+        headers,
+        "x-goog-hash",
+        &format!("crc32c={},md5={md5}", resource::crc32c(object.crc32c)),
+    );
+    insert(headers, "x-goog-storage-class", "STANDARD");
+    insert(headers, "x-goog-stored-content-encoding", stored_encoding);
+    insert(
+        headers,
+        "x-goog-stored-content-length",
+        &object.size.to_string(),
+    );
+    for (name, value) in [
+        ("content-encoding", &attributes.content_encoding),
+        ("content-disposition", &attributes.content_disposition),
+        ("content-language", &attributes.content_language),
+        ("cache-control", &attributes.cache_control),
+    ] {
+        if !value.is_empty() {
+            insert(headers, name, value);
+        }
+    }
+}
+
+/// Sets a header, unless the value cannot be one: attributes are any text.
+fn insert(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(HeaderName::from_static(name), value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(value: &'static str) -> Option<ByteRange> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::RANGE, HeaderValue::from_static(value));
+        range(&headers)
+    }
+
+    #[test]
+    fn one_range_is_honoured() {
+        assert_eq!(parsed("bytes=2-5"), Some(ByteRange::From(2, Some(5))));
+        assert_eq!(parsed("bytes=2-"), Some(ByteRange::From(2, None)));
+        assert_eq!(parsed("bytes=-5"), Some(ByteRange::Last(5)));
+    }
+
+    #[test]
+    fn what_is_no_range_is_ignored() {
+        for value in [
+            "bytes=5-2",
+            "bytes=-",
+            "bytes=a-b",
+            "lines=1-2",
+            "bytes=1-2,4-5",
+            "bytes",
+        ] {
+            assert_eq!(parsed(value), None, "{value}");
+        }
+    }
+}
