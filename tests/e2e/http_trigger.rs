@@ -68,8 +68,7 @@ async fn wiring_that_must_be_mended_is_an_error_for_the_trigger() {
 
 #[tokio::test]
 async fn storage_that_is_missing_is_told_to_the_trigger() {
-    let system = System::with_processor(scripted(async |_| Ok(Outcome::default()))).await;
-    system.emulator.storage().remove_bucket();
+    let system = System::without_bucket().await;
     let (status, _, body) = post(&system, "{}").await;
     assert_eq!(status, 500);
     assert!(body["error"].as_str().unwrap().contains("no such bucket"), "{body}");

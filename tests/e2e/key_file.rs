@@ -13,7 +13,7 @@ async fn a_key_file_is_exchanged_at_its_own_token_uri_and_the_worker_accepts_the
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("key.json");
     let system = System::with_identity(|emulator| {
-        let file = emulator.identity().service_account_file(POLLER).unwrap();
+        let file = emulator.identity().service_account_file(POLLER);
         fs::write(&path, file.to_string()).unwrap();
         let environment = Environment {
             google_application_credentials: Some(path.clone()),
@@ -32,7 +32,7 @@ async fn a_key_that_the_exchange_does_not_know_is_refused_and_nothing_moves() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("key.json");
     let other = System::with_identity(|emulator| {
-        fs::write(&path, emulator.identity().service_account_file(POLLER).unwrap().to_string()).unwrap();
+        fs::write(&path, emulator.identity().service_account_file(POLLER).to_string()).unwrap();
         Arc::new(ServiceAccountFile::read(&path).unwrap())
     })
     .await;

@@ -22,7 +22,7 @@ use tonic::Status;
 use url::Url;
 
 pub(crate) use page::{cut_short, front_end};
-pub(crate) use processor::{Scripted, scripted};
+pub(crate) use processor::scripted;
 
 pub(crate) const BUCKET: &str = "data";
 pub(crate) const POLLER: &str = "poller@test.iam.gserviceaccount.com";
@@ -34,6 +34,7 @@ pub(crate) struct System {
     pub(crate) emulator: Emulator,
     pub(crate) poller: Url,
     pub(crate) worker: Url,
+    bucket: &'static str,
     stop_worker: CancellationToken,
     stop_poller: CancellationToken,
     services: JoinSet<()>,
@@ -113,10 +114,20 @@ impl System {
             emulator,
             poller: nowhere.clone(),
             worker: nowhere,
+            bucket: BUCKET,
             stop_worker: CancellationToken::new(),
             stop_poller: CancellationToken::new(),
             services: JoinSet::new(),
         }
+    }
+
+    /// A poller whose inbox is in a bucket that is not there.
+    pub(crate) async fn without_bucket() -> Self {
+        let mut system = Self::bare().await;
+        system.bucket = "no-such-bucket";
+        let identity = system.metadata();
+        system.start_poller(identity).await;
+        system
     }
 
     async fn start_poller(&mut self, identity: Arc<dyn TokenSource>) {
@@ -135,9 +146,9 @@ impl System {
 
     fn poller_settings(&self) -> PollerSettings {
         PollerSettings {
-            inbox: Location::new(BUCKET, "incoming/"),
-            processed: Location::new(BUCKET, "processed/"),
-            failed: Location::new(BUCKET, "failed/"),
+            inbox: Location::new(self.bucket, "incoming/"),
+            processed: Location::new(self.bucket, "processed/"),
+            failed: Location::new(self.bucket, "failed/"),
             worker_url: self.worker.clone(),
             worker_audience: None,
             budgets: Budgets {
