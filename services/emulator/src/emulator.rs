@@ -111,3 +111,6 @@ impl Drop for Emulator {
         self.stop.cancel();
     }
 }
+
+#[cfg(test)]
+mod tests;

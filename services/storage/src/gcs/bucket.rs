@@ -4,14 +4,15 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream, StreamExt as _};
 use google_cloud_storage::model::{Object as Resource, RewriteObjectRequest};
 
 use super::{
     Clients,
     call::{ATTEMPT_LIMIT, Call},
     convert::{self, bucket_path, merge},
-    read, request,
+    read::{self, Opened},
+    request,
 };
 use crate::{
     Bucket, ListRequest, NewObject, Page, RewriteStep,
@@ -268,7 +269,20 @@ impl Bucket for GcsBucket {
         offset: u64,
     ) -> Result<BoxStream<'static, Result<Bytes>>> {
         let call = self.call(Operation::Read, source.name)?;
-        read::open(&self.clients.data, &self.path, call, source, offset).await
+        let opened = read::open(&self.clients.data, &self.path, call, source, offset);
+        match Box::pin(opened).await? {
+            Opened::Stream(stream) => Ok(stream),
+            Opened::NothingThere(error) => {
+                // Right after the last byte there is nothing left to read, which is no error. The answer does not say
+                // how large the object is, so look.
+                let found = self.look(call, source).await?;
+                if convert::object(found).size == offset {
+                    Ok(stream::empty().boxed())
+                } else {
+                    Err(error)
+                }
+            }
+        }
     }
 }
 

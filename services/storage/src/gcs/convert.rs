@@ -58,9 +58,11 @@ fn bucket_name(path: &str) -> &str {
     path.strip_prefix(BUCKETS).unwrap_or(path)
 }
 
-/// Protobuf's timestamps lie within years 1 to 9999, as jiff's do.
+/// To the millisecond: the JSON API tells no more, and an object must look alike whichever of the two told. Protobuf's
+/// timestamps lie within years 1 to 9999, as jiff's do.
 fn timestamp(wire: WireTimestamp) -> Timestamp {
-    Timestamp::new(wire.seconds(), wire.nanos()).unwrap_or(Timestamp::UNIX_EPOCH)
+    let millis = wire.nanos() / 1_000_000 * 1_000_000;
+    Timestamp::new(wire.seconds(), millis).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 #[cfg(test)]
@@ -82,7 +84,7 @@ mod tests {
             .set_size(12)
             .set_content_type("text/csv")
             .set_checksums(checksums)
-            .set_create_time(WireTimestamp::clamp(100, 5))
+            .set_create_time(WireTimestamp::clamp(100, 5_999_999))
             .set_update_time(WireTimestamp::clamp(200, 0))
             .set_metadata([("k", "v")])
             .set_temporary_hold(true)
@@ -97,7 +99,7 @@ mod tests {
             content_type: "text/csv".into(),
             crc32c: Some(9),
             md5: Some([7; 16]),
-            created: Timestamp::new(100, 5).unwrap(),
+            created: Timestamp::new(100, 5_000_000).unwrap(),
             updated: Timestamp::from_second(200).unwrap(),
             metadata: Metadata::from([("k".into(), "v".into())]),
             temporary_hold: true,

@@ -4,10 +4,11 @@
 //! speak the JSON API, as the client does. Two habits of the client are switched off: it never repeats a call, and it
 //! never resumes a read. Whoever calls [`Bucket`] has the budget, and knows what a repetition means.
 //!
-//! Two calls are two requests, because the service has no single one for them: a
-//! [rewrite](crate::Bucket::rewrite) that merges metadata reads the source first, since a destination resource replaces
-//! all metadata, and an [update](crate::Bucket::update) of keys that an update mask cannot name reads them first. Both
-//! are fenced by the metageneration that was read.
+//! Three calls are two requests, because the service has no single one for them: a
+//! [rewrite](crate::Bucket::rewrite) that merges metadata looks at the source first, since a destination resource
+//! replaces all metadata; so does an [update](crate::Bucket::update) of keys that an update mask cannot name; both are
+//! fenced by the metageneration that was seen. And a [read](crate::Bucket::read) that the service refuses because it
+//! begins at the end or after it looks how large the object is.
 
 mod bucket;
 mod call;

@@ -1,1 +1,387 @@
+use std::{
+    fs,
+    os::unix::{ffi::OsStrExt as _, fs::symlink},
+    time::{Duration, UNIX_EPOCH},
+};
 
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+use super::*;
+use crate::storage::{
+    Core,
+    condition::Conditions,
+    listing::Query,
+    memory::Memory,
+    object::Upload,
+    writing::{Edit, Move},
+};
+
+const BUCKET: &str = "some-bucket";
+const ANY: Conditions = Conditions {
+    generation_match: None,
+    generation_not_match: None,
+    metageneration_match: None,
+    metageneration_not_match: None,
+};
+
+fn core(root: &TempDir) -> Core {
+    let mut core = Core::default();
+    core.open(BUCKET, Some(root.path())).unwrap();
+    core
+}
+
+fn drop_file(root: &TempDir, name: &str, content: &str, mtime: i64) {
+    let path = root.path().join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, content).unwrap();
+    let since = Duration::from_micros(mtime.try_into().unwrap());
+    fs::File::open(&path)
+        .unwrap()
+        .set_modified(UNIX_EPOCH + since)
+        .unwrap();
+}
+
+fn put(core: &mut Core, name: &str, content: &str) -> Result<Object> {
+    let upload = Upload {
+        content: Bytes::copy_from_slice(content.as_bytes()),
+        ..Upload::default()
+    };
+    core.insert(BUCKET, name, upload, &ANY)
+}
+
+fn read(core: &mut Core, name: &str) -> Bytes {
+    core.read(BUCKET, name, None, &ANY, None).unwrap().2
+}
+
+fn mark(core: &mut Core, name: &str) -> Object {
+    let edit = Edit::new(|to| {
+        to.metadata.insert("key".into(), "value".into());
+    });
+    core.update(BUCKET, name, None, &ANY, edit).unwrap()
+}
+
+fn rename(core: &mut Core, from: &str, to: &str) -> Result<Object> {
+    core.rename(&Move {
+        bucket: BUCKET.into(),
+        source: from.into(),
+        destination: to.into(),
+        conditions: Conditions {
+            generation_match: Some(0),
+            ..ANY
+        },
+        ..Move::default()
+    })
+}
+
+fn names(core: &mut Core) -> Vec<String> {
+    let page = core.list(BUCKET, &Query::default()).unwrap();
+    page.objects.into_iter().map(|object| object.name).collect()
+}
+
+#[test]
+fn a_dropped_file_is_an_object_of_its_mtimes_generation() {
+    let root = TempDir::new().unwrap();
+    let mut core = core(&root);
+    drop_file(&root, "incoming/a.csv", "day\n", 1_700_000_000_123_456);
+    let object = core.get(BUCKET, "incoming/a.csv", None, &ANY).unwrap();
+    assert_eq!(
+        (object.generation, object.metageneration, object.size),
+        (1_700_000_000_123_456, 1, 4)
+    );
+    assert_eq!(object.digest(), super::super::object::Digest::of(b"day\n"));
+    assert_eq!(
+        object.created(),
+        "2023-11-14T22:13:20.123456Z".parse::<Timestamp>().unwrap()
+    );
+    assert_eq!(read(&mut core, "incoming/a.csv"), "day\n");
+}
+
+#[test]
+fn a_file_changed_by_hand_is_a_new_generation_with_fresh_metadata() {
+    let root = TempDir::new().unwrap();
+    let mut core = core(&root);
+    let before = put(&mut core, "a", "one").unwrap();
+    mark(&mut core, "a");
+    drop_file(&root, "a", "two", before.generation + 5_000);
+    let object = core.get(BUCKET, "a", None, &ANY).unwrap();
+    assert_eq!(
+        (object.generation, object.metageneration),
+        (before.generation + 5_000, 1)
+    );
+    assert!(object.attributes.metadata.is_empty());
+    assert_eq!(object.digest(), super::super::object::Digest::of(b"two"));
+    let stale = core
+        .get(BUCKET, "a", Some(before.generation), &ANY)
+        .unwrap_err();
+    assert_eq!(stale.kind, Kind::NoObject);
+}
+
+#[test]
+fn a_write_sets_the_mtime_and_metadata_survives_a_restart_and_a_move() {
+    let root = TempDir::new().unwrap();
+    let written = put(&mut core(&root), "in/a", "one").unwrap();
+    let seen = Seen::at(&root.path().join("in/a")).unwrap();
+    assert_eq!(seen.generation, written.generation);
+    let marked = mark(&mut core(&root), "in/a");
+    assert_eq!(
+        (marked.generation, marked.metageneration),
+        (written.generation, 2)
+    );
+
+    let mut core = core(&root);
+    assert_eq!(
+        core.get(BUCKET, "in/a", None, &ANY).unwrap().updated,
+        truncated(marked.updated)
+    );
+    let moved = rename(&mut core, "in/a", "done/2026/a").unwrap();
+    assert!(moved.generation > marked.generation);
+    let found = core.get(BUCKET, "done/2026/a", None, &ANY).unwrap();
+    assert_eq!(found.attributes.metadata["key"], "value");
+    assert_eq!(
+        (found.generation, found.metageneration),
+        (moved.generation, 1)
+    );
+    assert_eq!(fs::read(root.path().join("done/2026/a")).unwrap(), b"one");
+}
+
+/// Notes keep microseconds.
+fn truncated(time: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(time.as_microsecond()).unwrap()
+}
+
+#[test]
+fn generations_of_a_name_increase_even_over_a_file_from_the_future() {
+    let root = TempDir::new().unwrap();
+    let mut core = core(&root);
+    let future = Timestamp::now().as_microsecond() + 86_400_000_000;
+    drop_file(&root, "a", "one", future);
+    assert!(put(&mut core, "a", "two").unwrap().generation > future);
+    drop_file(&root, "old", "one", 0);
+    let old = core.get(BUCKET, "old", None, &ANY).unwrap();
+    assert_eq!(
+        old.generation, 1,
+        "a generation of 0 would mean that there is none"
+    );
+    assert_eq!(put(&mut core, "old", "two").unwrap().size, 3);
+}
+
+#[test]
+fn what_was_dropped_meanwhile_is_neither_replaced_nor_moved_nor_deleted() {
+    let root = TempDir::new().unwrap();
+    let mut directory = Directory::open(BUCKET, root.path()).unwrap();
+    drop_file(&root, "a", "one", 1_000_000);
+    let known = directory.look("a").unwrap().unwrap();
+    drop_file(&root, "a", "two", 2_000_000);
+    let new = |name: &str| Object::new(name, 3_000_000, known.digest(), Attributes::default());
+    let refusals = [
+        directory.write(&new("a"), Bytes::new(), None),
+        directory.write(&new("a"), Bytes::new(), Some(&known)),
+        directory.rename(&known, &new("b"), None),
+        directory.remove(&known),
+        directory.annotate(&known),
+        directory.read(&known, 0..3).map(|_| ()),
+    ];
+    for refused in refusals {
+        assert_eq!(refused.unwrap_err().kind, Kind::Precondition);
+    }
+    drop_file(&root, "c", "three", 1_000_000);
+    let newest = directory.look("a").unwrap().unwrap();
+    let onto_taken = directory.rename(&newest, &new("c"), None).unwrap_err();
+    assert_eq!(onto_taken.kind, Kind::Precondition);
+    assert_eq!(fs::read(root.path().join("a")).unwrap(), b"two");
+    assert_eq!(fs::read(root.path().join("c")).unwrap(), b"three");
+}
+
+#[test]
+fn names_that_no_path_can_have_are_refused_to_writers_and_missing_to_readers() {
+    let root = TempDir::new().unwrap();
+    let mut core = core(&root);
+    put(&mut core, "file", "").unwrap();
+    put(&mut core, "dir/file", "").unwrap();
+    let long = "x".repeat(256);
+    for name in [
+        "a/../b",
+        "a//b",
+        "/a",
+        "a/",
+        "./a",
+        &long,
+        "x\0",
+        ".brigade-emulator/a",
+        "file/below",
+        "dir",
+    ] {
+        let refused = put(&mut core, name, "1").unwrap_err();
+        assert_eq!(refused.kind, Kind::Invalid, "{name:?}");
+        assert!(
+            refused
+                .message
+                .starts_with("A directory cannot hold the name "),
+            "{refused}"
+        );
+        assert_eq!(
+            rename(&mut core, "file", name).unwrap_err().kind,
+            Kind::Invalid,
+            "{name:?}"
+        );
+        assert_eq!(
+            core.get(BUCKET, name, None, &ANY).unwrap_err().kind,
+            Kind::NoObject,
+            "{name:?}"
+        );
+    }
+    assert_eq!(names(&mut core), ["dir/file", "file"]);
+}
+
+#[test]
+fn links_are_followed_neither_by_listings_nor_by_writes() {
+    let root = TempDir::new().unwrap();
+    let outside = TempDir::new().unwrap();
+    fs::write(outside.path().join("secret"), "s").unwrap();
+    let mut core = core(&root);
+    symlink(outside.path(), root.path().join("dir")).unwrap();
+    symlink(outside.path().join("secret"), root.path().join("file")).unwrap();
+    put(&mut core, "real", "").unwrap();
+    assert_eq!(names(&mut core), ["real"]);
+    for name in ["dir/secret", "file"] {
+        assert_eq!(
+            core.get(BUCKET, name, None, &ANY).unwrap_err().kind,
+            Kind::NoObject,
+            "{name}"
+        );
+        assert_eq!(
+            put(&mut core, name, "x").unwrap_err().kind,
+            Kind::Invalid,
+            "{name}"
+        );
+        assert_eq!(
+            rename(&mut core, "real", name).unwrap_err().kind,
+            Kind::Invalid,
+            "{name}"
+        );
+    }
+    assert_eq!(fs::read(outside.path().join("secret")).unwrap(), b"s");
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn files_that_no_object_can_be_are_skipped() {
+    let root = TempDir::new().unwrap();
+    let mut core = core(&root);
+    fs::write(root.path().join(std::ffi::OsStr::from_bytes(b"\xff")), "").unwrap();
+    fs::write(root.path().join("a\nb"), "").unwrap();
+    fs::write(root.path().join("fine"), "").unwrap();
+    assert_eq!(names(&mut core), ["fine"]);
+}
+
+#[test]
+fn subfolders_go_with_their_last_object_and_top_folders_stay() {
+    let root = TempDir::new().unwrap();
+    let mut core = core(&root);
+    put(&mut core, "incoming/x/y/a", "").unwrap();
+    put(&mut core, "incoming/b", "").unwrap();
+    rename(&mut core, "incoming/x/y/a", "processed/x/y/a").unwrap();
+    core.delete(BUCKET, "incoming/b", None, &ANY).unwrap();
+    assert!(root.path().join("incoming").is_dir());
+    assert!(!root.path().join("incoming/x").exists());
+    assert_eq!(names(&mut core), ["processed/x/y/a"]);
+}
+
+#[test]
+fn a_listing_of_a_directory_is_that_of_memory() {
+    let root = TempDir::new().unwrap();
+    let mut on_disk = core(&root);
+    let mut in_memory = Core::default();
+    in_memory
+        .add_bucket(BUCKET, Box::new(Memory::default()))
+        .unwrap();
+    // Neighbours of the slash in the order of bytes, at several depths.
+    let parts = ["a", "a-", "a.b", "a0", "b", "é"];
+    for first in parts {
+        put(&mut on_disk, &format!("{first}!"), "").unwrap();
+        put(&mut in_memory, &format!("{first}!"), "").unwrap();
+        for second in parts {
+            for name in [
+                format!("{first}/{second}"),
+                format!("{first}/{second}!/{first}"),
+            ] {
+                put(&mut on_disk, &name, "").unwrap();
+                put(&mut in_memory, &name, "").unwrap();
+            }
+        }
+    }
+    for prefix in ["", "a", "a/", "a/a", "a./", "b/é!/", "zz"] {
+        for delimiter in ["", "/", "!"] {
+            for page_size in [1, 2, 7, 1_000] {
+                let query = Query {
+                    prefix: prefix.into(),
+                    delimiter: delimiter.into(),
+                    page_size,
+                    ..Query::default()
+                };
+                assert_eq!(
+                    pages(&mut on_disk, &query),
+                    pages(&mut in_memory, &query),
+                    "{query:?}"
+                );
+            }
+        }
+    }
+}
+
+fn pages(core: &mut Core, query: &Query) -> Vec<String> {
+    let mut query = query.clone();
+    let mut lines = Vec::new();
+    loop {
+        let page = core.list(BUCKET, &query).unwrap();
+        let objects = page.objects.into_iter().map(|object| object.name);
+        lines.push(format!(
+            "{:?} {:?}",
+            objects.collect::<Vec<_>>(),
+            page.prefixes
+        ));
+        if page.next.is_empty() {
+            return lines;
+        }
+        query.page_token = page.next;
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_a_bucket_says_why() {
+    let root = TempDir::new().unwrap();
+    let file = root.path().join("file");
+    fs::write(&file, "").unwrap();
+    let blocked = root.path().join("blocked");
+    fs::create_dir(&blocked).unwrap();
+    fs::write(blocked.join(HIDDEN), "").unwrap();
+    for (path, why) in [
+        (file.clone(), "it is a file; choose a directory"),
+        (
+            file.join("below"),
+            "a file stands where a directory of the path should be; choose another path",
+        ),
+        (
+            blocked,
+            ".brigade-emulator in it is not a directory; move that file away",
+        ),
+    ] {
+        let error = Directory::open(BUCKET, &path).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!(
+                "cannot keep bucket some-bucket in {}: {why}",
+                path.display()
+            )
+        );
+    }
+}
+
+#[test]
+fn a_missing_directory_is_made_and_leaves_nothing_behind() {
+    let root = TempDir::new().unwrap();
+    let path = root.path().join("new/data");
+    Directory::open(BUCKET, &path).unwrap();
+    assert_eq!(fs::read_dir(path.join(HIDDEN)).unwrap().count(), 0);
+}

@@ -1,8 +1,6 @@
 //! What the official client makes of a service that misbehaves, below HTTP and gRPC: how many requests are sent, and
 //! whether the outcome is known.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::{
     net::SocketAddr,
     sync::{

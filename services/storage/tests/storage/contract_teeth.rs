@@ -1,7 +1,5 @@
 //! The suite finds a store that breaks a promise: each planted mistake is one that a real implementation could make.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;

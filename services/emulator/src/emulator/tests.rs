@@ -1,0 +1,142 @@
+use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+use crate::{StartError, storage::Attributes};
+
+async fn loopback() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
+#[tokio::test]
+async fn any_address_but_loopback_is_refused() {
+    let open = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let error = Emulator::builder()
+        .bucket("some-bucket")
+        .start(open)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, StartError::NotLoopback { .. }));
+    assert!(
+        error.to_string().contains("bind it to 127.0.0.1"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_buckets_is_said_before_anything_is_served() {
+    let start = async |builder: Builder| builder.start(loopback().await).await.unwrap_err();
+    assert!(matches!(
+        start(Emulator::builder().memory()).await,
+        StartError::NoBucket
+    ));
+    let twice = start(
+        Emulator::builder()
+            .bucket("some-bucket")
+            .bucket("some-bucket"),
+    )
+    .await;
+    assert!(matches!(twice, StartError::Bucket { .. }));
+    let error = start(Emulator::builder().bucket("No Bucket"))
+        .await
+        .to_string();
+    assert!(
+        error.starts_with("cannot make bucket No Bucket: Invalid bucket name"),
+        "{error}"
+    );
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let error = start(Emulator::builder().directory("some-bucket", file.path()))
+        .await
+        .to_string();
+    assert!(
+        error.ends_with("it is a file; choose a directory"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn the_environment_points_everything_at_it() {
+    let google = Emulator::builder()
+        .bucket("some-bucket")
+        .start(loopback().await)
+        .await
+        .unwrap();
+    let authority = google.address.to_string();
+    let env: Vec<_> = google
+        .env()
+        .into_iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    assert_eq!(
+        env,
+        [
+            format!("STORAGE_EMULATOR_HOST=http://{authority}"),
+            format!("STORAGE_EMULATOR_HOST_GRPC={authority}"),
+            format!("GCE_METADATA_HOST={authority}"),
+            format!("BRIGADE_JWKS_URL=http://{authority}/oauth2/v3/certs"),
+            "BRIGADE_ISSUERS=https://accounts.google.com".to_owned(),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_stop_closes_idle_connections_and_the_port() {
+    let google = Emulator::builder()
+        .bucket("some-bucket")
+        .start(loopback().await)
+        .await
+        .unwrap();
+    let address = google.address;
+    let idle = TcpStream::connect(address).await.unwrap();
+    google.stop().await;
+    idle.readable().await.unwrap();
+    assert_eq!(idle.try_read(&mut [0]).unwrap_or_default(), 0);
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_directory_and_memory_are_buckets_side_by_side() {
+    let root = TempDir::new().unwrap();
+    let builder = Emulator::builder()
+        .directory("on-disk", root.path())
+        .bucket("in-memory");
+    let google = builder.start(loopback().await).await.unwrap();
+    std::fs::create_dir(root.path().join("incoming")).unwrap();
+    std::fs::write(root.path().join("incoming/a"), "dropped").unwrap();
+    let object = google
+        .url()
+        .join("storage/v1/b/on-disk/o/incoming%2Fa?alt=media")
+        .unwrap();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    assert_eq!(
+        http.get(object).send().await.unwrap().text().await.unwrap(),
+        "dropped"
+    );
+    let attributes = Attributes {
+        content_type: "text/plain".into(),
+        ..Attributes::default()
+    };
+    google
+        .storage()
+        .bucket("on-disk")
+        .put_with("b", "1", attributes)
+        .unwrap();
+    google.storage().bucket("in-memory").put("c", "1").unwrap();
+    let to = google
+        .url()
+        .join("storage/v1/b/on-disk/o/b/rewriteTo/b/in-memory/o/b")
+        .unwrap();
+    let copy: serde_json::Value = http.post(to).send().await.unwrap().json().await.unwrap();
+    assert_eq!(copy["resource"]["contentType"], "text/plain");
+    let names = |objects: Vec<crate::storage::Object>| {
+        objects.into_iter().map(|o| o.name).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        names(google.storage().list("").unwrap()),
+        ["b", "incoming/a"]
+    );
+    assert_eq!(
+        names(google.storage().bucket("in-memory").list("").unwrap()),
+        ["b", "c"]
+    );
+}

@@ -1,0 +1,9 @@
+//! The port's two implementations from outside: what they promise, and what they make of a service that misbehaves.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod contract_teeth;
+mod gcs_contract;
+mod gcs_stand_in;
+mod gcs_wire;
+mod sim_contract;
