@@ -24,18 +24,27 @@ impl TokenSource for Broken {
 
 #[tokio::test]
 async fn no_token_at_all_stops_the_poll_and_says_what_was_tried() {
-    let error = Error::NoSource { tried: "nothing answered".into() };
+    let error = Error::NoSource {
+        tried: "nothing answered".into(),
+    };
     let system = System::with_identity(|_| Arc::new(Broken(error))).await;
     system.upload("a", "x");
     let status = system.poll().await.unwrap_err();
     assert_eq!(status.code(), Code::FailedPrecondition);
-    assert!(status.message().contains("nothing answered"), "{}", status.message());
+    assert!(
+        status.message().contains("nothing answered"),
+        "{}",
+        status.message()
+    );
     assert_eq!(system.names(), ["incoming/a"]);
 }
 
 #[tokio::test]
 async fn a_token_source_that_is_away_is_waited_for() {
-    let error = Error::Away { source_name: "the metadata server".into(), why: "no answer in time".into() };
+    let error = Error::Away {
+        source_name: "the metadata server".into(),
+        why: "no answer in time".into(),
+    };
     let system = System::with_identity(|_| Arc::new(Broken(error))).await;
     system.upload("a", "x");
     let polled = system.poll().await.unwrap();
@@ -55,6 +64,10 @@ async fn a_worker_that_does_not_know_us_stops_the_poll() {
     }
     let status = system.poll().await.unwrap_err();
     assert_eq!(status.code(), Code::FailedPrecondition);
-    assert!(status.message().contains("BRIGADE_ALLOWED_CALLERS"), "{}", status.message());
+    assert!(
+        status.message().contains("BRIGADE_ALLOWED_CALLERS"),
+        "{}",
+        status.message()
+    );
     assert_eq!(system.names(), ["incoming/a", "incoming/b", "incoming/c"]);
 }

@@ -7,19 +7,35 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 /// What each room uses outside of its tests.
 fn uses() -> BTreeMap<String, BTreeSet<String>> {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec().unwrap();
+    let metadata = MetadataCommand::new()
+        .manifest_path(manifest)
+        .no_deps()
+        .exec()
+        .unwrap();
     metadata
         .packages
         .iter()
         .map(|package| {
-            let dependencies = package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
-            (package.name.to_string(), dependencies.map(|dependency| dependency.name.clone()).collect())
+            let dependencies = package
+                .dependencies
+                .iter()
+                .filter(|dependency| dependency.kind == DependencyKind::Normal);
+            (
+                package.name.to_string(),
+                dependencies
+                    .map(|dependency| dependency.name.clone())
+                    .collect(),
+            )
         })
         .collect()
 }
 
 fn rooms(names: &BTreeSet<String>) -> Vec<&str> {
-    names.iter().map(String::as_str).filter(|name| name.starts_with("brigade")).collect()
+    names
+        .iter()
+        .map(String::as_str)
+        .filter(|name| name.starts_with("brigade"))
+        .collect()
 }
 
 #[test]
@@ -28,21 +44,47 @@ fn dependencies_point_one_way() {
     let of = |room: &str| rooms(&uses[room]);
     assert_eq!(of("brigade-proto"), [""; 0]);
     assert_eq!(of("brigade-client"), ["brigade-proto"]);
-    assert_eq!(of("brigade-storage"), [""; 0], "storage knows no gRPC contract");
+    assert_eq!(
+        of("brigade-storage"),
+        [""; 0],
+        "storage knows no gRPC contract"
+    );
     assert_eq!(of("brigade-emulator"), [""; 0]);
-    assert!(of("brigade-runtime").iter().all(|room| *room == "brigade-proto"));
-    assert_eq!(of("brigade-poller"), ["brigade-client", "brigade-proto", "brigade-runtime", "brigade-storage"]);
-    assert_eq!(of("brigade-worker"), ["brigade-proto", "brigade-runtime", "brigade-storage"]);
+    assert!(
+        of("brigade-runtime")
+            .iter()
+            .all(|room| *room == "brigade-proto")
+    );
+    assert_eq!(
+        of("brigade-poller"),
+        [
+            "brigade-client",
+            "brigade-proto",
+            "brigade-runtime",
+            "brigade-storage"
+        ]
+    );
+    assert_eq!(
+        of("brigade-worker"),
+        ["brigade-proto", "brigade-runtime", "brigade-storage"]
+    );
 }
 
 #[test]
 fn each_outside_library_is_known_where_it_belongs() {
     let uses = uses();
     let users = |library: &str| -> Vec<&str> {
-        uses.iter().filter(|(_, names)| names.contains(library)).map(|(room, _)| room.as_str()).collect()
+        uses.iter()
+            .filter(|(_, names)| names.contains(library))
+            .map(|(room, _)| room.as_str())
+            .collect()
     };
     assert_eq!(users("google-cloud-storage"), ["brigade-storage"]);
-    assert_eq!(users("brigade-emulator"), ["brigade"], "only `brigade dev` and `brigade emulator` start it");
+    assert_eq!(
+        users("brigade-emulator"),
+        ["brigade"],
+        "only `brigade dev` and `brigade emulator` start it"
+    );
     assert_eq!(users("gcp_auth"), ["brigade-client"]);
     assert!(users("indicatif").iter().all(|room| *room == "brigade"));
 }

@@ -30,7 +30,10 @@ async fn exit_codes_decide_and_stderr_is_the_reason() {
             ("incoming/c".into(), Settlement::Failed),
         ]
     );
-    assert_eq!(system.metadata_of("failed/c").await["brigade-reason"], "line 2: not ok");
+    assert_eq!(
+        system.metadata_of("failed/c").await["brigade-reason"],
+        "line 2: not ok"
+    );
 }
 
 #[tokio::test]
@@ -48,8 +51,15 @@ async fn what_is_left_in_the_output_directory_is_uploaded_and_the_object_is_desc
     let system = running(&format!("sh -c \"{script}\" sh")).await;
     system.upload("a b.csv", "x");
     let polled = system.poll().await.unwrap();
-    assert_eq!(polled.settled[0].outputs, ["gs://data/features/deep/out.txt"], "{polled:?}");
-    assert_eq!(system.content("features/deep/out.txt"), "incoming/a b.csv|data|1");
+    assert_eq!(
+        polled.settled[0].outputs,
+        ["gs://data/features/deep/out.txt"],
+        "{polled:?}"
+    );
+    assert_eq!(
+        system.content("features/deep/out.txt"),
+        "incoming/a b.csv|data|1"
+    );
 }
 
 #[tokio::test]
@@ -60,6 +70,12 @@ async fn a_name_never_becomes_a_command() {
         system.upload(name, "x");
     }
     let polled = system.poll().await.unwrap();
-    assert!(polled.settled.iter().all(|settled| settled.settlement() == Settlement::Processed), "{polled:?}");
+    assert!(
+        polled
+            .settled
+            .iter()
+            .all(|settled| settled.settlement() == Settlement::Processed),
+        "{polled:?}"
+    );
     assert!(!std::path::Path::new("pwned").exists());
 }

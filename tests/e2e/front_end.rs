@@ -21,12 +21,20 @@ async fn pages_of_a_front_end_move_nothing() {
 
 #[tokio::test]
 async fn a_front_end_that_refuses_us_stops_the_poll_with_the_mend() {
-    for (status, mend) in [(401, "roles/run.invoker"), (403, "roles/run.invoker"), (404, "WORKER_URL")] {
+    for (status, mend) in [
+        (401, "roles/run.invoker"),
+        (403, "roles/run.invoker"),
+        (404, "WORKER_URL"),
+    ] {
         let system = System::with_worker_at(front_end(status).await).await;
         system.upload("a", "x");
         let error = system.poll().await.unwrap_err();
         assert_eq!(error.code(), Code::FailedPrecondition, "{status}");
-        assert!(error.message().contains(mend), "{status}: {}", error.message());
+        assert!(
+            error.message().contains(mend),
+            "{status}: {}",
+            error.message()
+        );
     }
 }
 

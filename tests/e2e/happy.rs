@@ -26,7 +26,10 @@ async fn files_go_where_the_worker_says_byte_for_byte() {
             ("incoming/deep/b c;'d'.csv".into(), Settlement::Failed),
         ]
     );
-    assert_eq!(system.names(), ["failed/deep/b c;'d'.csv", "processed/a.csv"]);
+    assert_eq!(
+        system.names(),
+        ["failed/deep/b c;'d'.csv", "processed/a.csv"]
+    );
     assert_eq!(system.content("processed/a.csv"), "good\r\n\0");
     let metadata = system.metadata_of("failed/deep/b c;'d'.csv").await;
     assert_eq!(metadata["brigade-reason"], "line 1: bad");
@@ -40,14 +43,37 @@ async fn files_go_where_the_worker_says_byte_for_byte() {
 async fn odd_names_survive_the_whole_way_byte_for_byte() {
     let system = System::with_processor(scripted(async |_| Ok(Outcome::default()))).await;
     let names = [
-        "a/../b", "./a", "//", "a//b", "%2F", "%2e%2e", "a?b", "a#123", "a*[x]?", "\\", "\t", "\u{1b}[31m",
-        "\u{7f}", "\u{85}", "\u{2028}", "\u{202e}gpj", "é", "e\u{301}", "\u{ffff}", "👩\u{200d}🔬", "-rf", "~",
+        "a/../b",
+        "./a",
+        "//",
+        "a//b",
+        "%2F",
+        "%2e%2e",
+        "a?b",
+        "a#123",
+        "a*[x]?",
+        "\\",
+        "\t",
+        "\u{1b}[31m",
+        "\u{7f}",
+        "\u{85}",
+        "\u{2028}",
+        "\u{202e}gpj",
+        "é",
+        "e\u{301}",
+        "\u{ffff}",
+        "👩\u{200d}🔬",
+        "-rf",
+        "~",
     ];
     for name in names {
         system.upload(name, name);
     }
     system.poll().await.unwrap();
-    let mut expected: Vec<String> = names.iter().map(|name| format!("processed/{name}")).collect();
+    let mut expected: Vec<String> = names
+        .iter()
+        .map(|name| format!("processed/{name}"))
+        .collect();
     expected.sort();
     assert_eq!(system.names(), expected);
     for name in names {
@@ -64,5 +90,9 @@ async fn a_processed_file_costs_one_class_a_operation() {
     system.emulator.storage().reset_calls();
     system.poll().await.unwrap();
     let calls = system.emulator.storage().calls();
-    assert_eq!((calls.class_a(), calls.class_b()), (51, 0), "one listing and fifty moves: {calls:?}");
+    assert_eq!(
+        (calls.class_a(), calls.class_b()),
+        (51, 0),
+        "one listing and fifty moves: {calls:?}"
+    );
 }

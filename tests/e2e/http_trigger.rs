@@ -15,8 +15,15 @@ async fn post(system: &System, body: &'static str) -> (u16, Option<String>, Valu
         .send()
         .await
         .unwrap();
-    let retry_after = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
-    (answer.status().as_u16(), retry_after, answer.json().await.unwrap())
+    let retry_after = answer
+        .headers()
+        .get("retry-after")
+        .map(|value| value.to_str().unwrap().to_owned());
+    (
+        answer.status().as_u16(),
+        retry_after,
+        answer.json().await.unwrap(),
+    )
 }
 
 #[tokio::test]
@@ -49,10 +56,19 @@ async fn a_request_in_the_body_is_honoured() {
 async fn a_body_that_is_no_request_is_refused_and_loses_nothing() {
     let system = System::with_processor(scripted(async |_| Ok(Outcome::default()))).await;
     system.upload("a", "x");
-    for body in ["{", "[]", r#"{"maxObjects": "many"}"#, r#"{"maxObjects": -1}"#, r#"{"noSuchField": 1}"#] {
+    for body in [
+        "{",
+        "[]",
+        r#"{"maxObjects": "many"}"#,
+        r#"{"maxObjects": -1}"#,
+        r#"{"noSuchField": 1}"#,
+    ] {
         let (status, _, answer) = post(&system, body).await;
         assert_eq!(status, 400, "{body}");
-        assert!(answer["error"].as_str().unwrap().contains("PollRequest") || body.contains("-1"), "{answer}");
+        assert!(
+            answer["error"].as_str().unwrap().contains("PollRequest") || body.contains("-1"),
+            "{answer}"
+        );
     }
     assert_eq!(system.names(), ["incoming/a"]);
 }
@@ -63,7 +79,10 @@ async fn wiring_that_must_be_mended_is_an_error_for_the_trigger() {
     system.upload("a", "x");
     let (status, _, body) = post(&system, "{}").await;
     assert_eq!(status, 500);
-    assert!(body["error"].as_str().unwrap().contains("WORKER_URL"), "{body}");
+    assert!(
+        body["error"].as_str().unwrap().contains("WORKER_URL"),
+        "{body}"
+    );
 }
 
 #[tokio::test]
@@ -71,5 +90,8 @@ async fn storage_that_is_missing_is_told_to_the_trigger() {
     let system = System::without_bucket().await;
     let (status, _, body) = post(&system, "{}").await;
     assert_eq!(status, 500);
-    assert!(body["error"].as_str().unwrap().contains("no such bucket"), "{body}");
+    assert!(
+        body["error"].as_str().unwrap().contains("no such bucket"),
+        "{body}"
+    );
 }

@@ -24,7 +24,10 @@ async fn a_key_file_is_exchanged_at_its_own_token_uri_and_the_worker_accepts_the
     .await;
     system.upload("a", "x");
     let polled = system.poll().await.unwrap();
-    assert_eq!(polled.outcomes(), [("incoming/a".into(), Settlement::Processed)]);
+    assert_eq!(
+        polled.outcomes(),
+        [("incoming/a".into(), Settlement::Processed)]
+    );
 }
 
 #[tokio::test]
@@ -32,13 +35,18 @@ async fn a_key_that_the_exchange_does_not_know_is_refused_and_nothing_moves() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("key.json");
     let other = System::with_identity(|emulator| {
-        fs::write(&path, emulator.identity().service_account_file(POLLER).to_string()).unwrap();
+        fs::write(
+            &path,
+            emulator.identity().service_account_file(POLLER).to_string(),
+        )
+        .unwrap();
         Arc::new(ServiceAccountFile::read(&path).unwrap())
     })
     .await;
     drop(other);
     let system = System::with_identity(|emulator| {
-        let mut file: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let mut file: serde_json::Value =
+            serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         file["token_uri"] = format!("{}token", emulator.url()).into();
         fs::write(&path, file.to_string()).unwrap();
         Arc::new(ServiceAccountFile::read(&path).unwrap())
@@ -46,7 +54,11 @@ async fn a_key_that_the_exchange_does_not_know_is_refused_and_nothing_moves() {
     .await;
     system.upload("a", "x");
     let status = system.poll().await.unwrap_err();
-    assert!(status.message().contains("refused: HTTP 400"), "{}", status.message());
+    assert!(
+        status.message().contains("refused: HTTP 400"),
+        "{}",
+        status.message()
+    );
     assert_eq!(system.names(), ["incoming/a"]);
 }
 
@@ -67,7 +79,10 @@ fn a_wrong_file_is_an_error_and_never_falls_through_to_the_metadata_server() {
     assert!(read(r#"{"type":"service_account"}"#).contains("client_email"));
     let bad_key = r#"{"type":"service_account","client_email":"a@b","private_key_id":"1","private_key":"SECRET","token_uri":"https://x"}"#;
     let error = read(bad_key);
-    assert!(error.contains("private_key") && !error.contains("SECRET"), "{error}");
+    assert!(
+        error.contains("private_key") && !error.contains("SECRET"),
+        "{error}"
+    );
     assert!(read(&bad_key.replace("https://x", "http://evil.example/token")).contains("https"));
 
     let missing = Environment {

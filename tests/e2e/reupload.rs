@@ -29,12 +29,18 @@ async fn a_file_uploaded_again_while_it_is_processed_survives_and_is_processed_n
         leave.add_permits(2);
     };
     let (polled, ()) = tokio::join!(system.poll(), upload_again);
-    assert_eq!(polled.unwrap().outcomes(), [("incoming/night.csv".into(), Settlement::Superseded)]);
+    assert_eq!(
+        polled.unwrap().outcomes(),
+        [("incoming/night.csv".into(), Settlement::Superseded)]
+    );
     assert_eq!(system.names(), ["incoming/night.csv"]);
     assert_eq!(system.content("incoming/night.csv"), "second");
 
     let next = system.poll().await.unwrap();
-    assert_eq!(next.outcomes(), [("incoming/night.csv".into(), Settlement::Processed)]);
+    assert_eq!(
+        next.outcomes(),
+        [("incoming/night.csv".into(), Settlement::Processed)]
+    );
     assert_eq!(next.settled[0].summary, "second");
     assert_eq!(system.content("processed/night.csv"), "second");
 }
@@ -47,5 +53,8 @@ async fn a_file_of_a_name_that_was_processed_before_lies_beside_it() {
     let generation = system.upload("night.csv", "tuesday");
     system.poll().await.unwrap();
     assert_eq!(system.content("processed/night.csv"), "monday");
-    assert_eq!(system.content(&format!("processed/night.csv.{generation}")), "tuesday");
+    assert_eq!(
+        system.content(&format!("processed/night.csv.{generation}")),
+        "tuesday"
+    );
 }

@@ -15,9 +15,24 @@ async fn a_stopped_worker_leaves_every_file_in_the_inbox() {
         system.upload(name, "x");
     }
     let polled = system.poll().await.unwrap();
-    assert!(polled.settled.iter().all(|settled| settled.settlement() == Settlement::Retry), "{polled:?}");
-    assert!(polled.settled.iter().all(|settled| settled.status_code.is_none()), "a status nobody sent");
-    assert_eq!(system.names(), ["incoming/a", "incoming/b", "incoming/c", "processed/before"]);
+    assert!(
+        polled
+            .settled
+            .iter()
+            .all(|settled| settled.settlement() == Settlement::Retry),
+        "{polled:?}"
+    );
+    assert!(
+        polled
+            .settled
+            .iter()
+            .all(|settled| settled.status_code.is_none()),
+        "a status nobody sent"
+    );
+    assert_eq!(
+        system.names(),
+        ["incoming/a", "incoming/b", "incoming/c", "processed/before"]
+    );
 }
 
 #[tokio::test]
@@ -28,7 +43,11 @@ async fn a_port_where_nobody_listens_is_not_the_files_fault() {
     let system = System::with_worker_at(nobody).await;
     system.upload("a", "x");
     let polled = system.poll().await.unwrap();
-    assert!(polled.settled[0].reason.contains("cannot connect"), "{}", polled.settled[0].reason);
+    assert!(
+        polled.settled[0].reason.contains("cannot connect"),
+        "{}",
+        polled.settled[0].reason
+    );
     assert_eq!(system.names(), ["incoming/a"]);
 }
 

@@ -17,7 +17,9 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// The URL is not one of a service.
-    #[error("{0} is not the URL of a service; give https://HOST, or http://127.0.0.1:PORT on this machine")]
+    #[error(
+        "{0} is not the URL of a service; give https://HOST, or http://127.0.0.1:PORT on this machine"
+    )]
     Url(String),
     /// A token cannot be sent there.
     #[error(transparent)]
@@ -45,7 +47,9 @@ pub(crate) fn stack(
     identity: Option<Arc<dyn TokenSource>>,
     audience: Option<&str>,
 ) -> Result<Stack, ConnectError> {
-    let attach = identity.map(|source| AttachLayer::new(source, url, audience)).transpose()?;
+    let attach = identity
+        .map(|source| AttachLayer::new(source, url, audience))
+        .transpose()?;
     let channel = endpoint(url)?.connect_lazy();
     Ok(match attach {
         Some(attach) => Stack::new(RecordLayer.layer(attach.layer(channel))),
@@ -57,7 +61,10 @@ fn endpoint(url: &Url) -> Result<Endpoint, ConnectError> {
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err(ConnectError::Url(url.to_string()));
     }
-    let transport = |error| ConnectError::Transport { url: origin(url), error };
+    let transport = |error| ConnectError::Transport {
+        url: origin(url),
+        error,
+    };
     let mut endpoint = Endpoint::from_shared(origin(url))
         .map_err(transport)?
         .connect_timeout(CONNECT)

@@ -53,7 +53,11 @@ impl WorkerClient {
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
         let audience = audience.unwrap_or_else(|| origin(&url));
-        Ok(Self { client, identity, audience })
+        Ok(Self {
+            client,
+            identity,
+            audience,
+        })
     }
 
     /// Asks the worker to process one object, for at most `budget`, which it is told as its deadline.
@@ -73,13 +77,18 @@ impl WorkerClient {
     async fn call(&self, request: ProcessRequest, budget: Duration, end: Instant) -> Answer {
         let record = Record::default();
         let mut request = tonic::Request::new(request);
-        request.set_timeout(end.saturating_duration_since(Instant::now()).saturating_add(SLACK));
+        request.set_timeout(
+            end.saturating_duration_since(Instant::now())
+                .saturating_add(SLACK),
+        );
         request.extensions_mut().insert(record.clone());
         let mut client = self.client.clone();
         match timeout_at(end, client.process(request)).await {
-            Ok(result) => {
-                classify(result.map(tonic::Response::into_inner), &record.wire(), budget)
-            }
+            Ok(result) => classify(
+                result.map(tonic::Response::into_inner),
+                &record.wire(),
+                budget,
+            ),
             Err(_) => Answer::TimedOut(budget),
         }
     }

@@ -15,7 +15,12 @@ use crate::outcome;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// Keep the bucket on this directory
-    #[arg(long, value_name = "DIR", conflicts_with = "memory", required_unless_present = "memory")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        conflicts_with = "memory",
+        required_unless_present = "memory"
+    )]
     data: Option<PathBuf>,
     /// Keep the bucket in memory
     #[arg(long)]
@@ -37,7 +42,10 @@ pub async fn run(args: Args) -> Result<Exit, Failure> {
         Some(path) => Emulator::builder().directory(&args.bucket, path),
         None => Emulator::builder().memory().bucket(&args.bucket),
     };
-    let emulator = builder.start(listener).await.map_err(|error| outcome::emulator(&error))?;
+    let emulator = builder
+        .start(listener)
+        .await
+        .map_err(|error| outcome::emulator(&error))?;
     let mut lines = String::new();
     for (name, value) in emulator.env() {
         lines.push_str(&format!("export {name}={value}\n"));

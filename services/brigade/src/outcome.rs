@@ -16,7 +16,11 @@ pub(crate) fn complain(failure: &Failure) {
 
 /// No ID tokens.
 pub(crate) fn identity(error: &identity::Error) -> Failure {
-    if error.is_transient() { Failure::unavailable(error, "") } else { Failure::permission(error, "") }
+    if error.is_transient() {
+        Failure::unavailable(error, "")
+    } else {
+        Failure::permission(error, "")
+    }
 }
 
 /// A client that cannot be made.
@@ -48,6 +52,10 @@ pub(crate) fn poll(status: &Status) -> Failure {
     match status.code() {
         Code::Unauthenticated | Code::PermissionDenied => Failure::permission(message, ""),
         Code::InvalidArgument => Failure::usage(message, ""),
-        _ => Failure { exit: Exit::Unavailable, message: message.to_owned(), mend: String::new() },
+        _ => Failure {
+            exit: Exit::Unavailable,
+            message: message.to_owned(),
+            mend: String::new(),
+        },
     }
 }

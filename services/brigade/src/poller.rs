@@ -46,12 +46,19 @@ pub async fn run(args: &Args) -> Result<Exit, Failure> {
     let settings = args.poller.resolve(&mut problems);
     problems.into_result()?;
     let (Some(server), Some(guard), Some(settings)) = (server, guard, settings) else {
-        return Err(Failure::usage("the settings are not complete", "see --help"));
+        return Err(Failure::usage(
+            "the settings are not complete",
+            "see --help",
+        ));
     };
     let shutdown = shutdown::signal();
     let listener = serve::bind(server.address).await?;
     tracing::info!(address = %server.address, inbox = %settings.inbox, worker = %settings.worker_url, "serving the poller");
-    let outside = Outside { store: setup::store().await?, identity: setup::identity()?, observer: None };
+    let outside = Outside {
+        store: setup::store().await?,
+        identity: setup::identity()?,
+        observer: None,
+    };
     serve(listener, &settings, guard, outside, shutdown).await?;
     Ok(Exit::Done)
 }
@@ -76,8 +83,15 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
     let poller = Poller::new(parts(settings, outside)?, shutdown.clone());
-    let router = setup::assemble(trigger::routes(&poller), "brigade.v1.PollerService", guard).await?;
-    serve::serve(listener, router, Limits::default(), shutdown.cancelled_owned()).await;
+    let router =
+        setup::assemble(trigger::routes(&poller), "brigade.v1.PollerService", guard).await?;
+    serve::serve(
+        listener,
+        router,
+        Limits::default(),
+        shutdown.cancelled_owned(),
+    )
+    .await;
     poller.drained().await;
     Ok(())
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::Router;
 use brigade_client::identity::{self, Environment, TokenSource};
 use brigade_runtime::{
-    app, exit::Failure,
+    app,
+    exit::Failure,
     guard::{Guard, GuardSettings},
     health, reflection,
     settings::{Problems, check_unknown},
@@ -29,7 +30,9 @@ pub(crate) async fn store() -> Result<Arc<GcsStore>, Failure> {
 /// Cloud Storage by these settings.
 pub(crate) async fn connect(settings: GcsSettings) -> Result<Arc<GcsStore>, Failure> {
     let store = GcsStore::connect(settings).await;
-    store.map(Arc::new).map_err(|error| outcome::storage(&error))
+    store
+        .map(Arc::new)
+        .map_err(|error| outcome::storage(&error))
 }
 
 /// The environment's source of ID tokens.
@@ -38,7 +41,11 @@ pub(crate) fn identity() -> Result<Arc<dyn TokenSource>, Failure> {
 }
 
 /// A service's routes with health beside them and the guard before them.
-pub async fn assemble(routes: Router, service: &str, guard: GuardSettings) -> Result<Router, Failure> {
+pub async fn assemble(
+    routes: Router,
+    service: &str,
+    guard: GuardSettings,
+) -> Result<Router, Failure> {
     let guard = Guard::new(guard).map_err(|error| Failure::unavailable(error, ""))?;
     let reflection = reflection::routes(brigade_proto::FILE_DESCRIPTOR_SET)
         .map_err(|error| Failure::unavailable(format!("cannot serve reflection: {error}"), ""))?;

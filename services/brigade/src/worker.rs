@@ -42,7 +42,10 @@ pub async fn run(args: &Args) -> Result<Exit, Failure> {
     let settings = args.worker.resolve(&mut problems);
     problems.into_result()?;
     let (Some(server), Some(guard), Some(settings)) = (server, guard, settings) else {
-        return Err(Failure::usage("the settings are not complete", "see --help"));
+        return Err(Failure::usage(
+            "the settings are not complete",
+            "see --help",
+        ));
     };
     let shutdown = shutdown::signal();
     let listener = serve::bind(server.address).await?;
@@ -64,6 +67,12 @@ pub async fn serve(
         None => routes(SleepStudy, store, settings),
     };
     let router = setup::assemble(routes, "brigade.v1.WorkerService", guard).await?;
-    serve::serve(listener, router, Limits::default(), shutdown.cancelled_owned()).await;
+    serve::serve(
+        listener,
+        router,
+        Limits::default(),
+        shutdown.cancelled_owned(),
+    )
+    .await;
     Ok(())
 }

@@ -12,11 +12,19 @@ fn brigade(directory: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_brigade"));
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
-        if name.starts_with("BRIGADE_") || name.starts_with("WORKER_") || name == "PORT" || name == "RUST_LOG" {
+        if name.starts_with("BRIGADE_")
+            || name.starts_with("WORKER_")
+            || name == "PORT"
+            || name == "RUST_LOG"
+        {
             command.env_remove(name);
         }
     }
-    command.current_dir(directory).args(arguments).output().unwrap()
+    command
+        .current_dir(directory)
+        .args(arguments)
+        .output()
+        .unwrap()
 }
 
 fn names(directory: &Path) -> Vec<String> {
@@ -39,7 +47,10 @@ fn refused(arguments: &[&str], code: i32, says: &[&str]) {
     let (_, stderr) = said(&output);
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
     for word in says {
-        assert!(stderr.contains(word), "{arguments:?} does not say {word:?}: {stderr}");
+        assert!(
+            stderr.contains(word),
+            "{arguments:?} does not say {word:?}: {stderr}"
+        );
     }
     assert!(!stderr.contains("panicked"), "{stderr}");
 }
@@ -50,19 +61,32 @@ fn once_settles_the_samples_and_a_second_run_moves_nothing() {
     let output = brigade(directory.path(), &["dev", "--once"]);
     let (stdout, stderr) = said(&output);
     assert!(output.status.success(), "{stderr}");
-    assert!(stderr.contains("20 found, 18 processed, 2 failed"), "{stderr}");
+    assert!(
+        stderr.contains("20 found, 18 processed, 2 failed"),
+        "{stderr}"
+    );
     assert!(stderr.contains("line 4, column reaction_ms"), "{stderr}");
-    assert!(stdout.lines().all(|line| line.starts_with('{')), "stdout has JSON alone: {stdout}");
+    assert!(
+        stdout.lines().all(|line| line.starts_with('{')),
+        "stdout has JSON alone: {stdout}"
+    );
 
     let data = directory.path().join("brigade-data");
     assert_eq!(names(&data.join("incoming")), [""; 0]);
-    assert_eq!(names(&data.join("failed")), ["subject-398.csv", "subject-399.csv"]);
+    assert_eq!(
+        names(&data.join("failed")),
+        ["subject-398.csv", "subject-399.csv"]
+    );
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/sleepstudy");
     let processed = names(&data.join("processed"));
     assert_eq!(processed.len(), 18);
     for name in &processed {
         let original = fs::read(samples.join(name)).unwrap();
-        assert_eq!(fs::read(data.join("processed").join(name)).unwrap(), original, "{name}");
+        assert_eq!(
+            fs::read(data.join("processed").join(name)).unwrap(),
+            original,
+            "{name}"
+        );
     }
     means_are_the_published_ones(&data.join("features"));
 
@@ -78,7 +102,13 @@ fn means_are_the_published_ones(features: &Path) {
         .map(|name| serde_json::from_slice(&fs::read(features.join(name)).unwrap()).unwrap())
         .collect();
     assert_eq!(parsed.len(), 18);
-    let mean = |field: &str| parsed.iter().map(|one| one[field].as_f64().unwrap()).sum::<f64>() / 18.0;
+    let mean = |field: &str| {
+        parsed
+            .iter()
+            .map(|one| one[field].as_f64().unwrap())
+            .sum::<f64>()
+            / 18.0
+    };
     assert_eq!(format!("{:.3}", mean("slope_ms_per_day")), "10.467");
     assert_eq!(format!("{:.3}", mean("intercept_ms")), "251.405");
 }
@@ -90,16 +120,37 @@ fn files_of_ones_own_are_settled_by_a_programs_exit_code() {
     fs::create_dir_all(incoming.join("deep")).unwrap();
     fs::write(incoming.join("good.txt"), "it is ok").unwrap();
     fs::write(incoming.join("deep/bad.txt"), "it is not").unwrap();
-    let arguments = ["dev", "--once", "--data", "scratch", "--no-samples", "--exec", "grep -q ok {}"];
+    let arguments = [
+        "dev",
+        "--once",
+        "--data",
+        "scratch",
+        "--no-samples",
+        "--exec",
+        "grep -q ok {}",
+    ];
     let output = brigade(directory.path(), &arguments);
-    assert!(said(&output).1.contains("2 found, 1 processed, 1 failed"), "{:?}", said(&output));
+    assert!(
+        said(&output).1.contains("2 found, 1 processed, 1 failed"),
+        "{:?}",
+        said(&output)
+    );
     assert!(directory.path().join("scratch/processed/good.txt").exists());
-    assert!(directory.path().join("scratch/failed/deep/bad.txt").exists());
+    assert!(
+        directory
+            .path()
+            .join("scratch/failed/deep/bad.txt")
+            .exists()
+    );
 }
 
 #[test]
 fn a_program_that_is_missing_is_said_before_anything_starts() {
-    refused(&["dev", "--once", "--exec", "no-such-program {}"], 64, &["no-such-program", "PATH"]);
+    refused(
+        &["dev", "--once", "--exec", "no-such-program {}"],
+        64,
+        &["no-such-program", "PATH"],
+    );
 }
 
 #[test]
@@ -108,25 +159,50 @@ fn a_data_directory_that_is_a_file_is_said_with_its_name() {
     fs::write(directory.path().join("data"), "").unwrap();
     let output = brigade(directory.path(), &["dev", "--once", "--data", "data"]);
     assert_eq!(output.status.code(), Some(64));
-    assert!(said(&output).1.contains("cannot use the directory data"), "{:?}", said(&output));
+    assert!(
+        said(&output).1.contains("cannot use the directory data"),
+        "{:?}",
+        said(&output)
+    );
 }
 
 #[test]
 fn a_port_in_use_is_said_with_the_mend() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    refused(&["dev", "--once", "--port", &port], 69, &["cannot listen", &port, "--port"]);
+    refused(
+        &["dev", "--once", "--port", &port],
+        69,
+        &["cannot listen", &port, "--port"],
+    );
 }
 
 #[test]
 fn all_missing_settings_are_named_at_once() {
-    refused(&["poller"], 64, &["BRIGADE_INBOX", "WORKER_URL", "BRIGADE_AUDIENCE", "BRIGADE_ALLOWED_CALLERS"]);
-    refused(&["worker"], 64, &["BRIGADE_AUDIENCE", "BRIGADE_ALLOWED_CALLERS"]);
+    refused(
+        &["poller"],
+        64,
+        &[
+            "BRIGADE_INBOX",
+            "WORKER_URL",
+            "BRIGADE_AUDIENCE",
+            "BRIGADE_ALLOWED_CALLERS",
+        ],
+    );
+    refused(
+        &["worker"],
+        64,
+        &["BRIGADE_AUDIENCE", "BRIGADE_ALLOWED_CALLERS"],
+    );
 }
 
 #[test]
 fn auth_off_is_refused_on_an_address_that_others_reach() {
-    refused(&["worker", "--auth", "off"], 64, &["BRIGADE_AUTH", "BRIGADE_BIND=127.0.0.1"]);
+    refused(
+        &["worker", "--auth", "off"],
+        64,
+        &["BRIGADE_AUTH", "BRIGADE_BIND=127.0.0.1"],
+    );
 }
 
 #[test]
@@ -139,7 +215,11 @@ fn a_misspelt_variable_is_not_passed_over() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(64));
-    assert!(said(&output).1.contains("did you mean BRIGADE_CONCURRENCY?"));
+    assert!(
+        said(&output)
+            .1
+            .contains("did you mean BRIGADE_CONCURRENCY?")
+    );
 }
 
 #[test]

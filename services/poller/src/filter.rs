@@ -67,7 +67,10 @@ impl Filters {
         // A creation time ahead of our clock is an age of nothing, not an overflow.
         let age = Duration::try_from(now.duration_since(object.created)).unwrap_or_default();
         if age < self.min_age {
-            return skip(Filter::MinAge, format!("{age:?} old, wanted {:?}", self.min_age));
+            return skip(
+                Filter::MinAge,
+                format!("{age:?} old, wanted {:?}", self.min_age),
+            );
         }
         None
     }
@@ -122,7 +125,10 @@ mod tests {
         let mut placeholder = object("in/folder/", 1);
         placeholder.size = 0;
         assert_eq!(filter_of(&filters("in"), &with_content), None);
-        assert_eq!(filter_of(&filters("in"), &placeholder), Some(Filter::Folder));
+        assert_eq!(
+            filter_of(&filters("in"), &placeholder),
+            Some(Filter::Folder)
+        );
     }
 
     #[test]
@@ -149,8 +155,14 @@ mod tests {
     #[test]
     fn a_star_stops_at_a_slash_and_two_do_not() {
         let glob = |pattern: &str| {
-            let glob = GlobBuilder::new(pattern).literal_separator(true).build().unwrap();
-            Filters { matching: Some(glob.compile_matcher()), ..filters("in") }
+            let glob = GlobBuilder::new(pattern)
+                .literal_separator(true)
+                .build()
+                .unwrap();
+            Filters {
+                matching: Some(glob.compile_matcher()),
+                ..filters("in")
+            }
         };
         let deep = object("in/night/a.csv", 1);
         assert_eq!(filter_of(&glob("*.csv"), &deep), Some(Filter::Match));
@@ -160,7 +172,10 @@ mod tests {
 
     #[test]
     fn young_and_future_objects_wait_for_their_age() {
-        let filters = Filters { min_age: Duration::from_secs(60), ..filters("in") };
+        let filters = Filters {
+            min_age: Duration::from_secs(60),
+            ..filters("in")
+        };
         let mut young = object("in/a", 1);
         young.created = Timestamp::from_second(41).unwrap();
         assert_eq!(filter_of(&filters, &young), Some(Filter::MinAge));

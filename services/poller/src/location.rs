@@ -111,8 +111,14 @@ mod tests {
     #[test]
     fn what_is_no_location_says_why() {
         assert_eq!("data/in".parse::<Location>(), Err(InvalidLocation::Scheme));
-        assert_eq!("gs://Da ta/in".parse::<Location>(), Err(InvalidLocation::Bucket));
-        assert_eq!("gs://data//in".parse::<Location>(), Err(InvalidLocation::Prefix));
+        assert_eq!(
+            "gs://Da ta/in".parse::<Location>(),
+            Err(InvalidLocation::Bucket)
+        );
+        assert_eq!(
+            "gs://data//in".parse::<Location>(),
+            Err(InvalidLocation::Prefix)
+        );
     }
 
     #[test]

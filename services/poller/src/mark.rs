@@ -27,7 +27,10 @@ pub fn failed(object: &Object, reason: &str, attempts: u32, now: Timestamp) -> M
         (REASON.into(), printable(reason)),
         (ATTEMPTS.into(), attempts.to_string()),
         (SOURCE.into(), source(object)),
-        (FAILED_AT.into(), now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+        (
+            FAILED_AT.into(),
+            now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        ),
     ])
 }
 
@@ -38,7 +41,10 @@ pub fn copied(object: &Object) -> Metadata {
 
 /// The reason of a verdict that was already fixed on exactly this generation: only its move is missing.
 pub fn verdict_fixed(object: &Object) -> Option<&str> {
-    let marked = object.metadata.get(STATUS).is_some_and(|status| status == FAILED);
+    let marked = object
+        .metadata
+        .get(STATUS)
+        .is_some_and(|status| status == FAILED);
     (marked && is_own(object)).then(|| object.metadata.get(REASON).map_or("", String::as_str))
 }
 
@@ -56,11 +62,17 @@ pub fn attempts(object: &Object) -> u32 {
 
 /// Whether `copy` was made of exactly this generation.
 pub fn is_copy_of(copy: &Object, object: &Object) -> bool {
-    copy.metadata.get(SOURCE).is_some_and(|s| *s == source(object)) && copy.same_content(object)
+    copy.metadata
+        .get(SOURCE)
+        .is_some_and(|s| *s == source(object))
+        && copy.same_content(object)
 }
 
 fn is_own(object: &Object) -> bool {
-    object.metadata.get(SOURCE).is_some_and(|s| *s == source(object))
+    object
+        .metadata
+        .get(SOURCE)
+        .is_some_and(|s| *s == source(object))
 }
 
 fn source(object: &Object) -> String {
@@ -82,7 +94,11 @@ fn source(object: &Object) -> String {
 fn printable(reason: &str) -> String {
     let mut line = String::new();
     for c in reason.trim().chars() {
-        let c = if c.is_control() || is_format(c) { ' ' } else { c };
+        let c = if c.is_control() || is_format(c) {
+            ' '
+        } else {
+            c
+        };
         if line.len() + c.len_utf8() > MAX_REASON {
             break;
         }
@@ -107,19 +123,28 @@ mod tests {
         assert_eq!(verdict_fixed(&first), Some("line 2"));
         assert_eq!(attempts(&first), 3);
 
-        let moved_back = Object { generation: 8, ..first };
+        let moved_back = Object {
+            generation: 8,
+            ..first
+        };
         assert_eq!(verdict_fixed(&moved_back), None);
         assert_eq!(attempts(&moved_back), 0);
     }
 
     #[test]
     fn the_source_keeps_a_whole_name_readable_and_reversible() {
-        assert_eq!(source(&object("in/a\tb%20#é", 7)), "gs://bucket/in/a%09b%2520#é#7");
+        assert_eq!(
+            source(&object("in/a\tb%20#é", 7)),
+            "gs://bucket/in/a%09b%2520#é#7"
+        );
     }
 
     #[test]
     fn a_reason_is_one_printable_line_of_limited_length() {
-        let reason = printable(&format!(" Traceback\n\u{1b}[31m\u{202e}{}", "é".repeat(2000)));
+        let reason = printable(&format!(
+            " Traceback\n\u{1b}[31m\u{202e}{}",
+            "é".repeat(2000)
+        ));
         assert!(reason.starts_with("Traceback  [31m é"), "{reason}");
         assert!(reason.len() <= MAX_REASON && reason.len() > MAX_REASON - 2);
     }

@@ -99,7 +99,13 @@ impl Poller {
             trigger: trigger.kind.to_owned(),
             start_time: Some(wire::timestamp(self.parts.clock.now())),
         };
-        let poll = run(self.parts.clone(), plan, reporter, started, self.shutdown.clone());
+        let poll = run(
+            self.parts.clone(),
+            plan,
+            reporter,
+            started,
+            self.shutdown.clone(),
+        );
         self.running.spawn(poll.instrument(span));
         Ok(listener)
     }
@@ -128,10 +134,17 @@ impl Plan {
             why: format!("{} is negative; 0 means no limit", request.max_objects),
         })?;
         let limit = parts.budgets.max_objects.unwrap_or(u64::MAX);
-        let time = trigger.deadline.unwrap_or(Duration::MAX).min(parts.budgets.poll_deadline);
+        let time = trigger
+            .deadline
+            .unwrap_or(Duration::MAX)
+            .min(parts.budgets.poll_deadline);
         Ok(Self {
             prefix: format!("{}{}", parts.settler.inbox.prefix, request.prefix),
-            max_objects: if max_objects == 0 { limit } else { max_objects.min(limit) },
+            max_objects: if max_objects == 0 {
+                limit
+            } else {
+                max_objects.min(limit)
+            },
             dry_run: request.dry_run,
             explain: request.explain,
             deadline: Instant::now() + time,
@@ -229,7 +242,9 @@ fn early_end(
 
 /// What one call may take: its own budget, or what the poll has left.
 fn timeout(parts: &Parts, plan: &Plan) -> Duration {
-    let left = plan.deadline.saturating_duration_since(Instant::now() + SETTLING);
+    let left = plan
+        .deadline
+        .saturating_duration_since(Instant::now() + SETTLING);
     parts.budgets.process_timeout.min(left)
 }
 

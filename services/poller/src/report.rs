@@ -52,7 +52,12 @@ impl Reporter {
     }
 
     pub(crate) async fn started(&self, started: PollStarted) {
-        info!(poll = started.poll_id, inbox = started.inbox, trigger = started.trigger, "poll started");
+        info!(
+            poll = started.poll_id,
+            inbox = started.inbox,
+            trigger = started.trigger,
+            "poll started"
+        );
         self.send(Event::Started(started)).await;
     }
 
@@ -98,9 +103,17 @@ impl Reporter {
     pub(crate) async fn finished(&self, reason: EndReason, took: Duration) {
         let c = self.counts;
         info!(
-            listed = c.listed, skipped = c.skipped, found = c.found, processed = c.processed,
-            failed = c.failed, retry = c.retry, superseded = c.superseded, held = c.held,
-            reason = reason.as_str_name(), ms = took.as_millis(), "poll finished"
+            listed = c.listed,
+            skipped = c.skipped,
+            found = c.found,
+            processed = c.processed,
+            failed = c.failed,
+            retry = c.retry,
+            superseded = c.superseded,
+            held = c.held,
+            reason = reason.as_str_name(),
+            ms = took.as_millis(),
+            "poll finished"
         );
         self.send(Event::Finished(PollFinished {
             counts: Some(c),

@@ -24,7 +24,9 @@ where
 /// How long the service itself asked to wait, within reason.
 pub(crate) fn wished(error: &Error) -> Duration {
     match error.kind() {
-        Kind::Busy { retry_after: Some(wish) } => (*wish).min(MAX_WISH),
+        Kind::Busy {
+            retry_after: Some(wish),
+        } => (*wish).min(MAX_WISH),
         _ => Duration::ZERO,
     }
 }

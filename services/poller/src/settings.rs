@@ -75,7 +75,12 @@ impl PollerArgs {
             Some(inbox) => self.destinations(inbox, problems),
             None => (None, None),
         };
-        let worker_url = problems.required(names::WORKER_URL, self.worker_url.as_deref(), URL_FORM, worker_url);
+        let worker_url = problems.required(
+            names::WORKER_URL,
+            self.worker_url.as_deref(),
+            URL_FORM,
+            worker_url,
+        );
         let budgets = self.budgets(problems);
         let min_age = problems.duration(names::MIN_AGE, self.min_age.as_deref(), Duration::ZERO);
         let matching = problems.optional(names::MATCH, self.matching.as_deref(), GLOB_FORM, glob);
@@ -84,7 +89,10 @@ impl PollerArgs {
             processed: processed?,
             failed: failed?,
             worker_url: worker_url?,
-            worker_audience: self.worker_audience.clone().filter(|given| !given.is_empty()),
+            worker_audience: self
+                .worker_audience
+                .clone()
+                .filter(|given| !given.is_empty()),
             budgets: budgets?,
             min_age: min_age?,
             matching: matching?,
@@ -104,8 +112,20 @@ impl PollerArgs {
         problems: &mut Problems,
     ) -> (Option<Location>, Option<Location>) {
         let beside = |prefix: &str| Location::new(&inbox.bucket, prefix);
-        let processed = problems.or(names::PROCESSED, self.processed.as_deref(), beside("processed/"), INBOX_FORM, str::parse);
-        let failed = problems.or(names::FAILED, self.failed.as_deref(), beside("failed/"), INBOX_FORM, str::parse);
+        let processed = problems.or(
+            names::PROCESSED,
+            self.processed.as_deref(),
+            beside("processed/"),
+            INBOX_FORM,
+            str::parse,
+        );
+        let failed = problems.or(
+            names::FAILED,
+            self.failed.as_deref(),
+            beside("failed/"),
+            INBOX_FORM,
+            str::parse,
+        );
         for (setting, location) in [(names::PROCESSED, &processed), (names::FAILED, &failed)] {
             if let Some(location) = location
                 && inbox.prefix.starts_with(&location.fixed().prefix)
@@ -113,14 +133,19 @@ impl PollerArgs {
             {
                 problems.push(Problem::Conflict {
                     setting,
-                    why: format!("{location} holds the inbox {inbox} itself; give it a prefix of its own"),
+                    why: format!(
+                        "{location} holds the inbox {inbox} itself; give it a prefix of its own"
+                    ),
                 });
             }
         }
         if processed.is_some() && processed == failed {
             problems.push(Problem::Conflict {
                 setting: names::FAILED,
-                why: format!("it is the same place as {}; nobody could tell the two apart", names::PROCESSED),
+                why: format!(
+                    "it is the same place as {}; nobody could tell the two apart",
+                    names::PROCESSED
+                ),
             });
         }
         (processed, failed)
@@ -128,11 +153,18 @@ impl PollerArgs {
 
     fn budgets(&self, problems: &mut Problems) -> Option<Budgets> {
         let ten_minutes = Duration::from_secs(600);
-        let concurrency = problems.count(names::CONCURRENCY, self.concurrency.as_deref(), CONCURRENCY);
-        let process_timeout =
-            problems.duration(names::PROCESS_TIMEOUT, self.process_timeout.as_deref(), ten_minutes);
-        let poll_deadline =
-            problems.duration(names::POLL_DEADLINE, self.poll_deadline.as_deref(), ten_minutes);
+        let concurrency =
+            problems.count(names::CONCURRENCY, self.concurrency.as_deref(), CONCURRENCY);
+        let process_timeout = problems.duration(
+            names::PROCESS_TIMEOUT,
+            self.process_timeout.as_deref(),
+            ten_minutes,
+        );
+        let poll_deadline = problems.duration(
+            names::POLL_DEADLINE,
+            self.poll_deadline.as_deref(),
+            ten_minutes,
+        );
         let max_objects = problems.optional(
             names::MAX_OBJECTS,
             self.max_objects.as_deref(),
@@ -204,7 +236,14 @@ mod tests {
             ..PollerArgs::default()
         };
         let text = resolve(&wrong).unwrap_err();
-        for name in ["BRIGADE_INBOX", "WORKER_URL", "BRIGADE_CONCURRENCY", "BRIGADE_MAX_OBJECTS", "BRIGADE_MIN_AGE", "BRIGADE_MATCH"] {
+        for name in [
+            "BRIGADE_INBOX",
+            "WORKER_URL",
+            "BRIGADE_CONCURRENCY",
+            "BRIGADE_MAX_OBJECTS",
+            "BRIGADE_MIN_AGE",
+            "BRIGADE_MATCH",
+        ] {
             assert!(text.contains(name), "{name} is missing in: {text}");
         }
     }
@@ -212,16 +251,28 @@ mod tests {
     #[test]
     fn a_destination_that_holds_the_inbox_is_refused() {
         for processed in ["gs://data/", "gs://data/incoming/", "gs://data/{date}/x/"] {
-            let args = PollerArgs { processed: Some(processed.into()), ..args() };
-            assert!(resolve(&args).unwrap_err().contains("BRIGADE_PROCESSED"), "{processed}");
+            let args = PollerArgs {
+                processed: Some(processed.into()),
+                ..args()
+            };
+            assert!(
+                resolve(&args).unwrap_err().contains("BRIGADE_PROCESSED"),
+                "{processed}"
+            );
         }
-        let below = PollerArgs { processed: Some("gs://data/incoming/done/".into()), ..args() };
+        let below = PollerArgs {
+            processed: Some("gs://data/incoming/done/".into()),
+            ..args()
+        };
         assert!(resolve(&below).is_ok());
     }
 
     #[test]
     fn one_place_for_both_outcomes_is_refused() {
-        let args = PollerArgs { failed: Some("gs://data/processed".into()), ..args() };
+        let args = PollerArgs {
+            failed: Some("gs://data/processed".into()),
+            ..args()
+        };
         assert!(resolve(&args).unwrap_err().contains("nobody could tell"));
     }
 }

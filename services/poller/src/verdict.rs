@@ -59,7 +59,8 @@ impl fmt::Display for Stop {
     }
 }
 
-const MEND_IDENTITY: &str = "Check WORKER_AUDIENCE here, and BRIGADE_AUDIENCE and BRIGADE_ALLOWED_CALLERS at the worker";
+const MEND_IDENTITY: &str =
+    "Check WORKER_AUDIENCE here, and BRIGADE_AUDIENCE and BRIGADE_ALLOWED_CALLERS at the worker";
 const MEND_INVOKER: &str =
     "Grant this service's account roles/run.invoker on the worker, and check WORKER_AUDIENCE";
 const MEND_URL: &str = "Check WORKER_URL: it must be the worker's own origin, reached over HTTP/2";
@@ -103,9 +104,10 @@ fn of_worker(answer: WorkerAnswer) -> Verdict {
         | Code::Aborted
         | Code::Cancelled
         | Code::DeadlineExceeded => retry(Blame::Worker, retry_after, said(code, &message)),
-        Code::Unauthenticated | Code::PermissionDenied => {
-            stop(format!("the worker refused us: {}", said(code, &message)), MEND_IDENTITY)
-        }
+        Code::Unauthenticated | Code::PermissionDenied => stop(
+            format!("the worker refused us: {}", said(code, &message)),
+            MEND_IDENTITY,
+        ),
         Code::Unimplemented => stop(said(code, &message), MEND_METHOD),
     }
 }
@@ -119,8 +121,12 @@ fn of_way(way: &Way) -> Verdict {
             status,
             retry_after,
         } => of_http(*status, *retry_after, way.to_string()),
-        Way::Identity { transient: true, .. } => retry(Blame::Way, None, way.to_string()),
-        Way::Identity { transient: false, .. } => stop(way.to_string(), MEND_CREDENTIALS),
+        Way::Identity {
+            transient: true, ..
+        } => retry(Blame::Way, None, way.to_string()),
+        Way::Identity {
+            transient: false, ..
+        } => stop(way.to_string(), MEND_CREDENTIALS),
     }
 }
 

@@ -102,13 +102,13 @@ impl Settled {
 }
 
 /// What the verdict became when it met the storage.
-fn placement(
-    verdict: Settled,
-    placed: Result<Placement, Error>,
-) -> Result<Settled, PollError> {
+fn placement(verdict: Settled, placed: Result<Placement, Error>) -> Result<Settled, PollError> {
     let mut settled = match placed {
         Ok(Placement::Moved(destination)) => {
-            return Ok(Settled { destination, ..verdict });
+            return Ok(Settled {
+                destination,
+                ..verdict
+            });
         }
         Ok(Placement::Superseded) => Settled::new(Settlement::Superseded)
             .because("it was replaced, removed or settled by somebody else meanwhile"),

@@ -40,12 +40,21 @@ impl Check {
     /// Content that arrived other than it is stored is no fault of the object: it is read again another time.
     pub(crate) fn finish(self) -> Result<(), ProcessError> {
         let wrong = if self.size != self.stored_size {
-            format!("{} bytes arrived where {} are stored", self.size, self.stored_size)
-        } else if self.stored_crc32c.is_some_and(|stored| stored != self.crc32c) {
+            format!(
+                "{} bytes arrived where {} are stored",
+                self.size, self.stored_size
+            )
+        } else if self
+            .stored_crc32c
+            .is_some_and(|stored| stored != self.crc32c)
+        {
             "the content's CRC32C is not the stored one".to_owned()
         } else {
             return Ok(());
         };
-        Err(ProcessError::retry_after(Duration::from_secs(1), format!("the download was damaged: {wrong}")))
+        Err(ProcessError::retry_after(
+            Duration::from_secs(1),
+            format!("the download was damaged: {wrong}"),
+        ))
     }
 }

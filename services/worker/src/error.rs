@@ -36,7 +36,11 @@ impl ProcessError {
     fn new(kind: Meaning, message: impl Into<String>, retry_after: Option<Duration>) -> Self {
         let mut message = message.into();
         message.truncate(message.floor_char_boundary(MAX_MESSAGE));
-        Self { kind, message, retry_after }
+        Self {
+            kind,
+            message,
+            retry_after,
+        }
     }
 
     /// The object is not what it should be: it goes to the failed location. Say where and what: the file's line, its
@@ -57,7 +61,11 @@ impl ProcessError {
 
     /// As many objects as can be are being processed: it stays, and is tried again.
     pub(crate) fn busy() -> Self {
-        Self::new(Meaning::Busy, "this worker is processing as many objects as it may", Some(Duration::from_secs(1)))
+        Self::new(
+            Meaning::Busy,
+            "this worker is processing as many objects as it may",
+            Some(Duration::from_secs(1)),
+        )
     }
 
     /// The object was replaced or removed meanwhile: what is there now comes in its turn.
@@ -67,7 +75,11 @@ impl ProcessError {
 
     /// The deadline passed.
     pub(crate) fn timed_out() -> Self {
-        Self::new(Meaning::TimedOut, "the deadline passed before the work was done", None)
+        Self::new(
+            Meaning::TimedOut,
+            "the deadline passed before the work was done",
+            None,
+        )
     }
 }
 
@@ -78,7 +90,9 @@ impl From<StorageError> for ProcessError {
         match error.kind() {
             Kind::NotFound | Kind::Precondition => Self::superseded(message),
             // A worker without a role would refuse every object: this ends the poll, and nothing moves.
-            Kind::PermissionDenied | Kind::Unauthenticated | Kind::NoBucket => Self::new(Meaning::Forbidden, message, None),
+            Kind::PermissionDenied | Kind::Unauthenticated | Kind::NoBucket => {
+                Self::new(Meaning::Forbidden, message, None)
+            }
             Kind::Busy { retry_after } => Self::retry_after(retry_after.unwrap_or(SOON), message),
             Kind::Unknown => Self::retry_after(SOON, message),
             Kind::Held | Kind::Invalid => Self::internal(message),
@@ -111,7 +125,11 @@ impl ProcessError {
     /// The HTTP status and the seconds of `Retry-After` that say the same (200 and 500 are the plain HTTP worker's).
     pub(crate) fn http(&self) -> (u16, Option<u64>) {
         let seconds = |delay: Duration| delay.as_secs_f64().ceil().max(1.0);
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates, and is at least 1")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it saturates, and is at least 1"
+        )]
         let retry_after = self.retry_after.map(|delay| seconds(delay) as u64);
         let status = match self.kind {
             Meaning::Refused | Meaning::Internal => 500,

@@ -8,11 +8,7 @@ use bytes::{Bytes, BytesMut};
 use futures::{StreamExt as _, stream::BoxStream};
 use tokio::{fs::File, io::AsyncWriteExt as _, time::Instant};
 
-use crate::{
-    content::Check,
-    error::ProcessError,
-    output::Output,
-};
+use crate::{content::Check, error::ProcessError, output::Output};
 
 /// How often an output is written again when somebody else writes the same name.
 const TRIES: u32 = 3;
@@ -35,9 +31,13 @@ impl Job {
         store: Arc<dyn Store>,
         output: Option<Output>,
     ) -> Result<Self, ProcessError> {
-        let object = request.object.ok_or_else(|| ProcessError::refuse("the request has no object"))?;
+        let object = request
+            .object
+            .ok_or_else(|| ProcessError::refuse("the request has no object"))?;
         if object.bucket.is_empty() || object.name.is_empty() || object.generation <= 0 {
-            return Err(ProcessError::refuse("the request's object needs a bucket, a name and a generation above 0"));
+            return Err(ProcessError::refuse(
+                "the request's object needs a bucket, a name and a generation above 0",
+            ));
         }
         Ok(Self {
             object,
@@ -70,7 +70,8 @@ impl Job {
 
     /// How long the caller still waits, if it said so.
     pub fn remaining(&self) -> Option<Duration> {
-        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+        self.deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
     /// Where outputs go, if the worker has a place for them.
@@ -84,7 +85,9 @@ impl Job {
         let mut check = Check::of(&self.object);
         if check.stored_size() > limit as u64 {
             let size = check.stored_size();
-            return Err(ProcessError::refuse(format!("the file has {size} bytes, and {limit} are the limit")));
+            return Err(ProcessError::refuse(format!(
+                "the file has {size} bytes, and {limit} are the limit"
+            )));
         }
         let mut content = BytesMut::new();
         let mut pieces = self.read().await?;
@@ -102,7 +105,10 @@ impl Job {
     /// Downloads the content to a new file, with the same checks as [`Job::bytes`], never more than a piece in memory.
     pub async fn download(&self, path: &Path) -> Result<(), ProcessError> {
         let broken = |error: std::io::Error| {
-            ProcessError::retry_after(Duration::from_secs(10), format!("the worker cannot write {}: {error}", path.display()))
+            ProcessError::retry_after(
+                Duration::from_secs(10),
+                format!("the worker cannot write {}: {error}", path.display()),
+            )
         };
         let mut check = Check::of(&self.object);
         let mut pieces = self.read().await?;
@@ -119,32 +125,59 @@ impl Job {
     ///
     /// A repeated run writes the same name: equal content is left alone, other content is replaced, fenced by the
     /// generation that was seen.
-    pub async fn write(&self, name: &str, content: Bytes, content_type: &str) -> Result<String, ProcessError> {
+    pub async fn write(
+        &self,
+        name: &str,
+        content: Bytes,
+        content_type: &str,
+    ) -> Result<String, ProcessError> {
         let output = self.output.as_ref().ok_or_else(|| {
-            ProcessError::internal("the worker has no place for outputs; set BRIGADE_OUTPUT to gs://BUCKET/PREFIX/")
+            ProcessError::internal(
+                "the worker has no place for outputs; set BRIGADE_OUTPUT to gs://BUCKET/PREFIX/",
+            )
         })?;
         let name = format!("{}{name}", output.prefix);
         let bucket = self.store.bucket(&output.bucket);
-        let new = NewObject { content, content_type: content_type.to_owned(), ..NewObject::default() };
+        let new = NewObject {
+            content,
+            content_type: content_type.to_owned(),
+            ..NewObject::default()
+        };
         for _ in 0..TRIES {
             if write_once(&*bucket, &name, &new).await? {
                 return Ok(format!("gs://{}/{name}", output.bucket));
             }
         }
-        let message = format!("gs://{}/{} is being written by somebody else", output.bucket, escape(&name));
+        let message = format!(
+            "gs://{}/{} is being written by somebody else",
+            output.bucket,
+            escape(&name)
+        );
         Err(ProcessError::retry_after(Duration::from_secs(10), message))
     }
 
-    async fn read(&self) -> brigade_storage::Result<BoxStream<'static, brigade_storage::Result<Bytes>>> {
-        let source = Pinned { name: &self.object.name, generation: self.object.generation };
+    async fn read(
+        &self,
+    ) -> brigade_storage::Result<BoxStream<'static, brigade_storage::Result<Bytes>>> {
+        let source = Pinned {
+            name: &self.object.name,
+            generation: self.object.generation,
+        };
         self.store.bucket(&self.object.bucket).read(source, 0).await
     }
 }
 
 /// Whether the output lies there now. Otherwise something came between, and another look is needed.
-async fn write_once(bucket: &dyn Bucket, name: &str, new: &NewObject) -> Result<bool, ProcessError> {
+async fn write_once(
+    bucket: &dyn Bucket,
+    name: &str,
+    new: &NewObject,
+) -> Result<bool, ProcessError> {
     let replaces = match bucket.get(name).await {
-        Ok(there) if there.size == new.content.len() as u64 && there.crc32c == Some(crc32c::crc32c(&new.content)) => {
+        Ok(there)
+            if there.size == new.content.len() as u64
+                && there.crc32c == Some(crc32c::crc32c(&new.content)) =>
+        {
             return Ok(true);
         }
         Ok(there) => there.generation,

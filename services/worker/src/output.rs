@@ -18,7 +18,10 @@ impl Output {
         if !prefix.is_empty() && !prefix.ends_with('/') {
             prefix.push('/');
         }
-        Self { bucket: bucket.into(), prefix }
+        Self {
+            bucket: bucket.into(),
+            prefix,
+        }
     }
 }
 
@@ -32,7 +35,9 @@ impl FromStr for Output {
     type Err = &'static str;
 
     fn from_str(given: &str) -> Result<Self, Self::Err> {
-        let rest = given.strip_prefix("gs://").ok_or("it must begin with gs://")?;
+        let rest = given
+            .strip_prefix("gs://")
+            .ok_or("it must begin with gs://")?;
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         if bucket.is_empty() || prefix.starts_with('/') || prefix.contains(['\r', '\n']) {
             return Err("a bucket's name and a prefix without line breaks are needed");

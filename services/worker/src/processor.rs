@@ -32,7 +32,10 @@ pub struct Outcome {
 impl Outcome {
     /// An outcome with this line for people.
     pub fn summary(line: impl Into<String>) -> Self {
-        Self { summary: line.into(), ..Self::default() }
+        Self {
+            summary: line.into(),
+            ..Self::default()
+        }
     }
 
     /// Adds the `gs://` URI of something that was written.

@@ -18,7 +18,11 @@ pub(crate) const MAX_MESSAGE: usize = 64 * 1024;
 
 /// The routes of a worker that runs `processor`: the gRPC service and `POST /process`. Who may call them is the
 /// guard's affair (`brigade_runtime::guard`).
-pub fn routes<P: Processor>(processor: P, store: Arc<dyn Store>, settings: &WorkerSettings) -> Router {
+pub fn routes<P: Processor>(
+    processor: P,
+    store: Arc<dyn Store>,
+    settings: &WorkerSettings,
+) -> Router {
     let service = Arc::new(Service::new(processor, store, settings));
     let grpc = WorkerServiceServer::new(Grpc(service.clone()))
         .max_decoding_message_size(MAX_MESSAGE)

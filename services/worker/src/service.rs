@@ -10,7 +10,9 @@ use tokio::{sync::Semaphore, time::timeout};
 use tonic::{Request, Response, Status};
 use tracing::info;
 
-use crate::{error::ProcessError, job::Job, output::Output, processor::Processor, settings::WorkerSettings};
+use crate::{
+    error::ProcessError, job::Job, output::Output, processor::Processor, settings::WorkerSettings,
+};
 
 /// A processor, and what it may use.
 #[derive(Debug)]
@@ -24,7 +26,12 @@ pub(crate) struct Service<P> {
 impl<P: Processor> Service<P> {
     pub(crate) fn new(processor: P, store: Arc<dyn Store>, settings: &WorkerSettings) -> Self {
         let room = Semaphore::new(settings.concurrency);
-        Self { processor, store, output: settings.output.clone(), room }
+        Self {
+            processor,
+            store,
+            output: settings.output.clone(),
+            room,
+        }
     }
 
     /// Processes one object, and writes one log line about it.
@@ -39,21 +46,34 @@ impl<P: Processor> Service<P> {
         let uri = job.object().uri();
         let (object, generation) = (escape(&uri), job.object().generation);
         match &result {
-            Ok(done) => info!(%object, generation, summary = %escape(&done.summary), "object processed"),
-            Err(error) => info!(%object, generation, reason = %escape(&error.to_string()), "object not processed"),
+            Ok(done) => {
+                info!(%object, generation, summary = %escape(&done.summary), "object processed")
+            }
+            Err(error) => {
+                info!(%object, generation, reason = %escape(&error.to_string()), "object not processed")
+            }
         }
         result
     }
 
-    async fn within(&self, job: &Job, budget: Option<Duration>) -> Result<ProcessResponse, ProcessError> {
+    async fn within(
+        &self,
+        job: &Job,
+        budget: Option<Duration>,
+    ) -> Result<ProcessResponse, ProcessError> {
         let work = AssertUnwindSafe(self.processor.process(job)).catch_unwind();
         let ended = match budget {
-            Some(budget) => timeout(budget, work).await.map_err(|_| ProcessError::timed_out())?,
+            Some(budget) => timeout(budget, work)
+                .await
+                .map_err(|_| ProcessError::timed_out())?,
             None => work.await,
         };
         match ended {
             Ok(result) => result.map(ProcessResponse::from).map_err(Into::into),
-            Err(panic) => Err(ProcessError::internal(format!("the processor panicked: {}", said(&*panic)))),
+            Err(panic) => Err(ProcessError::internal(format!(
+                "the processor panicked: {}",
+                said(&*panic)
+            ))),
         }
     }
 }
@@ -73,8 +93,13 @@ pub(crate) struct Grpc<P>(pub(crate) Arc<Service<P>>);
 
 #[tonic::async_trait]
 impl<P: Processor> WorkerService for Grpc<P> {
-    async fn process(&self, request: Request<ProcessRequest>) -> Result<Response<ProcessResponse>, Status> {
+    async fn process(
+        &self,
+        request: Request<ProcessRequest>,
+    ) -> Result<Response<ProcessResponse>, Status> {
         let budget = deadline::of(request.metadata().as_ref());
-        Ok(Response::new(self.0.process(request.into_inner(), budget).await?))
+        Ok(Response::new(
+            self.0.process(request.into_inner(), budget).await?,
+        ))
     }
 }

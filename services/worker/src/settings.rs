@@ -35,16 +35,35 @@ const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(32).expect("32 is not zero")
 
 impl Default for WorkerSettings {
     fn default() -> Self {
-        Self { exec: None, output: None, concurrency: CONCURRENCY.get() }
+        Self {
+            exec: None,
+            output: None,
+            concurrency: CONCURRENCY.get(),
+        }
     }
 }
 
 impl WorkerArgs {
     /// Resolves every setting, and notes every problem. A program that is not there is one.
     pub fn resolve(&self, problems: &mut Problems) -> Option<WorkerSettings> {
-        let exec = problems.optional(names::EXEC, self.exec.as_deref(), "a program and its arguments", str::parse);
-        let output = problems.optional(names::OUTPUT, self.output.as_deref(), "gs://BUCKET/PREFIX/", str::parse);
-        let concurrency = problems.count(names::CONCURRENCY, self.concurrency.as_deref(), CONCURRENCY);
-        Some(WorkerSettings { exec: exec?, output: output?, concurrency: concurrency? })
+        let exec = problems.optional(
+            names::EXEC,
+            self.exec.as_deref(),
+            "a program and its arguments",
+            str::parse,
+        );
+        let output = problems.optional(
+            names::OUTPUT,
+            self.output.as_deref(),
+            "gs://BUCKET/PREFIX/",
+            str::parse,
+        );
+        let concurrency =
+            problems.count(names::CONCURRENCY, self.concurrency.as_deref(), CONCURRENCY);
+        Some(WorkerSettings {
+            exec: exec?,
+            output: output?,
+            concurrency: concurrency?,
+        })
     }
 }

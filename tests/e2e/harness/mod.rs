@@ -12,7 +12,9 @@ use brigade_client::{
 };
 use brigade_emulator::{Emulator, identity::ISSUER};
 use brigade_poller::{location::Location, poll::Budgets, settings::PollerSettings};
-use brigade_proto::v1::{ObjectSettled, PollFinished, PollRequest, Settlement, poll_response::Event};
+use brigade_proto::v1::{
+    ObjectSettled, PollFinished, PollRequest, Settlement, poll_response::Event,
+};
 use brigade_runtime::guard::{GuardSettings, Mode};
 use brigade_storage::gcs::{GcsSettings, GcsStore};
 use brigade_worker::{Processor, settings::WorkerSettings};
@@ -58,8 +60,16 @@ impl System {
         let guard = system.guard(&system.worker, &[POLLER]);
         let stop = system.stop_worker.clone();
         system.services.spawn(async move {
-            let router = brigade::assemble(routes, "brigade.v1.WorkerService", guard).await.unwrap();
-            brigade_runtime::serve::serve(listener, router, brigade_runtime::serve::Limits::default(), stop.cancelled_owned()).await;
+            let router = brigade::assemble(routes, "brigade.v1.WorkerService", guard)
+                .await
+                .unwrap();
+            brigade_runtime::serve::serve(
+                listener,
+                router,
+                brigade_runtime::serve::Limits::default(),
+                stop.cancelled_owned(),
+            )
+            .await;
         });
         let identity = system.metadata();
         system.start_poller(identity).await;
@@ -75,7 +85,9 @@ impl System {
         let guard = system.guard(&system.worker, &[POLLER]);
         let stop = system.stop_worker.clone();
         system.services.spawn(async move {
-            brigade::worker::serve(listener, &settings, guard, store, stop).await.unwrap();
+            brigade::worker::serve(listener, &settings, guard, store, stop)
+                .await
+                .unwrap();
         });
         let identity = system.metadata();
         system.start_poller(identity).await;
@@ -92,8 +104,11 @@ impl System {
     }
 
     /// A poller with this identity, whose worker accepts everything.
-    pub(crate) async fn with_identity(identity: impl FnOnce(&Emulator) -> Arc<dyn TokenSource>) -> Self {
-        let mut system = Self::with_processor(scripted(async |_| Ok(brigade_worker::Outcome::default()))).await;
+    pub(crate) async fn with_identity(
+        identity: impl FnOnce(&Emulator) -> Arc<dyn TokenSource>,
+    ) -> Self {
+        let mut system =
+            Self::with_processor(scripted(async |_| Ok(brigade_worker::Outcome::default()))).await;
         let identity = identity(&system.emulator);
         system.start_poller(identity).await;
         system
@@ -137,10 +152,16 @@ impl System {
         self.poller = url(&listener);
         let settings = self.poller_settings();
         let guard = self.guard(&self.poller, &[CALLER]);
-        let outside = Outside { store: self.store().await, identity, observer: None };
+        let outside = Outside {
+            store: self.store().await,
+            identity,
+            observer: None,
+        };
         let stop = self.stop_poller.clone();
         self.services.spawn(async move {
-            brigade::poller::serve(listener, &settings, guard, outside, stop).await.unwrap();
+            brigade::poller::serve(listener, &settings, guard, outside, stop)
+                .await
+                .unwrap();
         });
     }
 
@@ -163,7 +184,13 @@ impl System {
     }
 
     fn guard(&self, service: &Url, callers: &[&str]) -> GuardSettings {
-        let keys = self.emulator.env().into_iter().find(|(name, _)| name == "BRIGADE_JWKS_URL").unwrap().1;
+        let keys = self
+            .emulator
+            .env()
+            .into_iter()
+            .find(|(name, _)| name == "BRIGADE_JWKS_URL")
+            .unwrap()
+            .1;
         GuardSettings {
             mode: Mode::Verify,
             audiences: vec![origin(service)],
@@ -175,25 +202,38 @@ impl System {
 
     pub(crate) async fn store(&self) -> Arc<GcsStore> {
         let endpoint = Some(origin(&self.emulator.url()));
-        let settings = GcsSettings { grpc_endpoint: endpoint.clone(), json_endpoint: endpoint, anonymous: true };
+        let settings = GcsSettings {
+            grpc_endpoint: endpoint.clone(),
+            json_endpoint: endpoint,
+            anonymous: true,
+        };
         Arc::new(GcsStore::connect(settings).await.unwrap())
     }
 
     fn metadata(&self) -> Arc<dyn TokenSource> {
-        Arc::new(Cached::new(MetadataServer::new(Some(self.emulator.url().authority()))))
+        Arc::new(Cached::new(MetadataServer::new(Some(
+            self.emulator.url().authority(),
+        ))))
     }
 
     /// Stops the worker, and waits until its port is closed.
     pub(crate) async fn stop_worker(&mut self) {
         self.stop_worker.cancel();
-        while tokio::net::TcpStream::connect(self.worker.socket_addrs(|| None).unwrap()[0]).await.is_ok() {
+        while tokio::net::TcpStream::connect(self.worker.socket_addrs(|| None).unwrap()[0])
+            .await
+            .is_ok()
+        {
             tokio::task::yield_now().await;
         }
     }
 
     /// Uploads content under a name below the inbox.
     pub(crate) fn upload(&self, name: &str, content: &str) -> i64 {
-        self.emulator.storage().bucket(BUCKET).put(&format!("incoming/{name}"), content.to_owned()).unwrap()
+        self.emulator
+            .storage()
+            .bucket(BUCKET)
+            .put(&format!("incoming/{name}"), content.to_owned())
+            .unwrap()
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
@@ -202,19 +242,36 @@ impl System {
     }
 
     pub(crate) fn content(&self, name: &str) -> String {
-        let content = self.emulator.storage().bucket(BUCKET).read(name).unwrap().unwrap();
+        let content = self
+            .emulator
+            .storage()
+            .bucket(BUCKET)
+            .read(name)
+            .unwrap()
+            .unwrap();
         String::from_utf8(content.to_vec()).unwrap()
     }
 
     /// The custom metadata of an object.
     pub(crate) async fn metadata_of(&self, name: &str) -> brigade_storage::Metadata {
         use brigade_storage::Store as _;
-        self.store().await.bucket(BUCKET).get(name).await.unwrap().metadata
+        self.store()
+            .await
+            .bucket(BUCKET)
+            .get(name)
+            .await
+            .unwrap()
+            .metadata
     }
 
     pub(crate) fn client(&self) -> PollerClient {
         let server = MetadataServer::new(Some(self.emulator.url().authority())).for_account(CALLER);
-        PollerClient::new(self.poller.clone(), Some(Arc::new(Cached::new(server))), None).unwrap()
+        PollerClient::new(
+            self.poller.clone(),
+            Some(Arc::new(Cached::new(server))),
+            None,
+        )
+        .unwrap()
     }
 
     /// Polls through the real client, and keeps what it says.
@@ -236,8 +293,11 @@ impl Polled {
     /// Name and settlement, in name order.
     pub(crate) fn outcomes(&self) -> Vec<(String, Settlement)> {
         let name = |settled: &ObjectSettled| settled.object.clone().unwrap().name;
-        let mut outcomes: Vec<_> =
-            self.settled.iter().map(|settled| (name(settled), settled.settlement())).collect();
+        let mut outcomes: Vec<_> = self
+            .settled
+            .iter()
+            .map(|settled| (name(settled), settled.settlement()))
+            .collect();
         outcomes.sort();
         outcomes
     }

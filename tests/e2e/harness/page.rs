@@ -10,7 +10,8 @@ use super::{loopback, url};
 /// A front end that answers every call with a page.
 pub(crate) async fn front_end(status: u16) -> Url {
     let status = StatusCode::from_u16(status).unwrap();
-    let router = Router::new().fallback(move || async move { (status, Html("<h1>That's an error.</h1>")) });
+    let router =
+        Router::new().fallback(move || async move { (status, Html("<h1>That's an error.</h1>")) });
     let listener = loopback().await;
     let url = url(&listener);
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -26,7 +27,10 @@ pub(crate) async fn cut_short() -> Url {
             tokio::spawn(async move {
                 let mut connection = h2::server::handshake(stream).await.unwrap();
                 while let Some(Ok((_, mut respond))) = connection.accept().await {
-                    let head = Response::builder().header("content-type", "application/grpc").body(()).unwrap();
+                    let head = Response::builder()
+                        .header("content-type", "application/grpc")
+                        .body(())
+                        .unwrap();
                     let mut body = respond.send_response(head, false).unwrap();
                     // An empty message: not compressed, no bytes.
                     body.send_data(Bytes::from_static(&[0; 5]), false).unwrap();

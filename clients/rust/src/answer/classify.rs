@@ -6,7 +6,10 @@ use brigade_proto::v1::ProcessResponse;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use super::{Answer, Way, WorkerAnswer, record::{Wire, WireError}};
+use super::{
+    Answer, Way, WorkerAnswer,
+    record::{Wire, WireError},
+};
 
 /// The answer that `result` and what arrived on the wire amount to. `budget` is what the call was given.
 ///
@@ -15,9 +18,10 @@ pub fn classify(result: Result<ProcessResponse, Status>, wire: &Wire, budget: Du
     match (wire.http_status, wire.grpc_status) {
         (Some(200), Some(number)) => own(result, number),
         (Some(200), None) => Answer::Way(Way::CutShort(cut(wire))),
-        (Some(status), _) => {
-            Answer::Way(Way::Http { status, retry_after: wire.retry_after })
-        }
+        (Some(status), _) => Answer::Way(Way::Http {
+            status,
+            retry_after: wire.retry_after,
+        }),
         (None, _) => unanswered(result, wire, budget),
     }
 }
@@ -27,7 +31,9 @@ fn own(result: Result<ProcessResponse, Status>, number: i32) -> Answer {
         Ok(response) if number == 0 => Answer::ok(response),
         // tonic reads a number that is no code as UNKNOWN, which the worker did not say.
         Err(status) if number != 0 && status.code() as i32 == number => worker(&status),
-        Ok(_) => Answer::Way(Way::CutShort(format!("a message came with status {number}"))),
+        Ok(_) => Answer::Way(Way::CutShort(format!(
+            "a message came with status {number}"
+        ))),
         Err(status) => Answer::Way(Way::CutShort(format!(
             "status {number} came, and the answer cannot be read: {}",
             status.message()
@@ -36,7 +42,10 @@ fn own(result: Result<ProcessResponse, Status>, number: i32) -> Answer {
 }
 
 fn worker(status: &Status) -> Answer {
-    let retry_after = status.get_error_details().retry_info().and_then(|info| info.retry_delay);
+    let retry_after = status
+        .get_error_details()
+        .retry_info()
+        .and_then(|info| info.retry_delay);
     Answer::Worker(Box::new(WorkerAnswer {
         code: Code::from(status.code() as i32),
         message: status.message().to_owned(),
@@ -59,9 +68,10 @@ fn unanswered(result: Result<ProcessResponse, Status>, wire: &Wire, budget: Dura
         Some(WireError::Connect(why)) => Answer::Way(Way::Connect(why.clone())),
         Some(WireError::Broken(why)) => Answer::Way(Way::Reset(why.clone())),
         Some(WireError::TimedOut) => Answer::TimedOut(budget),
-        Some(WireError::Identity { message, transient }) => {
-            Answer::Way(Way::Identity { message: message.clone(), transient: *transient })
-        }
+        Some(WireError::Identity { message, transient }) => Answer::Way(Way::Identity {
+            message: message.clone(),
+            transient: *transient,
+        }),
         None => Answer::Way(Way::Reset(match result {
             Ok(_) => "a message came from nowhere".into(),
             Err(status) => status.message().to_owned(),

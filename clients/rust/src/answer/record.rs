@@ -65,7 +65,9 @@ impl Record {
 
     /// Notes a `grpc-status`, from headers or trailers.
     pub(super) fn status(&self, headers: &HeaderMap) {
-        let status = headers.get("grpc-status").and_then(|value| value.to_str().ok()?.parse().ok());
+        let status = headers
+            .get("grpc-status")
+            .and_then(|value| value.to_str().ok()?.parse().ok());
         if status.is_some() {
             self.with(|wire| wire.grpc_status = status);
         }
@@ -85,7 +87,10 @@ impl Record {
 fn kind(error: &(dyn Error + 'static)) -> WireError {
     for cause in causes(error) {
         if let Some(error) = cause.downcast_ref::<identity::Error>() {
-            return WireError::Identity { message: error.to_string(), transient: error.is_transient() };
+            return WireError::Identity {
+                message: error.to_string(),
+                transient: error.is_transient(),
+            };
         }
         if cause.is::<ConnectError>() {
             return WireError::Connect(chain(cause));

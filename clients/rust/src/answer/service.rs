@@ -54,13 +54,22 @@ where
     type Future = Recording<S::Future>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), CallError>> {
-        self.inner.poll_ready(context).map_err(|error| CallError(error.into()))
+        self.inner
+            .poll_ready(context)
+            .map_err(|error| CallError(error.into()))
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
         // A call that nobody watches is recorded into nothing.
-        let record = request.extensions().get::<Record>().cloned().unwrap_or_default();
-        Recording { call: self.inner.call(request), record }
+        let record = request
+            .extensions()
+            .get::<Record>()
+            .cloned()
+            .unwrap_or_default();
+        Recording {
+            call: self.inner.call(request),
+            record,
+        }
     }
 }
 
@@ -85,7 +94,8 @@ where
         let this = self.project();
         Poll::Ready(match ready!(this.call.poll(context)) {
             Ok(response) => {
-                this.record.head(response.status().as_u16(), response.headers());
+                this.record
+                    .head(response.status().as_u16(), response.headers());
                 let record = this.record.clone();
                 Ok(response.map(|body| RecordedBody::new(body, record)))
             }

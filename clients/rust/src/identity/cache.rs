@@ -42,7 +42,10 @@ struct Held {
 impl<S: TokenSource> Cached<S> {
     /// Keeps the tokens of `source`.
     pub fn new(source: S) -> Self {
-        Self { source: Arc::new(source), slots: Mutex::default() }
+        Self {
+            source: Arc::new(source),
+            slots: Mutex::default(),
+        }
     }
 
     fn slot(&self, audience: &str) -> Arc<Slot> {
@@ -107,7 +110,11 @@ impl<S: TokenSource> TokenSource for Cached<S> {
     fn forget(&self, audience: &str, token: &IdToken) {
         let slot = self.slot(audience);
         let mut held = slot.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.token.as_ref().is_some_and(|held| held.secret() == token.secret()) {
+        if held
+            .token
+            .as_ref()
+            .is_some_and(|held| held.secret() == token.secret())
+        {
             held.token = None;
         }
     }

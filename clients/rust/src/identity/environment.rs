@@ -26,7 +26,8 @@ impl Environment {
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Self {
         let given = |name| lookup(name).filter(|value| !value.is_empty());
         Self {
-            google_application_credentials: given("GOOGLE_APPLICATION_CREDENTIALS").map(PathBuf::from),
+            google_application_credentials: given("GOOGLE_APPLICATION_CREDENTIALS")
+                .map(PathBuf::from),
             gce_metadata_host: given("GCE_METADATA_HOST"),
         }
     }
@@ -39,6 +40,8 @@ impl Environment {
 pub fn source(environment: &Environment) -> Result<Arc<dyn TokenSource>, Error> {
     Ok(match &environment.google_application_credentials {
         Some(path) => Arc::new(Cached::new(ServiceAccountFile::read(path)?)),
-        None => Arc::new(Cached::new(MetadataServer::new(environment.gce_metadata_host.as_deref()))),
+        None => Arc::new(Cached::new(MetadataServer::new(
+            environment.gce_metadata_host.as_deref(),
+        ))),
     })
 }

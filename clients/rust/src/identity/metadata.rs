@@ -42,8 +42,17 @@ impl MetadataServer {
             .expect("a client with timeouts alone can be made");
         let explicit = host.is_some();
         let host = host.unwrap_or(DEFAULT_HOST);
-        let host = host.strip_prefix("http://").unwrap_or(host).trim_end_matches('/').to_owned();
-        Self { host, account: "default".into(), explicit, client }
+        let host = host
+            .strip_prefix("http://")
+            .unwrap_or(host)
+            .trim_end_matches('/')
+            .to_owned();
+        Self {
+            host,
+            account: "default".into(),
+            explicit,
+            client,
+        }
     }
 
     /// Tokens of another account than the machine's own, which its instance must have.
@@ -70,11 +79,20 @@ impl MetadataServer {
 
     /// Nobody there: the last source there is, unless somebody said that there is one.
     fn missed(&self, error: &reqwest::Error) -> Error {
-        let why = if error.is_timeout() { "no answer in time" } else { "it cannot be reached" };
+        let why = if error.is_timeout() {
+            "no answer in time"
+        } else {
+            "it cannot be reached"
+        };
         if error.is_connect() && !self.explicit {
-            return Error::NoSource { tried: format!("{} cannot be reached", self.describe()) };
+            return Error::NoSource {
+                tried: format!("{} cannot be reached", self.describe()),
+            };
         }
-        Error::Away { source_name: self.describe(), why: why.into() }
+        Error::Away {
+            source_name: self.describe(),
+            why: why.into(),
+        }
     }
 
     fn refused(&self, status: StatusCode) -> Error {
@@ -83,7 +101,11 @@ impl MetadataServer {
             StatusCode::BAD_REQUEST => " (the audience is not one)",
             _ => "",
         };
-        Error::Refused { source_name: self.describe(), status: status.as_u16(), why: why.into() }
+        Error::Refused {
+            source_name: self.describe(),
+            status: status.as_u16(),
+            why: why.into(),
+        }
     }
 }
 
@@ -91,7 +113,11 @@ impl MetadataServer {
 impl TokenSource for MetadataServer {
     async fn fetch(&self, audience: &str) -> Result<IdToken, Error> {
         let mut response = self.ask(audience).await?;
-        if response.headers().get(FLAVOR).is_none_or(|flavor| flavor != "Google") {
+        if response
+            .headers()
+            .get(FLAVOR)
+            .is_none_or(|flavor| flavor != "Google")
+        {
             return Err(Error::BadToken {
                 source_name: self.describe(),
                 why: "the answer has no Metadata-Flavor: Google, so something else answered".into(),
@@ -101,7 +127,11 @@ impl TokenSource for MetadataServer {
             return Err(self.refused(response.status()));
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.missed(&error))? {
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| self.missed(&error))?
+        {
             body.extend_from_slice(&chunk);
             if body.len() > MAX_BODY {
                 break;

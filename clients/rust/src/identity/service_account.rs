@@ -53,7 +53,10 @@ impl ServiceAccountFile {
             path: path.to_owned(),
             why: error.to_string(),
         })?;
-        let wrong = |why: String| Error::NotServiceAccount { path: path.to_owned(), why };
+        let wrong = |why: String| Error::NotServiceAccount {
+            path: path.to_owned(),
+            why,
+        };
         let (file, token_uri) = check(&json).map_err(wrong)?;
         let account = CustomServiceAccount::from_json(&json)
             .map_err(|_| wrong("its private_key is not an RSA key in PKCS #8 PEM".into()))?;
@@ -74,7 +77,10 @@ impl ServiceAccountFile {
     }
 
     fn assertion(&self, audience: &str) -> Result<String, Error> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
         let header = json!({ "alg": "RS256", "typ": "JWT", "kid": self.key_id });
         let claims = json!({
             "iss": self.email,
@@ -96,15 +102,22 @@ impl ServiceAccountFile {
     }
 
     fn away(&self, error: &reqwest::Error) -> Error {
-        let why = if error.is_timeout() { "no answer in time" } else { "it cannot be reached" };
-        Error::Away { source_name: self.describe(), why: why.into() }
+        let why = if error.is_timeout() {
+            "no answer in time"
+        } else {
+            "it cannot be reached"
+        };
+        Error::Away {
+            source_name: self.describe(),
+            why: why.into(),
+        }
     }
 }
 
 /// The file's fields, or what is wrong with them in words.
 fn check(json: &str) -> Result<(File, Url), String> {
-    let value: serde_json::Value =
-        serde_json::from_str(json).map_err(|error| format!("it is not JSON (line {})", error.line()))?;
+    let value: serde_json::Value = serde_json::from_str(json)
+        .map_err(|error| format!("it is not JSON (line {})", error.line()))?;
     match value["type"].as_str() {
         Some("service_account") => {}
         Some(other) => {
@@ -116,7 +129,8 @@ fn check(json: &str) -> Result<(File, Url), String> {
     }
     let file: File = serde_json::from_value(value)
         .map_err(|_| "client_email, private_key_id and token_uri are not all there".to_owned())?;
-    let token_uri = Url::parse(&file.token_uri).map_err(|_| "its token_uri is not a URL".to_owned())?;
+    let token_uri =
+        Url::parse(&file.token_uri).map_err(|_| "its token_uri is not a URL".to_owned())?;
     if !is_confidential(&token_uri) {
         return Err("its token_uri is neither https nor on this machine".into());
     }
@@ -136,15 +150,35 @@ impl TokenSource for ServiceAccountFile {
             .map_err(|error| self.away(&error))?;
         if response.status() != StatusCode::OK {
             let status = response.status().as_u16();
-            let why = if status == 400 || status == 401 { " (is the key disabled or deleted?)" } else { "" };
-            return Err(Error::Refused { source_name: self.describe(), status, why: why.into() });
+            let why = if status == 400 || status == 401 {
+                " (is the key disabled or deleted?)"
+            } else {
+                ""
+            };
+            return Err(Error::Refused {
+                source_name: self.describe(),
+                status,
+                why: why.into(),
+            });
         }
-        let none = || Error::BadToken { source_name: self.describe(), why: "there is no id_token in it".into() };
+        let none = || Error::BadToken {
+            source_name: self.describe(),
+            why: "there is no id_token in it".into(),
+        };
         let answer: Answer = response.json().await.map_err(|_| none())?;
-        IdToken::parse(&answer.id_token.ok_or_else(none)?, audience, &self.describe())
+        IdToken::parse(
+            &answer.id_token.ok_or_else(none)?,
+            audience,
+            &self.describe(),
+        )
     }
 
     fn describe(&self) -> String {
-        format!("{} for {} (key file {})", self.token_uri, self.email, self.path.display())
+        format!(
+            "{} for {} (key file {})",
+            self.token_uri,
+            self.email,
+            self.path.display()
+        )
     }
 }

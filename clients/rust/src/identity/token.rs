@@ -31,19 +31,28 @@ impl IdToken {
     /// hands out such a thing is broken, and the callee's answer would tell less.
     pub fn parse(secret: &str, audience: &str, source: &str) -> Result<Self, Error> {
         let secret = secret.trim();
-        let bad = |why: String| Error::BadToken { source_name: source.to_owned(), why };
+        let bad = |why: String| Error::BadToken {
+            source_name: source.to_owned(),
+            why,
+        };
         let claims = claims(secret).ok_or_else(|| bad("it is not an ID token".into()))?;
         if claims.aud != audience {
             return Err(bad(format!("it is for another audience than {audience}")));
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
         let left = claims.exp.saturating_sub(now);
         if left == 0 {
             return Err(bad("it is expired".into()));
         }
         // A day is more than any issuer grants, and keeps the sum from overflowing.
         let left = Duration::from_secs(left.min(24 * 3600));
-        Ok(Self { secret: secret.into(), expires: Instant::now() + left })
+        Ok(Self {
+            secret: secret.into(),
+            expires: Instant::now() + left,
+        })
     }
 
     /// The token itself, to be sent and to be shown to nobody.
@@ -59,7 +68,10 @@ impl IdToken {
 
 impl fmt::Debug for IdToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IdToken").field("secret", &"…").field("expires", &self.expires).finish()
+        f.debug_struct("IdToken")
+            .field("secret", &"…")
+            .field("expires", &self.expires)
+            .finish()
     }
 }
 

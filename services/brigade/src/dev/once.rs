@@ -14,7 +14,11 @@ const IDLE_POLLS: u32 = 3;
 const BETWEEN: Duration = Duration::from_secs(1);
 
 /// Polls over the wire until there is no work, or nothing moves any more.
-pub(super) async fn run(system: &System, show: Show, shutdown: &CancellationToken) -> Result<Exit, Failure> {
+pub(super) async fn run(
+    system: &System,
+    show: Show,
+    shutdown: &CancellationToken,
+) -> Result<Exit, Failure> {
     let mut table = Table::new(show, io::stdout().lock());
     let mut idle = 0;
     while idle < IDLE_POLLS && !shutdown.is_cancelled() {
@@ -34,12 +38,20 @@ pub(super) async fn run(system: &System, show: Show, shutdown: &CancellationToke
     }
     // A reader that went away does not need the summary.
     let _ = table.summary();
-    Ok(if table.totals().left() == 0 { Exit::Done } else { Exit::Partly })
+    Ok(if table.totals().left() == 0 {
+        Exit::Done
+    } else {
+        Exit::Partly
+    })
 }
 
 async fn poll(system: &System, table: &mut Table<impl io::Write>) -> Result<PollCounts, Failure> {
     let failed = |status| outcome::poll(&status);
-    let mut events = system.client.poll(PollRequest::default()).await.map_err(failed)?;
+    let mut events = system
+        .client
+        .poll(PollRequest::default())
+        .await
+        .map_err(failed)?;
     let mut counts = PollCounts::default();
     while let Some(response) = events.message().await.map_err(failed)? {
         let _ = table.event(&response);

@@ -20,6 +20,8 @@ impl Show {
         if json || !std::io::stdout().is_terminal() {
             return Self::Json;
         }
-        Self::Table { colour: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) }
+        Self::Table {
+            colour: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        }
     }
 }

@@ -7,11 +7,7 @@ use brigade_client::{
     identity::{Cached, MetadataServer},
 };
 use brigade_emulator::{Emulator, identity::ISSUER};
-use brigade_poller::{
-    location::Location,
-    poll::Budgets,
-    settings::PollerSettings,
-};
+use brigade_poller::{location::Location, poll::Budgets, settings::PollerSettings};
 use brigade_proto::v1::PollResponse;
 use brigade_runtime::{
     exit::Failure,
@@ -93,14 +89,27 @@ impl System {
         let identity = Arc::new(Cached::new(metadata(&emulator, Some(DEVELOPER))));
         let client = PollerClient::new(poller.clone(), Some(identity), None)
             .map_err(|error| outcome::connect(&error))?;
-        Ok(Self { emulator, poller, client, events, worker, laid, stop, services })
+        Ok(Self {
+            emulator,
+            poller,
+            client,
+            events,
+            worker,
+            laid,
+            stop,
+            services,
+        })
     }
 
     /// Says where things are, and how to reach them.
     pub(super) fn introduce(&self, args: &Args, show: Show) {
         if let Show::Table { .. } = show {
             let data = args.data.display();
-            let samples = if self.laid > 0 { format!("  ({} sample files)", self.laid) } else { String::new() };
+            let samples = if self.laid > 0 {
+                format!("  ({} sample files)", self.laid)
+            } else {
+                String::new()
+            };
             print_lines(&[
                 "Bucket Brigade on this machine".to_owned(),
                 String::new(),
@@ -108,7 +117,10 @@ impl System {
                 format!("  outcomes   {data}/processed/  {data}/failed/  {data}/features/"),
                 format!("  poller     {}", self.poller),
                 format!("  worker     {}", self.worker),
-                format!("  stand-in   {}  for Cloud Storage and its identities", self.emulator.url()),
+                format!(
+                    "  stand-in   {}  for Cloud Storage and its identities",
+                    self.emulator.url()
+                ),
                 String::new(),
             ]);
             if !args.once {
@@ -128,7 +140,9 @@ impl System {
                 "  TOKEN=$(curl -s -H 'Metadata-Flavor: Google' '{metadata}computeMetadata/v1/instance/service-accounts/{DEVELOPER}/identity?audience={audience}&format=full')"
             ),
             format!("  grpcurl -plaintext -H \"authorization: Bearer $TOKEN\" {host} list"),
-            format!("  grpcurl -plaintext -H \"authorization: Bearer $TOKEN\" {host} brigade.v1.PollerService/Poll"),
+            format!(
+                "  grpcurl -plaintext -H \"authorization: Bearer $TOKEN\" {host} brigade.v1.PollerService/Poll"
+            ),
             format!("  curl -X POST -H \"authorization: Bearer $TOKEN\" {audience}/poll"),
             String::new(),
             "Ctrl-C ends it.".to_owned(),
@@ -151,7 +165,8 @@ fn print_lines(lines: &[String]) {
 }
 
 fn program(given: &str) -> Result<Program, Failure> {
-    Program::from_str(given).map_err(|error| Failure::usage(format!("--exec {given:?}: {error}"), ""))
+    Program::from_str(given)
+        .map_err(|error| Failure::usage(format!("--exec {given:?}: {error}"), ""))
 }
 
 /// The three ports in a row, or any with `--once`, so that two runs never meet.
@@ -159,9 +174,12 @@ async fn listeners(args: &Args) -> Result<[TcpListener; 3], Failure> {
     let first = args.port.unwrap_or(if args.once { 0 } else { 8080 });
     let port = |n: u16| match first {
         0 => Ok(0),
-        first => first
-            .checked_add(n)
-            .ok_or_else(|| Failure::usage(format!("--port {first} leaves no room for three ports"), "choose one below 65534")),
+        first => first.checked_add(n).ok_or_else(|| {
+            Failure::usage(
+                format!("--port {first} leaves no room for three ports"),
+                "choose one below 65534",
+            )
+        }),
     };
     let bind = async |n| serve::bind((Ipv4Addr::LOCALHOST, port(n)?).into()).await;
     Ok([bind(0).await?, bind(1).await?, bind(2).await?])
@@ -172,7 +190,10 @@ fn lay_out(data: &Path, no_samples: bool) -> Result<usize, Failure> {
     let is_new = !data.exists();
     let failed = |error: std::io::Error| {
         let mend = "choose a directory that you can write to, with --data";
-        Failure::usage(format!("cannot use the directory {}: {error}", data.display()), mend)
+        Failure::usage(
+            format!("cannot use the directory {}: {error}", data.display()),
+            mend,
+        )
     };
     for folder in FOLDERS {
         fs::create_dir_all(data.join(folder)).map_err(failed)?;
@@ -184,13 +205,19 @@ fn lay_out(data: &Path, no_samples: bool) -> Result<usize, Failure> {
 }
 
 fn origin(listener: &TcpListener) -> Result<Url, Failure> {
-    let address = listener.local_addr().map_err(|error| Failure::unavailable(error, ""))?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| Failure::unavailable(error, ""))?;
     Url::parse(&format!("http://{address}")).map_err(|error| Failure::unavailable(error, ""))
 }
 
 fn storage(emulator: &Emulator) -> GcsSettings {
     let endpoint = Some(emulator.url().to_string().trim_end_matches('/').to_owned());
-    GcsSettings { grpc_endpoint: endpoint.clone(), json_endpoint: endpoint, anonymous: true }
+    GcsSettings {
+        grpc_endpoint: endpoint.clone(),
+        json_endpoint: endpoint,
+        anonymous: true,
+    }
 }
 
 fn metadata(emulator: &Emulator, account: Option<&str>) -> MetadataServer {
@@ -215,8 +242,12 @@ fn guard(emulator: &Emulator, service: &Url, callers: &[&str]) -> Result<GuardSe
 /// The same address that the stand-in gives to any other program.
 fn jwks_url(emulator: &Emulator) -> Result<Url, Failure> {
     let variables = emulator.env();
-    let given = variables.iter().find(|(name, _)| name == names::JWKS_URL).map_or("", |(_, url)| url);
-    Url::parse(given).map_err(|error| Failure::unavailable(format!("the stand-in's keys: {error}"), ""))
+    let given = variables
+        .iter()
+        .find(|(name, _)| name == names::JWKS_URL)
+        .map_or("", |(_, url)| url);
+    Url::parse(given)
+        .map_err(|error| Failure::unavailable(format!("the stand-in's keys: {error}"), ""))
 }
 
 fn poller_settings(worker: &Url) -> PollerSettings {

@@ -1,11 +1,6 @@
 //! Shows a poll's events as a table that a person can read, or as one JSON object a line.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    io::Write,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, io::Write, time::Duration};
 
 use brigade_proto::v1::{ObjectSettled, PollResponse, Settlement, poll_response::Event};
 use brigade_storage::object::escape;
@@ -42,7 +37,10 @@ impl Totals {
 
     /// Objects whose last settlement was this one.
     pub(super) fn count(&self, settlement: Settlement) -> usize {
-        self.last.values().filter(|outcome| outcome.settlement == settlement).count()
+        self.last
+            .values()
+            .filter(|outcome| outcome.settlement == settlement)
+            .count()
     }
 
     /// Objects that nobody replaced and that lie in the inbox still.
@@ -56,21 +54,37 @@ impl Totals {
     /// The failed objects and those left, with their reasons, in name order.
     fn remarkable(&self) -> impl Iterator<Item = &Outcome> {
         self.last.values().filter(|outcome| {
-            !matches!(outcome.settlement, Settlement::Processed | Settlement::Superseded)
+            !matches!(
+                outcome.settlement,
+                Settlement::Processed | Settlement::Superseded
+            )
         })
     }
 }
 
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (processed, failed) = (self.count(Settlement::Processed), self.count(Settlement::Failed));
-        write!(f, "{} found, {processed} processed, {failed} failed", self.found())?;
+        let (processed, failed) = (
+            self.count(Settlement::Processed),
+            self.count(Settlement::Failed),
+        );
+        write!(
+            f,
+            "{} found, {processed} processed, {failed} failed",
+            self.found()
+        )?;
         if self.left() > 0 {
             write!(f, ", {} left in the inbox", self.left())?;
         }
         writeln!(f)?;
         for outcome in self.remarkable() {
-            writeln!(f, "  {} {}: {}", word(outcome.settlement), escape(&outcome.name), escape(&outcome.reason))?;
+            writeln!(
+                f,
+                "  {} {}: {}",
+                word(outcome.settlement),
+                escape(&outcome.name),
+                escape(&outcome.reason)
+            )?;
         }
         Ok(())
     }
@@ -127,10 +141,18 @@ impl<W: Write> Table<W> {
 
     fn row(&mut self, settled: &ObjectSettled, colour: bool) -> std::io::Result<()> {
         let object = settled.object.clone().unwrap_or_default();
-        let style = if colour { style(settled.settlement()) } else { Style::new() };
+        let style = if colour {
+            style(settled.settlement())
+        } else {
+            Style::new()
+        };
         let word = format!("{:<10}", word(settled.settlement()));
         let took = settled.duration.as_ref().map(took).unwrap_or_default();
-        let remark = if settled.summary.is_empty() { &settled.reason } else { &settled.summary };
+        let remark = if settled.summary.is_empty() {
+            &settled.reason
+        } else {
+            &settled.summary
+        };
         writeln!(
             self.out,
             "  {} {:<32} {:>8}  {}",

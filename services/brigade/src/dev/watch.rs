@@ -41,7 +41,9 @@ pub(super) async fn run(
         };
         match received {
             // An empty poll every few seconds is nothing to look at.
-            Ok(response) if matches!(response.event, Some(Event::Settled(_) | Event::Skipped(_))) => {
+            Ok(response)
+                if matches!(response.event, Some(Event::Settled(_) | Event::Skipped(_))) =>
+            {
                 let _ = table.event(&response);
             }
             Ok(_) | Err(RecvError::Lagged(_)) => {}

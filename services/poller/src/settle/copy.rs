@@ -74,7 +74,13 @@ async fn rewrite(
     let mut token = None;
     loop {
         let step = from
-            .rewrite(object.pinned(), to.name(), name, Some(&metadata), token.as_deref())
+            .rewrite(
+                object.pinned(),
+                to.name(),
+                name,
+                Some(&metadata),
+                token.as_deref(),
+            )
             .await?;
         match step {
             RewriteStep::Done(copy) => return Ok(*copy),

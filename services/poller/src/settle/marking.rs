@@ -28,7 +28,9 @@ pub(super) async fn mark(
         }
         match look::source(bucket, object).await? {
             Source::Gone => return Ok(None),
-            Source::Live(found) if mark::verdict_fixed(&found).is_some() => return Ok(Some(*found)),
+            Source::Live(found) if mark::verdict_fixed(&found).is_some() => {
+                return Ok(Some(*found));
+            }
             Source::Live(found) => metageneration = found.metageneration,
         }
         let Some(pause) = pauses.next() else {

@@ -44,7 +44,8 @@ pub enum Placement {
 impl Settler {
     /// Moves an accepted object to the processed location: one storage call when both are in one bucket.
     pub async fn processed(&self, object: &Object) -> Result<Placement, Error> {
-        self.place(object, &self.processed, &self.processed_bucket).await
+        self.place(object, &self.processed, &self.processed_bucket)
+            .await
     }
 
     /// Marks a refused object where it lies, then moves it to the failed location.

@@ -61,9 +61,8 @@ async fn try_name(bucket: &dyn Bucket, object: &Object, name: &str) -> Result<Tr
 /// Whether the object's content lies at `name`, put there after the object itself was created.
 async fn arrived(bucket: &dyn Bucket, object: &Object, name: &str) -> Result<bool, Error> {
     let found = look::object_at(bucket, name).await?;
-    Ok(found.is_some_and(|found| {
-        found.same_content(object) && found.generation > object.generation
-    }))
+    Ok(found
+        .is_some_and(|found| found.same_content(object) && found.generation > object.generation))
 }
 
 fn moved(object: &Object, name: &str) -> Try {

@@ -43,7 +43,11 @@ impl World {
     }
 
     fn names(&self, bucket: &str) -> Vec<String> {
-        self.sim.objects(bucket).into_iter().map(|object| object.name).collect()
+        self.sim
+            .objects(bucket)
+            .into_iter()
+            .map(|object| object.name)
+            .collect()
     }
 
     fn content(&self, bucket: &str, name: &str) -> String {
@@ -71,7 +75,10 @@ async fn a_reuploaded_object_stays_in_the_inbox() {
     let world = world();
     let old = world.upload("in/a", "old");
     world.upload("in/a", "new");
-    assert_eq!(world.settler.processed(&old).await.unwrap(), Placement::Superseded);
+    assert_eq!(
+        world.settler.processed(&old).await.unwrap(),
+        Placement::Superseded
+    );
     assert_eq!(world.names("data"), ["in/a"]);
     assert_eq!(world.content("data", "in/a"), "new");
 }
@@ -81,7 +88,10 @@ async fn a_deleted_object_is_superseded() {
     let world = world();
     let object = world.upload("in/a", "1");
     world.sim.remove("data", "in/a").unwrap();
-    assert_eq!(world.settler.processed(&object).await.unwrap(), Placement::Superseded);
+    assert_eq!(
+        world.settler.processed(&object).await.unwrap(),
+        Placement::Superseded
+    );
     let refused = world.settler.failed(&object, "bad", 1).await.unwrap();
     assert_eq!(refused, Placement::Superseded);
 }
@@ -107,13 +117,24 @@ async fn a_refused_object_says_why_and_keeps_what_people_wrote_on_it() {
         metadata: [("owner".to_owned(), "lab".to_owned())].into(),
     };
     let object = world.sim.upload_new("data", "in/a", new).unwrap();
-    world.settler.failed(&object, "line 3: no", 2).await.unwrap();
+    world
+        .settler
+        .failed(&object, "line 3: no", 2)
+        .await
+        .unwrap();
     let failed = world.sim.objects("data").remove(0);
     assert_eq!(failed.name, "failed/a");
     assert_eq!(failed.content_type, "text/csv");
     let has = |key: &str, value: &str| failed.metadata.get(key).map(String::as_str) == Some(value);
-    assert!(has(mark::STATUS, "failed") && has(mark::REASON, "line 3: no") && has(mark::ATTEMPTS, "2"));
-    assert!(has(mark::SOURCE, &format!("gs://data/in/a#{}", object.generation)) && has("owner", "lab"));
+    assert!(
+        has(mark::STATUS, "failed") && has(mark::REASON, "line 3: no") && has(mark::ATTEMPTS, "2")
+    );
+    assert!(
+        has(
+            mark::SOURCE,
+            &format!("gs://data/in/a#{}", object.generation)
+        ) && has("owner", "lab")
+    );
     assert!(failed.metadata.contains_key(mark::FAILED_AT));
 }
 
@@ -124,7 +145,10 @@ async fn metadata_that_changed_meanwhile_is_kept() {
     world.sim.annotate("data", "in/a", "note", "mine").unwrap();
     world.settler.failed(&object, "bad", 1).await.unwrap();
     let failed = world.sim.objects("data").remove(0);
-    assert_eq!(failed.metadata.get("note").map(String::as_str), Some("mine"));
+    assert_eq!(
+        failed.metadata.get("note").map(String::as_str),
+        Some("mine")
+    );
     assert_eq!(failed.name, "failed/a");
 }
 
@@ -159,7 +183,9 @@ async fn a_lost_answer_is_recognised_even_when_the_name_was_uploaded_again() {
 async fn a_mark_whose_answer_was_lost_is_not_written_twice() {
     let world = world();
     let object = world.upload("in/a", "1");
-    world.sim.fail_next(Operation::Update, Fault::AppliedThenLost);
+    world
+        .sim
+        .fail_next(Operation::Update, Fault::AppliedThenLost);
     world.settler.failed(&object, "bad", 1).await.unwrap();
     assert_eq!(world.names("data"), ["failed/a"]);
     assert_eq!(world.sim.calls(Operation::Update), 1);
@@ -170,9 +196,15 @@ async fn errors_that_heal_are_waited_out() {
     let world = world();
     let object = world.upload("in/a", "1");
     for _ in 0..3 {
-        world.sim.fail_next(Operation::Move, Fault::Before(brigade_storage::Kind::Busy { retry_after: None }));
+        world.sim.fail_next(
+            Operation::Move,
+            Fault::Before(brigade_storage::Kind::Busy { retry_after: None }),
+        );
     }
-    assert_eq!(world.settler.processed(&object).await.unwrap(), moved("gs://data/processed/a"));
+    assert_eq!(
+        world.settler.processed(&object).await.unwrap(),
+        moved("gs://data/processed/a")
+    );
     assert_eq!(world.sim.calls(Operation::Move), 4);
 }
 
@@ -180,7 +212,10 @@ async fn errors_that_heal_are_waited_out() {
 async fn a_permission_that_is_missing_is_an_error_and_moves_nothing() {
     let world = world();
     let object = world.upload("in/a", "1");
-    world.sim.fail_next(Operation::Move, Fault::Before(brigade_storage::Kind::PermissionDenied));
+    world.sim.fail_next(
+        Operation::Move,
+        Fault::Before(brigade_storage::Kind::PermissionDenied),
+    );
     let error = world.settler.processed(&object).await.unwrap_err();
     assert!(error.needs_mending(), "{error}");
     assert_eq!(world.names("data"), ["in/a"]);
@@ -191,7 +226,10 @@ async fn a_hold_keeps_an_object_where_it_is() {
     let world = world();
     let object = world.upload("in/a", "1");
     world.sim.set_temporary_hold("data", "in/a", true).unwrap();
-    assert!(matches!(world.settler.processed(&object).await.unwrap(), Placement::Held(_)));
+    assert!(matches!(
+        world.settler.processed(&object).await.unwrap(),
+        Placement::Held(_)
+    ));
     assert_eq!(world.names("data"), ["in/a"]);
 }
 
@@ -199,7 +237,10 @@ async fn a_hold_keeps_an_object_where_it_is() {
 async fn another_bucket_gets_a_copy_and_the_source_goes() {
     let world = archive();
     let object = world.upload("in/a", "1");
-    assert_eq!(world.settler.processed(&object).await.unwrap(), moved("gs://archive/done/a"));
+    assert_eq!(
+        world.settler.processed(&object).await.unwrap(),
+        moved("gs://archive/done/a")
+    );
     assert_eq!(world.names("data"), [""; 0]);
     assert_eq!(world.content("archive", "done/a"), "1");
 }
@@ -207,7 +248,10 @@ async fn another_bucket_gets_a_copy_and_the_source_goes() {
 #[tokio::test(start_paused = true)]
 async fn a_copy_in_several_steps_is_carried_to_its_end() {
     let World { sim, settler } = archive();
-    let world = World { sim: sim.with_rewrite_step(4), settler };
+    let world = World {
+        sim: sim.with_rewrite_step(4),
+        settler,
+    };
     let object = world.upload("in/a", "0123456789");
     world.settler.processed(&object).await.unwrap();
     assert_eq!(world.content("archive", "done/a"), "0123456789");
@@ -218,7 +262,10 @@ async fn a_copy_in_several_steps_is_carried_to_its_end() {
 async fn a_copy_that_a_crash_left_behind_is_completed_and_not_doubled() {
     let world = archive();
     let object = world.upload("in/a", "1");
-    world.sim.fail_next(Operation::Delete, Fault::Before(brigade_storage::Kind::PermissionDenied));
+    world.sim.fail_next(
+        Operation::Delete,
+        Fault::Before(brigade_storage::Kind::PermissionDenied),
+    );
     world.settler.processed(&object).await.unwrap_err();
     assert_eq!(world.names("archive"), ["done/a"]);
 
@@ -232,9 +279,16 @@ async fn a_copy_that_a_crash_left_behind_is_completed_and_not_doubled() {
 async fn a_copy_whose_answers_are_lost_is_made_once() {
     let world = archive();
     let object = world.upload("in/a", "1");
-    world.sim.fail_next(Operation::Rewrite, Fault::AppliedThenLost);
-    world.sim.fail_next(Operation::Delete, Fault::AppliedThenLost);
-    assert_eq!(world.settler.processed(&object).await.unwrap(), moved("gs://archive/done/a"));
+    world
+        .sim
+        .fail_next(Operation::Rewrite, Fault::AppliedThenLost);
+    world
+        .sim
+        .fail_next(Operation::Delete, Fault::AppliedThenLost);
+    assert_eq!(
+        world.settler.processed(&object).await.unwrap(),
+        moved("gs://archive/done/a")
+    );
     assert_eq!(world.names("archive"), ["done/a"]);
     assert_eq!(world.names("data"), [""; 0]);
 }
@@ -243,8 +297,14 @@ async fn a_copy_whose_answers_are_lost_is_made_once() {
 async fn a_hold_on_the_source_undoes_the_copy() {
     let world = archive();
     let object = world.upload("in/a", "1");
-    world.sim.set_event_based_hold("data", "in/a", true).unwrap();
-    assert!(matches!(world.settler.processed(&object).await.unwrap(), Placement::Held(_)));
+    world
+        .sim
+        .set_event_based_hold("data", "in/a", true)
+        .unwrap();
+    assert!(matches!(
+        world.settler.processed(&object).await.unwrap(),
+        Placement::Held(_)
+    ));
     assert_eq!(world.names("data"), ["in/a"]);
     assert_eq!(world.names("archive"), [""; 0]);
 }

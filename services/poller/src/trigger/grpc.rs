@@ -19,7 +19,8 @@ const MAX_REQUEST: usize = 64 * 1024;
 
 /// The gRPC service's routes.
 pub(super) fn routes(poller: Poller) -> Router {
-    let service = PollerServiceServer::new(Service { poller }).max_decoding_message_size(MAX_REQUEST);
+    let service =
+        PollerServiceServer::new(Service { poller }).max_decoding_message_size(MAX_REQUEST);
     tonic::service::Routes::new(service).into_axum_router()
 }
 
@@ -31,7 +32,10 @@ struct Service {
 impl PollerService for Service {
     type PollStream = Pin<Box<dyn Stream<Item = Result<PollResponse, Status>> + Send>>;
 
-    async fn poll(&self, request: Request<PollRequest>) -> Result<Response<Self::PollStream>, Status> {
+    async fn poll(
+        &self,
+        request: Request<PollRequest>,
+    ) -> Result<Response<Self::PollStream>, Status> {
         let trigger = Trigger {
             kind: "grpc",
             deadline: deadline::of(request.metadata().as_ref()),

@@ -37,7 +37,10 @@ async fn poll(State(poller): State<Poller>, body: Bytes) -> Response {
         Ok(request) => request,
         Err(why) => return problem(StatusCode::BAD_REQUEST, &why),
     };
-    let trigger = Trigger { kind: "http", deadline: None };
+    let trigger = Trigger {
+        kind: "http",
+        deadline: None,
+    };
     let summary = match poller.start(request, trigger) {
         Ok(events) => finished(events).await,
         Err(error) => Err(error),

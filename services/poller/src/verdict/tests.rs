@@ -20,8 +20,13 @@ fn row(answer: Answer) -> Row {
     match verdict(answer) {
         Verdict::Processed(_) => Row::Processed,
         Verdict::Failed(_) => Row::Failed,
-        Verdict::Retry(Retry { blame: Blame::Worker, .. }) => Row::RetryWorker,
-        Verdict::Retry(Retry { blame: Blame::Way, .. }) => Row::RetryWay,
+        Verdict::Retry(Retry {
+            blame: Blame::Worker,
+            ..
+        }) => Row::RetryWorker,
+        Verdict::Retry(Retry {
+            blame: Blame::Way, ..
+        }) => Row::RetryWay,
         Verdict::Stop(_) => Row::Stop,
     }
 }
@@ -55,13 +60,19 @@ fn every_status_of_the_worker_has_its_row() {
 
 #[test]
 fn our_own_timer_counts_as_an_attempt() {
-    assert_eq!(row(Answer::TimedOut(Duration::from_secs(1))), Row::RetryWorker);
+    assert_eq!(
+        row(Answer::TimedOut(Duration::from_secs(1))),
+        Row::RetryWorker
+    );
 }
 
 #[test]
 fn no_http_status_of_the_way_ever_moves_an_object() {
     for status in 0..1000 {
-        let row = row(Answer::Way(Way::Http { status, retry_after: None }));
+        let row = row(Answer::Way(Way::Http {
+            status,
+            retry_after: None,
+        }));
         let expected = match status {
             408 | 425 | 429 | 500..=599 => Row::RetryWay,
             300..=499 => Row::Stop,
@@ -77,7 +88,10 @@ fn broken_ways_are_retried_and_never_blamed_on_the_object() {
         Way::Connect("refused".into()),
         Way::Reset("reset".into()),
         Way::CutShort("no grpc-status".into()),
-        Way::Identity { message: "503".into(), transient: true },
+        Way::Identity {
+            message: "503".into(),
+            transient: true,
+        },
     ] {
         assert_eq!(row(Answer::Way(way.clone())), Row::RetryWay, "{way:?}");
     }
@@ -85,7 +99,10 @@ fn broken_ways_are_retried_and_never_blamed_on_the_object() {
 
 #[test]
 fn credentials_that_cannot_heal_stop_the_poll() {
-    let answer = Answer::Way(Way::Identity { message: "no source".into(), transient: false });
+    let answer = Answer::Way(Way::Identity {
+        message: "no source".into(),
+        transient: false,
+    });
     assert_eq!(row(answer), Row::Stop);
 }
 
@@ -107,8 +124,10 @@ fn the_workers_wish_for_a_delay_is_kept() {
 
 #[test]
 fn a_refusal_keeps_the_workers_words() {
-    let Verdict::Failed(reason) = verdict(Answer::status(Code::InvalidArgument, "line 3: not a number"))
-    else {
+    let Verdict::Failed(reason) = verdict(Answer::status(
+        Code::InvalidArgument,
+        "line 3: not a number",
+    )) else {
         panic!("not failed");
     };
     assert_eq!(reason, "line 3: not a number");
@@ -116,7 +135,10 @@ fn a_refusal_keeps_the_workers_words() {
 
 #[test]
 fn a_stop_says_what_to_mend() {
-    let Verdict::Stop(stop) = verdict(Answer::Way(Way::Http { status: 403, retry_after: None })) else {
+    let Verdict::Stop(stop) = verdict(Answer::Way(Way::Http {
+        status: 403,
+        retry_after: None,
+    })) else {
         panic!("not a stop");
     };
     assert!(stop.to_string().contains("roles/run.invoker"), "{stop}");

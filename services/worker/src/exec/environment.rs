@@ -10,7 +10,11 @@ use crate::job::Job;
 /// there, has the whole object in proto3 JSON, where a NUL is `\u0000`.
 pub(super) fn of(job: &Job, output: &Path) -> Vec<(&'static str, OsString)> {
     let object = job.object();
-    let name = if object.name.contains('\0') { "" } else { &object.name };
+    let name = if object.name.contains('\0') {
+        ""
+    } else {
+        &object.name
+    };
     let json = serde_json::to_string(object).unwrap_or_default();
     let content_type = object.content_type.replace('\0', "");
     vec![

@@ -18,7 +18,10 @@ pub(super) struct Group {
 impl Group {
     pub(super) fn new(child: Child) -> Self {
         let id = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        Self { child: Some(child), id }
+        Self {
+            child: Some(child),
+            id,
+        }
     }
 
     /// Waits for the child, then ends whatever it left behind in its group.

@@ -45,16 +45,25 @@ impl Processor for ExecProcessor {
         std::fs::create_dir(&output_dir).map_err(|error| no_room(&error))?;
         let file = room.path().join(program::file_name(job.file_name()));
         job.download(&file).await?;
-        let command = self.program.command(&file, &environment::of(job, &output_dir));
+        let command = self
+            .program
+            .command(&file, &environment::of(job, &output_dir));
         let summary = run::run(command).await?;
         let outputs = outputs::upload(job, &output_dir).await?;
-        Ok(Outcome { summary, outputs, ..Outcome::default() })
+        Ok(Outcome {
+            summary,
+            outputs,
+            ..Outcome::default()
+        })
     }
 }
 
 /// A full disk is no fault of the object.
 fn no_room(error: &io::Error) -> ProcessError {
-    ProcessError::retry_after(Duration::from_secs(30), format!("the worker has no room for temporary files: {error}"))
+    ProcessError::retry_after(
+        Duration::from_secs(30),
+        format!("the worker has no room for temporary files: {error}"),
+    )
 }
 
 #[cfg(test)]

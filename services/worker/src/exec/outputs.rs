@@ -1,6 +1,9 @@
 //! Uploads what a program left in its output directory.
 
-use std::{fs, io, path::{Path, PathBuf}};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use crate::{error::ProcessError, job::Job};
 
@@ -8,8 +11,13 @@ use crate::{error::ProcessError, job::Job};
 pub(super) async fn upload(job: &Job, directory: &Path) -> Result<Vec<String>, ProcessError> {
     let mut outputs = Vec::new();
     for (name, path) in files(directory).map_err(|error| unreadable(&error))? {
-        let content = tokio::fs::read(&path).await.map_err(|error| unreadable(&error))?;
-        outputs.push(job.write(&name, content.into(), content_type(&name)).await?);
+        let content = tokio::fs::read(&path)
+            .await
+            .map_err(|error| unreadable(&error))?;
+        outputs.push(
+            job.write(&name, content.into(), content_type(&name))
+                .await?,
+        );
     }
     Ok(outputs)
 }
@@ -27,7 +35,8 @@ fn files(directory: &Path) -> io::Result<Vec<(String, PathBuf)>> {
             } else if kind.is_file() {
                 let path = entry.path();
                 let below = path.strip_prefix(directory).ok().and_then(Path::to_str);
-                let name = below.ok_or_else(|| io::Error::other(format!("{} is not UTF-8", path.display())))?;
+                let name = below
+                    .ok_or_else(|| io::Error::other(format!("{} is not UTF-8", path.display())))?;
                 found.push((name.to_owned(), path));
             }
         }

@@ -31,7 +31,9 @@ pub enum InvalidProgram {
     #[error("it names no program")]
     Empty,
     /// The program is not there.
-    #[error("the program {0:?} is not there, or cannot be executed; give its path, or a name that is in PATH")]
+    #[error(
+        "the program {0:?} is not there, or cannot be executed; give its path, or a name that is in PATH"
+    )]
     Missing(String),
 }
 
@@ -41,9 +43,15 @@ impl FromStr for Program {
     fn from_str(given: &str) -> Result<Self, InvalidProgram> {
         let words = shell_words::split(given).map_err(|_| InvalidProgram::Quotes)?;
         let mut words = words.into_iter();
-        let name = words.next().filter(|name| !name.is_empty()).ok_or(InvalidProgram::Empty)?;
+        let name = words
+            .next()
+            .filter(|name| !name.is_empty())
+            .ok_or(InvalidProgram::Empty)?;
         let path = find(&name).ok_or(InvalidProgram::Missing(name))?;
-        Ok(Self { path, arguments: words.collect() })
+        Ok(Self {
+            path,
+            arguments: words.collect(),
+        })
     }
 }
 
@@ -114,7 +122,10 @@ fn is_executable(path: &Path) -> bool {
 pub(super) fn file_name(name: &str) -> String {
     const MAX: usize = 100;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    let cleaned: String = name.chars().map(|c| if plain(c) { c } else { '_' }).collect();
+    let cleaned: String = name
+        .chars()
+        .map(|c| if plain(c) { c } else { '_' })
+        .collect();
     // The end is kept: that is where the extension is.
     let kept = &cleaned[cleaned.len().saturating_sub(MAX)..];
     match kept.trim_start_matches(['.', '-']) {
@@ -138,20 +149,33 @@ mod tests {
 
     #[test]
     fn words_are_split_as_a_shell_splits_them() {
-        assert_eq!(arguments("cat -n 'a b' \"c $HOME\"", "/f"), ["-n", "a b", "c $HOME", "/f"]);
+        assert_eq!(
+            arguments("cat -n 'a b' \"c $HOME\"", "/f"),
+            ["-n", "a b", "c $HOME", "/f"]
+        );
     }
 
     #[test]
     fn the_path_stands_wherever_it_is_asked_for() {
-        assert_eq!(arguments("cat --in={} -- {}", "/t/a b"), ["--in=/t/a b", "--", "/t/a b"]);
+        assert_eq!(
+            arguments("cat --in={} -- {}", "/t/a b"),
+            ["--in=/t/a b", "--", "/t/a b"]
+        );
     }
 
     #[test]
     fn what_cannot_be_run_is_an_error_at_once() {
         assert_eq!("".parse::<Program>(), Err(InvalidProgram::Empty));
         assert_eq!("cat 'x".parse::<Program>(), Err(InvalidProgram::Quotes));
-        for missing in ["no-such-program-here {}", "./no-such-file", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")] {
-            assert!(matches!(missing.parse::<Program>(), Err(InvalidProgram::Missing(_))), "{missing}");
+        for missing in [
+            "no-such-program-here {}",
+            "./no-such-file",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
+        ] {
+            assert!(
+                matches!(missing.parse::<Program>(), Err(InvalidProgram::Missing(_))),
+                "{missing}"
+            );
         }
     }
 

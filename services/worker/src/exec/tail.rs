@@ -42,7 +42,12 @@ pub(super) fn reason(said: &[u8]) -> String {
     let text = String::from_utf8_lossy(said);
     let mut lines = Vec::new();
     let mut length = 0;
-    for line in text.lines().rev().map(printable).filter(|line| !line.is_empty()) {
+    for line in text
+        .lines()
+        .rev()
+        .map(printable)
+        .filter(|line| !line.is_empty())
+    {
         length += line.len() + 3;
         if length > SHOWN && !lines.is_empty() {
             break;
@@ -57,5 +62,8 @@ pub(super) fn reason(said: &[u8]) -> String {
 
 /// Without what could repaint a terminal or forge a log line.
 pub(super) fn printable(line: &str) -> String {
-    line.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    line.trim()
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }

@@ -23,9 +23,17 @@ impl Features {
     /// The features of a recording, by ordinary least squares. `stem` is the file's name without its extension.
     pub fn of(stem: &str, recording: &Recording) -> Self {
         let days = recording.points.len();
-        #[allow(clippy::cast_precision_loss, reason = "a recording has far fewer than 2^52 lines")]
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "a recording has far fewer than 2^52 lines"
+        )]
         let n = days as f64;
-        let mean_day = recording.points.iter().map(|(day, _)| f64::from(*day)).sum::<f64>() / n;
+        let mean_day = recording
+            .points
+            .iter()
+            .map(|(day, _)| f64::from(*day))
+            .sum::<f64>()
+            / n;
         let mean_ms = recording.points.iter().map(|(_, ms)| ms).sum::<f64>() / n;
         let (mut products, mut squares) = (0.0, 0.0);
         for (day, ms) in &recording.points {
@@ -46,6 +54,9 @@ impl Features {
 
     /// In one line for people.
     pub fn summary(&self) -> String {
-        format!("subject {}: {:+.2} ms/day over {} days", self.subject, self.slope_ms_per_day, self.days)
+        format!(
+            "subject {}: {:+.2} ms/day over {} days",
+            self.subject, self.slope_ms_per_day, self.days
+        )
     }
 }

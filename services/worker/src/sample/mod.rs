@@ -24,13 +24,22 @@ impl Processor for SleepStudy {
 
     async fn process(&self, job: &Job) -> Result<Outcome, ProcessError> {
         let content = job.bytes(MAX_SIZE).await?;
-        let text = std::str::from_utf8(&content)
-            .map_err(|error| ProcessError::refuse(format!("byte {}: not UTF-8", error.valid_up_to())))?;
-        let recording: Recording = text.parse().map_err(|error: Malformed| ProcessError::refuse(error.to_string()))?;
-        let stem = job.file_name().strip_suffix(".csv").unwrap_or(job.file_name());
+        let text = std::str::from_utf8(&content).map_err(|error| {
+            ProcessError::refuse(format!("byte {}: not UTF-8", error.valid_up_to()))
+        })?;
+        let recording: Recording = text
+            .parse()
+            .map_err(|error: Malformed| ProcessError::refuse(error.to_string()))?;
+        let stem = job
+            .file_name()
+            .strip_suffix(".csv")
+            .unwrap_or(job.file_name());
         let features = Features::of(stem, &recording);
-        let json = serde_json::to_vec_pretty(&features).map_err(|error| ProcessError::internal(error.to_string()))?;
-        let uri = job.write(&format!("{stem}.json"), json.into(), "application/json").await?;
+        let json = serde_json::to_vec_pretty(&features)
+            .map_err(|error| ProcessError::internal(error.to_string()))?;
+        let uri = job
+            .write(&format!("{stem}.json"), json.into(), "application/json")
+            .await?;
         Ok(Outcome::summary(features.summary()).output(uri))
     }
 }

@@ -62,18 +62,33 @@ impl FromStr for Recording {
     fn from_str(text: &str) -> Result<Self, Malformed> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_end();
         let mut lines = (1..).zip(text.lines());
-        let columns: Vec<&str> = lines.next().map_or(Vec::new(), |(_, header)| header.split(',').map(str::trim).collect());
-        let at = |name| columns.iter().position(|column| *column == name).ok_or(Malformed::NoColumn(name));
+        let columns: Vec<&str> = lines.next().map_or(Vec::new(), |(_, header)| {
+            header.split(',').map(str::trim).collect()
+        });
+        let at = |name| {
+            columns
+                .iter()
+                .position(|column| *column == name)
+                .ok_or(Malformed::NoColumn(name))
+        };
         let (day_at, reaction_at) = (at("day")?, at("reaction_ms")?);
         let mut points: Vec<(u32, f64)> = Vec::new();
         for (line, row) in lines {
             let values: Vec<&str> = row.split(',').map(str::trim).collect();
             if values.len() != columns.len() {
-                return Err(Malformed::Width { line, found: values.len(), wanted: columns.len() });
+                return Err(Malformed::Width {
+                    line,
+                    found: values.len(),
+                    wanted: columns.len(),
+                });
             }
             let day = day(values[day_at], line)?;
             if let Some(before) = points.iter().position(|(other, _)| *other == day) {
-                return Err(Malformed::Twice { line, day, first: before + 2 });
+                return Err(Malformed::Twice {
+                    line,
+                    day,
+                    first: before + 2,
+                });
             }
             points.push((day, reaction(values[reaction_at], line)?));
         }
@@ -95,7 +110,10 @@ fn day(value: &str, line: usize) -> Result<u32, Malformed> {
 
 /// A time is finite and above zero; `inf` and `nan` parse as numbers, and are none.
 fn reaction(value: &str, line: usize) -> Result<f64, Malformed> {
-    let parsed = value.parse().ok().filter(|ms: &f64| ms.is_finite() && *ms > 0.0);
+    let parsed = value
+        .parse()
+        .ok()
+        .filter(|ms: &f64| ms.is_finite() && *ms > 0.0);
     parsed.ok_or_else(|| Malformed::Value {
         line,
         column: "reaction_ms",

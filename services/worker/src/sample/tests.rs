@@ -10,7 +10,12 @@ fn samples() -> Vec<(String, String)> {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "csv"))
-        .map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(&path).unwrap()))
+        .map(|path| {
+            (
+                path.file_stem().unwrap().to_str().unwrap().to_owned(),
+                fs::read_to_string(&path).unwrap(),
+            )
+        })
         .collect();
     samples.sort();
     samples
@@ -30,8 +35,14 @@ fn the_published_means_come_out_of_the_real_recordings() {
     assert_eq!(parsed.len(), 18);
     assert!(parsed.iter().all(|features| features.days == 10));
     let mean = |of: fn(&Features) -> f64| parsed.iter().map(of).sum::<f64>() / parsed.len() as f64;
-    assert_eq!(format!("{:.3}", mean(|features| features.slope_ms_per_day)), "10.467");
-    assert_eq!(format!("{:.3}", mean(|features| features.intercept_ms)), "251.405");
+    assert_eq!(
+        format!("{:.3}", mean(|features| features.slope_ms_per_day)),
+        "10.467"
+    );
+    assert_eq!(
+        format!("{:.3}", mean(|features| features.intercept_ms)),
+        "251.405"
+    );
 }
 
 #[test]
@@ -59,21 +70,39 @@ fn a_missing_column_is_named() {
 fn values_that_only_look_like_numbers_are_refused() {
     for value in ["nan", "inf", "-1", "0", "", "12ms"] {
         let text = format!("day,reaction_ms\n0,1\n1,{value}\n2,1\n");
-        assert!(refused(&text).starts_with("line 3, column reaction_ms"), "{value}");
+        assert!(
+            refused(&text).starts_with("line 3, column reaction_ms"),
+            "{value}"
+        );
     }
     assert!(refused("day,reaction_ms\n0.5,1\n").starts_with("line 2, column day"));
 }
 
 #[test]
 fn a_line_that_is_too_wide_or_too_short_is_refused() {
-    assert_eq!(refused("day,reaction_ms\n0,1,2\n"), "line 2: 3 values where the header has 2 columns");
-    assert_eq!(refused("day,reaction_ms\n0,1\n1,1\n"), "2 days, and at least 3 are needed for a trend");
+    assert_eq!(
+        refused("day,reaction_ms\n0,1,2\n"),
+        "line 2: 3 values where the header has 2 columns"
+    );
+    assert_eq!(
+        refused("day,reaction_ms\n0,1\n1,1\n"),
+        "2 days, and at least 3 are needed for a trend"
+    );
 }
 
 #[test]
 fn columns_may_stand_in_any_order_and_lines_may_end_as_on_windows() {
-    let recording: Recording = "\u{feff}reaction_ms,day\r\n10,0\r\n20,1\r\n30,2\r\n".parse().unwrap();
+    let recording: Recording = "\u{feff}reaction_ms,day\r\n10,0\r\n20,1\r\n30,2\r\n"
+        .parse()
+        .unwrap();
     let features = Features::of("subject-1", &recording);
-    assert_eq!((features.slope_ms_per_day, features.intercept_ms, features.mean_ms), (10.0, 10.0, 20.0));
+    assert_eq!(
+        (
+            features.slope_ms_per_day,
+            features.intercept_ms,
+            features.mean_ms
+        ),
+        (10.0, 10.0, 20.0)
+    );
     assert_eq!(features.subject, "1");
 }

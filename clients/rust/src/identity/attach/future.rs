@@ -31,7 +31,11 @@ pin_project! {
 
 impl<S: Service<Request<B>>, B> AttachFuture<S, B> {
     pub(super) fn new(inner: S, request: Request<B>, token: Token) -> Self {
-        Self { waiting: Some((inner, request)), token, called: None }
+        Self {
+            waiting: Some((inner, request)),
+            token,
+            called: None,
+        }
     }
 }
 

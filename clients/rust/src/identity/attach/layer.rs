@@ -18,7 +18,11 @@ pub struct AttachLayer {
 impl AttachLayer {
     /// Tokens of `source` for calls to `url`, whose origin is the audience unless another is given. An error when a
     /// token could be read on its way there.
-    pub fn new(source: Arc<dyn TokenSource>, url: &Url, audience: Option<&str>) -> Result<Self, Error> {
+    pub fn new(
+        source: Arc<dyn TokenSource>,
+        url: &Url,
+        audience: Option<&str>,
+    ) -> Result<Self, Error> {
         if !is_confidential(url) {
             return Err(Error::NotConfidential(origin(url)));
         }

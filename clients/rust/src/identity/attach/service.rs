@@ -24,7 +24,11 @@ pub struct Attach<S> {
 
 impl<S> Attach<S> {
     pub(super) fn new(inner: S, source: Arc<dyn TokenSource>, audience: Arc<str>) -> Self {
-        Self { inner, source, audience }
+        Self {
+            inner,
+            source,
+            audience,
+        }
     }
 }
 
@@ -54,9 +58,11 @@ where
 
 /// Sets both headers, in place of any that were there.
 pub(super) fn attach<B>(request: &mut Request<B>, token: &IdToken) -> Result<(), Error> {
-    let mut value = HeaderValue::try_from(format!("Bearer {}", token.secret())).map_err(|_| Error::BadToken {
-        source_name: "the token source".into(),
-        why: "it does not fit into a header".into(),
+    let mut value = HeaderValue::try_from(format!("Bearer {}", token.secret())).map_err(|_| {
+        Error::BadToken {
+            source_name: "the token source".into(),
+            why: "it does not fit into a header".into(),
+        }
     })?;
     value.set_sensitive(true);
     request.headers_mut().insert(SERVERLESS, value.clone());

@@ -1,0 +1,408 @@
+//! Whose word an answer is, against a raw HTTP/2 server: only what it sends varies. Beside each row stands the status
+//! that tonic makes of it, since nothing above the transport could tell them apart.
+
+use std::time::Duration;
+
+use brigade_client::{
+    WorkerClient,
+    answer::{Answer, Way},
+};
+use brigade_proto::v1::{ProcessRequest, worker_service_client::WorkerServiceClient};
+use bytes::Bytes;
+use h2::{RecvStream, server::SendResponse};
+use http::{HeaderMap, HeaderValue, Request, Response};
+use tokio::net::TcpListener;
+use tonic::{Code, transport::Channel};
+use url::Url;
+
+type Respond = SendResponse<Bytes>;
+
+/// Serves each call with `answer`, until the test ends.
+async fn server(answer: impl Fn(Respond) + Send + Sync + Clone + 'static) -> Url {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let answer = answer.clone();
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(stream).await.unwrap();
+                while let Some(Ok((request, respond))) = connection.accept().await {
+                    drain(request);
+                    answer(respond);
+                }
+            });
+        }
+    });
+    url
+}
+
+/// Reads the request to its end, as a worker would.
+fn drain(request: Request<RecvStream>) {
+    tokio::spawn(async move {
+        let mut body = request.into_body();
+        while let Some(Ok(piece)) = body.data().await {
+            let _ = body.flow_control().release_capacity(piece.len());
+        }
+    });
+}
+
+async fn asked(url: &Url) -> Answer {
+    let client = WorkerClient::new(url.clone(), None, None).unwrap();
+    client
+        .process(ProcessRequest::default(), Duration::from_secs(20))
+        .await
+}
+
+/// What plain tonic makes of the same server.
+async fn made_up(url: &Url) -> Code {
+    let channel = Channel::from_shared(url.to_string())
+        .unwrap()
+        .connect_lazy();
+    let answer = WorkerServiceClient::new(channel)
+        .process(ProcessRequest::default())
+        .await;
+    answer.map_or_else(|status| status.code(), |_| Code::Ok)
+}
+
+fn head(status: u16, headers: &[(&'static str, &str)]) -> Response<()> {
+    let mut response = Response::builder().status(status).body(()).unwrap();
+    for (name, value) in headers {
+        response
+            .headers_mut()
+            .insert(*name, HeaderValue::from_str(value).unwrap());
+    }
+    response
+}
+
+const GRPC: (&str, &str) = ("content-type", "application/grpc");
+/// A message of no bytes, not compressed: an empty `ProcessResponse`.
+const EMPTY: &[u8] = &[0; 5];
+
+fn page(status: u16, extra: &'static [(&'static str, &'static str)]) -> impl Fn(Respond) + Clone {
+    move |mut respond| {
+        let mut headers = vec![("content-type", "text/html; charset=UTF-8")];
+        headers.extend_from_slice(extra);
+        let mut body = respond
+            .send_response(head(status, &headers), false)
+            .unwrap();
+        body.send_data(Bytes::from_static(b"<html><h1>Error</h1></html>"), true)
+            .unwrap();
+    }
+}
+
+/// A message, if any, then trailers with these values of `grpc-status` and `grpc-message`.
+fn streamed(message: &'static [u8], status: &'static str) -> impl Fn(Respond) + Clone {
+    move |mut respond| {
+        let mut body = respond.send_response(head(200, &[GRPC]), false).unwrap();
+        if !message.is_empty() {
+            body.send_data(Bytes::from_static(message), false).unwrap();
+        }
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_static(status));
+        trailers.insert("grpc-message", HeaderValue::from_static("said%20so"));
+        body.send_trailers(trailers).unwrap();
+    }
+}
+
+fn trailers_only(status: &'static str) -> impl Fn(Respond) + Clone {
+    move |mut respond| {
+        respond
+            .send_response(head(200, &[GRPC, ("grpc-status", status)]), true)
+            .unwrap();
+    }
+}
+
+fn is_cut_short(answer: &Answer) -> bool {
+    matches!(answer, Answer::Way(Way::CutShort(_)))
+}
+
+#[tokio::test]
+async fn every_status_in_trailers_only_is_the_workers_own() {
+    for number in 1..=16 {
+        let status: &'static str = number.to_string().leak();
+        let url = server(trailers_only(status)).await;
+        let Answer::Worker(answer) = asked(&url).await else {
+            panic!("status {number} is not taken for the worker's");
+        };
+        assert_eq!(answer.code, Code::from_i32(number));
+    }
+}
+
+#[tokio::test]
+async fn a_status_in_trailers_after_a_message_is_the_workers_own() {
+    let url = server(streamed(EMPTY, "3")).await;
+    let Answer::Worker(answer) = asked(&url).await else {
+        panic!()
+    };
+    assert_eq!(
+        (answer.code, answer.message.as_str()),
+        (Code::InvalidArgument, "said so")
+    );
+}
+
+#[tokio::test]
+async fn ok_with_a_message_is_the_workers_own() {
+    let url = server(streamed(EMPTY, "0")).await;
+    assert!(matches!(asked(&url).await, Answer::Worker(answer) if answer.code == Code::Ok));
+}
+
+#[tokio::test]
+async fn ok_without_a_readable_message_is_not() {
+    assert!(is_cut_short(
+        &asked(&server(streamed(b"", "0")).await).await
+    ));
+    assert!(is_cut_short(
+        &asked(&server(trailers_only("0")).await).await
+    ));
+    let garbage: &'static [u8] = &[0, 0, 0, 0, 3, 0xff, 0xff, 0xff];
+    assert!(is_cut_short(
+        &asked(&server(streamed(garbage, "0")).await).await
+    ));
+}
+
+#[tokio::test]
+async fn a_message_over_the_limit_is_not_an_answer() {
+    let url = server(|mut respond: Respond| {
+        let mut body = respond.send_response(head(200, &[GRPC]), false).unwrap();
+        let length = 1024_u32 * 1024;
+        let mut message = vec![0];
+        message.extend_from_slice(&length.to_be_bytes());
+        body.send_data(message.into(), false).unwrap();
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_static("0"));
+        body.send_trailers(trailers).unwrap();
+    })
+    .await;
+    assert!(is_cut_short(&asked(&url).await));
+}
+
+#[tokio::test]
+async fn a_status_that_is_none_is_not_the_workers() {
+    for status in ["abc", "99", "-1", ""] {
+        let answer = asked(&server(trailers_only(status)).await).await;
+        assert!(is_cut_short(&answer), "{status:?}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn two_hundred_without_a_status_is_cut_short_and_tonic_makes_it_unknown() {
+    let url = server(|mut respond: Respond| {
+        respond.send_response(head(200, &[GRPC]), true).unwrap();
+    })
+    .await;
+    assert!(is_cut_short(&asked(&url).await));
+    assert_eq!(made_up(&url).await, Code::Unknown);
+
+    let with_message = server(|mut respond: Respond| {
+        let mut body = respond.send_response(head(200, &[GRPC]), false).unwrap();
+        body.send_data(Bytes::from_static(EMPTY), true).unwrap();
+    })
+    .await;
+    assert!(is_cut_short(&asked(&with_message).await));
+}
+
+#[tokio::test]
+async fn a_page_is_the_ways_whatever_tonic_makes_of_it() {
+    for (status, tonics) in [
+        (500, Code::Unknown),
+        (400, Code::Internal),
+        (404, Code::Unimplemented),
+        (401, Code::Unauthenticated),
+        (403, Code::PermissionDenied),
+        (429, Code::Unavailable),
+        (502, Code::Unavailable),
+        (503, Code::Unavailable),
+        (504, Code::Unavailable),
+        (302, Code::Unknown),
+    ] {
+        let way = Answer::Way(Way::Http {
+            status,
+            retry_after: None,
+        });
+        assert_eq!(
+            asked(&server(page(status, &[])).await).await,
+            way,
+            "{status} with a page"
+        );
+        let empty = server(move |mut respond: Respond| {
+            respond
+                .send_response(head(status, &[("content-type", "text/html")]), true)
+                .unwrap();
+        })
+        .await;
+        assert_eq!(asked(&empty).await, way, "{status} without one");
+        assert_eq!(made_up(&empty).await, tonics, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_status_beside_an_http_error_is_not_the_workers() {
+    let url = server(|mut respond: Respond| {
+        respond
+            .send_response(head(503, &[GRPC, ("grpc-status", "3")]), true)
+            .unwrap();
+    })
+    .await;
+    assert!(matches!(
+        asked(&url).await,
+        Answer::Way(Way::Http { status: 503, .. })
+    ));
+}
+
+#[tokio::test]
+async fn retry_after_in_seconds_is_kept() {
+    let url = server(page(503, &[("retry-after", "7")])).await;
+    let expected = Way::Http {
+        status: 503,
+        retry_after: Some(Duration::from_secs(7)),
+    };
+    assert_eq!(asked(&url).await, Answer::Way(expected));
+    let dated = server(page(
+        503,
+        &[("retry-after", "Fri, 31 Dec 1999 23:59:59 GMT")],
+    ))
+    .await;
+    assert_eq!(
+        asked(&dated).await,
+        Answer::Way(Way::Http {
+            status: 503,
+            retry_after: None
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_reset_before_any_answer_is_the_ways() {
+    let url = server(|mut respond: Respond| respond.send_reset(h2::Reason::INTERNAL_ERROR)).await;
+    let answer = asked(&url).await;
+    assert!(matches!(answer, Answer::Way(Way::Reset(_))), "{answer:?}");
+    assert_eq!(made_up(&url).await, Code::Internal);
+}
+
+#[tokio::test]
+async fn a_stream_cut_after_headers_or_after_its_message_is_cut_short() {
+    for message in [&b""[..], EMPTY] {
+        let url = server(move |mut respond: Respond| {
+            let mut body = respond.send_response(head(200, &[GRPC]), false).unwrap();
+            if !message.is_empty() {
+                body.send_data(Bytes::copy_from_slice(message), false)
+                    .unwrap();
+            }
+            body.send_reset(h2::Reason::CANCEL);
+        })
+        .await;
+        // The reset may overtake the headers, and then there never was a response.
+        let answer = asked(&url).await;
+        assert!(
+            matches!(answer, Answer::Way(Way::CutShort(_) | Way::Reset(_))),
+            "{answer:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_closed_in_the_middle_is_the_ways() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(stream).await.unwrap();
+                // The request arrives, and then the whole process is gone.
+                let _ = connection.accept().await;
+            });
+        }
+    });
+    let answer = asked(&url).await;
+    assert!(
+        matches!(answer, Answer::Way(Way::Reset(_) | Way::Connect(_))),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_connection_that_is_refused_says_so() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    drop(listener);
+    let answer = asked(&url).await;
+    let Answer::Way(Way::Connect(why)) = &answer else {
+        panic!("{answer:?}")
+    };
+    assert!(why.contains("refused"), "{why}");
+    assert_eq!(made_up(&url).await, Code::Unavailable);
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_http_1_alone_is_the_ways() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    tokio::spawn(async move {
+        use tokio::io::AsyncWriteExt as _;
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream
+                .write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+                .await;
+        }
+    });
+    let answer = asked(&url).await;
+    assert!(
+        matches!(answer, Answer::Way(Way::Reset(_) | Way::Connect(_))),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn our_own_timer_ends_a_call_that_is_never_answered() {
+    let url = server(|respond: Respond| std::mem::forget(respond)).await;
+    let client = WorkerClient::new(url, None, None).unwrap();
+    let budget = Duration::from_millis(100);
+    assert_eq!(
+        client.process(ProcessRequest::default(), budget).await,
+        Answer::TimedOut(budget)
+    );
+}
+
+#[tokio::test]
+async fn the_worker_is_told_its_deadline() {
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        while let Some(Ok((request, respond))) = connection.accept().await {
+            let _ = tell.send(request.headers().get("grpc-timeout").cloned());
+            trailers_only("3")(respond);
+        }
+    });
+    let client = WorkerClient::new(url, None, None).unwrap();
+    client
+        .process(ProcessRequest::default(), Duration::from_secs(20))
+        .await;
+    assert!(told.recv().await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn retry_info_of_the_worker_is_honoured() {
+    use tonic_types::{ErrorDetails, StatusExt as _};
+    let status = tonic::Status::with_error_details(
+        Code::Unavailable,
+        "later",
+        ErrorDetails::with_retry_info(Some(Duration::from_secs(9))),
+    );
+    let headers = status.into_http::<()>().headers().clone();
+    let url = server(move |mut respond: Respond| {
+        let mut response = head(200, &[]);
+        *response.headers_mut() = headers.clone();
+        respond.send_response(response, true).unwrap();
+    })
+    .await;
+    let Answer::Worker(answer) = asked(&url).await else {
+        panic!()
+    };
+    assert_eq!(
+        (answer.code, answer.retry_after),
+        (Code::Unavailable, Some(Duration::from_secs(9)))
+    );
+}
