@@ -73,18 +73,18 @@ fn dependencies_point_one_way() {
 #[test]
 fn each_outside_library_is_known_where_it_belongs() {
     let uses = uses();
-    let users = |library: &str| -> Vec<&str> {
+    let known_to = |library: &str| -> Vec<&str> {
         uses.iter()
             .filter(|(_, names)| names.contains(library))
             .map(|(room, _)| room.as_str())
             .collect()
     };
-    assert_eq!(users("google-cloud-storage"), ["brigade-storage"]);
+    assert_eq!(known_to("google-cloud-storage"), ["brigade-storage"]);
     assert_eq!(
-        users("brigade-emulator"),
+        known_to("brigade-emulator"),
         ["brigade"],
         "only `brigade dev` and `brigade emulator` start it"
     );
-    assert_eq!(users("gcp_auth"), ["brigade-client"]);
-    assert!(users("indicatif").iter().all(|room| *room == "brigade"));
+    assert_eq!(known_to("gcp_auth"), ["brigade-client"]);
+    assert!(known_to("indicatif").iter().all(|room| *room == "brigade"));
 }

@@ -20,7 +20,7 @@ const MAX_MESSAGE: usize = 64 * 1024;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let identity = identity::source(&Environment::from_env())?;
-/// let poller = PollerClient::new("https://poller.example.run.app".parse()?, Some(identity), None)?;
+/// let poller = PollerClient::new(&"https://poller.example.run.app".parse()?, Some(identity), None)?;
 /// let mut events = poller.poll(Default::default()).await?;
 /// while let Some(event) = events.message().await? {
 ///     println!("{event:?}");
@@ -37,11 +37,11 @@ impl PollerClient {
     /// A client of the poller at `url`; it connects at its first call. Without an identity it sends no token. The
     /// audience is the URL's origin unless another is given.
     pub fn new(
-        url: Url,
+        url: &Url,
         identity: Option<Arc<dyn TokenSource>>,
-        audience: Option<String>,
+        audience: Option<&str>,
     ) -> Result<Self, ConnectError> {
-        let stack = stack(&url, identity, audience.as_deref())?;
+        let stack = stack(url, identity, audience)?;
         let client = PollerServiceClient::new(stack).max_decoding_message_size(MAX_MESSAGE);
         Ok(Self { client })
     }

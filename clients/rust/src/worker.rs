@@ -27,7 +27,7 @@ const SLACK: Duration = Duration::from_secs(1);
 ///
 /// # async fn example(request: ProcessRequest) -> Result<(), Box<dyn std::error::Error>> {
 /// let identity = identity::source(&Environment::from_env())?;
-/// let worker = WorkerClient::new("https://worker.example.run.app".parse()?, Some(identity), None)?;
+/// let worker = WorkerClient::new(&"https://worker.example.run.app".parse()?, Some(identity), None)?;
 /// let answer = worker.process(request, Duration::from_secs(600)).await;
 /// println!("{answer:?}");
 /// # Ok(())
@@ -44,15 +44,15 @@ impl WorkerClient {
     /// A client of the worker at `url`; it connects at its first call. Without an identity it sends no token. The
     /// audience is the URL's origin unless another is given.
     pub fn new(
-        url: Url,
+        url: &Url,
         identity: Option<Arc<dyn TokenSource>>,
-        audience: Option<String>,
+        audience: Option<&str>,
     ) -> Result<Self, ConnectError> {
-        let stack = stack(&url, identity.clone(), audience.as_deref())?;
+        let stack = stack(url, identity.clone(), audience)?;
         let client = WorkerServiceClient::new(stack)
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
-        let audience = audience.unwrap_or_else(|| origin(&url));
+        let audience = audience.map_or_else(|| origin(url), str::to_owned);
         Ok(Self {
             client,
             identity,
@@ -117,5 +117,5 @@ fn refuses_token(answer: &Answer) -> bool {
 }
 
 fn far() -> Instant {
-    Instant::now() + Duration::from_secs(365 * 24 * 3600)
+    Instant::now() + Duration::from_hours(365 * 24)
 }

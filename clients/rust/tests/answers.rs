@@ -1,6 +1,8 @@
 //! Whose word an answer is, against a raw HTTP/2 server: only what it sends varies. Beside each row stands the status
 //! that tonic makes of it, since nothing above the transport could tell them apart.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::time::Duration;
 
 use brigade_client::{
@@ -47,7 +49,7 @@ fn drain(request: Request<RecvStream>) {
 }
 
 async fn asked(url: &Url) -> Answer {
-    let client = WorkerClient::new(url.clone(), None, None).unwrap();
+    let client = WorkerClient::new(url, None, None).unwrap();
     client
         .process(ProcessRequest::default(), Duration::from_secs(20))
         .await
@@ -355,7 +357,7 @@ async fn a_server_that_speaks_http_1_alone_is_the_ways() {
 #[tokio::test]
 async fn our_own_timer_ends_a_call_that_is_never_answered() {
     let url = server(|respond: Respond| std::mem::forget(respond)).await;
-    let client = WorkerClient::new(url, None, None).unwrap();
+    let client = WorkerClient::new(&url, None, None).unwrap();
     let budget = Duration::from_millis(100);
     assert_eq!(
         client.process(ProcessRequest::default(), budget).await,
@@ -376,7 +378,7 @@ async fn the_worker_is_told_its_deadline() {
             trailers_only("3")(respond);
         }
     });
-    let client = WorkerClient::new(url, None, None).unwrap();
+    let client = WorkerClient::new(&url, None, None).unwrap();
     client
         .process(ProcessRequest::default(), Duration::from_secs(20))
         .await;

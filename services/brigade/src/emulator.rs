@@ -46,12 +46,11 @@ pub async fn run(args: Args) -> Result<Exit, Failure> {
         .start(listener)
         .await
         .map_err(|error| outcome::emulator(&error))?;
-    let mut lines = String::new();
+    let mut out = std::io::stdout();
     for (name, value) in emulator.env() {
-        lines.push_str(&format!("export {name}={value}\n"));
+        // A reader that went away does not need them.
+        let _ = writeln!(out, "export {name}={value}");
     }
-    // A reader that went away does not need them.
-    let _ = std::io::stdout().write_all(lines.as_bytes());
     shutdown.cancelled().await;
     emulator.stop().await;
     Ok(Exit::Done)

@@ -98,9 +98,9 @@ pub async fn serve(
 
 fn parts(settings: &PollerSettings, outside: Outside) -> Result<Parts, Failure> {
     let worker = WorkerClient::new(
-        settings.worker_url.clone(),
+        &settings.worker_url,
         Some(outside.identity),
-        settings.worker_audience.clone(),
+        settings.worker_audience.as_deref(),
     );
     let bucket = |name: &str| outside.store.bucket(name);
     let clock = Arc::new(SystemClock);

@@ -66,13 +66,7 @@ pub async fn serve(
         Some(program) => routes(ExecProcessor::new(program.clone()), store, settings),
         None => routes(SleepStudy, store, settings),
     };
-    let router = setup::assemble(routes, "brigade.v1.WorkerService", guard).await?;
-    serve::serve(
-        listener,
-        router,
-        Limits::default(),
-        shutdown.cancelled_owned(),
-    )
-    .await;
+    let app = setup::assemble(routes, "brigade.v1.WorkerService", guard).await?;
+    serve::serve(listener, app, Limits::default(), shutdown.cancelled_owned()).await;
     Ok(())
 }

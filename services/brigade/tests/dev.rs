@@ -1,5 +1,7 @@
 //! The command as people run it: `brigade dev --once`, and what it says of bad settings.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::{
     fs,
     path::Path,

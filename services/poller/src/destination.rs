@@ -1,5 +1,7 @@
 //! The names that a settled object may get.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
@@ -48,7 +50,8 @@ fn fit(name: &str) -> String {
     let mut short = name[..name.floor_char_boundary(MAX_NAME - TAIL)].to_owned();
     short.push('~');
     for byte in &digest[..8] {
-        short.push_str(&format!("{byte:02x}"));
+        // Writing to a string cannot fail.
+        let _ = write!(short, "{byte:02x}");
     }
     short
 }

@@ -44,9 +44,8 @@ impl From<PollError> for tonic::Status {
         let message = error.to_string();
         match error {
             PollError::Invalid { .. } => Self::invalid_argument(message),
-            PollError::Stopped(_) => Self::failed_precondition(message),
             PollError::Storage(error) if error.is_transient() => Self::unavailable(message),
-            PollError::Storage(_) => Self::failed_precondition(message),
+            PollError::Stopped(_) | PollError::Storage(_) => Self::failed_precondition(message),
         }
     }
 }

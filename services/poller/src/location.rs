@@ -37,6 +37,7 @@ impl Location {
     }
 
     /// The part of the prefix that no date can change; all of it when it has no `{date}`.
+    #[must_use]
     pub fn fixed(&self) -> Self {
         let fixed = self.prefix.split("{date}").next().unwrap_or_default();
         Self {

@@ -3,6 +3,8 @@
 //! Metadata survives a move, so a person who moves a failed object back into the inbox moves its mark too. A mark
 //! therefore names the one generation it was written on, and counts for that one alone.
 
+use std::fmt::Write as _;
+
 use brigade_storage::{Metadata, Object};
 use jiff::Timestamp;
 
@@ -81,7 +83,8 @@ fn source(object: &Object) -> String {
         if c.is_control() || c == '%' {
             let mut bytes = [0; 4];
             for byte in c.encode_utf8(&mut bytes).bytes() {
-                encoded.push_str(&format!("%{byte:02X}"));
+                // Writing to a string cannot fail.
+                let _ = write!(encoded, "%{byte:02X}");
             }
         } else {
             encoded.push(c);

@@ -87,8 +87,8 @@ impl Poller {
     }
 
     /// Starts a poll. Dropping the events cancels it: nothing new is dispatched, objects in flight settle.
-    pub fn start(&self, request: PollRequest, trigger: Trigger) -> Result<Events, PollError> {
-        let plan = Plan::of(&self.parts, request, &trigger)?;
+    pub fn start(&self, request: &PollRequest, trigger: &Trigger) -> Result<Events, PollError> {
+        let plan = Plan::of(&self.parts, request, trigger)?;
         let (events, listener) = mpsc::channel(BEHIND);
         let reporter = Reporter::new(events, self.parts.observer.clone());
         let poll_id = format!("{:016x}", fastrand::u64(..));
@@ -128,7 +128,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn of(parts: &Parts, request: PollRequest, trigger: &Trigger) -> Result<Self, PollError> {
+    fn of(parts: &Parts, request: &PollRequest, trigger: &Trigger) -> Result<Self, PollError> {
         let max_objects = u64::try_from(request.max_objects).map_err(|_| PollError::Invalid {
             field: "max_objects",
             why: format!("{} is negative; 0 means no limit", request.max_objects),

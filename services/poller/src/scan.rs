@@ -31,10 +31,13 @@ pub fn scan(
             };
             let listed = retry::reading(|| bucket.list(&request)).await?;
             page = listed.objects.into();
-            next = (!listed.next.is_empty()).then(|| ListRequest {
-                page_token: listed.next,
-                ..request
-            });
+            next = match listed.next {
+                end if end.is_empty() => None,
+                page_token => Some(ListRequest {
+                    page_token,
+                    ..request
+                }),
+            };
         }
     })
 }

@@ -11,8 +11,8 @@ use crate::{location::Location, poll::Budgets};
 /// The settings as given.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct PollerArgs {
-    /// What is scanned, as gs://bucket/prefix/
-    #[arg(long, env = names::INBOX, value_name = "URI")]
+    /// What is scanned
+    #[arg(long, env = names::INBOX, value_name = "gs://BUCKET/PREFIX/")]
     pub inbox: Option<String>,
     /// Where accepted objects go [default: processed/ in the inbox's bucket]; {date} becomes the UTC day
     #[arg(long, env = names::PROCESSED, value_name = "URI")]

@@ -130,6 +130,7 @@ fn of_way(way: &Way) -> Verdict {
     }
 }
 
+#[allow(clippy::match_same_arms, reason = "a table is read row by row")]
 fn of_http(status: u16, after: Option<Duration>, why: String) -> Verdict {
     match status {
         401 | 403 => stop(why, MEND_INVOKER),

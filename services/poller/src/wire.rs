@@ -15,10 +15,7 @@ pub(crate) fn object(object: &Object) -> v1::Object {
         size: object.size.try_into().unwrap_or(i64::MAX),
         content_type: object.content_type.clone(),
         crc32c: object.crc32c,
-        md5_hash: object
-            .md5
-            .map(|md5| md5.to_vec().into())
-            .unwrap_or_default(),
+        md5_hash: object.md5.map(|md5| md5.to_vec()).unwrap_or_default(),
         create_time: Some(timestamp(object.created)),
         metadata: object.metadata.clone().into_iter().collect(),
     }

@@ -47,10 +47,10 @@ impl<P: Processor> Service<P> {
         let (object, generation) = (escape(&uri), job.object().generation);
         match &result {
             Ok(done) => {
-                info!(%object, generation, summary = %escape(&done.summary), "object processed")
+                info!(%object, generation, summary = %escape(&done.summary), "object processed");
             }
             Err(error) => {
-                info!(%object, generation, reason = %escape(&error.to_string()), "object not processed")
+                info!(%object, generation, reason = %escape(&error.to_string()), "object not processed");
             }
         }
         result

@@ -12,8 +12,8 @@ pub struct WorkerArgs {
     /// The program to run for each object; {} is its file's path [default: the sleep-study sample]
     #[arg(long, env = names::EXEC, value_name = "CMD")]
     pub exec: Option<String>,
-    /// Where outputs go, as gs://bucket/prefix/
-    #[arg(long, env = names::OUTPUT, value_name = "URI")]
+    /// Where outputs go
+    #[arg(long, env = names::OUTPUT, value_name = "gs://BUCKET/PREFIX/")]
     pub output: Option<String>,
     /// Objects processed at once; more are asked to come again [default: 32]
     #[arg(long, env = names::CONCURRENCY, value_name = "N")]

@@ -60,12 +60,12 @@ impl System {
         let guard = system.guard(&system.worker, &[POLLER]);
         let stop = system.stop_worker.clone();
         system.services.spawn(async move {
-            let router = brigade::assemble(routes, "brigade.v1.WorkerService", guard)
+            let app = brigade::assemble(routes, "brigade.v1.WorkerService", guard)
                 .await
                 .unwrap();
             brigade_runtime::serve::serve(
                 listener,
-                router,
+                app,
                 brigade_runtime::serve::Limits::default(),
                 stop.cancelled_owned(),
             )
@@ -266,12 +266,7 @@ impl System {
 
     pub(crate) fn client(&self) -> PollerClient {
         let server = MetadataServer::new(Some(self.emulator.url().authority())).for_account(CALLER);
-        PollerClient::new(
-            self.poller.clone(),
-            Some(Arc::new(Cached::new(server))),
-            None,
-        )
-        .unwrap()
+        PollerClient::new(&self.poller, Some(Arc::new(Cached::new(server))), None).unwrap()
     }
 
     /// Polls through the real client, and keeps what it says.

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{TokenSource, error::Error, token::IdToken};
 
 /// A token is renewed this long before its end; the metadata server itself hands out a new one from then on.
-const EARLY: Duration = Duration::from_secs(5 * 60);
+const EARLY: Duration = Duration::from_mins(5);
 /// A token this close to its end is not sent: it could end on its way.
 const MARGIN: Duration = Duration::from_secs(10);
 /// A renewal that failed, or brought the same token, is not repeated sooner.

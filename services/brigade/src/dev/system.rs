@@ -87,7 +87,7 @@ impl System {
             async move { poller::serve(poller_at, &settings, guard, outside, stop).await }
         });
         let identity = Arc::new(Cached::new(metadata(&emulator, Some(DEVELOPER))));
-        let client = PollerClient::new(poller.clone(), Some(identity), None)
+        let client = PollerClient::new(&poller, Some(identity), None)
             .map_err(|error| outcome::connect(&error))?;
         Ok(Self {
             emulator,

@@ -129,7 +129,7 @@ impl World {
     }
 
     async fn poll(&self, request: PollRequest) -> Ended {
-        collect(self.poller.start(request, Trigger::default()).unwrap()).await
+        collect(self.poller.start(&request, &Trigger::default()).unwrap()).await
     }
 }
 
@@ -360,11 +360,11 @@ async fn a_prefix_limits_the_scan() {
 async fn a_negative_limit_is_refused() {
     let world = answering([]);
     let error = world.poller.start(
-        PollRequest {
+        &PollRequest {
             max_objects: -1,
             ..PollRequest::default()
         },
-        Trigger::default(),
+        &Trigger::default(),
     );
     assert!(matches!(
         error,
@@ -384,7 +384,7 @@ async fn a_dropped_stream_dispatches_nothing_more_and_settles_what_is_in_flight(
     world.upload(&["a", "b", "c", "d", "e", "f"]);
     let events = world
         .poller
-        .start(PollRequest::default(), Trigger::default())
+        .start(&PollRequest::default(), &Trigger::default())
         .unwrap();
     while world.worker.at_once.load(Ordering::SeqCst) < 4 {
         world.worker.entered.notified().await;
@@ -443,7 +443,13 @@ async fn a_deadline_that_leaves_no_time_to_settle_dispatches_nothing() {
         deadline: Some(Duration::from_secs(3)),
         ..Trigger::default()
     };
-    let ended = collect(world.poller.start(PollRequest::default(), trigger).unwrap()).await;
+    let ended = collect(
+        world
+            .poller
+            .start(&PollRequest::default(), &trigger)
+            .unwrap(),
+    )
+    .await;
     assert_eq!(ended.reason(), EndReason::Deadline);
     assert_eq!(world.names(), ["in/a"]);
 }

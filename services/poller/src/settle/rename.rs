@@ -30,9 +30,8 @@ async fn try_name(bucket: &dyn Bucket, object: &Object, name: &str) -> Result<Tr
     let mut pauses = retry::pauses();
     let mut maybe_applied = false;
     loop {
-        let error = match bucket.rename(object.pinned(), name).await {
-            Ok(_) => return Ok(moved(object, name)),
-            Err(error) => error,
+        let Err(error) = bucket.rename(object.pinned(), name).await else {
+            return Ok(moved(object, name));
         };
         if error.is_held() {
             return Ok(Try::Settled(Placement::Held(error.to_string())));

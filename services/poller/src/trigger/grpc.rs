@@ -40,7 +40,7 @@ impl PollerService for Service {
             kind: "grpc",
             deadline: deadline::of(request.metadata().as_ref()),
         };
-        let events = self.poller.start(request.into_inner(), trigger)?;
+        let events = self.poller.start(request.get_ref(), &trigger)?;
         let stream = ReceiverStream::new(events).map(|event| event.map_err(Status::from));
         Ok(Response::new(Box::pin(stream)))
     }

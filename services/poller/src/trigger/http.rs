@@ -41,7 +41,7 @@ async fn poll(State(poller): State<Poller>, body: Bytes) -> Response {
         kind: "http",
         deadline: None,
     };
-    let summary = match poller.start(request, trigger) {
+    let summary = match poller.start(&request, &trigger) {
         Ok(events) => finished(events).await,
         Err(error) => Err(error),
     };
