@@ -15,6 +15,9 @@ use super::issuer::Issuer;
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
+/// Google's libraries for Python name it as the audience, whatever the file's `token_uri` is.
+const GOOGLES_TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
+
 /// The longest life of an assertion, in seconds.
 const LONGEST_LIFE: i64 = 3_600;
 
@@ -80,7 +83,7 @@ fn verify(issuer: &Issuer, assertion: &str) -> Result<Assertion, Refused> {
 
     let mut rules = Validation::new(Algorithm::RS256);
     rules.set_required_spec_claims(&["iss", "aud", "exp"]);
-    rules.set_audience(&[issuer.token_uri()]);
+    rules.set_audience(&[issuer.token_uri(), GOOGLES_TOKEN_URI]);
     let verified = decode::<Assertion>(assertion, key.verifying(), &rules).map_err(|error| match error.kind() {
         ErrorKind::InvalidAudience => Refused("invalid_grant", "Invalid JWT: aud must be this token_uri."),
         ErrorKind::ExpiredSignature => Refused(

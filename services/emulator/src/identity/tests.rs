@@ -232,6 +232,9 @@ async fn a_key_files_assertion_is_exchanged_for_a_token() {
         .await
         .unwrap();
     assert_eq!(claims["email"], POLLER);
+    let python = json!({"aud": "https://oauth2.googleapis.com/token"});
+    let (status, _) = exchange(&file, GRANT, &assertion(&file, &python)).await;
+    assert_eq!(status, StatusCode::OK);
     let scope =
         json!({"target_audience": null, "scope": "https://www.googleapis.com/auth/cloud-platform"});
     let (_, answer) = exchange(&file, GRANT, &assertion(&file, &scope)).await;

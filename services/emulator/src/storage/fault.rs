@@ -108,8 +108,13 @@ impl Fault {
     }
 }
 
+/// In the service's own words where callers read them.
 fn injected(kind: Kind) -> Refusal {
-    Refusal::new(kind, format!("a fault was asked for: {kind:?}"))
+    match kind {
+        Kind::NoBucket => Refusal::no_bucket(),
+        Kind::Precondition => Refusal::precondition(),
+        _ => Refusal::new(kind, format!("a fault was asked for: {kind:?}")),
+    }
 }
 
 // === impl Met ===

@@ -45,6 +45,10 @@ pub enum Kind {
     NoRoute,
     /// 503, `UNAVAILABLE`.
     Unavailable,
+    /// 502, `UNAVAILABLE`.
+    BadGateway,
+    /// 408, `UNAVAILABLE`.
+    RequestTimeout,
     /// 429, `RESOURCE_EXHAUSTED`.
     TooManyRequests,
     /// 500, `INTERNAL`.

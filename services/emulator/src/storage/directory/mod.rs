@@ -14,7 +14,12 @@ mod sidecar;
 mod tests;
 mod walk;
 
-use std::{collections::HashSet, io, ops::Range, path::PathBuf};
+use std::{
+    collections::HashSet,
+    io,
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 use bytes::Bytes;
 
@@ -40,6 +45,14 @@ pub(crate) struct Directory {
 impl Directory {
     fn hidden(&self) -> PathBuf {
         self.root.join(HIDDEN)
+    }
+
+    /// Keeps what is known of an object that now lies at `path`, and forgets the one it replaced.
+    fn settle(&mut self, object: &Object, path: &Path, replaced: Option<&Object>) {
+        self.digests.know(&object.name, path, object.digest());
+        if let Some(replaced) = replaced {
+            sidecar::remove(&self.hidden(), replaced);
+        }
     }
 
     /// The plain file at a name, if there is one, and what it looks like.
@@ -103,14 +116,18 @@ impl Medium for Directory {
         if let Some(replaced) = replaced {
             self.file_of(replaced)?;
         }
+        let hidden = self.hidden();
         let write = || -> io::Result<()> {
-            let file = files::temporary(&self.hidden())?;
+            let file = files::temporary(&hidden)?;
             files::fill(&file, &content, object.generation)?;
-            sidecar::write(&self.hidden(), object)?;
+            sidecar::write(&hidden, object)?;
             files::place(file.path(), &path, replaced.is_some())
         };
-        write().map_err(|error| failed("write", &object.name, &error))?;
-        self.digests.know(&object.name, &path, object.digest());
+        if let Err(error) = write() {
+            sidecar::remove(&hidden, object);
+            return Err(failed("write", &object.name, &error));
+        }
+        self.settle(object, &path, replaced);
         Ok(())
     }
 
@@ -126,21 +143,26 @@ impl Medium for Directory {
         if let Some(replaced) = replaced {
             self.file_of(replaced)?;
         }
-        let failed = |error: io::Error| failed("move", &source.name, &error);
-        sidecar::write(&self.hidden(), moved).map_err(failed)?;
+        let hidden = self.hidden();
+        let failed = |error: io::Error| {
+            sidecar::remove(&hidden, moved);
+            failed("move", &source.name, &error)
+        };
+        sidecar::write(&hidden, moved).map_err(failed)?;
         files::place(&from, &to, replaced.is_some()).map_err(failed)?;
         // Somebody may have replaced the source since it was looked at; that file is not meant, and goes back.
         if Seen::at(&to).map_err(failed)?.generation != source.generation {
             let _ = files::place(&to, &from, false);
+            sidecar::remove(&hidden, moved);
             return Err(changed(&source.name));
         }
         if let Err(error) = files::set_generation(&to, moved.generation) {
             let _ = files::place(&to, &from, false);
             return Err(failed(error));
         }
-        sidecar::remove(&self.hidden(), &source.name);
+        sidecar::remove(&hidden, source);
         self.digests.forget(&source.name);
-        self.digests.know(&moved.name, &to, moved.digest());
+        self.settle(moved, &to, replaced);
         files::prune(&self.root, &from);
         Ok(())
     }
@@ -155,7 +177,7 @@ impl Medium for Directory {
             return Err(changed(&object.name));
         }
         std::fs::remove_file(&taken).map_err(failed)?;
-        sidecar::remove(&self.hidden(), &object.name);
+        sidecar::remove(&self.hidden(), object);
         self.digests.forget(&object.name);
         files::prune(&self.root, &path);
         Ok(())

@@ -32,18 +32,17 @@ impl Notes {
     }
 }
 
-/// The notes on `name`, if they are about this very generation.
+/// The notes on this very generation of `name`.
 pub(super) fn read(hidden: &Path, name: &str, generation: i64) -> Option<Notes> {
-    let notes = fs::read(path(hidden, name)).ok()?;
+    let notes = fs::read(path(hidden, name, generation)).ok()?;
     let notes: Notes = serde_json::from_slice(&notes).ok()?;
     (notes.name == name && notes.generation == generation).then_some(notes)
 }
 
-/// Keeps the notes on an object, in the place of those on other generations. An object of which its file says
+/// Keeps the notes on an object; those on other generations of the name stay. An object of which its file says
 /// everything has none.
 pub(super) fn write(hidden: &Path, object: &Object) -> io::Result<()> {
     if object.metageneration == 1 && object.attributes == Attributes::default() {
-        remove(hidden, &object.name);
         return Ok(());
     }
     let notes = Notes {
@@ -55,20 +54,20 @@ pub(super) fn write(hidden: &Path, object: &Object) -> io::Result<()> {
     };
     let file = files::temporary(hidden)?;
     serde_json::to_writer(&file, &notes)?;
-    fs::rename(file.path(), path(hidden, &object.name))
+    fs::rename(file.path(), path(hidden, &object.name, object.generation))
 }
 
-/// Removes the notes on a name. Stale ones do no harm: they name their generation.
-pub(super) fn remove(hidden: &Path, name: &str) {
-    let _ = fs::remove_file(path(hidden, name));
+/// Removes the notes on an object that is no more. Those that stay behind do no harm: they name their generation.
+pub(super) fn remove(hidden: &Path, object: &Object) {
+    let _ = fs::remove_file(path(hidden, &object.name, object.generation));
 }
 
 /// Names are long and have slashes; their digest neither is nor has.
-fn path(hidden: &Path, name: &str) -> PathBuf {
+fn path(hidden: &Path, name: &str, generation: i64) -> PathBuf {
     let mut file = String::new();
     for byte in digest(&SHA256, name.as_bytes()).as_ref() {
         // Writing to a string cannot fail.
         let _ = write!(file, "{byte:02x}");
     }
-    hidden.join(file + ".json")
+    hidden.join(format!("{file}-{generation}.json"))
 }

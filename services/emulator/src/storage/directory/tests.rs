@@ -194,6 +194,34 @@ fn what_was_dropped_meanwhile_is_neither_replaced_nor_moved_nor_deleted() {
 }
 
 #[test]
+fn a_write_that_fails_leaves_the_live_object_its_metadata() {
+    let root = TempDir::new().unwrap();
+    let mut core = core(&root);
+    put(&mut core, "a", "one").unwrap();
+    let marked = mark(&mut core, "a");
+    let mut directory = Directory::open(BUCKET, root.path()).unwrap();
+    let mut other = Object::new("a", 1, marked.digest(), Attributes::default());
+    other.attributes.content_type = "text/csv".into();
+    directory.write(&other, Bytes::new(), None).unwrap_err();
+    drop_file(&root, "b", "two", 1_000_000);
+    let source = directory.look("b").unwrap().unwrap();
+    directory.rename(&source, &other, None).unwrap_err();
+    let found = core.get(BUCKET, "a", None, &ANY).unwrap();
+    assert_eq!(found.attributes, marked.attributes);
+    assert_eq!(
+        fs::read_dir(root.path().join(HIDDEN)).unwrap().count(),
+        1,
+        "no notes are left of what failed"
+    );
+    put(&mut core, "a", "three").unwrap();
+    assert_eq!(
+        fs::read_dir(root.path().join(HIDDEN)).unwrap().count(),
+        0,
+        "nor of what was replaced"
+    );
+}
+
+#[test]
 fn names_that_no_path_can_have_are_refused_to_writers_and_missing_to_readers() {
     let root = TempDir::new().unwrap();
     let mut core = core(&root);

@@ -27,7 +27,7 @@ fn code(kind: Kind) -> Code {
         Kind::BucketExists => Code::AlreadyExists,
         Kind::Range => Code::OutOfRange,
         Kind::Unsupported | Kind::NoRoute => Code::Unimplemented,
-        Kind::Unavailable => Code::Unavailable,
+        Kind::Unavailable | Kind::BadGateway | Kind::RequestTimeout => Code::Unavailable,
         Kind::TooManyRequests => Code::ResourceExhausted,
         Kind::Internal => Code::Internal,
         Kind::DeadlineExceeded => Code::DeadlineExceeded,

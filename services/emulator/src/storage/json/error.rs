@@ -72,6 +72,8 @@ fn status(kind: Kind) -> StatusCode {
         Kind::Range => StatusCode::RANGE_NOT_SATISFIABLE,
         Kind::Unsupported => StatusCode::NOT_IMPLEMENTED,
         Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::BadGateway => StatusCode::BAD_GATEWAY,
+        Kind::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Kind::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         Kind::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
@@ -91,7 +93,10 @@ fn reason(kind: Kind) -> &'static str {
         Kind::BucketExists | Kind::BucketNotEmpty | Kind::Aborted => "conflict",
         Kind::Range => "requestedRangeNotSatisfiable",
         Kind::Unsupported => "notImplemented",
-        Kind::Unavailable | Kind::Internal | Kind::DeadlineExceeded => "backendError",
+        Kind::Unavailable | Kind::BadGateway | Kind::Internal | Kind::DeadlineExceeded => {
+            "backendError"
+        }
+        Kind::RequestTimeout => "uploadBrokenConnection",
         Kind::TooManyRequests => "rateLimitExceeded",
         Kind::Unauthenticated => "required",
     }
