@@ -124,6 +124,7 @@ impl<W: Write> Table<W> {
     pub(super) fn summary(&mut self) -> std::io::Result<()> {
         let text = self.totals.to_string();
         match self.show {
+            Show::Table { .. } if self.totals.found() == 0 => write!(self.out, "{text}"),
             Show::Table { .. } => write!(self.out, "\n{text}"),
             Show::Json => {
                 let totals = &self.totals;
