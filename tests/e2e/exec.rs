@@ -1,14 +1,15 @@
 //! A program as the worker, over the whole way.
 
 use brigade_proto::v1::Settlement;
-use brigade_worker::{Output, settings::WorkerSettings};
+use brigade_storage::Location;
+use brigade_worker::settings::WorkerSettings;
 
 use crate::harness::{BUCKET, System};
 
 async fn running(command: &str) -> System {
     let settings = WorkerSettings {
         exec: Some(command.parse().unwrap()),
-        output: Some(Output::new(BUCKET, "features/")),
+        output: Some(Location::new(BUCKET, "features/")),
         ..WorkerSettings::default()
     };
     System::with_worker(settings).await

@@ -3,16 +3,18 @@
 use brigade_proto::v1::Settlement;
 use brigade_worker::{Outcome, ProcessError};
 
-use crate::harness::{System, scripted};
+use crate::harness::{System, accepting, scripted};
 
 #[tokio::test]
 async fn files_go_where_the_worker_says_byte_for_byte() {
-    let system = System::with_processor(scripted(async |job| {
-        let content = job.bytes(1024).await?;
-        if content.starts_with(b"bad") {
-            return Err(ProcessError::refuse("line 1: bad"));
-        }
-        Ok(Outcome::summary(format!("{} bytes", content.len())))
+    let system = System::with_processor(scripted(|job| {
+        Box::pin(async move {
+            let content = job.bytes(1024).await?;
+            if content.starts_with(b"bad") {
+                return Err(ProcessError::refuse("line 1: bad"));
+            }
+            Ok(Outcome::summary(format!("{} bytes", content.len())))
+        })
     }))
     .await;
     system.upload("a.csv", "good\r\n\0");
@@ -41,7 +43,7 @@ async fn files_go_where_the_worker_says_byte_for_byte() {
 
 #[tokio::test]
 async fn odd_names_survive_the_whole_way_byte_for_byte() {
-    let system = System::with_processor(scripted(async |_| Ok(Outcome::default()))).await;
+    let system = System::with_processor(accepting()).await;
     let names = [
         "a/../b",
         "./a",
@@ -83,7 +85,7 @@ async fn odd_names_survive_the_whole_way_byte_for_byte() {
 
 #[tokio::test]
 async fn a_processed_file_costs_one_class_a_operation() {
-    let system = System::with_processor(scripted(async |_| Ok(Outcome::default()))).await;
+    let system = System::with_processor(accepting()).await;
     for n in 0..50 {
         system.upload(&format!("{n:02}"), "x");
     }

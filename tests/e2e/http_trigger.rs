@@ -3,7 +3,7 @@
 use brigade_worker::{Outcome, ProcessError};
 use serde_json::Value;
 
-use crate::harness::{CALLER, System, front_end, scripted};
+use crate::harness::{CALLER, System, accepting, front_end, scripted};
 
 async fn post(system: &System, body: &'static str) -> (u16, Option<String>, Value) {
     let audience = brigade_client::identity::origin(&system.poller);
@@ -28,9 +28,13 @@ async fn post(system: &System, body: &'static str) -> (u16, Option<String>, Valu
 
 #[tokio::test]
 async fn an_empty_body_polls_everything_and_answers_the_counts() {
-    let system = System::with_processor(scripted(async |job| match job.file_name() {
-        "bad" => Err(ProcessError::refuse("no")),
-        _ => Ok(Outcome::default()),
+    let system = System::with_processor(scripted(|job| {
+        Box::pin(async move {
+            match job.file_name() {
+                "bad" => Err(ProcessError::refuse("no")),
+                _ => Ok(Outcome::default()),
+            }
+        })
     }))
     .await;
     for name in ["a", "bad", "c"] {
@@ -45,7 +49,7 @@ async fn an_empty_body_polls_everything_and_answers_the_counts() {
 
 #[tokio::test]
 async fn a_request_in_the_body_is_honoured() {
-    let system = System::with_processor(scripted(async |_| Ok(Outcome::default()))).await;
+    let system = System::with_processor(accepting()).await;
     system.upload("a", "x");
     let (status, _, body) = post(&system, r#"{"dryRun": true}"#).await;
     assert_eq!((status, &body["counts"]["found"]), (200, &Value::from("1")));
@@ -54,7 +58,7 @@ async fn a_request_in_the_body_is_honoured() {
 
 #[tokio::test]
 async fn a_body_that_is_no_request_is_refused_and_loses_nothing() {
-    let system = System::with_processor(scripted(async |_| Ok(Outcome::default()))).await;
+    let system = System::with_processor(accepting()).await;
     system.upload("a", "x");
     for body in [
         "{",

@@ -6,7 +6,7 @@ use brigade_proto::v1::Settlement;
 use brigade_worker::Outcome;
 use tokio::sync::Semaphore;
 
-use crate::harness::{System, scripted};
+use crate::harness::{System, accepting, scripted};
 
 #[tokio::test]
 async fn a_file_uploaded_again_while_it_is_processed_survives_and_is_processed_next() {
@@ -14,12 +14,12 @@ async fn a_file_uploaded_again_while_it_is_processed_survives_and_is_processed_n
     let (inside, gate) = (entered.clone(), leave.clone());
     let system = System::with_processor(scripted(move |job| {
         let (inside, gate) = (inside.clone(), gate.clone());
-        async move {
+        Box::pin(async move {
             let content = job.bytes(1024).await?;
             inside.add_permits(1);
             gate.acquire().await.unwrap().forget();
             Ok(Outcome::summary(String::from_utf8_lossy(&content)))
-        }
+        })
     }))
     .await;
     system.upload("night.csv", "first");
@@ -47,7 +47,7 @@ async fn a_file_uploaded_again_while_it_is_processed_survives_and_is_processed_n
 
 #[tokio::test]
 async fn a_file_of_a_name_that_was_processed_before_lies_beside_it() {
-    let system = System::with_processor(scripted(async |_| Ok(Outcome::default()))).await;
+    let system = System::with_processor(accepting()).await;
     system.upload("night.csv", "monday");
     system.poll().await.unwrap();
     let generation = system.upload("night.csv", "tuesday");

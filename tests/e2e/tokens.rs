@@ -1,14 +1,13 @@
 //! Nobody without a valid token gets in, by either protocol.
 
 use brigade_proto::v1::{PollRequest, poller_service_client::PollerServiceClient};
-use brigade_worker::Outcome;
 use serde_json::json;
 use tonic::{Code, Request, metadata::MetadataValue, transport::Channel};
 
-use crate::harness::{CALLER, STRANGER, System, scripted};
+use crate::harness::{CALLER, STRANGER, System, accepting};
 
 async fn system() -> System {
-    let system = System::with_processor(scripted(async |_| Ok(Outcome::default()))).await;
+    let system = System::with_processor(accepting()).await;
     system.upload("a", "x");
     system
 }

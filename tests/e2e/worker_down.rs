@@ -3,11 +3,11 @@
 use brigade_proto::v1::Settlement;
 use brigade_worker::Outcome;
 
-use crate::harness::{System, loopback, scripted, url};
+use crate::harness::{System, accepting, loopback, scripted, url};
 
 #[tokio::test]
 async fn a_stopped_worker_leaves_every_file_in_the_inbox() {
-    let mut system = System::with_processor(scripted(async |_| Ok(Outcome::default()))).await;
+    let mut system = System::with_processor(accepting()).await;
     system.upload("before", "x");
     system.poll().await.unwrap();
     system.stop_worker().await;
@@ -53,9 +53,11 @@ async fn a_port_where_nobody_listens_is_not_the_files_fault() {
 
 #[tokio::test]
 async fn a_panic_in_the_worker_fails_its_file_and_no_other() {
-    let system = System::with_processor(scripted(async |job| {
-        assert!(job.file_name() != "bomb", "boom at line 7");
-        Ok(Outcome::default())
+    let system = System::with_processor(scripted(|job| {
+        Box::pin(async move {
+            assert!(job.file_name() != "bomb", "boom at line 7");
+            Ok(Outcome::default())
+        })
     }))
     .await;
     system.upload("bomb", "x");

@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 
+use brigade_storage::Location;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
-
-use crate::location::Location;
 
 /// Cloud Storage's limit for an object's name, in bytes of UTF-8.
 const MAX_NAME: usize = 1024;

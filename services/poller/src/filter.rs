@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use brigade_proto::v1::Filter;
-use brigade_storage::Object;
+use brigade_storage::{Location, Object};
 use globset::GlobMatcher;
 use jiff::Timestamp;
-
-use crate::location::Location;
 
 /// Everything under this prefix of the inbox's bucket is the poller's own.
 pub const CONTROL_PREFIX: &str = ".brigade/";

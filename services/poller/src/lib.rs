@@ -8,7 +8,6 @@ pub mod destination;
 pub mod dispatch;
 pub mod error;
 pub mod filter;
-pub mod location;
 pub mod mark;
 pub mod poll;
 pub mod report;

@@ -3,10 +3,11 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use brigade_runtime::settings::{Problem, Problems, names};
+use brigade_storage::Location;
 use globset::{GlobBuilder, GlobMatcher};
 use url::Url;
 
-use crate::{location::Location, poll::Budgets};
+use crate::poll::Budgets;
 
 /// The settings as given.
 #[derive(Clone, Debug, Default, clap::Args)]

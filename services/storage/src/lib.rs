@@ -7,9 +7,11 @@ pub mod bucket;
 pub mod contract;
 pub mod error;
 pub mod gcs;
+pub mod location;
 pub mod object;
 pub mod sim;
 
 pub use bucket::{Bucket, ListRequest, NewObject, Page, RewriteStep, Store};
 pub use error::{Error, Kind, Operation, Result};
+pub use location::{InvalidLocation, Location};
 pub use object::{Metadata, Object, ObjectRef, Pinned};

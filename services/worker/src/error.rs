@@ -1,145 +1,230 @@
-//! Why an object was not processed, and what that means for it.
+//! What a processor answers when it does not accept an object.
 
-use std::time::Duration;
+use std::{error::Error as StdError, io, time::Duration};
 
-use brigade_storage::{Error as StorageError, Kind};
-use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt as _};
+use brigade_storage::Kind;
 
-/// When nothing better is known.
-const SOON: Duration = Duration::from_secs(10);
+/// How long a caller is asked to wait when nobody knows better.
+pub(crate) const A_MOMENT: Duration = Duration::from_secs(1);
 
-/// The longest message; it travels in a header, and becomes the object's metadata.
-const MAX_MESSAGE: usize = 4096;
-
-/// Why an object was not processed. The constructors say what becomes of it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why an object was not accepted, and with that what becomes of it.
+///
+/// A processor never names a status code. It says what happened, and each kind has one meaning for the object:
+///
+/// | constructor | the object |
+/// |---|---|
+/// | [`refuse`](Self::refuse), [`failed_precondition`](Self::failed_precondition), [`internal`](Self::internal) | goes to `failed/` |
+/// | [`retry_after`](Self::retry_after), [`superseded`](Self::superseded) | stays, and is tried again |
+/// | [`misconfigured`](Self::misconfigured) | stays, and the poll stops: every object would meet the same |
+#[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct ProcessError {
-    kind: Meaning,
+    kind: ErrorKind,
     message: String,
     retry_after: Option<Duration>,
+    violations: Vec<Violation>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Meaning {
+/// The kinds of [`ProcessError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The content is not what this processor reads.
     Refused,
+    /// Something that the content needs is not so, and time alone will not change it.
+    FailedPrecondition,
+    /// The processor failed on this object.
     Internal,
-    Later,
+    /// Something is away for now.
+    Unavailable,
+    /// This worker has as many objects as it may.
     Busy,
+    /// The object was replaced or deleted meanwhile.
     Superseded,
-    TimedOut,
-    Forbidden,
+    /// The time for this object ran out.
+    DeadlineExceeded,
+    /// A setting or a role of this worker has to be mended first.
+    Misconfigured,
+    /// The call itself is not a valid request.
+    Malformed,
 }
+
+/// One part of the input that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Where, such as `line 3, column reaction_ms` or `object.generation`.
+    pub field: String,
+    /// What is wrong there.
+    pub description: String,
+}
+
+// === impl ProcessError ===
 
 impl ProcessError {
-    fn new(kind: Meaning, message: impl Into<String>, retry_after: Option<Duration>) -> Self {
-        let mut message = message.into();
-        message.truncate(message.floor_char_boundary(MAX_MESSAGE));
+    /// The content is not what this processor reads: the object goes to `failed/`. Say what is wrong with it, and
+    /// where; [`with_violation`](Self::with_violation) says the same to programs.
+    pub fn refuse(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Refused, message)
+    }
+
+    /// Something that the content needs is not so, such as a reference to data that is not there, and time alone will
+    /// not change it: the object goes to `failed/`.
+    pub fn failed_precondition(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::FailedPrecondition, message)
+    }
+
+    /// The processor failed on this object: it goes to `failed/`.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Internal, message)
+    }
+
+    /// Something is away for now: the object stays, and is tried again after `delay` at the earliest. Tries are
+    /// counted; too many of them and the object goes to `failed/`.
+    pub fn retry_after(delay: Duration, message: impl Into<String>) -> Self {
+        Self {
+            retry_after: Some(delay),
+            ..Self::new(ErrorKind::Unavailable, message)
+        }
+    }
+
+    /// The object was replaced or deleted while it was processed: what is there now is processed in its turn.
+    pub fn superseded(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Superseded, message)
+    }
+
+    /// A setting or a role of this worker has to be mended first; no object moves until then. Name the setting and
+    /// the mend.
+    pub fn misconfigured(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Misconfigured, message)
+    }
+
+    pub(crate) fn busy(message: impl Into<String>) -> Self {
+        Self {
+            retry_after: Some(A_MOMENT),
+            ..Self::new(ErrorKind::Busy, message)
+        }
+    }
+
+    pub(crate) fn deadline(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::DeadlineExceeded, message)
+    }
+
+    pub(crate) fn malformed(violations: Vec<Violation>) -> Self {
+        let all: Vec<String> = violations
+            .iter()
+            .map(|violation| format!("{} {}", violation.field, violation.description))
+            .collect();
+        Self {
+            violations,
+            ..Self::new(ErrorKind::Malformed, all.join("; "))
+        }
+    }
+
+    fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
-            message,
-            retry_after,
+            message: message.into(),
+            retry_after: None,
+            violations: Vec::new(),
+            source: None,
         }
     }
 
-    /// The object is not what it should be: it goes to the failed location. Say where and what: the file's line, its
-    /// column, the value.
-    pub fn refuse(message: impl Into<String>) -> Self {
-        Self::new(Meaning::Refused, message, None)
+    /// Adds one part of the input that is wrong; it travels as a `google.rpc.BadRequest` detail.
+    #[must_use]
+    pub fn with_violation(
+        mut self,
+        field: impl Into<String>,
+        description: impl Into<String>,
+    ) -> Self {
+        self.violations.push(Violation {
+            field: field.into(),
+            description: description.into(),
+        });
+        self
     }
 
-    /// The processor broke on this object: it goes to the failed location.
-    pub fn internal(message: impl Into<String>) -> Self {
-        Self::new(Meaning::Internal, message, None)
+    /// Keeps what caused it, for this worker's log. It is not sent.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
     }
 
-    /// Something else is needed first: the object stays, and is tried again after this time or later.
-    pub fn retry_after(delay: Duration, message: impl Into<String>) -> Self {
-        Self::new(Meaning::Later, message, Some(delay))
+    /// Which kind it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
     }
 
-    /// As many objects as can be are being processed: it stays, and is tried again.
-    pub(crate) fn busy() -> Self {
-        Self::new(
-            Meaning::Busy,
-            "this worker is processing as many objects as it may",
-            Some(Duration::from_secs(1)),
-        )
+    /// What happened, for people.
+    pub fn message(&self) -> &str {
+        &self.message
     }
 
-    /// The object was replaced or removed meanwhile: what is there now comes in its turn.
-    pub(crate) fn superseded(message: impl Into<String>) -> Self {
-        Self::new(Meaning::Superseded, message, None)
+    /// When to try again.
+    pub fn delay(&self) -> Option<Duration> {
+        self.retry_after
     }
 
-    /// The deadline passed.
-    pub(crate) fn timed_out() -> Self {
-        Self::new(
-            Meaning::TimedOut,
-            "the deadline passed before the work was done",
-            None,
-        )
+    /// The parts of the input that are wrong.
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
     }
 }
 
-/// A storage call of the worker that failed. Only the object itself can be blamed for what only it can cause.
-impl From<StorageError> for ProcessError {
-    fn from(error: StorageError) -> Self {
-        let message = format!("the worker {error}");
-        match error.kind() {
+/// What a storage call of a processor means for the object.
+///
+/// A missing role or bucket never blames the object: a worker without its permission would send a whole inbox to
+/// `failed/`.
+impl From<brigade_storage::Error> for ProcessError {
+    fn from(error: brigade_storage::Error) -> Self {
+        let message = error.to_string();
+        let new = match error.kind() {
             Kind::NotFound | Kind::Precondition => Self::superseded(message),
-            // A worker without a role would refuse every object: this ends the poll, and nothing moves.
-            Kind::PermissionDenied | Kind::Unauthenticated | Kind::NoBucket => {
-                Self::new(Meaning::Forbidden, message, None)
+            Kind::NoBucket | Kind::PermissionDenied | Kind::Unauthenticated => {
+                Self::misconfigured(message)
             }
-            Kind::Busy { retry_after } => Self::retry_after(retry_after.unwrap_or(SOON), message),
-            Kind::Unknown => Self::retry_after(SOON, message),
-            Kind::Held | Kind::Invalid => Self::internal(message),
-        }
+            Kind::Held => Self::failed_precondition(message),
+            Kind::Invalid => Self::internal(message),
+            Kind::Busy { retry_after } => {
+                Self::retry_after(retry_after.unwrap_or(A_MOMENT), message)
+            }
+            Kind::Unknown => Self::retry_after(A_MOMENT, message),
+        };
+        new.with_source(error)
     }
 }
 
-impl From<ProcessError> for Status {
-    fn from(error: ProcessError) -> Self {
-        let code = match error.kind {
-            Meaning::Refused => Code::InvalidArgument,
-            Meaning::Internal => Code::Internal,
-            Meaning::Later => Code::Unavailable,
-            Meaning::Busy => Code::ResourceExhausted,
-            Meaning::Superseded => Code::Aborted,
-            Meaning::TimedOut => Code::DeadlineExceeded,
-            Meaning::Forbidden => Code::PermissionDenied,
+/// An error of this machine's files: a full disk heals, anything else is the processor's own failure.
+impl From<io::Error> for ProcessError {
+    fn from(error: io::Error) -> Self {
+        let message = error.to_string();
+        let new = if is_exhausted(&error) {
+            Self::retry_after(A_MOMENT, message)
+        } else {
+            Self::internal(message)
         };
-        match error.retry_after {
-            Some(delay) => {
-                let details = ErrorDetails::with_retry_info(Some(delay));
-                Self::with_error_details(code, error.message, details)
-            }
-            None => Self::new(code, error.message),
-        }
+        new.with_source(error)
     }
 }
 
-impl ProcessError {
-    /// The HTTP status and the seconds of `Retry-After` that say the same (200 and 500 are the plain HTTP worker's).
-    pub(crate) fn http(&self) -> (u16, Option<u64>) {
-        let seconds = |delay: Duration| delay.as_secs_f64().ceil().max(1.0);
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "it saturates, and is at least 1"
-        )]
-        let retry_after = self.retry_after.map(|delay| seconds(delay) as u64);
-        let status = match self.kind {
-            Meaning::Refused | Meaning::Internal => 500,
-            Meaning::Later | Meaning::Superseded => 503,
-            Meaning::Busy => 429,
-            Meaning::TimedOut => 408,
-            Meaning::Forbidden => 403,
-        };
-        (status, retry_after)
-    }
+/// Whether this machine has run out of something that others will give back: room, memory, processes, open files.
+pub(crate) fn is_exhausted(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let exhausted = [
+        Errno::AGAIN,
+        Errno::NOMEM,
+        Errno::NFILE,
+        Errno::MFILE,
+        Errno::NOSPC,
+        Errno::DQUOT,
+        Errno::TXTBSY,
+    ];
+    Errno::from_io_error(error).is_some_and(|errno| exhausted.contains(&errno))
+        || matches!(
+            error.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::OutOfMemory
+        )
 }
 
 #[cfg(test)]
@@ -148,40 +233,50 @@ mod tests {
 
     use super::*;
 
-    fn status(kind: Kind) -> Code {
-        let error = StorageError::new(kind, Operation::Read, "b", "n", "");
-        Status::from(ProcessError::from(error)).code()
+    fn storage(kind: Kind) -> ErrorKind {
+        ProcessError::from(brigade_storage::Error::new(
+            kind,
+            Operation::Read,
+            "data",
+            "in/a",
+            "",
+        ))
+        .kind()
     }
 
     #[test]
-    fn a_replaced_object_is_not_a_failed_one() {
-        assert_eq!(status(Kind::NotFound), Code::Aborted);
-        assert_eq!(status(Kind::Precondition), Code::Aborted);
+    fn a_worker_without_its_role_blames_no_object() {
+        for kind in [
+            Kind::PermissionDenied,
+            Kind::Unauthenticated,
+            Kind::NoBucket,
+        ] {
+            assert_eq!(storage(kind), ErrorKind::Misconfigured);
+        }
     }
 
     #[test]
-    fn a_worker_without_permission_stops_the_poll_instead_of_failing_every_object() {
-        assert_eq!(status(Kind::PermissionDenied), Code::PermissionDenied);
-        assert_eq!(status(Kind::NoBucket), Code::PermissionDenied);
+    fn a_store_that_is_away_means_try_again() {
+        let wish = Duration::from_secs(7);
+        let error = brigade_storage::Error::new(
+            Kind::Busy {
+                retry_after: Some(wish),
+            },
+            Operation::Read,
+            "data",
+            "in/a",
+            "",
+        );
+        assert_eq!(ProcessError::from(error).delay(), Some(wish));
+        assert_eq!(storage(Kind::Unknown), ErrorKind::Unavailable);
+        assert_eq!(storage(Kind::NotFound), ErrorKind::Superseded);
     }
 
     #[test]
-    fn storage_that_is_away_is_no_fault_of_the_object() {
-        assert_eq!(status(Kind::Unknown), Code::Unavailable);
-        assert_eq!(status(Kind::Busy { retry_after: None }), Code::Unavailable);
-    }
-
-    #[test]
-    fn a_delay_travels_as_retry_info() {
-        let delay = Duration::from_secs(7);
-        let status = Status::from(ProcessError::retry_after(delay, "later"));
-        let info = status.get_error_details().retry_info().cloned();
-        assert_eq!(info.and_then(|info| info.retry_delay), Some(delay));
-    }
-
-    #[test]
-    fn an_overlong_message_is_cut_at_a_character() {
-        let message = ProcessError::refuse("é".repeat(4000)).to_string();
-        assert_eq!(message.len(), MAX_MESSAGE);
+    fn a_full_disk_means_try_again_and_a_missing_file_does_not() {
+        let full = io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error());
+        assert_eq!(ProcessError::from(full).kind(), ErrorKind::Unavailable);
+        let missing = io::Error::from(io::ErrorKind::NotFound);
+        assert_eq!(ProcessError::from(missing).kind(), ErrorKind::Internal);
     }
 }

@@ -1,4 +1,4 @@
-//! `POST /process`: the same service for callers that speak no gRPC.
+//! `POST /process`, for callers that speak no gRPC: the same request and the same answers, in proto3 JSON.
 
 use std::sync::Arc;
 
@@ -6,43 +6,62 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, State},
-    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
+    http::{HeaderValue, header::RETRY_AFTER},
     response::{IntoResponse, Response},
     routing::post,
 };
 use brigade_proto::v1::ProcessRequest;
 use serde_json::json;
 
-use crate::{error::ProcessError, processor::Processor, routes::MAX_MESSAGE, service::Service};
+use crate::{
+    error::{A_MOMENT, ErrorKind, ProcessError, Violation},
+    processor::Processor,
+    routes::MAX_MESSAGE,
+    runner::Runner,
+};
 
-/// The HTTP route.
-pub(crate) fn routes<P: Processor>(service: Arc<Service<P>>) -> Router {
+pub(crate) fn routes<P: Processor>(runner: Arc<Runner<P>>) -> Router {
     Router::new()
         .route("/process", post(process::<P>))
         .layer(DefaultBodyLimit::max(MAX_MESSAGE))
-        .with_state(service)
+        .with_state(runner)
 }
 
-/// 200 with a `ProcessResponse`: processed. 500: this object cannot be. 503, 429, 408: try again. 400: no request.
-async fn process<P: Processor>(State(service): State<Arc<Service<P>>>, body: Bytes) -> Response {
-    let request: ProcessRequest = match serde_json::from_slice(&body) {
-        Ok(request) => request,
-        Err(error) => {
-            let why = format!("the body is not a ProcessRequest in proto3 JSON: {error}");
-            return (StatusCode::BAD_REQUEST, Json(json!({ "error": why }))).into_response();
-        }
+/// 200: `ProcessResponse` as proto3 JSON. Else [`ErrorKind::http_status`], with `Retry-After` for an object that is to
+/// be tried again.
+async fn process<P: Processor>(State(runner): State<Arc<Runner<P>>>, body: Bytes) -> Response {
+    let answer = match parse(&body) {
+        Ok(request) => runner.run(request, None).await,
+        Err(error) => Err(error),
     };
-    match service.process(request, None).await {
-        Ok(done) => Json(done).into_response(),
+    match answer {
+        Ok(response) => Json(response).into_response(),
         Err(error) => refuse(&error),
     }
 }
 
+fn parse(body: &[u8]) -> Result<ProcessRequest, ProcessError> {
+    serde_json::from_slice(body).map_err(|error| {
+        ProcessError::malformed(vec![Violation {
+            field: "the body".to_owned(),
+            description: format!("is not a ProcessRequest in proto3 JSON: {error}"),
+        }])
+    })
+}
+
 fn refuse(error: &ProcessError) -> Response {
-    let (status, retry_after) = error.http();
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = (status, Json(json!({ "error": error.to_string() }))).into_response();
-    if let Some(seconds) = retry_after {
+    let body = Json(json!({
+        "error": error.message(),
+        "reason": error.kind().reason(),
+    }));
+    let mut response = (error.kind().http_status(), body).into_response();
+    let waits = matches!(
+        error.kind(),
+        ErrorKind::Unavailable | ErrorKind::Busy | ErrorKind::Superseded
+    );
+    if waits {
+        let delay = error.delay().unwrap_or(A_MOMENT);
+        let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
         response
             .headers_mut()
             .insert(RETRY_AFTER, HeaderValue::from(seconds));

@@ -1,42 +1,26 @@
-//! The worker side: the [`Processor`] trait that your code implements, the service around it, the exec worker that runs
-//! any program, and the sample.
+//! The worker side of Bucket Brigade: what looks at one object and says what became of it.
 //!
-//! ```
-//! use brigade_worker::{Job, Outcome, ProcessError, Processor};
-//!
-//! /// Counts the lines of each file.
-//! struct Lines;
-//!
-//! impl Processor for Lines {
-//!     type Error = ProcessError;
-//!
-//!     async fn process(&self, job: &Job) -> Result<Outcome, ProcessError> {
-//!         let content = job.bytes(1 << 20).await?;
-//!         if content.is_empty() {
-//!             return Err(ProcessError::refuse("the file is empty"));
-//!         }
-//!         let lines = content.split(|byte| *byte == b'\n').count();
-//!         Ok(Outcome::summary(format!("{lines} lines")))
-//!     }
-//! }
-//! ```
+//! Write a [`Processor`], and serve its [`routes`]; or let [`exec::ExecProcessor`] run any program. [`sample`] is a
+//! whole processor to read.
 
-mod content;
-mod error;
+pub mod error;
 pub mod exec;
 mod http;
-mod job;
-mod output;
-mod processor;
+pub mod job;
+pub mod processor;
+mod request;
 mod routes;
+mod runner;
 pub mod sample;
 mod service;
 pub mod settings;
+pub mod status;
 #[cfg(test)]
 mod testing;
+mod text;
 
-pub use error::ProcessError;
+pub use error::{ErrorKind, ProcessError};
 pub use job::Job;
-pub use output::Output;
 pub use processor::{Outcome, Processor};
 pub use routes::routes;
+pub use settings::{WorkerArgs, WorkerSettings};

@@ -1,39 +1,87 @@
-//! What your code implements.
+//! The trait that a worker implements, and what it returns.
 
-use std::{collections::BTreeMap, future::Future};
+use std::{collections::BTreeMap, future::Future, sync::Arc};
 
 use brigade_proto::v1::ProcessResponse;
 
-use crate::{error::ProcessError, job::Job};
+use crate::{error::ProcessError, job::Job, text};
 
-/// Processes objects, one at a time and several at once.
+/// Looks at one object, does its work, and says what became of it.
 ///
-/// An object may come again: after a crash, a lost answer, or a duplicate trigger. The same [`Job::key`] means the same
-/// bytes, and the work must have one effect; [`Job::write`] takes care of that for outputs.
+/// A call may be repeated for the same generation of an object, and two may run at once: [`Job::key`] is the same for
+/// them, and their effect must be that of one. [`Job::write`] holds to that by itself.
+///
+/// A processor that panics answers as if it had returned [`ProcessError::internal`] with the panic's message. When the
+/// time for the object runs out, or the caller goes away, the future is dropped at its next await;
+/// [`Job::cancelled`] is for work that goes on elsewhere.
+///
+/// ```
+/// use brigade_worker::{Job, Outcome, ProcessError, Processor};
+///
+/// /// Counts the lines of a text.
+/// struct Lines;
+///
+/// impl Processor for Lines {
+///     type Error = ProcessError;
+///
+///     async fn process(&self, job: &Job) -> Result<Outcome, ProcessError> {
+///         let content = job.bytes(1024 * 1024).await?;
+///         let text = std::str::from_utf8(&content)
+///             .map_err(|error| ProcessError::refuse(format!("it is not UTF-8: {error}")))?;
+///         let count = text.lines().count().to_string();
+///         let uri = job.write("lines.txt", count.clone(), "text/plain").await?;
+///         Ok(Outcome::summary(format!("{count} lines")).output(uri).label("lines", count))
+///     }
+/// }
+///
+/// # use std::sync::Arc;
+/// # use brigade_storage::sim::Sim;
+/// # use brigade_worker::{WorkerSettings, routes};
+/// let router = routes(Lines, Arc::new(Sim::new()), &WorkerSettings::default());
+/// # let _: axum::Router = router;
+/// ```
 pub trait Processor: Send + Sync + 'static {
-    /// What goes wrong. It says what becomes of the object.
-    type Error: Into<ProcessError>;
+    /// What it fails with; [`ProcessError`] itself, or an error that knows its own meaning.
+    type Error: Into<ProcessError> + Send;
 
-    /// Processes one object. The future is dropped when the caller gives up or the deadline passes.
+    /// Processes one object generation.
     fn process(&self, job: &Job) -> impl Future<Output = Result<Outcome, Self::Error>> + Send;
 }
 
-/// What was done.
+impl<P: Processor> Processor for Arc<P> {
+    type Error = P::Error;
+
+    fn process(&self, job: &Job) -> impl Future<Output = Result<Outcome, Self::Error>> + Send {
+        P::process(self, job)
+    }
+}
+
+/// What was done with an object that was accepted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// One line for people.
     pub summary: String,
     /// `gs://` URIs of what was written.
     pub outputs: Vec<String>,
-    /// Figures and tags of your own choice.
+    /// Figures and tags; they appear in the poller's log line.
     pub labels: BTreeMap<String, String>,
 }
 
+/// A response has 64 KiB at most. What exceeds these is left out, so that an object that was processed is never taken
+/// for one that was not.
+const MAX_SUMMARY: usize = 1_024;
+const MAX_OUTPUTS: usize = 32 * 1_024;
+const MAX_LABELS: usize = 16 * 1_024;
+/// How many outputs or labels a response does not name.
+const OMITTED: &str = "omitted";
+
+// === impl Outcome ===
+
 impl Outcome {
-    /// An outcome with this line for people.
-    pub fn summary(line: impl Into<String>) -> Self {
+    /// An outcome with this summary.
+    pub fn summary(summary: impl Into<String>) -> Self {
         Self {
-            summary: line.into(),
+            summary: summary.into(),
             ..Self::default()
         }
     }
@@ -44,14 +92,71 @@ impl Outcome {
         self.outputs.push(uri.into());
         self
     }
+
+    /// Adds a figure or a tag.
+    #[must_use]
+    pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.insert(key.into(), value.into());
+        self
+    }
+
+    /// The response, within a message's limit: the summary's first line, and as many outputs and labels as there is
+    /// room for. The label `omitted` counts the others.
+    pub(crate) fn into_response(self) -> ProcessResponse {
+        let mut room = MAX_OUTPUTS;
+        let (outputs, more): (Vec<_>, Vec<_>) = self
+            .outputs
+            .into_iter()
+            .partition(|uri| take(&mut room, uri.len()));
+        let mut room = MAX_LABELS;
+        let (mut labels, others): (BTreeMap<_, _>, BTreeMap<_, _>) = self
+            .labels
+            .into_iter()
+            .partition(|(key, value)| take(&mut room, key.len() + value.len()));
+        let omitted = more.len() + others.len();
+        if omitted > 0 {
+            labels.insert(OMITTED.to_owned(), omitted.to_string());
+        }
+        let line = text::lines(self.summary.as_bytes()).into_iter().next();
+        ProcessResponse {
+            summary: text::cut(&line.unwrap_or_default(), MAX_SUMMARY).to_owned(),
+            outputs,
+            labels: labels.into_iter().collect(),
+        }
+    }
 }
 
-impl From<Outcome> for ProcessResponse {
-    fn from(outcome: Outcome) -> Self {
-        Self {
-            summary: outcome.summary,
-            outputs: outcome.outputs,
-            labels: outcome.labels.into_iter().collect(),
+/// Takes `size` and what protobuf adds to it out of `room`, if it is there.
+fn take(room: &mut usize, size: usize) -> bool {
+    match room.checked_sub(size + 16) {
+        Some(rest) => {
+            *room = rest;
+            true
         }
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_is_one_line() {
+        let response = Outcome::summary("\n\u{1b}[32mdone\u{1b}[0m\nand more\n").into_response();
+        assert_eq!(response.summary, "done");
+    }
+
+    #[test]
+    fn ten_thousand_outputs_still_fit_into_a_message() {
+        let mut outcome = Outcome::summary("é".repeat(100_000)).label("big", "x".repeat(100_000));
+        for i in 0..10_000 {
+            outcome = outcome.output(format!("gs://data/features/{i}.json"));
+        }
+        let response = outcome.into_response();
+        let encoded = serde_json::to_vec(&response).unwrap();
+        assert!(encoded.len() < 64 * 1024, "{}", encoded.len());
+        let omitted = response.labels["omitted"].parse::<usize>().unwrap();
+        assert_eq!(response.outputs.len() + omitted, 10_001);
     }
 }

@@ -1,34 +1,27 @@
-//! Everything a worker serves.
+//! Everything that a worker serves.
 
 use std::sync::Arc;
 
 use axum::Router;
-use brigade_proto::v1::worker_service_server::WorkerServiceServer;
 use brigade_storage::Store;
 
-use crate::{
-    http,
-    processor::Processor,
-    service::{Grpc, Service},
-    settings::WorkerSettings,
-};
+use crate::{http, processor::Processor, runner::Runner, service, settings::WorkerSettings};
 
-/// Messages carry names, not data.
+/// The longest message, in bytes. Messages carry names, not data.
 pub(crate) const MAX_MESSAGE: usize = 64 * 1024;
 
-/// The routes of a worker that runs `processor`: the gRPC service and `POST /process`. Who may call them is the
-/// guard's affair (`brigade_runtime::guard`).
+/// The routes of a worker: `brigade.v1.WorkerService` over gRPC, and `POST /process` with the same messages in JSON.
+///
+/// Both share one limit on the objects at work. They are neither guarded nor served here: that is
+/// [`brigade_runtime::app::assemble`] and [`brigade_runtime::serve::serve`].
 pub fn routes<P: Processor>(
     processor: P,
     store: Arc<dyn Store>,
     settings: &WorkerSettings,
 ) -> Router {
-    let service = Arc::new(Service::new(processor, store, settings));
-    let grpc = WorkerServiceServer::new(Grpc(service.clone()))
-        .max_decoding_message_size(MAX_MESSAGE)
-        .max_encoding_message_size(MAX_MESSAGE);
-    tonic::service::Routes::new(grpc)
-        .into_axum_router()
-        .reset_fallback()
-        .merge(http::routes(service))
+    let runner = Arc::new(Runner::new(processor, store, settings));
+    service::routes(Arc::clone(&runner)).merge(http::routes(runner))
 }
+
+#[cfg(test)]
+mod tests;

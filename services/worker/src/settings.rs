@@ -1,50 +1,52 @@
-//! The worker's settings: as given, and as resolved.
+//! The worker's settings: as given on the command line or in the environment, and as resolved.
 
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, time::Duration};
 
 use brigade_runtime::settings::{Problems, names};
+use brigade_storage::Location;
 
-use crate::{exec::Program, output::Output};
+use crate::exec::Program;
+
+/// As many as a poller has on their way at once, so that one poller never meets a busy worker.
+const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(32).expect("32 is not zero");
+
+/// The longest that Cloud Run lets a request last.
+const TIMEOUT: Duration = Duration::from_hours(1);
 
 /// The settings as given.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct WorkerArgs {
-    /// The program to run for each object; {} is its file's path [default: the sleep-study sample]
+    /// A program to run once per object; {} is the path of the object's copy [default: the sample processor]
     #[arg(long, env = names::EXEC, value_name = "CMD")]
     pub exec: Option<String>,
-    /// Where outputs go
-    #[arg(long, env = names::OUTPUT, value_name = "gs://BUCKET/PREFIX/")]
+    /// Where outputs go: the gs:// URI of a prefix
+    #[arg(long, env = names::OUTPUT, value_name = "URI")]
     pub output: Option<String>,
-    /// Objects processed at once; more are asked to come again [default: 32]
+    /// Objects at work at once; more are asked to come again [default: 32]
     #[arg(long, env = names::CONCURRENCY, value_name = "N")]
     pub concurrency: Option<String>,
+    /// How long one object may take, unless its caller waits for less [default: 1h]
+    #[arg(long, env = names::PROCESS_TIMEOUT, value_name = "TIME")]
+    pub process_timeout: Option<String>,
 }
 
 /// The settings as resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkerSettings {
-    /// The exec worker's program; the sample processor without one.
+    /// The program of the exec worker, which exists and can be run.
     pub exec: Option<Program>,
     /// Where outputs go.
-    pub output: Option<Output>,
-    /// Objects processed at once.
+    pub output: Option<Location>,
+    /// Objects at work at once.
     pub concurrency: usize,
+    /// How long one object may take.
+    pub timeout: Duration,
 }
 
-const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(32).expect("32 is not zero");
-
-impl Default for WorkerSettings {
-    fn default() -> Self {
-        Self {
-            exec: None,
-            output: None,
-            concurrency: CONCURRENCY.get(),
-        }
-    }
-}
+// === impl WorkerArgs ===
 
 impl WorkerArgs {
-    /// Resolves every setting, and notes every problem. A program that is not there is one.
+    /// Resolves every setting, and notes every problem; nothing when there was one.
     pub fn resolve(&self, problems: &mut Problems) -> Option<WorkerSettings> {
         let exec = problems.optional(
             names::EXEC,
@@ -60,10 +62,68 @@ impl WorkerArgs {
         );
         let concurrency =
             problems.count(names::CONCURRENCY, self.concurrency.as_deref(), CONCURRENCY);
+        let timeout = problems.duration(
+            names::PROCESS_TIMEOUT,
+            self.process_timeout.as_deref(),
+            TIMEOUT,
+        );
         Some(WorkerSettings {
             exec: exec?,
             output: output?,
             concurrency: concurrency?,
+            timeout: timeout?,
         })
+    }
+}
+
+// === impl WorkerSettings ===
+
+impl Default for WorkerSettings {
+    /// No program, no output location, 32 objects at once, an hour each.
+    fn default() -> Self {
+        Self {
+            exec: None,
+            output: None,
+            concurrency: CONCURRENCY.get(),
+            timeout: TIMEOUT,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(args: &WorkerArgs) -> Result<WorkerSettings, String> {
+        let mut problems = Problems::default();
+        let settings = args.resolve(&mut problems);
+        problems.into_result().map_err(|error| error.to_string())?;
+        Ok(settings.expect("no problem means settings"))
+    }
+
+    #[test]
+    fn nothing_given_means_the_defaults() {
+        let settings = resolve(&WorkerArgs::default()).unwrap();
+        assert_eq!(settings, WorkerSettings::default());
+    }
+
+    #[test]
+    fn every_wrong_setting_is_named_at_once() {
+        let wrong = WorkerArgs {
+            exec: Some("no-such-program-anywhere {}".into()),
+            output: Some("features/".into()),
+            concurrency: Some("0".into()),
+            process_timeout: Some("10".into()),
+        };
+        let text = resolve(&wrong).unwrap_err();
+        for part in [
+            "BRIGADE_EXEC (--exec)",
+            "no-such-program-anywhere",
+            "BRIGADE_OUTPUT",
+            "BRIGADE_CONCURRENCY",
+            "BRIGADE_PROCESS_TIMEOUT",
+        ] {
+            assert!(text.contains(part), "{part} is missing in: {text}");
+        }
     }
 }

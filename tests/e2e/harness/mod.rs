@@ -11,11 +11,12 @@ use brigade_client::{
     identity::{Cached, MetadataServer, TokenSource, origin},
 };
 use brigade_emulator::{Emulator, identity::ISSUER};
-use brigade_poller::{location::Location, poll::Budgets, settings::PollerSettings};
+use brigade_poller::{poll::Budgets, settings::PollerSettings};
 use brigade_proto::v1::{
     ObjectSettled, PollFinished, PollRequest, Settlement, poll_response::Event,
 };
 use brigade_runtime::guard::{GuardSettings, Mode};
+use brigade_storage::Location;
 use brigade_storage::gcs::{GcsSettings, GcsStore};
 use brigade_worker::{Processor, settings::WorkerSettings};
 use tokio::{net::TcpListener, task::JoinSet};
@@ -24,7 +25,7 @@ use tonic::Status;
 use url::Url;
 
 pub(crate) use page::{cut_short, front_end};
-pub(crate) use processor::scripted;
+pub(crate) use processor::{accepting, scripted};
 
 pub(crate) const BUCKET: &str = "data";
 pub(crate) const POLLER: &str = "poller@test.iam.gserviceaccount.com";
@@ -107,8 +108,7 @@ impl System {
     pub(crate) async fn with_identity(
         identity: impl FnOnce(&Emulator) -> Arc<dyn TokenSource>,
     ) -> Self {
-        let mut system =
-            Self::with_processor(scripted(async |_| Ok(brigade_worker::Outcome::default()))).await;
+        let mut system = Self::with_processor(accepting()).await;
         let identity = identity(&system.emulator);
         system.start_poller(identity).await;
         system

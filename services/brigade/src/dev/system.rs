@@ -7,7 +7,7 @@ use brigade_client::{
     identity::{Cached, MetadataServer},
 };
 use brigade_emulator::{Emulator, identity::ISSUER};
-use brigade_poller::{location::Location, poll::Budgets, settings::PollerSettings};
+use brigade_poller::{poll::Budgets, settings::PollerSettings};
 use brigade_proto::v1::PollResponse;
 use brigade_runtime::{
     exit::Failure,
@@ -15,8 +15,8 @@ use brigade_runtime::{
     serve,
     settings::names,
 };
-use brigade_storage::gcs::GcsSettings;
-use brigade_worker::{Output, exec::Program, settings::WorkerSettings};
+use brigade_storage::{Location, gcs::GcsSettings};
+use brigade_worker::{exec::Program, settings::WorkerSettings};
 use tokio::{net::TcpListener, sync::broadcast, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -68,7 +68,7 @@ impl System {
         services.spawn({
             let settings = WorkerSettings {
                 exec,
-                output: Some(Output::new(BUCKET, "features/")),
+                output: Some(Location::new(BUCKET, "features/")),
                 ..WorkerSettings::default()
             };
             let guard = guard(&emulator, &worker, &[POLLER, DEVELOPER])?;

@@ -1,7 +1,7 @@
 //! Cloud Storage: one core with the semantics, over two media, behind two wires.
 //!
-//! [`core`] and the files beside it know buckets, objects, conditions and holds, and no wire. [`memory`] and
-//! [`directory`] are where objects lie. [`grpc`] and [`json`] say the same in Google's two APIs, and [`meddle`] stands
+//! `core` and the files beside it know buckets, objects, conditions and holds, and no wire. `memory` and
+//! `directory` are where objects lie. `grpc` and `json` say the same in Google's two APIs, and `meddle` stands
 //! before both: it counts calls and lets them meet faults.
 
 mod bucket;

@@ -7,9 +7,9 @@ mod rename;
 
 use std::sync::Arc;
 
-use brigade_storage::{Bucket, Error, Object};
+use brigade_storage::{Bucket, Error, Location, Object};
 
-use crate::{clock::Clock, destination::candidates, location::Location, mark};
+use crate::{clock::Clock, destination::candidates, mark};
 
 /// Settles objects of one inbox.
 #[derive(Clone, Debug)]

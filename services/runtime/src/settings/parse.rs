@@ -1,6 +1,6 @@
 //! Parsers of single values, for [`Problems`](super::Problems) and for whoever has a value of the same kind.
 
-use std::{fmt, num::NonZeroUsize, str::FromStr, time::Duration};
+use std::{num::NonZeroUsize, time::Duration};
 
 use url::{Host, Url};
 
@@ -44,54 +44,6 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// A bucket, and a prefix that is empty or ends with a slash.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GsUri {
-    /// The bucket's name.
-    pub bucket: String,
-    /// What names begin with.
-    pub prefix: String,
-}
-
-/// `gs://bucket/prefix/`, the last slash of which may be left out.
-pub fn gs_uri(given: &str) -> Result<GsUri, String> {
-    given.parse()
-}
-
-impl FromStr for GsUri {
-    type Err = String;
-
-    fn from_str(given: &str) -> Result<Self, Self::Err> {
-        let rest = given
-            .strip_prefix("gs://")
-            .ok_or("it does not begin with gs://")?;
-        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-        // https://cloud.google.com/storage/docs/buckets#naming
-        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
-        if !(3..=222).contains(&bucket.len()) || !bucket.bytes().all(allowed) {
-            return Err(format!("{bucket:?} is not a bucket's name"));
-        }
-        if prefix.contains(['\r', '\n']) {
-            return Err("no object's name has a line break".to_owned());
-        }
-        let slash = if prefix.is_empty() || prefix.ends_with('/') {
-            ""
-        } else {
-            "/"
-        };
-        Ok(Self {
-            bucket: bucket.to_owned(),
-            prefix: format!("{prefix}{slash}"),
-        })
-    }
-}
-
-impl fmt::Display for GsUri {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "gs://{}/{}", self.bucket, self.prefix)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,34 +52,6 @@ mod tests {
     fn a_list_forgives_blanks() {
         assert_eq!(list(" a@x , ,b@y,"), ["a@x", "b@y"]);
         assert!(list("").is_empty());
-    }
-
-    #[test]
-    fn a_gs_uri_ends_with_a_slash_given_or_not() {
-        for given in ["gs://data/in", "gs://data/in/"] {
-            assert_eq!(gs_uri(given).unwrap().to_string(), "gs://data/in/");
-        }
-        for given in ["gs://data", "gs://data/"] {
-            assert_eq!(
-                gs_uri(given).unwrap(),
-                GsUri {
-                    bucket: "data".into(),
-                    prefix: String::new()
-                }
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_no_gs_uri_is_refused_with_the_reason() {
-        assert!(gs_uri("s3://data/in/").unwrap_err().contains("gs://"));
-        assert!(gs_uri("gs:///in/").unwrap_err().contains("bucket"));
-        assert!(
-            gs_uri("gs://My Data/in/")
-                .unwrap_err()
-                .contains("\"My Data\"")
-        );
-        assert!(gs_uri("gs://data/a\nb").unwrap_err().contains("line break"));
     }
 
     #[test]

@@ -1,64 +1,152 @@
-//! A child and everything that it started: one process group, which ends as a whole.
+//! A program and everything that it starts: one process group, which ends as a whole.
 
-use std::{process::ExitStatus, time::Duration};
+use std::{io, process::Command, time::Duration};
 
-use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::{process::Child, time::timeout};
+use rustix::{
+    io::Errno,
+    process::{
+        Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, WaitOptions, kill_process_group, waitid,
+        waitpgid,
+    },
+};
+use tokio::{
+    net::unix::pipe,
+    signal::unix::{Signal as SignalStream, SignalKind, signal},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
 
-/// How long a program may take to end after SIGTERM.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long processes may take to go after SIGKILL. Nothing but the kernel can keep them.
+const GOING: Duration = Duration::from_secs(1);
 
-/// A running child, the leader of its own group. Dropping it ends the group.
-#[derive(Debug)]
-pub(super) struct Group {
-    child: Option<Child>,
-    id: Option<Pid>,
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// By itself, with this exit status.
+    Exited(i32),
+    /// By this signal.
+    Killed(i32),
 }
 
+/// What a program says, as it says it.
+#[derive(Debug)]
+pub(super) struct Pipes {
+    pub(super) stdout: pipe::Receiver,
+    pub(super) stderr: pipe::Receiver,
+}
+
+/// A running program, the leader of its own process group.
+///
+/// Whether the leader has ended is asked without reaping it. So the group's number stays taken, and a signal to it can
+/// reach nobody else, until [`end`](Self::end) reaps.
+#[derive(Debug)]
+pub(super) struct Group {
+    id: Pid,
+    children: SignalStream,
+    ended: bool,
+}
+
+// === impl Group ===
+
 impl Group {
-    pub(super) fn new(child: Child) -> Self {
-        let id = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        Self {
-            child: Some(child),
-            id,
+    /// Starts a command that is set up for its own group and for pipes.
+    pub(super) fn start(command: &mut Command) -> io::Result<(Self, Pipes)> {
+        // Before the start, so that no end is missed.
+        let children = signal(SignalKind::child())?;
+        let mut child = command.spawn()?;
+        let group = Self {
+            id: Pid::from_child(&child),
+            children,
+            ended: false,
+        };
+        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+            return Err(io::Error::other("the program has no pipes"));
+        };
+        let pipes = Pipes {
+            stdout: pipe::Receiver::from_owned_fd(stdout.into())?,
+            stderr: pipe::Receiver::from_owned_fd(stderr.into())?,
+        };
+        Ok((group, pipes))
+    }
+
+    /// Waits for the leader to end. Once `stop` is cancelled the group is asked to end, and is killed after `grace`.
+    pub(super) async fn wait(
+        &mut self,
+        stop: &CancellationToken,
+        grace: Duration,
+    ) -> io::Result<End> {
+        tokio::select! {
+            end = self.leader() => return end,
+            () = stop.cancelled() => {}
+        }
+        self.signal(Signal::TERM);
+        if let Ok(end) = timeout(grace, self.leader()).await {
+            return end;
+        }
+        self.signal(Signal::KILL);
+        self.leader().await
+    }
+
+    async fn leader(&mut self) -> io::Result<End> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        loop {
+            match waitid(WaitId::Pid(self.id), options) {
+                Ok(Some(status)) => return Ok(end_of(&status)),
+                Ok(None) => self.child_changed().await,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 
-    /// Waits for the child, then ends whatever it left behind in its group.
-    pub(super) async fn wait(&mut self) -> std::io::Result<ExitStatus> {
-        let Some(child) = &mut self.child else {
-            return Err(std::io::Error::other("the program was waited for before"));
-        };
-        let status = child.wait().await?;
-        self.child = None;
-        signal(self.id, Signal::KILL);
-        Ok(status)
+    async fn child_changed(&mut self) {
+        // Ends only with the runtime, which then polls nothing any more.
+        let _ = self.children.recv().await;
+    }
+
+    /// Kills what is left of the group, and reaps all of it that is ours: the leader always, and when this process is
+    /// the init of its container, every orphan of the group too.
+    pub(super) async fn end(mut self) {
+        self.signal(Signal::KILL);
+        let reaped = timeout(GOING, async {
+            while self.reap() {
+                self.child_changed().await;
+            }
+        });
+        // On a timeout the drop tries a last time.
+        self.ended = reaped.await.is_ok();
+    }
+
+    /// Reaps what has ended by now. Whether there is more to come.
+    fn reap(&self) -> bool {
+        loop {
+            match waitpgid(self.id, WaitOptions::NOHANG) {
+                Ok(Some(_)) | Err(Errno::INTR) => {}
+                Ok(None) => return true,
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// A group that is gone already is what was wanted.
+    fn signal(&self, signal: Signal) {
+        let _ = kill_process_group(self.id, signal);
     }
 }
 
 impl Drop for Group {
+    /// Only a runtime that goes down gets here before the end.
     fn drop(&mut self) {
-        if let Some(child) = self.child.take() {
-            let id = self.id;
-            tokio::spawn(end(child, id));
+        if !self.ended {
+            self.signal(Signal::KILL);
+            self.reap();
         }
     }
 }
 
-/// SIGTERM, a grace, SIGKILL; and the child is waited for, so that no zombie stays.
-async fn end(mut child: Child, id: Option<Pid>) {
-    signal(id, Signal::TERM);
-    if timeout(GRACE, child.wait()).await.is_err() {
-        signal(id, Signal::KILL);
-        // Nothing survives SIGKILL; what the wait could say is of no use any more.
-        let _ = child.wait().await;
-    }
-    signal(id, Signal::KILL);
-}
-
-/// A group that is gone already is what was wanted.
-fn signal(id: Option<Pid>, signal: Signal) {
-    if let Some(id) = id {
-        let _ = kill_process_group(id, signal);
+fn end_of(status: &WaitIdStatus) -> End {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => End::Exited(code),
+        (None, signal) => End::Killed(signal.unwrap_or_default()),
     }
 }

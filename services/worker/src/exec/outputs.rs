@@ -1,43 +1,99 @@
 //! Uploads what a program left in its output directory.
 
 use std::{
-    fs, io,
+    ffi::OsStr,
+    fs::{self, OpenOptions},
+    io::{self, Read as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
-use crate::{error::ProcessError, job::Job};
+use bytes::Bytes;
+use rustix::fs::OFlags;
+use tokio::task::spawn_blocking;
 
-/// Uploads every file under `directory` by its path below it, and answers the URIs in name order.
-pub(super) async fn upload(job: &Job, directory: &Path) -> Result<Vec<String>, ProcessError> {
-    let mut outputs = Vec::new();
-    for (name, path) in files(directory).map_err(|error| unreadable(&error))? {
-        let content = tokio::fs::read(&path)
-            .await
-            .map_err(|error| unreadable(&error))?;
-        outputs.push(
-            job.write(&name, content.into(), content_type(&name))
-                .await?,
-        );
-    }
-    Ok(outputs)
+use crate::{
+    error::{ProcessError, is_exhausted},
+    job::{Job, no_output},
+};
+
+/// The largest output, in bytes: one is held in memory while it is uploaded.
+pub(super) const MAX_OUTPUT: u64 = 256 * 1024 * 1024;
+
+/// A file below the output directory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Found {
+    name: String,
+    path: PathBuf,
 }
 
-/// The files below a directory. Links are not followed: they could lead anywhere.
-fn files(directory: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+/// Uploads every file under `directory` by its path below it, and returns the URIs in name order.
+///
+/// A worker without a place for outputs must not lose any: files are an error then, and name the setting.
+pub(super) async fn upload(job: &Job, directory: &Path) -> Result<Vec<String>, ProcessError> {
+    let directory = directory.to_owned();
+    let found = blocking(move || find(&directory)).await?;
+    if !found.is_empty() && job.output().is_none() {
+        return Err(no_output(&format!(
+            "the program left {} in OUTPUT_DIR",
+            files(found.len())
+        )));
+    }
+    let mut uris = Vec::with_capacity(found.len());
+    for found in found {
+        let (found, content) = blocking(move || {
+            let content = read(&found.name, &found.path)?;
+            Ok((found, content))
+        })
+        .await?;
+        let content_type = content_type(&found.name);
+        uris.push(job.write(&found.name, content, content_type).await?);
+    }
+    Ok(uris)
+}
+
+fn files(count: usize) -> String {
+    if count == 1 {
+        "a file".to_owned()
+    } else {
+        format!("{count} files")
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, ProcessError> {
+    let done = spawn_blocking(work).await.map_err(io::Error::other);
+    done.flatten().map_err(|error| unreadable(&error))
+}
+
+fn unreadable(error: &io::Error) -> ProcessError {
+    let message = format!("cannot read what the program left in OUTPUT_DIR: {error}");
+    if is_exhausted(error) {
+        ProcessError::retry_after(crate::error::A_MOMENT, message)
+    } else {
+        ProcessError::internal(message)
+    }
+}
+
+/// The files below a directory, in name order. Links are not followed, as they could lead anywhere; pipes, sockets and
+/// devices are no content.
+fn find(directory: &Path) -> io::Result<Vec<Found>> {
     let mut found = Vec::new();
     let mut open = vec![directory.to_owned()];
     while let Some(next) = open.pop() {
         for entry in fs::read_dir(&next)? {
-            let entry = entry?;
-            let kind = entry.file_type()?;
+            let path = entry?.path();
+            let kind = path.symlink_metadata()?.file_type();
             if kind.is_dir() {
-                open.push(entry.path());
+                open.push(path);
             } else if kind.is_file() {
-                let path = entry.path();
-                let below = path.strip_prefix(directory).ok().and_then(Path::to_str);
-                let name = below
-                    .ok_or_else(|| io::Error::other(format!("{} is not UTF-8", path.display())))?;
-                found.push((name.to_owned(), path));
+                found.push(Found {
+                    name: below(directory, &path)?,
+                    path,
+                });
+            } else {
+                tracing::warn!(path = ?path, "an output that is not a plain file is left out");
             }
         }
     }
@@ -45,18 +101,135 @@ fn files(directory: &Path) -> io::Result<Vec<(String, PathBuf)>> {
     Ok(found)
 }
 
-fn unreadable(error: &io::Error) -> ProcessError {
-    ProcessError::internal(format!("the program's outputs cannot be read: {error}"))
+/// The path below the directory; on Unix its separator is that of object names.
+fn below(directory: &Path, path: &Path) -> io::Result<String> {
+    let below = path.strip_prefix(directory).ok().and_then(Path::to_str);
+    let name = below
+        .ok_or_else(|| io::Error::other(format!("the name {} is not UTF-8", path.display())))?;
+    if name.contains(['\r', '\n']) {
+        return Err(io::Error::other(format!(
+            "the name {name:?} has a line break, and no object's may"
+        )));
+    }
+    Ok(name.to_owned())
+}
+
+/// What was a plain file may have become a link or a pipe: it is opened as what it was, or not at all.
+fn read(name: &str, path: &Path) -> io::Result<Bytes> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)?;
+    let status = file.metadata()?;
+    if !status.is_file() {
+        return Err(io::Error::other(format!(
+            "{name:?} is not a plain file any more"
+        )));
+    }
+    let too_large = || io::Error::other(format!("{name:?} has more than {MAX_OUTPUT} bytes"));
+    if status.len() > MAX_OUTPUT {
+        return Err(too_large());
+    }
+    let mut content = Vec::new();
+    file.take(MAX_OUTPUT + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > MAX_OUTPUT {
+        return Err(too_large());
+    }
+    Ok(content.into())
 }
 
 /// What the usual extensions mean; everything else is bytes.
 fn content_type(name: &str) -> &'static str {
-    match name.rsplit_once('.').map(|(_, extension)| extension) {
+    let extension = Path::new(name).extension().map(OsStr::to_ascii_lowercase);
+    match extension
+        .as_deref()
+        .and_then(|extension| extension.to_str())
+    {
         Some("json") => "application/json",
+        Some("jsonl" | "ndjson") => "application/x-ndjson",
         Some("csv") => "text/csv",
-        Some("txt") => "text/plain",
+        Some("tsv") => "text/tab-separated-values",
+        Some("txt" | "log") => "text/plain",
+        Some("md") => "text/markdown",
         Some("html") => "text/html",
+        Some("xml") => "application/xml",
+        Some("pdf") => "application/pdf",
         Some("png") => "image/png",
+        Some("jpg" | "jpeg") => "image/jpeg",
+        Some("svg") => "image/svg+xml",
+        Some("gz") => "application/gzip",
+        Some("zip") => "application/zip",
+        Some("parquet") => "application/vnd.apache.parquet",
         _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn links_and_pipes_are_left_out_and_folders_are_kept() {
+        let room = tempfile::tempdir().unwrap();
+        let at = |name: &str| room.path().join(name);
+        fs::create_dir_all(at("b/c")).unwrap();
+        fs::create_dir(at("empty")).unwrap();
+        fs::write(at("b/c/x.json"), "{}").unwrap();
+        fs::write(at("a.txt"), "").unwrap();
+        symlink("/etc/passwd", at("link")).unwrap();
+        symlink("/etc", at("b/folder")).unwrap();
+        let pipe = at("pipe");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            0o600.into(),
+            0,
+        )
+        .unwrap();
+        let names: Vec<_> = find(room.path())
+            .unwrap()
+            .into_iter()
+            .map(|found| found.name)
+            .collect();
+        assert_eq!(names, ["a.txt", "b/c/x.json"]);
+        assert!(read("pipe", &pipe).is_err() && read("link", &at("link")).is_err());
+    }
+
+    #[test]
+    fn an_output_that_no_object_could_be_named_after_is_an_error() {
+        let room = tempfile::tempdir().unwrap();
+        fs::write(room.path().join("a\nb"), "").unwrap();
+        assert!(
+            find(room.path())
+                .unwrap_err()
+                .to_string()
+                .contains("line break")
+        );
+    }
+
+    #[test]
+    fn an_output_that_is_too_large_is_refused_before_it_is_read() {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("sparse");
+        fs::File::create(&path)
+            .unwrap()
+            .set_len(MAX_OUTPUT + 1)
+            .unwrap();
+        assert!(
+            read("sparse", &path)
+                .unwrap_err()
+                .to_string()
+                .contains("268435456 bytes")
+        );
+    }
+
+    #[test]
+    fn the_content_type_follows_the_extension() {
+        assert_eq!(content_type("a/b.JSON"), "application/json");
+        assert_eq!(content_type("json"), "application/octet-stream");
     }
 }

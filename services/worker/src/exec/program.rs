@@ -3,13 +3,15 @@
 use std::{
     env,
     ffi::{OsStr, OsString},
-    fs,
-    path::{Path, PathBuf},
-    process::Stdio,
+    os::unix::process::CommandExt as _,
+    path::{self, Path, PathBuf},
+    process::{Command, Stdio},
     str::FromStr,
 };
 
-use tokio::process::Command;
+use rustix::fs::{Access, access};
+
+use super::environment::Variable;
 
 /// Stands for the file's path in an argument.
 const PLACE: &str = "{}";
@@ -18,6 +20,8 @@ const PLACE: &str = "{}";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
     path: PathBuf,
+    /// As it was given: some programs look at the name they are called by.
+    name: String,
     arguments: Vec<String>,
 }
 
@@ -30,11 +34,17 @@ pub enum InvalidProgram {
     /// Nothing to run.
     #[error("it names no program")]
     Empty,
+    /// The object itself would be run.
+    #[error("{PLACE} is the object's file, and cannot be the program; name the program before it")]
+    Object,
     /// The program is not there.
-    #[error(
-        "the program {0:?} is not there, or cannot be executed; give its path, or a name that is in PATH"
-    )]
+    #[error("the program {0:?} is not there; give its path, or a name that is in PATH")]
     Missing(String),
+    /// The program is there, and cannot be run.
+    #[error(
+        "{0:?} is not an executable file; make it one with chmod +x, or name what runs it before it"
+    )]
+    NotExecutable(PathBuf),
 }
 
 impl FromStr for Program {
@@ -47,27 +57,35 @@ impl FromStr for Program {
             .next()
             .filter(|name| !name.is_empty())
             .ok_or(InvalidProgram::Empty)?;
-        let path = find(&name).ok_or(InvalidProgram::Missing(name))?;
+        if name.contains(PLACE) {
+            return Err(InvalidProgram::Object);
+        }
+        let path = find(&name, env::var_os("PATH").as_deref())?;
         Ok(Self {
             path,
+            name,
             arguments: words.collect(),
         })
     }
 }
 
 impl Program {
-    /// The command for one file: its path in place of each `{}`, or as the last argument.
-    pub(super) fn command(&self, file: &Path, environment: &[(&'static str, OsString)]) -> Command {
+    /// The command for one file: its path in place of each `{}`, or as the last argument. It runs where the worker
+    /// does, so that paths in it mean what they meant when they were given.
+    pub(super) fn command(&self, file: &Path, variables: &[Variable]) -> Command {
         let mut command = Command::new(&self.path);
         command
+            .arg0(&self.name)
             .args(self.arguments(file))
-            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
-        if let Some(room) = file.parent() {
-            command.env("TMPDIR", room);
+        for (name, value) in variables {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
         }
         command
     }
@@ -102,19 +120,31 @@ fn replace(argument: &str, path: &OsStr) -> OsString {
 }
 
 /// Found when the worker starts, so that a missing program is an error then, and not one for each object.
-fn find(name: &str) -> Option<PathBuf> {
-    if name.contains('/') {
-        let path = PathBuf::from(name);
-        return is_executable(&path).then(|| path.canonicalize().unwrap_or(path));
+fn find(name: &str, search: Option<&OsStr>) -> Result<PathBuf, InvalidProgram> {
+    let missing = || InvalidProgram::Missing(name.to_owned());
+    let path = if name.contains('/') {
+        PathBuf::from(name)
+    } else {
+        let candidates: Vec<PathBuf> = env::split_paths(search.ok_or_else(missing)?)
+            .filter(|directory| !directory.as_os_str().is_empty())
+            .map(|directory| directory.join(name))
+            .filter(|path| path.is_file())
+            .collect();
+        let runs = candidates.iter().find(|path| is_executable(path));
+        runs.or(candidates.first()).ok_or_else(missing)?.clone()
+    };
+    if !path.exists() {
+        return Err(missing());
     }
-    env::split_paths(&env::var_os("PATH")?)
-        .map(|directory| directory.join(name))
-        .find(|path| is_executable(path))
+    if !is_executable(&path) {
+        return Err(InvalidProgram::NotExecutable(path));
+    }
+    // Not `canonicalize`: a link to a program of many names says which one is meant.
+    Ok(path::absolute(&path).unwrap_or(path))
 }
 
 fn is_executable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+    path.is_file() && access(path, Access::EXEC_OK).is_ok()
 }
 
 /// A file name that says what kind of file it is and is harmless everywhere: only its letters, digits, dots, dashes
@@ -130,8 +160,6 @@ pub(super) fn file_name(name: &str) -> String {
     let kept = &cleaned[cleaned.len().saturating_sub(MAX)..];
     match kept.trim_start_matches(['.', '-']) {
         "" => "object".to_owned(),
-        // `output` is the directory beside it.
-        "output" => "output_".to_owned(),
         name => name.to_owned(),
     }
 }
@@ -167,16 +195,36 @@ mod tests {
     fn what_cannot_be_run_is_an_error_at_once() {
         assert_eq!("".parse::<Program>(), Err(InvalidProgram::Empty));
         assert_eq!("cat 'x".parse::<Program>(), Err(InvalidProgram::Quotes));
-        for missing in [
-            "no-such-program-here {}",
-            "./no-such-file",
-            concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
-        ] {
-            assert!(
-                matches!(missing.parse::<Program>(), Err(InvalidProgram::Missing(_))),
-                "{missing}"
-            );
+        assert_eq!("{} -v".parse::<Program>(), Err(InvalidProgram::Object));
+    }
+
+    #[test]
+    fn a_program_that_is_missing_is_an_error_that_says_what_to_do() {
+        for missing in ["no-such-program-here {}", "./no-such-file"] {
+            let error = missing.parse::<Program>().unwrap_err();
+            assert!(matches!(error, InvalidProgram::Missing(_)), "{missing}");
+            assert!(error.to_string().contains("in PATH"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_executed_is_an_error_that_says_what_to_do() {
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        for given in [manifest, env!("CARGO_MANIFEST_DIR")] {
+            let error = given.parse::<Program>().unwrap_err();
+            assert!(matches!(error, InvalidProgram::NotExecutable(_)), "{given}");
+            assert!(error.to_string().contains("chmod +x"), "{error}");
+        }
+    }
+
+    #[test]
+    fn of_two_files_in_path_the_one_that_can_be_run_is_taken() {
+        let room = tempfile::tempdir().unwrap();
+        std::fs::write(room.path().join("true"), "").unwrap();
+        let search =
+            env::join_paths([room.path(), Path::new("/bin"), Path::new("/usr/bin")]).unwrap();
+        let found = find("true", Some(&search)).unwrap();
+        assert!(!found.starts_with(room.path()), "{}", found.display());
     }
 
     #[test]
@@ -184,22 +232,40 @@ mod tests {
         assert_eq!(file_name("night 1.csv"), "night_1.csv");
         assert_eq!(file_name("-rf"), "rf");
         assert_eq!(file_name(".."), "object");
-        assert_eq!(file_name("output"), "output_");
         assert!(file_name(&"x".repeat(1000)).len() <= 100);
+    }
+
+    /// A command of any words, and how many they are: each quoted so that it stays one.
+    fn command() -> impl Strategy<Value = (String, Vec<String>)> {
+        proptest::collection::vec(
+            "\\PC{0,12}|[a-z]{0,3}(\\{\\})?[=;|&$` '\"]{0,3}(\\{\\})?",
+            0..6,
+        )
+        .prop_map(|words| {
+            let quoted: Vec<_> = words.iter().map(|word| shell_words::quote(word)).collect();
+            (format!("cat {}", quoted.join(" ")), words)
+        })
     }
 
     proptest! {
         #[test]
-        fn a_path_never_becomes_more_than_one_argument(name in "\\PC{1,40}") {
+        fn a_name_never_becomes_another_argument((given, words) in command(), name in "\\PC{1,40}") {
             let file = format!("/tmp/{name}");
-            prop_assert_eq!(arguments("cat -n", &file).len(), 2);
-            prop_assert_eq!(arguments("cat {} x{}y", &file).len(), 2);
+            let arguments = arguments(&given, &file);
+            let placed = words.iter().any(|word| word.contains(PLACE));
+            prop_assert_eq!(arguments.len(), words.len() + usize::from(!placed));
+            for (word, argument) in words.iter().zip(&arguments) {
+                prop_assert_eq!(&OsString::from(word.replace(PLACE, &file)), argument);
+            }
+            if !placed {
+                prop_assert_eq!(arguments.last(), Some(&OsString::from(&file)));
+            }
         }
 
         #[test]
         fn any_name_gives_a_plain_file_name(name in "\\PC{0,300}") {
             let file = file_name(&name);
-            prop_assert!(!file.is_empty() && file.len() <= 101 && !file.starts_with(['-', '.']));
+            prop_assert!(!file.is_empty() && file.len() <= 100 && !file.starts_with(['-', '.']));
             prop_assert!(file.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)));
         }
     }

@@ -1,86 +1,87 @@
-//! Runs a command to its end, and reads what it says.
+//! Runs a command to its end, and keeps what it says.
 
-use std::{os::unix::process::ExitStatusExt as _, process::ExitStatus, time::Duration};
+use std::{io, pin::pin, process::Command, time::Duration};
 
-use tokio::{process::Command, time::timeout};
+use futures::future::{FusedFuture as _, FutureExt as _, join};
+use rustix::io::Errno;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
-use super::{group::Group, tail};
-use crate::error::ProcessError;
+use super::{
+    group::{End, Group, Pipes},
+    tail::{Head, Tail},
+};
+use crate::error::{ProcessError, is_exhausted};
 
-/// `EX_TEMPFAIL` of sysexits.
-const TEMPFAIL: i32 = 75;
-/// When a program asks for another try, it cannot say when.
-const TRY_AGAIN: Duration = Duration::from_secs(10);
-/// What left the program's group may hold its pipes open; that is not waited for.
+/// What has left the program's group may hold its pipes open; that is not waited for any longer.
 const PIPES: Duration = Duration::from_secs(1);
 
-/// Runs it, and answers its first line on stdout. Dropping the future ends the whole process group.
-pub(super) async fn run(mut command: Command) -> Result<String, ProcessError> {
-    let mut child = command.spawn().map_err(|error| {
-        ProcessError::retry_after(
-            TRY_AGAIN,
-            format!("the worker cannot start the program: {error}"),
-        )
-    })?;
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let said = tokio::spawn(async {
-        match stdout {
-            Some(pipe) => tail::first_line(pipe).await,
-            None => Vec::new(),
-        }
-    });
-    let complained = tokio::spawn(async {
-        match stderr {
-            Some(pipe) => tail::last(pipe).await,
-            None => Vec::new(),
-        }
-    });
-    let status = Group::new(child).wait().await.map_err(|error| {
-        ProcessError::retry_after(TRY_AGAIN, format!("the worker lost the program: {error}"))
-    })?;
-    let said = timeout(PIPES, said)
-        .await
-        .ok()
-        .and_then(Result::ok)
-        .unwrap_or_default();
-    let complained = timeout(PIPES, complained)
-        .await
-        .ok()
-        .and_then(Result::ok)
-        .unwrap_or_default();
-    outcome(
-        status,
-        &tail::printable(&String::from_utf8_lossy(&said)),
-        &tail::reason(&complained),
-    )
+/// How long a program's group has between SIGTERM and SIGKILL.
+pub(super) const GRACE: Duration = Duration::from_secs(2);
+
+/// A run that is over.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) end: End,
+    /// The first line of stdout.
+    pub(super) said: String,
+    /// The last lines of stderr.
+    pub(super) complained: String,
 }
 
-fn outcome(status: ExitStatus, said: &str, reason: &str) -> Result<String, ProcessError> {
-    let because = |what: String| {
-        if reason.is_empty() {
-            what
-        } else {
-            format!("{what}: {reason}")
+/// Runs a command until it ends, or until `stop` is cancelled and its group is brought to its end. When this answers,
+/// nothing of the group runs any more.
+///
+/// `hold` is dropped then, and not before: the files that the program works on, for one.
+pub(super) fn start<H: Send + 'static>(
+    mut command: Command,
+    stop: CancellationToken,
+    hold: H,
+) -> Result<impl Future<Output = io::Result<(Run, H)>> + Send + 'static, ProcessError> {
+    let (group, pipes) =
+        Group::start(&mut command).map_err(|error| cannot_start(&command, error))?;
+    Ok(async move {
+        let run = watch(group, pipes, &stop).await?;
+        Ok((run, hold))
+    })
+}
+
+async fn watch(mut group: Group, pipes: Pipes, stop: &CancellationToken) -> io::Result<Run> {
+    let (mut head, mut tail) = (Head::default(), Tail::default());
+    let end = {
+        let mut reading = pin!(join(head.drain(pipes.stdout), tail.drain(pipes.stderr)).fuse());
+        let end = {
+            let mut end = pin!(group.wait(stop, GRACE));
+            tokio::select! {
+                end = &mut end => end,
+                _ = &mut reading => end.await,
+            }
+        };
+        group.end().await;
+        if !reading.is_terminated() {
+            // Whatever came until then is kept.
+            let _ = timeout(PIPES, reading).await;
         }
+        end?
     };
-    match (status.code(), status.signal()) {
-        (Some(0), _) => Ok(said.to_owned()),
-        (Some(TEMPFAIL), _) => Err(ProcessError::retry_after(
-            TRY_AGAIN,
-            because("the program asks for another try".into()),
-        )),
-        (Some(_), _) if !reason.is_empty() => Err(ProcessError::internal(reason)),
-        (Some(code), _) => Err(ProcessError::internal(format!(
-            "the program ended with exit code {code} and said nothing"
-        ))),
-        (None, signal) => {
-            let signal = signal.map_or_else(
-                || "an unknown signal".to_owned(),
-                |number| format!("signal {number}"),
-            );
-            Err(ProcessError::internal(because(format!(
-                "the program was ended by {signal}"
-            ))))
-        }
-    }
+    Ok(Run {
+        end,
+        said: head.line(),
+        complained: tail.lines(),
+    })
+}
+
+/// No object is to blame for a program that does not start, unless its own names are what is too long.
+fn cannot_start(command: &Command, error: io::Error) -> ProcessError {
+    let program = command.get_program().display();
+    let message = format!("cannot start {program}: {error}");
+    let new = if is_exhausted(&error) {
+        ProcessError::retry_after(Duration::from_secs(10), message)
+    } else if Errno::from_io_error(&error) == Some(Errno::TOOBIG) {
+        ProcessError::internal(message)
+    } else {
+        let mend = "put the program back, or, if it is a script, begin it with #! and what runs it";
+        ProcessError::misconfigured(format!("{message}; {mend}"))
+    };
+    new.with_source(error)
 }

@@ -1,69 +1,123 @@
-//! The end of what a program says, in bounded memory.
-
-use std::collections::VecDeque;
+//! What is kept of what a program writes: in bounded memory, however much it is.
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-/// What is kept of a stream.
-const KEPT: usize = 4096;
-/// What becomes a reason or a summary: it has to fit into an object's metadata.
-const SHOWN: usize = 1024;
+use crate::text;
 
-/// Reads a stream to its end, and keeps its last bytes.
-pub(super) async fn last(mut stream: impl AsyncRead + Unpin) -> Vec<u8> {
-    let mut kept = VecDeque::with_capacity(2 * KEPT);
-    let mut buffer = [0; KEPT];
-    // A stream that breaks ends there.
-    while let Ok(read @ 1..) = stream.read(&mut buffer).await {
-        kept.extend(&buffer[..read]);
-        kept.drain(..kept.len().saturating_sub(KEPT));
+/// Bytes kept of a stream. More than is shown, because control sequences are taken out.
+const KEPT: usize = 4 * 1_024;
+/// Bytes of a reason or a summary: what an object's metadata has room for.
+const SHOWN: usize = 1_024;
+const CHUNK: usize = 8 * 1_024;
+
+/// The beginning of a stream.
+#[derive(Debug, Default)]
+pub(super) struct Head(Vec<u8>);
+
+/// The end of a stream.
+#[derive(Debug, Default)]
+pub(super) struct Tail(Vec<u8>);
+
+// === impl Head ===
+
+impl Head {
+    /// Reads to the end, so that the program never waits for a reader. What was read stays when this is dropped.
+    pub(super) async fn drain(&mut self, stream: impl AsyncRead + Unpin) {
+        drain(stream, |chunk| {
+            let room = KEPT - self.0.len();
+            self.0.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        })
+        .await;
     }
-    kept.into()
+
+    /// The first line that is not blank.
+    pub(super) fn line(&self) -> String {
+        let first = text::lines(&self.0).into_iter().next().unwrap_or_default();
+        text::cut(&first, SHOWN).to_owned()
+    }
 }
 
-/// Reads a stream to its end, and keeps its first line.
-pub(super) async fn first_line(mut stream: impl AsyncRead + Unpin) -> Vec<u8> {
-    let mut line = Vec::new();
-    let mut ended = false;
-    let mut buffer = [0; KEPT];
-    while let Ok(read @ 1..) = stream.read(&mut buffer).await {
-        for byte in &buffer[..read] {
-            ended |= *byte == b'\n' || line.len() == SHOWN;
-            if !ended {
-                line.push(*byte);
+// === impl Tail ===
+
+impl Tail {
+    /// As [`Head::drain`].
+    pub(super) async fn drain(&mut self, stream: impl AsyncRead + Unpin) {
+        drain(stream, |chunk| {
+            self.0.extend_from_slice(chunk);
+            let surplus = self.0.len().saturating_sub(KEPT);
+            self.0.drain(..surplus);
+        })
+        .await;
+    }
+
+    /// As many of the last lines as fit, joined to one; of a last line that is too long, its end.
+    pub(super) fn lines(&self) -> String {
+        const BETWEEN: &str = " | ";
+        let mut shown = String::new();
+        for line in text::lines(&self.0).into_iter().rev() {
+            if shown.is_empty() {
+                text::cut_front(&line, SHOWN).clone_into(&mut shown);
+            } else if shown.len() + BETWEEN.len() + line.len() <= SHOWN {
+                shown = format!("{line}{BETWEEN}{shown}");
+            } else {
+                break;
             }
         }
+        shown
     }
-    line
 }
 
-/// The last whole lines that fit, in one printable line.
-pub(super) fn reason(said: &[u8]) -> String {
-    let text = String::from_utf8_lossy(said);
-    let mut lines = Vec::new();
-    let mut length = 0;
-    for line in text
-        .lines()
-        .rev()
-        .map(printable)
-        .filter(|line| !line.is_empty())
-    {
-        length += line.len() + 3;
-        if length > SHOWN && !lines.is_empty() {
-            break;
-        }
-        lines.push(line);
+/// A stream that breaks ends there.
+async fn drain(mut stream: impl AsyncRead + Unpin, mut keep: impl FnMut(&[u8])) {
+    let mut buffer = vec![0; CHUNK];
+    while let Ok(read @ 1..) = stream.read(&mut buffer).await {
+        keep(&buffer[..read]);
     }
-    lines.reverse();
-    let mut reason = lines.join(" | ");
-    reason.truncate(reason.floor_char_boundary(SHOWN));
-    reason
 }
 
-/// Without what could repaint a terminal or forge a log line.
-pub(super) fn printable(line: &str) -> String {
-    line.trim()
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn tail(written: &[u8]) -> Tail {
+        let mut tail = Tail::default();
+        tail.drain(written).await;
+        tail
+    }
+
+    #[tokio::test]
+    async fn the_last_lines_are_kept_and_the_memory_is_bounded() {
+        let mut written = "noise\n".repeat(1_000_000).into_bytes();
+        written.extend(b"Traceback:\nValueError: no column \xffx\n\n");
+        let tail = tail(&written).await;
+        assert!(
+            tail.0.capacity() <= 2 * (KEPT + CHUNK),
+            "{}",
+            tail.0.capacity()
+        );
+        let shown = tail.lines();
+        assert!(
+            shown.ends_with("noise | Traceback: | ValueError: no column \u{fffd}x"),
+            "{shown}"
+        );
+        assert!(
+            shown.len() <= SHOWN && shown.starts_with("noise | "),
+            "{shown}"
+        );
+    }
+
+    #[tokio::test]
+    async fn of_one_endless_line_the_end_is_kept() {
+        let shown = tail("é".repeat(5_000).as_bytes()).await.lines();
+        assert_eq!(shown, "é".repeat(512));
+    }
+
+    #[tokio::test]
+    async fn the_first_line_is_kept_of_any_output() {
+        let mut head = Head::default();
+        let written = format!("\n\n  {}\n{}", "a".repeat(2_000), "b".repeat(1_000_000));
+        head.drain(written.as_bytes()).await;
+        assert_eq!(head.line(), "a".repeat(SHOWN));
+        assert!(head.0.len() <= KEPT);
+    }
 }

@@ -55,7 +55,7 @@ impl Features {
     /// In one line for people.
     pub fn summary(&self) -> String {
         format!(
-            "subject {}: {:+.2} ms/day over {} days",
+            "subject {}: slope {:+.2} ms/day over {} days",
             self.subject, self.slope_ms_per_day, self.days
         )
     }

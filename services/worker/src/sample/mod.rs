@@ -13,7 +13,7 @@ pub use features::Features;
 pub use recording::{Malformed, Recording};
 
 /// A recording has ten lines; this is plenty.
-const MAX_SIZE: usize = 1024 * 1024;
+const MAX_SIZE: u64 = 1024 * 1024;
 
 /// Writes `<name>.json` with a subject's features for each recording.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,12 +24,7 @@ impl Processor for SleepStudy {
 
     async fn process(&self, job: &Job) -> Result<Outcome, ProcessError> {
         let content = job.bytes(MAX_SIZE).await?;
-        let text = std::str::from_utf8(&content).map_err(|error| {
-            ProcessError::refuse(format!("byte {}: not UTF-8", error.valid_up_to()))
-        })?;
-        let recording: Recording = text
-            .parse()
-            .map_err(|error: Malformed| ProcessError::refuse(error.to_string()))?;
+        let recording = Recording::read(&content).map_err(|error| refusal(&error))?;
         let stem = job
             .file_name()
             .strip_suffix(".csv")
@@ -38,9 +33,19 @@ impl Processor for SleepStudy {
         let json = serde_json::to_vec_pretty(&features)
             .map_err(|error| ProcessError::internal(error.to_string()))?;
         let uri = job
-            .write(&format!("{stem}.json"), json.into(), "application/json")
+            .write(&format!("{stem}.json"), json, "application/json")
             .await?;
         Ok(Outcome::summary(features.summary()).output(uri))
+    }
+}
+
+/// Every refusal begins with its place in the file, if it has one.
+fn refusal(error: &Malformed) -> ProcessError {
+    let message = error.to_string();
+    let refusal = ProcessError::refuse(&message);
+    match message.split_once(": ") {
+        Some((place, what)) => refusal.with_violation(place, what),
+        None => refusal,
     }
 }
 

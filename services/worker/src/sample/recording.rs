@@ -1,9 +1,11 @@
 //! One subject's recording: `day,reaction_ms`, a line a day.
 
-use std::str::FromStr;
+use std::{collections::BTreeMap, str::FromStr};
 
 /// Fewer days than this have no trend.
 const MIN_DAYS: usize = 3;
+/// No reaction takes an hour; and numbers of this size can be summed up.
+const MAX_REACTION: f64 = 3_600_000.0;
 
 /// Days without sleep and the mean reaction time on each, in milliseconds, in the file's order.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +17,12 @@ pub struct Recording {
 /// Why a file is no recording. Lines count from 1, the header included.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Malformed {
+    /// It is not text.
+    #[error("line {line}: it is not UTF-8")]
+    NotText {
+        /// The line.
+        line: usize,
+    },
     /// The first line does not name this column.
     #[error("line 1: the column {0} is missing; the header must be day,reaction_ms")]
     NoColumn(&'static str),
@@ -55,6 +63,19 @@ pub enum Malformed {
     TooShort(usize),
 }
 
+impl Recording {
+    /// The recording of a file.
+    pub fn read(content: &[u8]) -> Result<Self, Malformed> {
+        let text = std::str::from_utf8(content).map_err(|error| {
+            let before = &content[..error.valid_up_to()];
+            Malformed::NotText {
+                line: before.split(|byte| *byte == b'\n').count(),
+            }
+        })?;
+        text.parse()
+    }
+}
+
 impl FromStr for Recording {
     type Err = Malformed;
 
@@ -73,6 +94,7 @@ impl FromStr for Recording {
         };
         let (day_at, reaction_at) = (at("day")?, at("reaction_ms")?);
         let mut points: Vec<(u32, f64)> = Vec::new();
+        let mut days = BTreeMap::new();
         for (line, row) in lines {
             let values: Vec<&str> = row.split(',').map(str::trim).collect();
             if values.len() != columns.len() {
@@ -83,12 +105,8 @@ impl FromStr for Recording {
                 });
             }
             let day = day(values[day_at], line)?;
-            if let Some(before) = points.iter().position(|(other, _)| *other == day) {
-                return Err(Malformed::Twice {
-                    line,
-                    day,
-                    first: before + 2,
-                });
+            if let Some(first) = days.insert(day, line) {
+                return Err(Malformed::Twice { line, day, first });
             }
             points.push((day, reaction(values[reaction_at], line)?));
         }
@@ -108,16 +126,16 @@ fn day(value: &str, line: usize) -> Result<u32, Malformed> {
     })
 }
 
-/// A time is finite and above zero; `inf` and `nan` parse as numbers, and are none.
+/// `inf` and `nan` parse as numbers, and are none.
 fn reaction(value: &str, line: usize) -> Result<f64, Malformed> {
     let parsed = value
         .parse()
         .ok()
-        .filter(|ms: &f64| ms.is_finite() && *ms > 0.0);
+        .filter(|ms: &f64| *ms > 0.0 && *ms < MAX_REACTION);
     parsed.ok_or_else(|| Malformed::Value {
         line,
         column: "reaction_ms",
         value: value.to_owned(),
-        wanted: "a number of milliseconds above 0",
+        wanted: "a number of milliseconds above 0 and below an hour",
     })
 }

@@ -55,7 +55,7 @@ fn exactly_the_two_broken_samples_are_refused_with_line_and_column() {
         refused,
         [
             "subject-398: line 6, column day: day 3 stands on line 5 already",
-            "subject-399: line 4, column reaction_ms: \"n/a\" is not a number of milliseconds above 0",
+            "subject-399: line 4, column reaction_ms: \"n/a\" is not a number of milliseconds above 0 and below an hour",
         ]
     );
 }
@@ -68,12 +68,16 @@ fn a_missing_column_is_named() {
 
 #[test]
 fn values_that_only_look_like_numbers_are_refused() {
-    for value in ["nan", "inf", "-1", "0", "", "12ms"] {
+    for value in [
+        "nan", "inf", "-1", "0", "", "12ms", "1e308", "1e999", "0x10", "1,5",
+    ] {
         let text = format!("day,reaction_ms\n0,1\n1,{value}\n2,1\n");
-        assert!(
-            refused(&text).starts_with("line 3, column reaction_ms"),
-            "{value}"
-        );
+        let place = if value.contains(',') {
+            "line 3: 3 values"
+        } else {
+            "line 3, column reaction_ms: "
+        };
+        assert!(refused(&text).starts_with(place), "{value}");
     }
     assert!(refused("day,reaction_ms\n0.5,1\n").starts_with("line 2, column day"));
 }
@@ -88,6 +92,22 @@ fn a_line_that_is_too_wide_or_too_short_is_refused() {
         refused("day,reaction_ms\n0,1\n1,1\n"),
         "2 days, and at least 3 are needed for a trend"
     );
+}
+
+#[test]
+fn a_file_that_is_no_text_is_refused_by_its_line() {
+    let error = Recording::read(b"day,reaction_ms\n0,\xff\n").unwrap_err();
+    assert_eq!(error.to_string(), "line 2: it is not UTF-8");
+}
+
+#[test]
+fn a_long_recording_is_read_in_no_time() {
+    let rows: Vec<String> = (0..100_000)
+        .map(|day| format!("{day},{}", 200 + day % 7))
+        .collect();
+    let rows = rows.join("\n");
+    let recording: Recording = format!("day,reaction_ms\n{rows}").parse().unwrap();
+    assert_eq!(recording.points.len(), 100_000);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use brigade_storage::object::escape;
+use crate::object::escape;
 
 /// `gs://bucket/prefix/`. A prefix that is not empty ends in `/`, so that `in` never means `in2/` too.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,0 +1,170 @@
+//! A simulated bucket, a scripted worker, and a poller between them.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use brigade_client::answer::Answer;
+use brigade_proto::v1::{
+    Filter, PollFinished, PollResponse, ProcessRequest, Settlement, poll_response::Event,
+};
+use brigade_storage::{Location, Store as _, sim::Sim};
+use tokio::sync::Notify;
+
+use super::*;
+use crate::clock::SystemClock;
+
+/// Answers by the object's name; OK unless told otherwise.
+#[derive(Debug, Default)]
+pub(super) struct Script {
+    pub(super) answers: BTreeMap<&'static str, Answer>,
+    pub(super) asked: Mutex<Vec<String>>,
+    pub(super) at_once: AtomicUsize,
+    pub(super) most_at_once: AtomicUsize,
+    /// Nobody is answered before this is told.
+    pub(super) gate: Option<Notify>,
+    pub(super) entered: Notify,
+}
+
+#[async_trait]
+impl Worker for Script {
+    async fn process(&self, request: ProcessRequest, _timeout: Duration) -> Answer {
+        let name = request.object.unwrap_or_default().name;
+        self.asked.lock().unwrap().push(name.clone());
+        let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_at_once.fetch_max(now, Ordering::SeqCst);
+        self.entered.notify_one();
+        match &self.gate {
+            Some(gate) => gate.notified().await,
+            None => tokio::task::yield_now().await,
+        }
+        self.at_once.fetch_sub(1, Ordering::SeqCst);
+        let answer = self
+            .answers
+            .get(name.rsplit('/').next().unwrap_or_default());
+        answer
+            .cloned()
+            .unwrap_or_else(|| Answer::ok(brigade_proto::v1::ProcessResponse::default()))
+    }
+}
+
+pub(super) struct World {
+    pub(super) sim: Sim,
+    pub(super) worker: Arc<Script>,
+    pub(super) poller: Poller,
+    pub(super) shutdown: CancellationToken,
+}
+
+pub(super) fn world(worker: Script) -> World {
+    let sim = Sim::new().with_bucket("data");
+    let bucket = sim.bucket("data");
+    let [inbox, processed, failed] =
+        ["in/", "processed/", "failed/"].map(|prefix| Location::new("data", prefix));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let worker = Arc::new(worker);
+    let shutdown = CancellationToken::new();
+    let parts = Parts {
+        filters: Filters {
+            inbox: inbox.clone(),
+            destinations: vec![processed.clone(), failed.clone()],
+            min_age: Duration::ZERO,
+            matching: None,
+        },
+        settler: Settler {
+            inbox,
+            source: bucket.clone(),
+            processed,
+            failed,
+            processed_bucket: bucket.clone(),
+            failed_bucket: bucket,
+            clock: clock.clone(),
+        },
+        worker: worker.clone(),
+        budgets: Budgets {
+            concurrency: 4,
+            process_timeout: Duration::from_secs(60),
+            poll_deadline: Duration::from_secs(600),
+            max_objects: None,
+        },
+        clock,
+        observer: None,
+    };
+    World {
+        sim,
+        worker,
+        poller: Poller::new(parts, shutdown.clone()),
+        shutdown,
+    }
+}
+
+pub(super) fn answering(answers: impl IntoIterator<Item = (&'static str, Answer)>) -> World {
+    world(Script {
+        answers: answers.into_iter().collect(),
+        ..Script::default()
+    })
+}
+
+impl World {
+    pub(super) fn upload(&self, names: &[&str]) {
+        for name in names {
+            self.sim.upload("data", &format!("in/{name}"), "1").unwrap();
+        }
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        self.sim
+            .objects("data")
+            .into_iter()
+            .map(|object| object.name)
+            .collect()
+    }
+
+    pub(super) async fn poll(&self, request: PollRequest) -> Ended {
+        collect(self.poller.start(&request, &Trigger::default()).unwrap()).await
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Ended {
+    pub(super) settled: Vec<(String, Settlement)>,
+    pub(super) skipped: Vec<(String, Filter)>,
+    pub(super) finished: Option<PollFinished>,
+    pub(super) error: Option<PollError>,
+}
+
+impl Ended {
+    pub(super) fn reason(&self) -> EndReason {
+        self.finished.as_ref().unwrap().reason()
+    }
+}
+
+pub(super) async fn collect(mut events: Events) -> Ended {
+    let mut ended = Ended::default();
+    while let Some(event) = events.recv().await {
+        match event {
+            Ok(PollResponse { event: Some(event) }) => match event {
+                Event::Started(_) => {}
+                Event::Settled(settled) => {
+                    let settlement = settled.settlement();
+                    ended
+                        .settled
+                        .push((settled.object.unwrap().name, settlement));
+                }
+                Event::Skipped(skipped) => {
+                    let filter = skipped.filter();
+                    ended.skipped.push((skipped.object.unwrap().name, filter));
+                }
+                Event::Finished(finished) => ended.finished = Some(finished),
+            },
+            Ok(PollResponse { event: None }) => panic!("an empty event"),
+            Err(error) => ended.error = Some(error),
+        }
+    }
+    ended.settled.sort();
+    ended
+}

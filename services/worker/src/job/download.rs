@@ -1,0 +1,36 @@
+//! Puts the content into a file.
+
+use std::path::Path;
+
+use futures::StreamExt as _;
+use tokio::{
+    fs::{self, File},
+    io::AsyncWriteExt as _,
+};
+
+use super::Job;
+use crate::error::ProcessError;
+
+impl Job {
+    /// Puts the content into a new file, checked. There is no file when it failed, and one that is there already is
+    /// not touched.
+    pub async fn download(&self, path: &Path) -> Result<(), ProcessError> {
+        let file = File::create_new(path).await?;
+        let done = self.fill(file).await;
+        if done.is_err() {
+            // What went wrong first is what matters.
+            let _ = fs::remove_file(path).await;
+        }
+        done
+    }
+
+    async fn fill(&self, mut file: File) -> Result<(), ProcessError> {
+        let mut chunks = self.read().await?;
+        while let Some(chunk) = chunks.next().await {
+            file.write_all(&chunk?).await?;
+        }
+        // Closing does not say whether the last write came through.
+        file.flush().await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,236 @@
+use brigade_storage::{Kind, Operation, sim::Fault};
+use futures::TryStreamExt as _;
+
+use super::*;
+use crate::{
+    error::{ErrorKind, ProcessError},
+    testing::{AN_HOUR, BUCKET, job, job_of, request, settings, sim},
+};
+
+fn kind<T: fmt::Debug>(answer: Result<T, ProcessError>) -> ErrorKind {
+    answer.unwrap_err().kind()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_knows_its_object_and_how_long_it_may_take() {
+    let sim = sim();
+    let object = sim.upload(BUCKET, "in/night 1.csv", "abc").unwrap();
+    let job = job(&sim, &object);
+    assert_eq!(job.file_name(), "night 1.csv");
+    assert_eq!(
+        job.key(),
+        format!("data/in/night 1.csv#{}", object.generation)
+    );
+    assert_eq!(job.attempt(), 2);
+    assert_eq!(job.remaining(), AN_HOUR);
+    tokio::time::advance(AN_HOUR * 2).await;
+    assert_eq!(job.remaining(), Duration::ZERO);
+}
+
+#[tokio::test]
+async fn content_of_several_chunks_arrives_whole() {
+    let sim = sim();
+    let content: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
+    let object = sim.upload(BUCKET, "in/a", content.clone()).unwrap();
+    let job = job(&sim, &object);
+    assert_eq!(job.bytes(2_000_000).await.unwrap(), content);
+    let room = tempfile::tempdir().unwrap();
+    let path = room.path().join("a");
+    job.download(&path).await.unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), content);
+    let chunks: Vec<_> = job.read().await.unwrap().try_collect().await.unwrap();
+    assert!(chunks.len() > 1 && chunks.concat() == content);
+}
+
+#[tokio::test]
+async fn content_that_is_longer_than_the_limit_is_refused_unread() {
+    let sim = sim();
+    let object = sim.upload(BUCKET, "in/a", "abcd").unwrap();
+    let answer = job(&sim, &object).bytes(3).await;
+    assert_eq!(kind(answer), ErrorKind::Refused);
+    assert_eq!(sim.calls(Operation::Read), 0);
+}
+
+#[tokio::test]
+async fn an_empty_object_is_read_as_one() {
+    let sim = sim();
+    let object = sim.upload(BUCKET, "in/a", "").unwrap();
+    assert!(job(&sim, &object).bytes(0).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_object_that_was_replaced_or_deleted_is_superseded_and_never_read_as_another() {
+    let sim = sim();
+    let object = sim.upload(BUCKET, "in/a", "old").unwrap();
+    let job = job(&sim, &object);
+    sim.upload(BUCKET, "in/a", "new").unwrap();
+    assert_eq!(kind(job.bytes(9).await), ErrorKind::Superseded);
+    sim.remove(BUCKET, "in/a").unwrap();
+    assert_eq!(kind(job.bytes(9).await), ErrorKind::Superseded);
+}
+
+#[tokio::test]
+async fn content_other_than_was_uploaded_is_tried_again_and_leaves_no_file() {
+    let sim = sim();
+    let object = sim.upload(BUCKET, "in/a", "abc").unwrap();
+    for (size, crc32c) in [(3, 7), (2, 7), (4, object.crc32c.unwrap())] {
+        let mut damaged = object.clone();
+        (damaged.size, damaged.crc32c) = (size, Some(crc32c));
+        let job = job(&sim, &damaged);
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("a");
+        let error = job.download(&path).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert!(
+            error
+                .message()
+                .contains("gs://data/in/a: 3 bytes with CRC32C"),
+            "{error}"
+        );
+        assert!(!path.exists());
+        assert_eq!(kind(job.bytes(9).await), ErrorKind::Unavailable);
+    }
+}
+
+#[tokio::test]
+async fn a_download_that_is_cut_is_tried_again() {
+    let sim = sim();
+    let object = sim.upload(BUCKET, "in/a", "abcdef").unwrap();
+    sim.fail_next(Operation::Read, Fault::Cut(3));
+    let room = tempfile::tempdir().unwrap();
+    let path = room.path().join("a");
+    assert_eq!(
+        kind(job(&sim, &object).download(&path).await),
+        ErrorKind::Unavailable
+    );
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn a_file_that_is_there_is_never_overwritten_by_a_download() {
+    let sim = sim();
+    let object = sim.upload(BUCKET, "in/a", "abc").unwrap();
+    let room = tempfile::tempdir().unwrap();
+    let path = room.path().join("a");
+    std::fs::write(&path, "mine").unwrap();
+    assert_eq!(
+        kind(job(&sim, &object).download(&path).await),
+        ErrorKind::Internal
+    );
+    assert_eq!(std::fs::read(&path).unwrap(), b"mine");
+}
+
+#[tokio::test]
+async fn a_caller_who_knows_no_checksum_gets_the_stored_one_checked() {
+    let sim = sim();
+    let object = sim.upload(BUCKET, "in/a", "abc").unwrap();
+    let mut bare = request(&object);
+    let named = bare.object.as_mut().unwrap();
+    (named.crc32c, named.size) = (None, 0);
+    let job = job_of(&sim, bare, None);
+    assert_eq!(job.bytes(3).await.unwrap(), "abc");
+    sim.upload(BUCKET, "in/a", "new").unwrap();
+    assert_eq!(kind(job.bytes(3).await), ErrorKind::Superseded);
+}
+
+#[tokio::test]
+async fn an_output_lies_below_the_output_location() {
+    let sim = sim();
+    let object = sim.upload(BUCKET, "in/a", "").unwrap();
+    let uri = job(&sim, &object)
+        .write("x/a.json", "{}", "application/json")
+        .await
+        .unwrap();
+    assert_eq!(uri, "gs://data/features/x/a.json");
+    assert_eq!(sim.content(BUCKET, "features/x/a.json").unwrap(), "{}");
+    assert_eq!(sim.objects(BUCKET)[0].content_type, "application/json");
+}
+
+#[tokio::test]
+async fn a_repeated_run_does_not_double_its_outputs() {
+    let sim = sim();
+    let object = sim.upload(BUCKET, "in/a", "").unwrap();
+    let job = job(&sim, &object);
+    let generation = || sim.objects(BUCKET)[0].generation;
+    job.write("a", "1", "text/plain").await.unwrap();
+    let first = generation();
+    job.write("a", "1", "text/plain").await.unwrap();
+    assert_eq!(generation(), first, "identical content is left alone");
+    job.write("a", "2", "text/plain").await.unwrap();
+    assert!(generation() > first);
+    assert_eq!(sim.content(BUCKET, "features/a").unwrap(), "2");
+    assert_eq!(sim.objects(BUCKET).len(), 2);
+}
+
+#[tokio::test]
+async fn an_output_whose_answer_was_lost_is_written_once() {
+    let sim = sim();
+    let object = sim.upload(BUCKET, "in/a", "").unwrap();
+    sim.fail_next(Operation::Create, Fault::AppliedThenLost);
+    job(&sim, &object).write("a", "1", "").await.unwrap();
+    assert_eq!(sim.calls(Operation::Create), 1);
+}
+
+#[tokio::test]
+async fn an_output_that_was_not_applied_is_written_again() {
+    let sim = sim();
+    let object = sim.upload(BUCKET, "in/a", "").unwrap();
+    sim.fail_next(Operation::Create, Fault::Before(Kind::Unknown));
+    job(&sim, &object).write("a", "1", "").await.unwrap();
+    assert_eq!(sim.content(BUCKET, "features/a").unwrap(), "1");
+}
+
+#[tokio::test]
+async fn an_output_that_others_keep_changing_is_given_up_for_now() {
+    let sim = sim();
+    let object = sim.upload(BUCKET, "in/a", "").unwrap();
+    for _ in 0..4 {
+        sim.fail_next(Operation::Create, Fault::Before(Kind::Precondition));
+    }
+    let answer = job(&sim, &object).write("a", "1", "").await;
+    assert_eq!(kind(answer), ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn an_output_never_replaces_the_object_itself() {
+    let sim = sim();
+    let object = sim.upload(BUCKET, "features/a", "precious").unwrap();
+    let error = job(&sim, &object).write("a", "1", "").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Misconfigured);
+    assert!(error.message().contains("BRIGADE_OUTPUT"), "{error}");
+    assert_eq!(sim.content(BUCKET, "features/a").unwrap(), "precious");
+}
+
+#[tokio::test]
+async fn a_worker_without_a_place_for_outputs_says_which_setting_it_lacks() {
+    let sim = sim();
+    let object = sim.upload(BUCKET, "in/a", "").unwrap();
+    let job = job_of(&sim, request(&object), None);
+    let error = job.write("a", "1", "").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Misconfigured);
+    assert!(error.message().contains("BRIGADE_OUTPUT"), "{error}");
+}
+
+#[tokio::test]
+async fn a_missing_output_bucket_blames_no_object() {
+    let sim = sim();
+    let object = sim.upload(BUCKET, "in/a", "").unwrap();
+    let mut output = settings().output.unwrap();
+    output.bucket = "nowhere".into();
+    let job = job_of(&sim, request(&object), Some(output));
+    assert_eq!(
+        kind(job.write("a", "1", "").await),
+        ErrorKind::Misconfigured
+    );
+}
+
+#[tokio::test]
+async fn work_elsewhere_hears_that_the_call_has_ended() {
+    let sim = sim();
+    let object = sim.upload(BUCKET, "in/a", "").unwrap();
+    let job = job(&sim, &object);
+    let cancelled = job.cancelled().clone();
+    assert!(!cancelled.is_cancelled());
+    drop(job);
+    assert!(cancelled.is_cancelled());
+}

@@ -1,0 +1,149 @@
+//! Checks a request before anything is done for it.
+
+use brigade_proto::v1::{Object, ProcessRequest};
+
+use crate::error::{ProcessError, Violation};
+
+/// A request that makes sense.
+#[derive(Debug)]
+pub(crate) struct Valid {
+    pub(crate) object: Object,
+    pub(crate) attempt: u32,
+    pub(crate) key: String,
+}
+
+/// Checks all of a request, and names every field that is wrong.
+///
+/// An attempt that was left out is the first, and a key that was left out is the object's own.
+pub(crate) fn check(request: ProcessRequest) -> Result<Valid, ProcessError> {
+    let mut wrong = Wrong::default();
+    let object = request.object.unwrap_or_else(|| {
+        wrong.add("object", "is missing");
+        Object::default()
+    });
+    if wrong.0.is_empty() {
+        check_object(&object, &mut wrong);
+    }
+    if request.attempt < 0 {
+        wrong.add("attempt", "is negative");
+    }
+    let key = object.idempotency_key();
+    if wrong.0.is_empty() && !["", &key].contains(&request.idempotency_key.as_str()) {
+        wrong.add(
+            "idempotency_key",
+            "is not that of the object: bucket/name#generation",
+        );
+    }
+    wrong.into_result()?;
+    Ok(Valid {
+        object,
+        attempt: request.attempt.max(1).unsigned_abs(),
+        key,
+    })
+}
+
+fn check_object(object: &Object, wrong: &mut Wrong) {
+    for (field, value) in [
+        ("object.bucket", &object.bucket),
+        ("object.name", &object.name),
+    ] {
+        if value.is_empty() {
+            wrong.add(field, "is empty");
+        }
+    }
+    if object.generation <= 0 {
+        wrong.add(
+            "object.generation",
+            "is not that of an object; it is above 0",
+        );
+    }
+    if object.size < 0 {
+        wrong.add("object.size", "is negative");
+    }
+    if !matches!(object.md5_hash.len(), 0 | 16) {
+        wrong.add("object.md5_hash", "has not 16 bytes");
+    }
+}
+
+#[derive(Default)]
+struct Wrong(Vec<Violation>);
+
+impl Wrong {
+    fn add(&mut self, field: &str, description: &str) {
+        self.0.push(Violation {
+            field: field.to_owned(),
+            description: description.to_owned(),
+        });
+    }
+
+    fn into_result(self) -> Result<(), ProcessError> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(ProcessError::malformed(self.0))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> ProcessRequest {
+        ProcessRequest {
+            object: Some(Object {
+                bucket: "data".into(),
+                name: "in/a".into(),
+                generation: 7,
+                ..Object::default()
+            }),
+            ..ProcessRequest::default()
+        }
+    }
+
+    fn fields(request: ProcessRequest) -> Vec<String> {
+        let error = check(request).unwrap_err();
+        let fields = error.violations().iter().map(|wrong| wrong.field.clone());
+        fields.collect()
+    }
+
+    #[test]
+    fn what_is_left_out_has_a_default() {
+        let valid = check(request()).unwrap();
+        assert_eq!((valid.attempt, valid.key.as_str()), (1, "data/in/a#7"));
+    }
+
+    #[test]
+    fn every_wrong_field_is_named() {
+        assert_eq!(fields(ProcessRequest::default()), ["object"]);
+        let nothing = ProcessRequest {
+            object: Some(Object {
+                size: -1,
+                md5_hash: vec![1],
+                ..Object::default()
+            }),
+            attempt: -1,
+            ..ProcessRequest::default()
+        };
+        assert_eq!(
+            fields(nothing),
+            [
+                "object.bucket",
+                "object.name",
+                "object.generation",
+                "object.size",
+                "object.md5_hash",
+                "attempt"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_key_of_another_object_is_refused() {
+        let other = ProcessRequest {
+            idempotency_key: "data/in/b#7".into(),
+            ..request()
+        };
+        assert_eq!(fields(other), ["idempotency_key"]);
+    }
+}
