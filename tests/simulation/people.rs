@@ -1,0 +1,88 @@
+//! People who use the bucket while it is polled.
+
+use std::time::Duration;
+
+use brigade_storage::sim::Sim;
+use fastrand::Rng;
+use tokio::time::sleep;
+
+use crate::schedule::Schedule;
+
+/// The inbox's bucket, and the other one.
+pub(crate) const BUCKET: &str = "data";
+pub(crate) const ELSEWHERE: &str = "archive";
+
+/// Uploads, most of them unlike every other.
+#[derive(Debug)]
+pub(crate) struct People {
+    sim: Sim,
+    rng: Rng,
+    names: usize,
+    uploads: u64,
+}
+
+// === impl People ===
+
+impl People {
+    pub(crate) fn new(sim: Sim, schedule: &Schedule) -> Self {
+        Self {
+            sim,
+            rng: schedule.rng("people"),
+            names: schedule.names,
+            uploads: 0,
+        }
+    }
+
+    fn name(&mut self) -> String {
+        let number = self.rng.usize(0..self.names);
+        let odd = ["", "é", "a/../", "%2F", "\t", "x//"][number % 6];
+        format!("in/{odd}{number:03}")
+    }
+
+    /// Somebody uploads something.
+    pub(crate) fn upload(&mut self) {
+        self.uploads += 1;
+        let content = if self.rng.u8(0..10) == 0 {
+            "the same".to_owned()
+        } else {
+            format!("upload {}", self.uploads)
+        };
+        let name = self.name();
+        // Replacing what is held is refused, as it is to people too.
+        let _ = self.sim.upload(BUCKET, &name, content);
+    }
+
+    /// Does `times` things, at random times.
+    pub(crate) async fn meddle(mut self, times: usize, longest: Duration) {
+        for _ in 0..times {
+            sleep(longest.mul_f64(self.rng.f64())).await;
+            let name = self.name();
+            let held = self.rng.bool();
+            // Most of it meets no object, as with people who guess a name.
+            match self.rng.u8(0..12) {
+                0..7 => self.upload(),
+                7 => drop(self.sim.remove(BUCKET, &name)),
+                8 => drop(self.sim.annotate(BUCKET, &name, "note", "mine")),
+                9 => drop(self.sim.set_temporary_hold(BUCKET, &name, held)),
+                10 => drop(self.sim.set_event_based_hold(BUCKET, &name, held)),
+                _ => self.take_a_destination(),
+            }
+        }
+    }
+
+    /// Somebody puts something where the poller wants to put something.
+    fn take_a_destination(&mut self) {
+        self.uploads += 1;
+        let name = self.name().replacen("in/", "processed/", 1);
+        let content = format!("in the way {}", self.uploads);
+        let _ = self.sim.upload(BUCKET, &name, content);
+    }
+}
+
+/// Nobody keeps anything any more.
+pub(crate) fn release_holds(sim: &Sim) {
+    for object in sim.objects(BUCKET) {
+        let _ = sim.set_temporary_hold(BUCKET, &object.name, false);
+        let _ = sim.set_event_based_hold(BUCKET, &object.name, false);
+    }
+}

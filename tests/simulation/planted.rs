@@ -1,0 +1,203 @@
+//! The bugs that a poller could have, planted to prove that the simulation finds them. Each stands at a port, where a
+//! wrong poller would meet it; the poller itself is the real one.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use brigade_client::answer::Answer;
+use brigade_poller::dispatch::Worker;
+use brigade_proto::v1::ProcessRequest;
+use brigade_storage::{Bucket, Error, Kind, ListRequest, Object, Operation, Page, Pinned, Result};
+use tonic::Code;
+
+/// A bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bug {
+    /// Moves whatever lies at the name.
+    NoSourceFence,
+    /// Replaces whatever lies at the destination.
+    NoDestinationFence,
+    /// Deletes what it should move.
+    DeleteInsteadOfMove,
+    /// Takes a move whose answer was lost for somebody else's.
+    LostAfterRetry,
+    /// Takes a broken connection for a refusal.
+    MoveOnWayFailure,
+    /// Deletes the lease that lies there, whoever holds it.
+    LeaseReleasedByName,
+    /// Compares metagenerations, which a new upload begins anew.
+    FenceByMetageneration,
+    /// Repeats an ambiguous call without a look.
+    NoLook,
+    /// Takes a failed condition for a move that was done before.
+    ConflictTakenAsSuccess,
+    /// Remembers what the worker said by name.
+    VerdictByName,
+    /// Counts pages of a listing that shrinks.
+    CursorByPageNumber,
+    /// Deletes a version for good.
+    DeletesAVersion,
+}
+
+/// All of them, by name.
+pub(crate) const BUGS: [(Bug, &str); 12] = [
+    (Bug::NoSourceFence, "no source fence"),
+    (Bug::NoDestinationFence, "no destination fence"),
+    (Bug::DeleteInsteadOfMove, "delete instead of move"),
+    (Bug::LostAfterRetry, "404 after a retry taken as lost"),
+    (Bug::MoveOnWayFailure, "move on a way-failure"),
+    (Bug::LeaseReleasedByName, "lease released by name"),
+    (Bug::FenceByMetageneration, "fence by metageneration"),
+    (Bug::NoLook, "no look after an ambiguous error"),
+    (Bug::ConflictTakenAsSuccess, "409/412 taken as success"),
+    (
+        Bug::VerdictByName,
+        "verdict kept by name instead of generation",
+    ),
+    (Bug::CursorByPageNumber, "listing cursor by page number"),
+    (
+        Bug::DeletesAVersion,
+        "generation parameter in a versioned delete",
+    ),
+];
+
+/// A bug, or none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Planted(pub(crate) Option<Bug>);
+
+// === impl Planted ===
+
+impl Planted {
+    pub(crate) fn is(self, bug: Bug) -> bool {
+        self.0 == Some(bug)
+    }
+
+    pub(crate) async fn get(self, bucket: &dyn Bucket, name: &str) -> Result<Object> {
+        if self.is(Bug::LostAfterRetry) && !name.starts_with("in/") {
+            return Err(error(Kind::NotFound, Operation::Get, bucket, name));
+        }
+        bucket.get(name).await
+    }
+
+    pub(crate) async fn rename(
+        self,
+        bucket: &dyn Bucket,
+        source: Pinned<'_>,
+        to: &str,
+    ) -> Result<Object> {
+        match self.0 {
+            Some(Bug::NoSourceFence) => {
+                let live = bucket.get(source.name).await?;
+                bucket.rename(live.pinned(), to).await
+            }
+            Some(Bug::FenceByMetageneration) => {
+                let live = bucket.get(source.name).await?;
+                let meant = if live.metageneration == 1 {
+                    live.pinned()
+                } else {
+                    source
+                };
+                bucket.rename(meant, to).await
+            }
+            Some(Bug::NoDestinationFence) => {
+                if let Ok(there) = bucket.get(to).await {
+                    bucket.delete(there.pinned()).await?;
+                }
+                bucket.rename(source, to).await
+            }
+            Some(Bug::DeleteInsteadOfMove) => {
+                let live = bucket.get(source.name).await?;
+                bucket.delete(source).await?;
+                Ok(live)
+            }
+            Some(Bug::NoLook) => match bucket.rename(source, to).await {
+                Err(error) if error.is_ambiguous() => bucket.rename(source, to).await,
+                answer => answer,
+            },
+            Some(Bug::ConflictTakenAsSuccess) => match bucket.rename(source, to).await {
+                Err(error) if error.is_precondition() => bucket.get(source.name).await,
+                answer => answer,
+            },
+            _ => bucket.rename(source, to).await,
+        }
+    }
+
+    pub(crate) async fn delete(self, bucket: &dyn Bucket, source: Pinned<'_>) -> Result<()> {
+        if self.is(Bug::LeaseReleasedByName) && source.name.starts_with(".brigade/") {
+            let live = bucket.get(source.name).await?;
+            return bucket.delete(live.pinned()).await;
+        }
+        bucket.delete(source).await
+    }
+
+    /// Pages by their number, of a listing that is made anew for each.
+    pub(crate) async fn list_by_number(
+        self,
+        bucket: &dyn Bucket,
+        request: &ListRequest,
+    ) -> Result<Page> {
+        let all = bucket
+            .list(&ListRequest {
+                page_size: 1_000,
+                page_token: String::new(),
+                ..request.clone()
+            })
+            .await?;
+        let number = request.page_token.parse().unwrap_or(0_usize);
+        let size = usize::try_from(request.page_size).unwrap_or(1);
+        let mut objects = all.objects.into_iter().skip(number * size);
+        let page: Vec<_> = objects.by_ref().take(size).collect();
+        let next = objects.next().map(|_| (number + 1).to_string());
+        Ok(Page {
+            objects: page,
+            next: next.unwrap_or_default(),
+        })
+    }
+}
+
+fn error(kind: Kind, operation: Operation, bucket: &dyn Bucket, name: &str) -> Error {
+    Error::new(kind, operation, bucket.name(), name, "a planted bug")
+}
+
+/// A worker whose answers a wrong poller misreads.
+#[derive(Debug)]
+pub(crate) struct Misread<W> {
+    pub(crate) inner: W,
+    pub(crate) planted: Planted,
+    pub(crate) remembered: Mutex<BTreeMap<String, Answer>>,
+}
+
+#[async_trait]
+impl<W: Worker> Worker for Misread<W> {
+    async fn process(&self, request: ProcessRequest, timeout: Duration) -> Answer {
+        let name = request.object.clone().unwrap_or_default().name;
+        if self.planted.is(Bug::VerdictByName) {
+            let remembered = self
+                .remembered
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if let Some(answer) = remembered.get(&name) {
+                return answer.clone();
+            }
+        }
+        let answer = self.inner.process(request, timeout).await;
+        match &answer {
+            Answer::Way(way) if self.planted.is(Bug::MoveOnWayFailure) => {
+                return Answer::status(Code::Internal, way.to_string());
+            }
+            Answer::Worker(said) if matches!(said.code, Code::Ok | Code::InvalidArgument) => {
+                let mut remembered = self
+                    .remembered
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                remembered.insert(name, answer.clone());
+            }
+            Answer::Worker(_) | Answer::Way(_) | Answer::TimedOut(_) => {}
+        }
+        answer
+    }
+}

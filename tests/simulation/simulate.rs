@@ -1,0 +1,44 @@
+//! Runs the simulation over as many seeds as one likes, on every core:
+//! `cargo run --release --example simulate -- --seeds 0..100000`.
+
+mod check;
+mod fleet;
+mod people;
+mod planted;
+mod run;
+mod schedule;
+mod wire;
+mod worker;
+
+use std::{ops::Range, process::ExitCode};
+
+use clap::Parser;
+
+/// Tries to break the poller in simulated time.
+#[derive(Parser)]
+struct Args {
+    /// The seeds to run: FROM..TO, or one seed
+    #[arg(long, default_value = "0..10000", value_parser = range)]
+    seeds: Range<u64>,
+}
+
+fn range(given: &str) -> Result<Range<u64>, String> {
+    let number = |text: &str| text.parse::<u64>().map_err(|error| error.to_string());
+    match given.split_once("..") {
+        Some((from, to)) => Ok(number(from)?..number(to)?),
+        None => number(given).map(|seed| seed..seed + 1),
+    }
+}
+
+fn main() -> ExitCode {
+    let total = fleet::run(Args::parse().seeds);
+    for broken in &total.broken {
+        println!("{broken}\n");
+    }
+    println!("{total}");
+    if total.broken.is_empty() && total.missed().is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
