@@ -35,21 +35,31 @@ impl People {
 
     fn name(&mut self) -> String {
         let number = self.rng.usize(0..self.names);
+        Self::named(number)
+    }
+
+    fn named(number: usize) -> String {
         let odd = ["", "é", "a/../", "%2F", "\t", "x//"][number % 6];
         format!("in/{odd}{number:03}")
     }
 
+    /// Uploads to every name once.
+    pub(crate) fn begin(&mut self) {
+        for number in 0..self.names {
+            self.upload(&Self::named(number));
+        }
+    }
+
     /// Somebody uploads something.
-    pub(crate) fn upload(&mut self) {
+    fn upload(&mut self, name: &str) {
         self.uploads += 1;
         let content = if self.rng.u8(0..10) == 0 {
             "the same".to_owned()
         } else {
             format!("upload {}", self.uploads)
         };
-        let name = self.name();
         // Replacing what is held is refused, as it is to people too.
-        let _ = self.sim.upload(BUCKET, &name, content);
+        let _ = self.sim.upload(BUCKET, name, content);
     }
 
     /// Does `times` things, at random times.
@@ -60,7 +70,7 @@ impl People {
             let held = self.rng.bool();
             // Most of it meets no object, as with people who guess a name.
             match self.rng.u8(0..12) {
-                0..7 => self.upload(),
+                0..7 => self.upload(&name),
                 7 => drop(self.sim.remove(BUCKET, &name)),
                 8 => drop(self.sim.annotate(BUCKET, &name, "note", "mine")),
                 9 => drop(self.sim.set_temporary_hold(BUCKET, &name, held)),

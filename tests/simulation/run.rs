@@ -144,9 +144,7 @@ impl World {
         // The simulation's clock begins when it is made, within the runtime.
         self.sim = Sim::new().with_bucket(BUCKET).with_bucket(ELSEWHERE);
         let mut people = People::new(self.sim.clone(), &self.schedule);
-        for _ in 0..self.schedule.objects {
-            people.upload();
-        }
+        people.begin();
         let pollers: Vec<_> = (0..self.schedule.pollers)
             .map(|number| Poller::new(self.parts(number), Default::default()))
             .collect();

@@ -10,9 +10,7 @@ pub(crate) struct Schedule {
     pub(crate) seed: u64,
     /// Pollers of the same inbox, each a process of its own.
     pub(crate) pollers: usize,
-    /// Uploads before the first poll.
-    pub(crate) objects: usize,
-    /// Names that people upload to; fewer names mean more uploads over each other.
+    /// Names that people upload to: once before the first poll, and again as it comes.
     pub(crate) names: usize,
     /// Objects of one page of a listing.
     pub(crate) page: i32,
@@ -49,7 +47,7 @@ impl Schedule {
         let mut rng = Rng::with_seed(seed ^ 0x5eed);
         let rough = |rng: &mut Rng, most: u16| if rng.bool() { rng.u16(0..=most) } else { 0 };
         // Most runs are small, so that there can be many; every tenth is as large as they get.
-        let objects = if rng.u8(0..10) == 0 {
+        let names = if rng.u8(0..10) == 0 {
             rng.usize(10..=200)
         } else {
             rng.usize(10..=24)
@@ -57,8 +55,7 @@ impl Schedule {
         Self {
             seed,
             pollers: rng.usize(1..=4),
-            objects,
-            names: rng.usize(3..=objects),
+            names,
             page: rng.i32(2..=40),
             concurrency: rng.usize(1..=12),
             polls: rng.usize(1..=4),
@@ -69,7 +66,7 @@ impl Schedule {
             faults: rough(&mut rng, 200),
             lost: rough(&mut rng, 250),
             crashes: rough(&mut rng, 600),
-            meddling: usize::from(rough(&mut rng, 30)),
+            meddling: usize::from(rough(&mut rng, 60)),
             moody: rough(&mut rng, 300),
             lease: rng.bool() && false,
             skew: Duration::from_secs(rng.u64(0..=30)),
