@@ -10,7 +10,12 @@ use std::{
     thread,
 };
 
-use crate::{check, planted::Planted, run::Run, schedule::Schedule};
+use crate::{
+    check,
+    planted::{BUGS, Planted},
+    run::Run,
+    schedule::Schedule,
+};
 
 /// One run in so many is repeated, to prove that a seed is all there is to a run.
 const REPEATED: u64 = 100;
@@ -55,6 +60,16 @@ pub(crate) fn try_seed(seed: u64, planted: Planted) -> Result<Run, String> {
         reports.fold(String::new(), lines),
         history.fold(String::new(), lines),
     ))
+}
+
+/// The seed that finds each planted bug, if one of the first `limit` does.
+pub(crate) fn planted(limit: u64) -> Vec<(&'static str, Option<u64>)> {
+    BUGS.into_iter()
+        .map(|(bug, name)| {
+            let found = (0..limit).find(|seed| try_seed(*seed, Planted(Some(bug))).is_err());
+            (name, found)
+        })
+        .collect()
 }
 
 /// Runs every seed of a range, on every core.

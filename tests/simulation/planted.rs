@@ -27,8 +27,6 @@ pub(crate) enum Bug {
     LostAfterRetry,
     /// Takes a broken connection for a refusal.
     MoveOnWayFailure,
-    /// Deletes the lease that lies there, whoever holds it.
-    LeaseReleasedByName,
     /// Compares metagenerations, which a new upload begins anew.
     FenceByMetageneration,
     /// Repeats an ambiguous call without a look.
@@ -39,18 +37,15 @@ pub(crate) enum Bug {
     VerdictByName,
     /// Counts pages of a listing that shrinks.
     CursorByPageNumber,
-    /// Deletes a version for good.
-    DeletesAVersion,
 }
 
 /// All of them, by name.
-pub(crate) const BUGS: [(Bug, &str); 12] = [
+pub(crate) const BUGS: [(Bug, &str); 10] = [
     (Bug::NoSourceFence, "no source fence"),
     (Bug::NoDestinationFence, "no destination fence"),
     (Bug::DeleteInsteadOfMove, "delete instead of move"),
     (Bug::LostAfterRetry, "404 after a retry taken as lost"),
     (Bug::MoveOnWayFailure, "move on a way-failure"),
-    (Bug::LeaseReleasedByName, "lease released by name"),
     (Bug::FenceByMetageneration, "fence by metageneration"),
     (Bug::NoLook, "no look after an ambiguous error"),
     (Bug::ConflictTakenAsSuccess, "409/412 taken as success"),
@@ -59,10 +54,6 @@ pub(crate) const BUGS: [(Bug, &str); 12] = [
         "verdict kept by name instead of generation",
     ),
     (Bug::CursorByPageNumber, "listing cursor by page number"),
-    (
-        Bug::DeletesAVersion,
-        "generation parameter in a versioned delete",
-    ),
 ];
 
 /// A bug, or none.
@@ -124,14 +115,6 @@ impl Planted {
             },
             _ => bucket.rename(source, to).await,
         }
-    }
-
-    pub(crate) async fn delete(self, bucket: &dyn Bucket, source: Pinned<'_>) -> Result<()> {
-        if self.is(Bug::LeaseReleasedByName) && source.name.starts_with(".brigade/") {
-            let live = bucket.get(source.name).await?;
-            return bucket.delete(live.pinned()).await;
-        }
-        bucket.delete(source).await
     }
 
     /// Pages by their number, of a listing that is made anew for each.

@@ -26,6 +26,7 @@ use brigade_storage::{
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     people::{BUCKET, ELSEWHERE, People, release_holds},
@@ -146,7 +147,7 @@ impl World {
         let mut people = People::new(self.sim.clone(), &self.schedule);
         people.begin();
         let pollers: Vec<_> = (0..self.schedule.pollers)
-            .map(|number| Poller::new(self.parts(number), Default::default()))
+            .map(|number| Poller::new(self.parts(number), CancellationToken::new()))
             .collect();
         let mut reports = self.rough(people, &pollers).await;
         let left = self.calm(&pollers[0], &mut reports).await;

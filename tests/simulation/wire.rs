@@ -90,7 +90,7 @@ impl Bucket for Wire {
 
     async fn delete(&self, source: Pinned<'_>) -> Result<()> {
         self.count();
-        self.planted.delete(&*self.inner, source).await
+        self.inner.delete(source).await
     }
 
     async fn read(

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use brigade_storage::{Metadata, Object};
 use jiff::Timestamp;
 
-/// `failed`, on an object whose verdict is fixed.
+/// `processed` or `failed`, on an object whose verdict is fixed.
 pub const STATUS: &str = "brigade-status";
 /// Why it failed: the first 1,024 bytes, printable.
 pub const REASON: &str = "brigade-reason";
@@ -16,13 +16,35 @@ pub const REASON: &str = "brigade-reason";
 pub const ATTEMPTS: &str = "brigade-attempts";
 /// Which object this was: `gs://bucket/name#generation`, with controls and `%` percent-encoded.
 pub const SOURCE: &str = "brigade-source";
-/// When the verdict fell, RFC 3339 in UTC.
+/// When it failed, RFC 3339 in UTC.
 pub const FAILED_AT: &str = "brigade-failed-at";
+/// When it was accepted, RFC 3339 in UTC; written only when objects go to other buckets.
+pub const PROCESSED_AT: &str = "brigade-processed-at";
 /// When the worker is to be asked again at the earliest, RFC 3339 in UTC.
 pub const RETRY_AT: &str = "brigade-retry-at";
 
+const PROCESSED: &str = "processed";
 const FAILED: &str = "failed";
 const MAX_REASON: usize = 1024;
+
+/// A verdict that was written on its object, when, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fixed<'a> {
+    /// The worker accepted it.
+    Processed,
+    /// It failed, for this reason.
+    Failed(&'a str),
+}
+
+/// The mark of an accepted object that goes to another bucket.
+pub fn processed(object: &Object, now: Timestamp) -> Metadata {
+    Metadata::from([
+        (STATUS.into(), PROCESSED.into()),
+        (SOURCE.into(), source(object)),
+        (PROCESSED_AT.into(), seconds(now)),
+        (RETRY_AT.into(), String::new()),
+    ])
+}
 
 /// The mark of a refused object.
 pub fn failed(object: &Object, reason: &str, attempts: u32, now: Timestamp) -> Metadata {
@@ -62,13 +84,25 @@ pub fn copied(object: &Object) -> Metadata {
     Metadata::from([(SOURCE.into(), source(object))])
 }
 
-/// The reason of a verdict that was already fixed on exactly this generation: only its move is missing.
-pub fn verdict_fixed(object: &Object) -> Option<&str> {
-    let marked = object
-        .metadata
-        .get(STATUS)
-        .is_some_and(|status| status == FAILED);
-    (marked && is_own(object)).then(|| object.metadata.get(REASON).map_or("", String::as_str))
+/// The verdict that was already fixed on exactly this generation: only its move is missing.
+pub fn verdict_fixed(object: &Object) -> Option<Fixed<'_>> {
+    let status = object.metadata.get(STATUS).filter(|_| is_own(object))?;
+    match status.as_str() {
+        PROCESSED => Some(Fixed::Processed),
+        FAILED => Some(Fixed::Failed(
+            object.metadata.get(REASON).map_or("", String::as_str),
+        )),
+        _ => None,
+    }
+}
+
+/// When the verdict on exactly this generation was fixed: the date of its destination, whenever it gets there.
+pub fn fixed_at(object: &Object) -> Option<Timestamp> {
+    let key = match verdict_fixed(object)? {
+        Fixed::Processed => PROCESSED_AT,
+        Fixed::Failed(_) => FAILED_AT,
+    };
+    object.metadata.get(key)?.parse().ok()
 }
 
 /// How often the worker was asked about exactly this generation before.
@@ -144,7 +178,8 @@ mod tests {
     fn a_mark_counts_for_its_own_generation_alone() {
         let mut first = object("inbox/a.csv", 7);
         first.metadata = failed(&first, "line 2", 3, Timestamp::UNIX_EPOCH);
-        assert_eq!(verdict_fixed(&first), Some("line 2"));
+        assert_eq!(verdict_fixed(&first), Some(Fixed::Failed("line 2")));
+        assert_eq!(fixed_at(&first), Some(Timestamp::UNIX_EPOCH));
         assert_eq!(attempts(&first), 3);
 
         let moved_back = Object {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::{
     dispatch::dispatch,
     error::PollError,
-    mark,
+    mark::{self, Fixed},
     poll::{Course, Parts, Slot},
     report::Settled,
     settle::Placement,
@@ -55,9 +55,13 @@ impl<'a> Way<'a> {
         if self.course.plan.dry_run {
             return Ok(Settled::new(Settlement::Planned));
         }
-        if let Some(reason) = mark::verdict_fixed(object) {
+        if let Some(fixed) = mark::verdict_fixed(object) {
+            let verdict = match fixed {
+                Fixed::Processed => Settled::new(Settlement::Processed),
+                Fixed::Failed(reason) => Settled::new(Settlement::Failed).because(reason),
+            };
             let placed = self.parts.settler.complete(object).await;
-            return self.placed(Settled::new(Settlement::Failed).because(reason), placed);
+            return self.placed(verdict, placed);
         }
         let mut tries = Tries::of(object, &self.parts.budgets);
         loop {

@@ -37,7 +37,7 @@ async fn try_name(
     let mut pauses = retry::pauses();
     loop {
         let error = match rewrite(from, object, to, name).await {
-            Ok(copy) => return remove_source(from, object, to, &copy).await,
+            Ok(copy) => return remove_source(from, object, &copy).await,
             Err(error) => error,
         };
         if error.is_held() {
@@ -52,7 +52,7 @@ async fn try_name(
         }
         if let Some(there) = look::object_at(to, name).await? {
             if mark::is_copy_of(&there, object) {
-                return remove_source(from, object, to, &there).await;
+                return remove_source(from, object, &there).await;
             }
             return Ok(Try::Taken);
         }
@@ -92,13 +92,9 @@ async fn rewrite(
 /// Deletes the source once its copy exists.
 ///
 /// A source that somebody else removed leaves the copy where it is: it may be the only one left. A source that was
-/// uploaded again stays, and is processed in its turn.
-async fn remove_source(
-    from: &dyn Bucket,
-    object: &Object,
-    to: &dyn Bucket,
-    copy: &Object,
-) -> Result<Try, Error> {
+/// uploaded again stays, and is processed in its turn. A source that a hold keeps leaves the copy too: another poller
+/// may have found it meanwhile, and rely on it. The next poll that may move the source finds it, and completes it.
+async fn remove_source(from: &dyn Bucket, object: &Object, copy: &Object) -> Result<Try, Error> {
     let moved = || Try::Settled(Placement::Moved(copy.uri()));
     let mut pauses = retry::pauses();
     loop {
@@ -107,7 +103,6 @@ async fn remove_source(
             Err(error) => error,
         };
         if error.is_held() {
-            undo(to, copy).await?;
             return Ok(Try::Settled(Placement::Held(error.to_string())));
         }
         if error.is_precondition() || error.is_not_found() {
@@ -120,14 +115,5 @@ async fn remove_source(
             return Err(error);
         };
         sleep(pause.max(retry::wished(&error))).await;
-    }
-}
-
-/// Removes a copy whose source has to stay.
-async fn undo(to: &dyn Bucket, copy: &Object) -> Result<(), Error> {
-    match retry::reading(|| to.delete(copy.pinned())).await {
-        Ok(()) => Ok(()),
-        Err(error) if error.is_precondition() || error.is_not_found() => Ok(()),
-        Err(error) => Err(error),
     }
 }

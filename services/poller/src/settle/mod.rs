@@ -7,9 +7,13 @@ mod rename;
 
 use std::{sync::Arc, time::Duration};
 
-use brigade_storage::{Bucket, Error, Location, Object};
+use brigade_storage::{Bucket, Error, Location, Metadata, Object};
 
-use crate::{clock::Clock, destination::candidates, mark};
+use crate::{
+    clock::Clock,
+    destination::candidates,
+    mark::{self, Fixed},
+};
 
 /// Settles objects of one inbox.
 #[derive(Clone, Debug)]
@@ -42,10 +46,18 @@ pub enum Placement {
 }
 
 impl Settler {
-    /// Moves an accepted object to the processed location: one storage call when both are in one bucket.
+    /// Moves an accepted object to the processed location: one storage call when everything lies in one bucket.
+    ///
+    /// Else the verdict is written on the object first, as that of a refused one is: a copy and a deletion are two
+    /// steps, and two pollers of different minds would leave two copies.
     pub async fn processed(&self, object: &Object) -> Result<Placement, Error> {
-        self.place(object, &self.processed, &self.processed_bucket)
-            .await
+        if self.is_one_bucket() {
+            return self
+                .place(object, &self.processed, &self.processed_bucket)
+                .await;
+        }
+        let mark = mark::processed(object, self.clock.now());
+        self.fix(object, &mark).await
     }
 
     /// Marks a refused object where it lies, then moves it to the failed location.
@@ -58,10 +70,22 @@ impl Settler {
         attempts: u32,
     ) -> Result<Placement, Error> {
         let mark = mark::failed(object, reason, attempts, self.clock.now());
-        match marking::mark(&*self.source, object, &mark).await? {
-            Some(marked) => self.complete(&marked).await,
-            None => Ok(Placement::Superseded),
+        self.fix(object, &mark).await
+    }
+
+    /// Writes a verdict on an object, and moves it by that, unless another verdict was there before.
+    async fn fix(&self, object: &Object, mark: &Metadata) -> Result<Placement, Error> {
+        match marking::mark(&*self.source, object, mark).await? {
+            Some(marked) if marked.metadata.get(mark::STATUS) == mark.get(mark::STATUS) => {
+                self.complete(&marked).await
+            }
+            Some(_) | None => Ok(Placement::Superseded),
         }
+    }
+
+    fn is_one_bucket(&self) -> bool {
+        let inbox = &self.inbox.bucket;
+        self.processed.bucket == *inbox && self.failed.bucket == *inbox
     }
 
     /// Writes the attempts of an object on it, and that it is not due for another `pause`. Whether it is still there.
@@ -79,9 +103,16 @@ impl Settler {
         Ok(marked.is_some())
     }
 
-    /// Moves an object that is already marked as failed to the failed location.
+    /// Moves an object whose verdict is written on it. One without a verdict stays.
     pub async fn complete(&self, marked: &Object) -> Result<Placement, Error> {
-        self.place(marked, &self.failed, &self.failed_bucket).await
+        match mark::verdict_fixed(marked) {
+            Some(Fixed::Processed) => {
+                self.place(marked, &self.processed, &self.processed_bucket)
+                    .await
+            }
+            Some(Fixed::Failed(_)) => self.place(marked, &self.failed, &self.failed_bucket).await,
+            None => Ok(Placement::Superseded),
+        }
     }
 
     async fn place(
@@ -91,7 +122,8 @@ impl Settler {
         bucket: &Arc<dyn Bucket>,
     ) -> Result<Placement, Error> {
         let below = self.inbox.below(&object.name);
-        let names = candidates(to, below, object.generation, self.clock.now());
+        let date = mark::fixed_at(object).unwrap_or_else(|| self.clock.now());
+        let names = candidates(to, below, object.generation, date);
         if to.bucket == self.inbox.bucket {
             rename::rename(&*self.source, object, names).await
         } else {

@@ -294,11 +294,10 @@ async fn a_copy_whose_answers_are_lost_is_made_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hold_on_the_source_undoes_the_copy() {
+async fn a_hold_that_appears_in_between_is_waited_for_and_the_copy_is_used_then() {
     let world = archive();
     let object = world.upload("in/a", "1");
-    world
-        .sim
+    (world.sim)
         .set_event_based_hold("data", "in/a", true)
         .unwrap();
     assert!(matches!(
@@ -306,7 +305,59 @@ async fn a_hold_on_the_source_undoes_the_copy() {
         Placement::Held(_)
     ));
     assert_eq!(world.names("data"), ["in/a"]);
-    assert_eq!(world.names("archive"), [""; 0]);
+
+    let marked = (world.sim)
+        .set_event_based_hold("data", "in/a", false)
+        .unwrap();
+    let placed = world.settler.complete(&marked).await.unwrap();
+    assert_eq!(placed, moved("gs://archive/done/a"));
+    assert_eq!(world.names("data"), [""; 0]);
+    assert_eq!(world.names("archive"), ["done/a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_verdicts_on_one_object_the_first_counts_and_leaves_one_copy() {
+    let world = archive();
+    let object = world.upload("in/a", "1");
+    let (processed, failed) = tokio::join!(
+        world.settler.processed(&object),
+        world.settler.failed(&object, "no", 1),
+    );
+    let outcomes = [processed.unwrap(), failed.unwrap()];
+    assert!(
+        outcomes.contains(&Placement::Superseded),
+        "both won: {outcomes:?}"
+    );
+    let places = [world.names("data"), world.names("archive")].concat();
+    assert!(places == ["done/a"] || places == ["failed/a"], "{places:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_is_completed_under_the_date_of_its_verdict() {
+    let mut world = world_to(Location::new("archive", "done/{date}/"));
+    world.settler.clock = Arc::new(Day("2026-01-31T23:59:59Z"));
+    let object = world.upload("in/a", "1");
+    world.sim.fail_next(
+        Operation::Delete,
+        Fault::Before(brigade_storage::Kind::PermissionDenied),
+    );
+    world.settler.processed(&object).await.unwrap_err();
+
+    world.settler.clock = Arc::new(Day("2026-02-01T00:00:01Z"));
+    let marked = &world.sim.objects("data")[0];
+    let placed = world.settler.complete(marked).await.unwrap();
+    assert_eq!(placed, moved("gs://archive/done/2026/01/31/a"));
+    assert_eq!(world.names("archive"), ["done/2026/01/31/a"]);
+}
+
+/// A clock that stands still.
+#[derive(Debug)]
+struct Day(&'static str);
+
+impl Clock for Day {
+    fn now(&self) -> jiff::Timestamp {
+        self.0.parse().unwrap()
+    }
 }
 
 #[tokio::test(start_paused = true)]
