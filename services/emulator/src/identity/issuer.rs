@@ -10,6 +10,8 @@ use std::{
 };
 
 use jiff::Timestamp;
+use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
@@ -27,6 +29,15 @@ const LIFE: i64 = 3_600;
 #[derive(Clone)]
 pub struct Issuer {
     inner: Arc<Inner>,
+}
+
+/// Whom a token that was verified is about.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Principal {
+    sub: String,
+    email: Option<String>,
+    #[serde(default)]
+    email_verified: bool,
 }
 
 struct Inner {
@@ -83,6 +94,17 @@ impl Issuer {
         self.inner.keys.rotate();
     }
 
+    /// Whom this ID token is about, when it is one of this issuer's for one of these audiences, and is not expired.
+    pub(crate) fn verify(&self, token: &str, audiences: &[String]) -> Option<Principal> {
+        let key = self.inner.keys.find(&decode_header(token).ok()?.kid?)?;
+        let mut rules = Validation::new(Algorithm::RS256);
+        rules.set_required_spec_claims(&["iss", "aud", "exp", "sub"]);
+        rules.set_issuer(&[ISSUER]);
+        rules.set_audience(audiences);
+        let verified = decode(token, key.verifying(), &rules).ok()?;
+        Some(verified.claims)
+    }
+
     /// The published keys as a JWK set.
     pub fn jwks(&self) -> Value {
         self.inner.keys.published()
@@ -125,6 +147,16 @@ impl Issuer {
 
     pub(super) fn count_fetch(&self) {
         self.inner.fetches.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+impl Principal {
+    /// Whether this account is meant. A token without an email names it by its number alone.
+    pub(crate) fn is(&self, account: &str) -> bool {
+        match &self.email {
+            Some(email) => self.email_verified && email == account,
+            None => self.sub == subject(account),
+        }
     }
 }
 
