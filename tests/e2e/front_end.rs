@@ -13,10 +13,12 @@ async fn nothing_moves(system: &System) {
 
 #[tokio::test]
 async fn pages_of_a_front_end_move_nothing() {
-    for status in [500, 502, 503, 504, 429, 401, 403, 404, 400, 302] {
+    let statuses = [500, 502, 503, 504, 429, 401, 403, 404, 400, 302];
+    let all = statuses.map(|status| async move {
         let system = System::with_worker_at(front_end(status).await).await;
         nothing_moves(&system).await;
-    }
+    });
+    futures::future::join_all(all).await;
 }
 
 #[tokio::test]

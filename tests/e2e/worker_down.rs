@@ -1,7 +1,7 @@
 //! A worker that is not there, or stands still, costs no file.
 
-use brigade_proto::v1::Settlement;
 use brigade_worker::Outcome;
+use tonic::Code;
 
 use crate::harness::{System, accepting, loopback, scripted, url};
 
@@ -14,21 +14,9 @@ async fn a_stopped_worker_leaves_every_file_in_the_inbox() {
     for name in ["a", "b", "c"] {
         system.upload(name, "x");
     }
-    let polled = system.poll().await.unwrap();
-    assert!(
-        polled
-            .settled
-            .iter()
-            .all(|settled| settled.settlement() == Settlement::Retry),
-        "{polled:?}"
-    );
-    assert!(
-        polled
-            .settled
-            .iter()
-            .all(|settled| settled.status_code.is_none()),
-        "a status nobody sent"
-    );
+    let status = system.poll().await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    assert!(status.message().contains("WORKER_URL"), "{status}");
     assert_eq!(
         system.names(),
         ["incoming/a", "incoming/b", "incoming/c", "processed/before"]
@@ -42,12 +30,9 @@ async fn a_port_where_nobody_listens_is_not_the_files_fault() {
     drop(listener);
     let system = System::with_worker_at(nobody).await;
     system.upload("a", "x");
-    let polled = system.poll().await.unwrap();
-    assert!(
-        polled.settled[0].reason.contains("cannot connect"),
-        "{}",
-        polled.settled[0].reason
-    );
+    let status = system.poll().await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    assert!(status.message().contains("cannot connect"), "{status}");
     assert_eq!(system.names(), ["incoming/a"]);
 }
 

@@ -20,7 +20,7 @@ pub enum Command {
     /// The whole system on this machine, over a directory
     Dev(dev::Args),
     /// Serve the poller
-    Poller(poller::Args),
+    Poller(Box<poller::Args>),
     /// Serve a worker
     Worker(worker::Args),
     /// Serve the local stand-in for Google Cloud

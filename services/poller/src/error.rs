@@ -18,6 +18,18 @@ pub enum PollError {
     /// The wiring to the worker has to be mended.
     #[error("the poll was stopped, and nothing was moved on its account: {0}")]
     Stopped(Stop),
+    /// Nothing that was sent reached the worker, or came back from it.
+    #[error(
+        "the poll was stopped, and nothing was moved on its account: the worker could not be asked {failures} times in a \
+         row; the last time: {last}. The next poll tries again; if this goes on, see that the worker runs and that \
+         WORKER_URL is its own"
+    )]
+    WorkerAway {
+        /// How often, with no answer in between.
+        failures: u32,
+        /// What was met last.
+        last: String,
+    },
     /// A storage call failed, for every object alike.
     #[error("{0}")]
     Storage(std::sync::Arc<StorageError>),
@@ -28,6 +40,7 @@ impl PollError {
     pub fn needs_mending(&self) -> bool {
         match self {
             Self::Invalid { .. } | Self::Stopped(_) => true,
+            Self::WorkerAway { .. } => false,
             Self::Storage(error) => !error.is_transient(),
         }
     }
@@ -44,6 +57,7 @@ impl From<PollError> for tonic::Status {
         let message = error.to_string();
         match error {
             PollError::Invalid { .. } => Self::invalid_argument(message),
+            PollError::WorkerAway { .. } => Self::unavailable(message),
             PollError::Storage(error) if error.is_transient() => Self::unavailable(message),
             PollError::Stopped(_) | PollError::Storage(_) => Self::failed_precondition(message),
         }

@@ -7,6 +7,8 @@ use brigade_storage::{Location, Object};
 use globset::GlobMatcher;
 use jiff::Timestamp;
 
+use crate::mark;
+
 /// Everything under this prefix of the inbox's bucket is the poller's own.
 pub const CONTROL_PREFIX: &str = ".brigade/";
 
@@ -38,6 +40,7 @@ impl Filters {
         self.place(object)
             .or_else(|| self.selection(object, now))
             .or_else(|| held(object, now))
+            .or_else(|| not_due(object, now))
     }
 
     fn place(&self, object: &Object) -> Option<Skip> {
@@ -76,6 +79,12 @@ impl Filters {
 
 fn held(object: &Object, now: Timestamp) -> Option<Skip> {
     skip(Filter::Held, object.held(now)?)
+}
+
+/// A verdict that is fixed already waits for nothing.
+fn not_due(object: &Object, now: Timestamp) -> Option<Skip> {
+    let due = mark::due(object).filter(|due| *due > now)?;
+    skip(Filter::NotDue, format!("due at {due}"))
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "spares every caller a Some")]
@@ -181,6 +190,15 @@ mod tests {
         assert_eq!(filter_of(&filters, &young), None);
         young.created = Timestamp::from_second(900).unwrap();
         assert_eq!(filter_of(&filters, &young), Some(Filter::MinAge));
+    }
+
+    #[test]
+    fn an_object_whose_worker_asked_for_time_waits_for_it() {
+        let mut asked = object("in/a", 1);
+        asked.metadata = mark::retry(&asked, "", 1, Timestamp::from_second(101).unwrap());
+        assert_eq!(filter_of(&filters("in"), &asked), Some(Filter::NotDue));
+        asked.metadata = mark::retry(&asked, "", 1, Timestamp::from_second(100).unwrap());
+        assert_eq!(filter_of(&filters("in"), &asked), None);
     }
 
     #[test]

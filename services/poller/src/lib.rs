@@ -3,6 +3,7 @@
 //! The data's way, read top to bottom: [`trigger`] → [`poll`] → [`scan`] → [`filter`] → [`dispatch`] → [`verdict`] →
 //! [`settle`] → [`report`].
 
+mod breaker;
 pub mod clock;
 pub mod destination;
 pub mod dispatch;
@@ -17,6 +18,7 @@ pub mod settings;
 pub mod settle;
 #[cfg(test)]
 mod testing;
+mod tries;
 pub mod trigger;
 pub mod verdict;
 mod way;

@@ -18,6 +18,8 @@ pub const ATTEMPTS: &str = "brigade-attempts";
 pub const SOURCE: &str = "brigade-source";
 /// When the verdict fell, RFC 3339 in UTC.
 pub const FAILED_AT: &str = "brigade-failed-at";
+/// When the worker is to be asked again at the earliest, RFC 3339 in UTC.
+pub const RETRY_AT: &str = "brigade-retry-at";
 
 const FAILED: &str = "failed";
 const MAX_REASON: usize = 1024;
@@ -29,11 +31,30 @@ pub fn failed(object: &Object, reason: &str, attempts: u32, now: Timestamp) -> M
         (REASON.into(), printable(reason)),
         (ATTEMPTS.into(), attempts.to_string()),
         (SOURCE.into(), source(object)),
-        (
-            FAILED_AT.into(),
-            now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        ),
+        (FAILED_AT.into(), seconds(now)),
+        // An empty value removes the key.
+        (RETRY_AT.into(), String::new()),
     ])
+}
+
+/// The mark of an object whose worker asked for time.
+pub fn retry(object: &Object, reason: &str, attempts: u32, due: Timestamp) -> Metadata {
+    Metadata::from([
+        (REASON.into(), printable(reason)),
+        (ATTEMPTS.into(), attempts.to_string()),
+        (SOURCE.into(), source(object)),
+        (RETRY_AT.into(), seconds(due)),
+    ])
+}
+
+/// When the worker is to be asked about exactly this generation again, if it asked for time.
+pub fn due(object: &Object) -> Option<Timestamp> {
+    let due = object.metadata.get(RETRY_AT).filter(|_| is_own(object))?;
+    due.parse().ok()
+}
+
+fn seconds(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// What a copy in another bucket says of where it came from.
@@ -132,6 +153,20 @@ mod tests {
         };
         assert_eq!(verdict_fixed(&moved_back), None);
         assert_eq!(attempts(&moved_back), 0);
+    }
+
+    #[test]
+    fn a_retry_is_due_for_its_own_generation_alone_and_fixes_no_verdict() {
+        let mut asked = object("inbox/a.csv", 7);
+        let due_at = Timestamp::from_second(90).unwrap();
+        asked.metadata = retry(&asked, "loading", 2, due_at);
+        assert_eq!(due(&asked), Some(due_at));
+        assert_eq!((attempts(&asked), verdict_fixed(&asked)), (2, None));
+        let again = Object {
+            generation: 8,
+            ..asked
+        };
+        assert_eq!((due(&again), attempts(&again)), (None, 0));
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! One poll: scan, filter, dispatch, verdict, settle, report.
 
+mod course;
+mod plan;
+mod work;
+
 use std::{sync::Arc, time::Duration};
 
-use brigade_proto::v1::{EndReason, PollRequest, PollStarted};
-use futures::{StreamExt as _, stream::FuturesUnordered};
+use brigade_proto::v1::{PollRequest, PollStarted};
 use tokio::{
     sync::{broadcast, mpsc},
     time::Instant,
@@ -16,15 +19,14 @@ use crate::{
     dispatch::Worker,
     error::PollError,
     filter::Filters,
-    report::{Events, Reporter, Settled},
-    scan::scan,
+    report::{Events, Reporter},
     settle::Settler,
-    way::{Walked, Way},
     wire,
 };
 
-/// Kept back from a poll's deadline for moving what was answered last.
-const SETTLING: Duration = Duration::from_secs(5);
+pub(crate) use course::{Course, Slot};
+use plan::Plan;
+use work::{Ends, work};
 
 /// Events that a slow listener may be behind before the poll waits for it.
 const BEHIND: usize = 256;
@@ -65,6 +67,10 @@ pub struct Budgets {
     pub poll_deadline: Duration,
     /// Objects handed to the worker in one poll, unless the request wants fewer.
     pub max_objects: Option<u64>,
+    /// How often the worker is asked about one object before it counts as failed.
+    pub max_attempts: u32,
+    /// Failures on the way to the worker, or to the storage, in a row, that end a poll.
+    pub breaker: u32,
 }
 
 /// Where a poll came from, and how long its caller waits.
@@ -88,6 +94,18 @@ impl Poller {
 
     /// Starts a poll. Dropping the events cancels it: nothing new is dispatched, objects in flight settle.
     pub fn start(&self, request: &PollRequest, trigger: &Trigger) -> Result<Events, PollError> {
+        let (poll, listener) = self.prepare(request, trigger)?;
+        self.running.spawn(poll);
+        Ok(listener)
+    }
+
+    /// A poll that nobody runs yet, and its events. To drop it half way is to crash: whatever it was at is left as it
+    /// is, for the next poll.
+    pub fn prepare(
+        &self,
+        request: &PollRequest,
+        trigger: &Trigger,
+    ) -> Result<(impl Future<Output = ()> + Send + 'static, Events), PollError> {
         let plan = Plan::of(&self.parts, request, trigger)?;
         let (events, listener) = mpsc::channel(BEHIND);
         let reporter = Reporter::new(events, self.parts.observer.clone());
@@ -106,49 +124,13 @@ impl Poller {
             started,
             self.shutdown.clone(),
         );
-        self.running.spawn(poll.instrument(span));
-        Ok(listener)
+        Ok((poll.instrument(span), listener))
     }
 
     /// Waits until every poll has ended. Call it after the shutdown was asked for.
     pub async fn drained(&self) {
         self.running.close();
         self.running.wait().await;
-    }
-}
-
-/// A request, checked and resolved against the budgets.
-#[derive(Debug)]
-struct Plan {
-    prefix: String,
-    max_objects: u64,
-    dry_run: bool,
-    explain: bool,
-    deadline: Instant,
-}
-
-impl Plan {
-    fn of(parts: &Parts, request: &PollRequest, trigger: &Trigger) -> Result<Self, PollError> {
-        let max_objects = u64::try_from(request.max_objects).map_err(|_| PollError::Invalid {
-            field: "max_objects",
-            why: format!("{} is negative; 0 means no limit", request.max_objects),
-        })?;
-        let limit = parts.budgets.max_objects.unwrap_or(u64::MAX);
-        let time = trigger
-            .deadline
-            .unwrap_or(Duration::MAX)
-            .min(parts.budgets.poll_deadline);
-        Ok(Self {
-            prefix: format!("{}{}", parts.settler.inbox.prefix, request.prefix),
-            max_objects: if max_objects == 0 {
-                limit
-            } else {
-                max_objects.min(limit)
-            },
-            dry_run: request.dry_run,
-            explain: request.explain,
-            deadline: Instant::now() + time,
-        })
     }
 }
 
@@ -162,90 +144,16 @@ async fn run(
 ) {
     let began = Instant::now();
     reporter.started(started).await;
-    match work(&parts, &plan, &mut reporter, &shutdown).await {
+    let budgets = &parts.budgets;
+    let course = Course::new(plan, budgets.concurrency, budgets.breaker);
+    let ends = Ends {
+        shutdown,
+        lost: CancellationToken::new(),
+    };
+    match work(&parts, &course, &mut reporter, &ends).await {
         Ok(reason) => reporter.finished(reason, began.elapsed()).await,
         Err(error) => reporter.broken(error).await,
     }
-}
-
-/// Keeps up to `concurrency` objects on their way until the listing or a budget ends. What is in flight when
-/// something ends the poll early is settled all the same.
-async fn work(
-    parts: &Parts,
-    plan: &Plan,
-    reporter: &mut Reporter,
-    shutdown: &CancellationToken,
-) -> Result<EndReason, PollError> {
-    let way = Way::new(parts, plan.dry_run);
-    let mut listing = std::pin::pin!(scan(parts.settler.source.clone(), plan.prefix.clone()));
-    let mut in_flight = FuturesUnordered::new();
-    let mut end: Option<Result<EndReason, PollError>> = None;
-    let mut dispatched = 0;
-    loop {
-        let room = end.is_none() && in_flight.len() < parts.budgets.concurrency;
-        tokio::select! {
-            biased;
-            Some(walked) = in_flight.next() => {
-                if let Err(error) = report(walked, reporter).await {
-                    end = Some(Err(error));
-                }
-            }
-            next = listing.next(), if room => match next.transpose() {
-                Ok(None) => end = Some(Ok(EndReason::Complete)),
-                Err(error) => end = Some(Err(error.into())),
-                Ok(Some(object)) => {
-                    reporter.listed();
-                    if let Some(skip) = parts.filters.skip(&object, parts.clock.now()) {
-                        reporter.skipped(&object, skip, plan.explain).await;
-                    } else if let Some(reason) = early_end(plan, dispatched, reporter, shutdown) {
-                        end = Some(Ok(reason));
-                    } else {
-                        dispatched += 1;
-                        reporter.dispatched();
-                        in_flight.push(way.walk(object, timeout(parts, plan)));
-                    }
-                }
-            },
-            else => break,
-        }
-    }
-    end.unwrap_or(Ok(EndReason::Complete))
-}
-
-/// Reports an object that reached its end; an error is one that ends the poll.
-async fn report(walked: Walked, reporter: &mut Reporter) -> Result<(), PollError> {
-    let (settled, error) = match walked.settled {
-        Ok(settled) => (settled, None),
-        Err(error) => (Settled::stopped(&error), Some(error)),
-    };
-    reporter.settled(&walked.object, settled, walked.took).await;
-    error.map_or(Ok(()), Err)
-}
-
-/// Why nothing more may be dispatched, if so.
-fn early_end(
-    plan: &Plan,
-    dispatched: u64,
-    reporter: &Reporter,
-    shutdown: &CancellationToken,
-) -> Option<EndReason> {
-    if shutdown.is_cancelled() || reporter.is_cancelled() {
-        Some(EndReason::Shutdown)
-    } else if dispatched >= plan.max_objects {
-        Some(EndReason::MaxObjects)
-    } else if Instant::now() + SETTLING >= plan.deadline {
-        Some(EndReason::Deadline)
-    } else {
-        None
-    }
-}
-
-/// What one call may take: its own budget, or what the poll has left.
-fn timeout(parts: &Parts, plan: &Plan) -> Duration {
-    let left = plan
-        .deadline
-        .saturating_duration_since(Instant::now() + SETTLING);
-    parts.budgets.process_timeout.min(left)
 }
 
 #[cfg(test)]

@@ -46,9 +46,10 @@ impl Reporter {
         }
     }
 
-    /// Whether nobody listens any more.
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.events.is_closed()
+    /// Ends when nobody listens any more.
+    pub(crate) fn unheard(&self) -> impl Future<Output = ()> + Send + 'static {
+        let events = self.events.clone();
+        async move { events.closed().await }
     }
 
     pub(crate) async fn started(&self, started: PollStarted) {
@@ -117,7 +118,7 @@ impl Reporter {
         );
         self.send(Event::Finished(PollFinished {
             counts: Some(c),
-            more: reason != EndReason::Complete,
+            more: is_early(reason),
             reason: reason.into(),
             duration: Some(wire::duration(took)),
         }))
@@ -149,6 +150,18 @@ impl Reporter {
             let _ = observer.send(response.clone());
         }
         let _ = self.events.send(Ok(response)).await;
+    }
+}
+
+/// Whether a poll that ended so has left work behind that it knows nothing of.
+fn is_early(reason: EndReason) -> bool {
+    match reason {
+        EndReason::MaxObjects
+        | EndReason::Deadline
+        | EndReason::Shutdown
+        | EndReason::LeaseLost
+        | EndReason::Cancelled => true,
+        EndReason::Complete | EndReason::AlreadyRunning | EndReason::Unspecified => false,
     }
 }
 

@@ -1,6 +1,9 @@
 //! The poller's settings: as given on the command line or in the environment, and as resolved.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
 
 use brigade_runtime::settings::{Problem, Problems, names};
 use brigade_storage::Location;
@@ -39,6 +42,12 @@ pub struct PollerArgs {
     /// Objects handed to the worker in one poll [default: no limit]
     #[arg(long, env = names::MAX_OBJECTS, value_name = "N")]
     pub max_objects: Option<String>,
+    /// How often the worker is asked about one object before it counts as failed [default: 5]
+    #[arg(long, env = names::MAX_ATTEMPTS, value_name = "N")]
+    pub max_attempts: Option<String>,
+    /// Failures in a row on the way to the worker that end a poll [default: 5]
+    #[arg(long, env = names::BREAKER, value_name = "N")]
+    pub breaker: Option<String>,
     /// Leaves objects alone that are younger than this [default: 0s]
     #[arg(long, env = names::MIN_AGE, value_name = "TIME")]
     pub min_age: Option<String>,
@@ -101,6 +110,7 @@ impl PollerArgs {
     }
 }
 
+const FIVE: NonZeroU32 = NonZeroU32::new(5).expect("5 is not zero");
 const INBOX_FORM: &str = "gs://BUCKET/PREFIX/";
 const URL_FORM: &str = "the worker's URL, such as https://worker-abc.a.run.app";
 const GLOB_FORM: &str = "a glob, such as **/*.csv";
@@ -172,7 +182,15 @@ impl PollerArgs {
             "a whole number of at least 1",
             str::parse::<std::num::NonZeroU64>,
         );
+        let mut times = |setting, given: &Option<String>| {
+            let form = "a whole number of at least 1";
+            problems.or(setting, given.as_deref(), FIVE, form, str::parse)
+        };
+        let max_attempts = times(names::MAX_ATTEMPTS, &self.max_attempts);
+        let breaker = times(names::BREAKER, &self.breaker);
         Some(Budgets {
+            max_attempts: max_attempts?.get(),
+            breaker: breaker?.get(),
             concurrency: concurrency?,
             process_timeout: process_timeout?,
             poll_deadline: poll_deadline?,

@@ -38,10 +38,16 @@ pub struct Retry {
 /// Whose doing a retry was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
-    /// The worker asked for it, or took too long: it counts as an attempt of this object.
+    /// The worker asked for it: it counts as an attempt of this object.
     Worker,
+    /// The time for this object ran out: an attempt, unless the poll's own end cut it short.
+    Deadline,
+    /// The worker has too much to do and has not looked at the object: never an attempt.
+    Busy,
     /// The way to the worker failed: never an attempt; the breaker counts it.
     Way,
+    /// The poll itself ended first. No answer means this.
+    Poll,
 }
 
 /// Wiring that has to be mended before any object can be processed.
@@ -74,7 +80,7 @@ pub fn verdict(answer: Answer) -> Verdict {
         Answer::Worker(answer) => of_worker(*answer),
         Answer::Way(way) => of_way(&way),
         Answer::TimedOut(after) => retry(
-            Blame::Worker,
+            Blame::Deadline,
             None,
             format!("the worker gave no answer within {after:?}"),
         ),
@@ -99,11 +105,11 @@ fn of_worker(answer: WorkerAnswer) -> Verdict {
         | Code::NotFound
         | Code::AlreadyExists
         | Code::Unknown => Verdict::Failed(said(code, &message)),
-        Code::Unavailable
-        | Code::ResourceExhausted
-        | Code::Aborted
-        | Code::Cancelled
-        | Code::DeadlineExceeded => retry(Blame::Worker, retry_after, said(code, &message)),
+        Code::Unavailable | Code::Aborted | Code::Cancelled => {
+            retry(Blame::Worker, retry_after, said(code, &message))
+        }
+        Code::DeadlineExceeded => retry(Blame::Deadline, retry_after, said(code, &message)),
+        Code::ResourceExhausted => retry(Blame::Busy, retry_after, said(code, &message)),
         Code::Unauthenticated | Code::PermissionDenied => stop(
             format!("the worker refused us: {}", said(code, &message)),
             MEND_IDENTITY,

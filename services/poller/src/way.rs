@@ -1,4 +1,4 @@
-//! The way of one object: dispatch, verdict, settle.
+//! The way of one object: dispatch, verdict, again if need be, settle.
 
 use std::time::Duration;
 
@@ -11,10 +11,11 @@ use crate::{
     dispatch::dispatch,
     error::PollError,
     mark,
-    poll::Parts,
+    poll::{Course, Parts, Slot},
     report::Settled,
     settle::Placement,
-    verdict::{Verdict, verdict},
+    tries::{Next, Tries},
+    verdict::{Blame, Retry, Verdict, verdict},
 };
 
 /// An object at its way's end.
@@ -26,20 +27,23 @@ pub(crate) struct Walked {
 }
 
 /// Takes objects from listing to settlement.
+#[derive(Clone, Copy)]
 pub(crate) struct Way<'a> {
     parts: &'a Parts,
-    dry_run: bool,
+    course: &'a Course,
 }
 
+// === impl Way ===
+
 impl<'a> Way<'a> {
-    pub(crate) fn new(parts: &'a Parts, dry_run: bool) -> Self {
-        Self { parts, dry_run }
+    pub(crate) fn new(parts: &'a Parts, course: &'a Course) -> Self {
+        Self { parts, course }
     }
 
-    /// The whole way of one object; its call may take `timeout`.
-    pub(crate) async fn walk(&self, object: Object, timeout: Duration) -> Walked {
+    /// The whole way of one object, which begins with a slot of its own.
+    pub(crate) async fn walk(self, object: Object, slot: Slot<'a>) -> Walked {
         let began = Instant::now();
-        let settled = self.settled(&object, timeout).await;
+        let settled = self.settled(&object, slot).await;
         Walked {
             object,
             took: began.elapsed(),
@@ -47,36 +51,157 @@ impl<'a> Way<'a> {
         }
     }
 
-    async fn settled(&self, object: &Object, timeout: Duration) -> Result<Settled, PollError> {
-        if self.dry_run {
+    async fn settled(self, object: &Object, mut slot: Slot<'a>) -> Result<Settled, PollError> {
+        if self.course.plan.dry_run {
             return Ok(Settled::new(Settlement::Planned));
         }
-        let settler = &self.parts.settler;
         if let Some(reason) = mark::verdict_fixed(object) {
-            let placed = settler.complete(object).await;
-            return placement(Settled::new(Settlement::Failed).because(reason), placed);
+            let placed = self.parts.settler.complete(object).await;
+            return self.placed(Settled::new(Settlement::Failed).because(reason), placed);
         }
-        let attempt = mark::attempts(object) + 1;
-        let answer = dispatch(&*self.parts.worker, object, attempt, timeout).await;
-        let code = status_code(&answer);
-        let mut settled = match verdict(answer) {
-            Verdict::Processed(response) => {
-                let mut settled = Settled::new(Settlement::Processed);
-                settled.summary = response.summary;
-                settled.outputs = response.outputs;
-                placement(settled, settler.processed(object).await)?
+        let mut tries = Tries::of(object, &self.parts.budgets);
+        loop {
+            let (answer, call_time) = self.ask(object, tries.next_attempt()).await;
+            let code = answer.as_ref().and_then(status_code);
+            let retry = match answer.map(verdict) {
+                None => cut_short(),
+                Some(Verdict::Stop(stop)) => return Err(PollError::Stopped(stop)),
+                Some(Verdict::Retry(retry)) => retry,
+                Some(Verdict::Processed(response)) => {
+                    let mut settled = Settled::new(Settlement::Processed).with(code);
+                    settled.summary = response.summary;
+                    settled.outputs = response.outputs;
+                    let placed = self.parts.settler.processed(object).await;
+                    return self.placed(settled, placed);
+                }
+                Some(Verdict::Failed(reason)) => {
+                    let attempts = tries.next_attempt();
+                    return self.failed(object, &reason, attempts, code).await;
+                }
+            };
+            let whole = self.course.plan.is_whole(call_time);
+            let (pause, later) = match tries.after(&retry, whole) {
+                Next::GiveUp { reason } => {
+                    return self.failed(object, &reason, tries.attempts(), code).await;
+                }
+                Next::Pause(pause) => (pause, false),
+                Next::Later(pause) => (pause, true),
+            };
+            self.count(&retry)?;
+            let next = if later {
+                None
+            } else {
+                self.course.pause(slot, pause).await
+            };
+            match next {
+                Some(again) => slot = again,
+                None => return self.leave(object, &tries, &retry, pause, code).await,
             }
-            Verdict::Failed(reason) => {
-                let placed = settler.failed(object, &reason, attempt).await;
-                placement(Settled::new(Settlement::Failed).because(&reason), placed)?
-            }
-            Verdict::Retry(retry) => Settled::new(Settlement::Retry).because(&retry.why),
-            Verdict::Stop(stop) => return Err(PollError::Stopped(stop)),
+        }
+    }
+
+    /// Asks the worker, and says how long it could take. No answer when the service shuts down before there is one,
+    /// or when the poll's time is up.
+    async fn ask(self, object: &Object, attempt: u32) -> (Option<Answer>, Duration) {
+        let time = self.course.plan.call_time();
+        if time.is_zero() {
+            return (None, time);
+        }
+        let answer = tokio::select! {
+            biased;
+            answer = dispatch(&*self.parts.worker, object, attempt, time) => answer,
+            () = self.course.cut.cancelled() => return (None, time),
         };
-        settled.status_code = code;
+        if let Answer::Worker(_) = answer {
+            self.course.worker.success();
+        }
+        (Some(answer), time)
+    }
+
+    /// Lets the breaker know of a failure on the way.
+    fn count(self, retry: &Retry) -> Result<(), PollError> {
+        let breaker = &self.course.worker;
+        if retry.blame == Blame::Way && breaker.failure() {
+            return Err(PollError::WorkerAway {
+                failures: breaker.limit(),
+                last: retry.why.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    async fn failed(
+        self,
+        object: &Object,
+        reason: &str,
+        attempts: u32,
+        code: Option<i32>,
+    ) -> Result<Settled, PollError> {
+        let placed = self.parts.settler.failed(object, reason, attempts).await;
+        let settled = Settled::new(Settlement::Failed).because(reason).with(code);
+        self.placed(settled, placed)
+    }
+
+    /// Leaves an object for a later poll, with its attempts written on it when there were new ones.
+    async fn leave(
+        self,
+        object: &Object,
+        tries: &Tries,
+        retry: &Retry,
+        pause: Duration,
+        code: Option<i32>,
+    ) -> Result<Settled, PollError> {
+        let left = Settled::new(Settlement::Retry)
+            .because(&retry.why)
+            .with(code);
+        if !tries.has_news() {
+            return Ok(left);
+        }
+        let settler = &self.parts.settler;
+        let marked = settler
+            .postponed(object, &retry.why, tries.attempts(), pause)
+            .await;
+        match marked {
+            Ok(true) => Ok(left),
+            Ok(false) => Ok(superseded()),
+            Err(error) if error.needs_mending() => Err(error.into()),
+            // The attempt is asked for once more than it should be; that is all.
+            Err(error) => {
+                tracing::warn!(%error, "an attempt could not be written on its object");
+                Ok(left)
+            }
+        }
+    }
+
+    /// What the verdict became when it met the storage.
+    fn placed(
+        self,
+        verdict: Settled,
+        placed: Result<Placement, Error>,
+    ) -> Result<Settled, PollError> {
+        let storage = &self.course.storage;
+        let mut settled = match placed {
+            Ok(Placement::Moved(destination)) => {
+                storage.success();
+                return Ok(Settled {
+                    destination,
+                    ..verdict
+                });
+            }
+            Ok(Placement::Superseded) => superseded(),
+            Ok(Placement::Held(why)) => Settled::new(Settlement::Held).because(&why),
+            Err(error) if error.needs_mending() => return Err(error.into()),
+            Err(error) if error.is_transient() && storage.failure() => return Err(error.into()),
+            Err(error) => Settled::new(Settlement::Retry).because(&error.to_string()),
+        };
+        settled.status_code = verdict.status_code;
+        settled.summary = verdict.summary;
+        settled.outputs = verdict.outputs;
         Ok(settled)
     }
 }
+
+// === impl Settled ===
 
 impl Settled {
     fn new(settlement: Settlement) -> Self {
@@ -95,30 +220,29 @@ impl Settled {
         self
     }
 
+    fn with(mut self, code: Option<i32>) -> Self {
+        self.status_code = code;
+        self
+    }
+
     /// The object that met an error which every other one would meet too.
     pub(crate) fn stopped(error: &PollError) -> Self {
         Self::new(Settlement::Stopped).because(&error.to_string())
     }
 }
 
-/// What the verdict became when it met the storage.
-fn placement(verdict: Settled, placed: Result<Placement, Error>) -> Result<Settled, PollError> {
-    let mut settled = match placed {
-        Ok(Placement::Moved(destination)) => {
-            return Ok(Settled {
-                destination,
-                ..verdict
-            });
-        }
-        Ok(Placement::Superseded) => Settled::new(Settlement::Superseded)
-            .because("it was replaced, removed or settled by somebody else meanwhile"),
-        Ok(Placement::Held(why)) => Settled::new(Settlement::Held).because(&why),
-        Err(error) if error.needs_mending() => return Err(error.into()),
-        Err(error) => Settled::new(Settlement::Retry).because(&error.to_string()),
-    };
-    settled.summary = verdict.summary;
-    settled.outputs = verdict.outputs;
-    Ok(settled)
+fn superseded() -> Settled {
+    Settled::new(Settlement::Superseded)
+        .because("it was replaced, removed or settled by somebody else meanwhile")
+}
+
+/// The poll ended before the worker had its time.
+fn cut_short() -> Retry {
+    Retry {
+        after: None,
+        blame: Blame::Poll,
+        why: "the poll ended before the worker answered".into(),
+    }
 }
 
 fn status_code(answer: &Answer) -> Option<i32> {

@@ -175,7 +175,10 @@ impl System {
             budgets: Budgets {
                 concurrency: 8,
                 process_timeout: Duration::from_secs(30),
-                poll_deadline: Duration::from_secs(60),
+                // Sooner than the pause that exit 75 asks for: such a file is left for the next poll at once.
+                poll_deadline: Duration::from_secs(12),
+                max_attempts: 5,
+                breaker: 3,
                 max_objects: None,
             },
             min_age: Duration::ZERO,

@@ -262,6 +262,8 @@ fn poller_settings(worker: &Url) -> PollerSettings {
             concurrency: 32,
             process_timeout: ten_minutes,
             poll_deadline: ten_minutes,
+            max_attempts: 5,
+            breaker: 5,
             max_objects: None,
         },
         min_age: Duration::ZERO,

@@ -1,11 +1,13 @@
 //! Whole polls over a simulated bucket and a scripted worker.
 
+mod again;
+mod ends;
 mod world;
 
 use std::sync::atomic::Ordering;
 
 use brigade_client::answer::{Answer, Way};
-use brigade_proto::v1::{Filter, Settlement};
+use brigade_proto::v1::{EndReason, Filter, Settlement};
 use brigade_storage::{Kind, Operation, sim::Fault};
 use tokio::sync::Notify;
 use tonic::Code;

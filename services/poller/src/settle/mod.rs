@@ -5,7 +5,7 @@ mod look;
 mod marking;
 mod rename;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use brigade_storage::{Bucket, Error, Location, Object};
 
@@ -62,6 +62,21 @@ impl Settler {
             Some(marked) => self.complete(&marked).await,
             None => Ok(Placement::Superseded),
         }
+    }
+
+    /// Writes the attempts of an object on it, and that it is not due for another `pause`. Whether it is still there.
+    pub async fn postponed(
+        &self,
+        object: &Object,
+        reason: &str,
+        attempts: u32,
+        pause: Duration,
+    ) -> Result<bool, Error> {
+        let now = self.clock.now();
+        let due = now.checked_add(pause).unwrap_or(now);
+        let mark = mark::retry(object, reason, attempts, due);
+        let marked = marking::mark(&*self.source, object, &mark).await?;
+        Ok(marked.is_some())
     }
 
     /// Moves an object that is already marked as failed to the failed location.

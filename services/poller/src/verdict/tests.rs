@@ -12,6 +12,8 @@ enum Row {
     Processed,
     Failed,
     RetryWorker,
+    RetryDeadline,
+    RetryBusy,
     RetryWay,
     Stop,
 }
@@ -20,13 +22,13 @@ fn row(answer: Answer) -> Row {
     match verdict(answer) {
         Verdict::Processed(_) => Row::Processed,
         Verdict::Failed(_) => Row::Failed,
-        Verdict::Retry(Retry {
-            blame: Blame::Worker,
-            ..
-        }) => Row::RetryWorker,
-        Verdict::Retry(Retry {
-            blame: Blame::Way, ..
-        }) => Row::RetryWay,
+        Verdict::Retry(retry) => match retry.blame {
+            Blame::Worker => Row::RetryWorker,
+            Blame::Deadline => Row::RetryDeadline,
+            Blame::Busy => Row::RetryBusy,
+            Blame::Way => Row::RetryWay,
+            Blame::Poll => unreachable!("no answer means that the poll ended"),
+        },
         Verdict::Stop(_) => Row::Stop,
     }
 }
@@ -38,11 +40,11 @@ fn every_status_of_the_worker_has_its_row() {
         (Code::Cancelled, Row::RetryWorker),
         (Code::Unknown, Row::Failed),
         (Code::InvalidArgument, Row::Failed),
-        (Code::DeadlineExceeded, Row::RetryWorker),
+        (Code::DeadlineExceeded, Row::RetryDeadline),
         (Code::NotFound, Row::Failed),
         (Code::AlreadyExists, Row::Failed),
         (Code::PermissionDenied, Row::Stop),
-        (Code::ResourceExhausted, Row::RetryWorker),
+        (Code::ResourceExhausted, Row::RetryBusy),
         (Code::FailedPrecondition, Row::Failed),
         (Code::Aborted, Row::RetryWorker),
         (Code::OutOfRange, Row::Failed),
@@ -59,10 +61,10 @@ fn every_status_of_the_worker_has_its_row() {
 }
 
 #[test]
-fn our_own_timer_counts_as_an_attempt() {
+fn our_own_timer_is_a_deadline_like_the_workers() {
     assert_eq!(
         row(Answer::TimedOut(Duration::from_secs(1))),
-        Row::RetryWorker
+        Row::RetryDeadline
     );
 }
 

@@ -32,6 +32,10 @@ pub const PROCESS_TIMEOUT: &str = "BRIGADE_PROCESS_TIMEOUT";
 pub const POLL_DEADLINE: &str = "BRIGADE_POLL_DEADLINE";
 /// Objects handed to the worker in one poll.
 pub const MAX_OBJECTS: &str = "BRIGADE_MAX_OBJECTS";
+/// How often the worker is asked about one object before it counts as failed.
+pub const MAX_ATTEMPTS: &str = "BRIGADE_MAX_ATTEMPTS";
+/// Failures on the way to the worker, in a row, that end a poll.
+pub const BREAKER: &str = "BRIGADE_BREAKER";
 /// Younger objects are left alone.
 pub const MIN_AGE: &str = "BRIGADE_MIN_AGE";
 /// Which names below the inbox are work.
@@ -63,6 +67,8 @@ pub const KNOWN: &[&str] = &[
     PROCESS_TIMEOUT,
     POLL_DEADLINE,
     MAX_OBJECTS,
+    MAX_ATTEMPTS,
+    BREAKER,
     MIN_AGE,
     MATCH,
     EXEC,

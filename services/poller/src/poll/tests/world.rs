@@ -1,7 +1,7 @@
 //! A simulated bucket, a scripted worker, and a poller between them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -11,19 +11,26 @@ use std::{
 use async_trait::async_trait;
 use brigade_client::answer::Answer;
 use brigade_proto::v1::{
-    Filter, PollFinished, PollResponse, ProcessRequest, Settlement, poll_response::Event,
+    EndReason, Filter, PollFinished, PollResponse, ProcessRequest, Settlement, poll_response::Event,
 };
 use brigade_storage::{Location, Store as _, sim::Sim};
 use tokio::sync::Notify;
 
 use super::*;
-use crate::clock::SystemClock;
 
 /// Answers by the object's name; OK unless told otherwise.
 #[derive(Debug, Default)]
 pub(super) struct Script {
     pub(super) answers: BTreeMap<&'static str, Answer>,
+    /// What is answered before that, in order.
+    pub(super) first: Mutex<BTreeMap<&'static str, VecDeque<Answer>>>,
+    /// What is answered about every other object, in place of OK.
+    pub(super) otherwise: Option<Answer>,
+    /// How long each call takes, within its timeout.
+    pub(super) waits: Option<Duration>,
+    pub(super) timeouts: Mutex<Vec<Duration>>,
     pub(super) asked: Mutex<Vec<String>>,
+    pub(super) attempts: Mutex<Vec<i32>>,
     pub(super) at_once: AtomicUsize,
     pub(super) most_at_once: AtomicUsize,
     /// Nobody is answered before this is told.
@@ -33,9 +40,14 @@ pub(super) struct Script {
 
 #[async_trait]
 impl Worker for Script {
-    async fn process(&self, request: ProcessRequest, _timeout: Duration) -> Answer {
+    async fn process(&self, request: ProcessRequest, timeout: Duration) -> Answer {
         let name = request.object.unwrap_or_default().name;
         self.asked.lock().unwrap().push(name.clone());
+        self.attempts.lock().unwrap().push(request.attempt);
+        self.timeouts.lock().unwrap().push(timeout);
+        if let Some(waits) = self.waits {
+            tokio::time::sleep(waits.min(timeout)).await;
+        }
         let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_at_once.fetch_max(now, Ordering::SeqCst);
         self.entered.notify_one();
@@ -44,12 +56,23 @@ impl Worker for Script {
             None => tokio::task::yield_now().await,
         }
         self.at_once.fetch_sub(1, Ordering::SeqCst);
-        let answer = self
-            .answers
-            .get(name.rsplit('/').next().unwrap_or_default());
-        answer
-            .cloned()
+        let name = name.rsplit('/').next().unwrap_or_default();
+        let mut first = self.first.lock().unwrap();
+        let first = first.get_mut(name).and_then(VecDeque::pop_front);
+        first
+            .or_else(|| self.answers.get(name).cloned())
+            .or_else(|| self.otherwise.clone())
             .unwrap_or_else(|| Answer::ok(brigade_proto::v1::ProcessResponse::default()))
+    }
+}
+
+/// The poller's clock is that of the simulated service.
+#[derive(Debug)]
+struct SimTime(Sim);
+
+impl Clock for SimTime {
+    fn now(&self) -> jiff::Timestamp {
+        self.0.clock().now()
     }
 }
 
@@ -65,7 +88,7 @@ pub(super) fn world(worker: Script) -> World {
     let bucket = sim.bucket("data");
     let [inbox, processed, failed] =
         ["in/", "processed/", "failed/"].map(|prefix| Location::new("data", prefix));
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = Arc::new(SimTime(sim.clone()));
     let worker = Arc::new(worker);
     let shutdown = CancellationToken::new();
     let parts = Parts {
@@ -89,6 +112,8 @@ pub(super) fn world(worker: Script) -> World {
             concurrency: 4,
             process_timeout: Duration::from_secs(60),
             poll_deadline: Duration::from_secs(600),
+            max_attempts: 5,
+            breaker: 5,
             max_objects: None,
         },
         clock,
@@ -122,6 +147,15 @@ impl World {
             .into_iter()
             .map(|object| object.name)
             .collect()
+    }
+
+    /// Polls everything.
+    pub(super) async fn poll_all(&self) -> Ended {
+        self.poll(PollRequest::default()).await
+    }
+
+    pub(super) fn asked(&self) -> usize {
+        self.worker.asked.lock().unwrap().len()
     }
 
     pub(super) async fn poll(&self, request: PollRequest) -> Ended {

@@ -1,0 +1,154 @@
+//! What ends a poll early, and what becomes of the objects in flight.
+
+use brigade_proto::v1::ProcessResponse;
+
+use super::*;
+
+fn refused() -> Answer {
+    Answer::Way(Way::Connect("refused".into()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_is_down_ends_the_poll_quickly_and_says_so() {
+    for count in [1, 100] {
+        let world = world(Script {
+            otherwise: Some(refused()),
+            ..Script::default()
+        });
+        for n in 0..count {
+            world.upload(&[&format!("{n:03}")]);
+        }
+        let began = tokio::time::Instant::now();
+        let error = world.poll_all().await.error.expect("an error");
+        assert!(matches!(error, PollError::WorkerAway { failures: 5, .. }));
+        assert!(error.to_string().contains("WORKER_URL"), "{error}");
+        assert!(!error.needs_mending());
+        assert!(
+            began.elapsed() < Duration::from_secs(15),
+            "{:?}",
+            began.elapsed()
+        );
+        assert!(world.asked() < 12, "it went on asking: {}", world.asked());
+        assert!(world.names().iter().all(|name| name.starts_with("in/")));
+        assert_eq!(world.sim.calls(Operation::Update), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_in_between_keeps_the_poll_going() {
+    let world = world(Script {
+        otherwise: Some(refused()),
+        answers: (["b", "d", "f", "h"].map(|name| (name, Answer::ok(ProcessResponse::default()))))
+            .into(),
+        ..Script::default()
+    });
+    world.upload(&["b", "d", "f", "h"]);
+    assert_eq!(world.poll_all().await.reason(), EndReason::Complete);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storage_that_cannot_be_written_ends_the_poll_and_loses_nothing() {
+    let world = answering([]);
+    for n in 0..50 {
+        world.upload(&[&format!("{n:02}")]);
+    }
+    world
+        .sim
+        .set_faults(|call: &brigade_storage::sim::Call| match call.operation {
+            Operation::Move => Some(Fault::Before(Kind::Unknown)),
+            _ => None,
+        });
+    let error = world.poll_all().await.error.expect("an error");
+    assert!(!error.needs_mending(), "{error}");
+    assert!(world.asked() <= 12, "it went on asking: {}", world.asked());
+    assert_eq!(world.names().len(), 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destination_that_is_forbidden_ends_the_poll_with_nothing_moved() {
+    let world = answering([]);
+    world.upload(&["a", "b", "c"]);
+    world
+        .sim
+        .set_faults(|call: &brigade_storage::sim::Call| match call.operation {
+            Operation::Move => Some(Fault::Before(Kind::PermissionDenied)),
+            _ => None,
+        });
+    let error = world.poll_all().await.error.expect("an error");
+    assert!(error.needs_mending(), "{error}");
+    assert_eq!(world.names(), ["in/a", "in/b", "in/c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_lets_calls_in_flight_end_within_the_grace() {
+    let world = world(Script {
+        waits: Some(Duration::from_secs(3)),
+        ..Script::default()
+    });
+    world.upload(&["a"]);
+    let shutdown = world.shutdown.clone();
+    let (ended, ()) = tokio::join!(world.poll_all(), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        shutdown.cancel();
+    });
+    assert_eq!(ended.settled, [("in/a".into(), Settlement::Processed)]);
+    assert_eq!(ended.reason(), EndReason::Shutdown);
+    assert!(ended.finished.unwrap().more);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_gives_up_calls_that_outlast_the_grace_at_no_attempt() {
+    let world = world(Script {
+        waits: Some(Duration::from_secs(50)),
+        ..Script::default()
+    });
+    world.upload(&["a"]);
+    let shutdown = world.shutdown.clone();
+    let began = tokio::time::Instant::now();
+    let (ended, ()) = tokio::join!(world.poll_all(), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        shutdown.cancel();
+    });
+    assert_eq!(ended.settled, [("in/a".into(), Settlement::Retry)]);
+    assert!(
+        began.elapsed() < Duration::from_secs(8),
+        "Cloud Run has killed it"
+    );
+    assert_eq!(world.names(), ["in/a"]);
+    assert_eq!(world.sim.calls(Operation::Update), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_wakes_what_waits_for_its_next_try() {
+    let world = answering([("a", Answer::status(Code::Unavailable, "later"))]);
+    world.upload(&["a"]);
+    let shutdown = world.shutdown.clone();
+    let began = tokio::time::Instant::now();
+    let (ended, ()) = tokio::join!(world.poll_all(), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        shutdown.cancel();
+    });
+    assert!(began.elapsed() < Duration::from_secs(2));
+    assert_eq!(ended.reason(), EndReason::Shutdown);
+    assert_eq!(ended.settled, [("in/a".into(), Settlement::Retry)]);
+    assert_eq!(
+        world.sim.objects("data")[0].metadata["brigade-attempts"],
+        "1"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_worker_sees_a_deadline_within_the_polls_own() {
+    let world = answering([]);
+    world.upload(&["a"]);
+    let trigger = Trigger {
+        deadline: Some(Duration::from_secs(30)),
+        ..Trigger::default()
+    };
+    let events = world.poller.start(&PollRequest::default(), &trigger);
+    collect(events.unwrap()).await;
+    assert_eq!(
+        *world.worker.timeouts.lock().unwrap(),
+        [Duration::from_secs(25)]
+    );
+}

@@ -1,0 +1,123 @@
+//! The loop of a poll: keeps objects on their way until the listing or a budget ends.
+
+use std::{pin::pin, time::Duration};
+
+use brigade_proto::v1::EndReason;
+use futures::{StreamExt as _, stream::FuturesUnordered};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::{Parts, course::Course};
+use crate::{
+    error::PollError,
+    report::{Reporter, Settled},
+    scan::scan,
+    way::{Walked, Way},
+};
+
+/// How long calls in flight may go on after the service was told to shut down. Cloud Run kills it 10 s after SIGTERM;
+/// what was answered must be moved before.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What can end a poll from outside.
+#[derive(Debug)]
+pub(super) struct Ends {
+    /// The service is told to shut down.
+    pub(super) shutdown: CancellationToken,
+    /// The lease is not surely ours any more.
+    pub(super) lost: CancellationToken,
+}
+
+/// Keeps up to `concurrency` objects on their way. What is in flight when something ends the poll early is settled
+/// all the same, so nobody's work is lost.
+pub(super) async fn work(
+    parts: &Parts,
+    course: &Course,
+    reporter: &mut Reporter,
+    ends: &Ends,
+) -> Result<EndReason, PollError> {
+    let plan = &course.plan;
+    let way = Way::new(parts, course);
+    let mut listing = pin!(scan(parts.settler.source.clone(), plan.prefix.clone()));
+    let mut in_flight = FuturesUnordered::new();
+    let mut interrupted = pin!(ends.interrupted(reporter.unheard()));
+    let mut grace = pin!(ends.grace());
+    let mut free = None;
+    let mut end = None;
+    let mut dispatched = 0;
+    loop {
+        if end.is_some() && in_flight.is_empty() {
+            break;
+        }
+        tokio::select! {
+            biased;
+            () = &mut grace, if !course.cut.is_cancelled() => course.cut.cancel(),
+            reason = &mut interrupted, if !course.closing.is_cancelled() => {
+                course.closing.cancel();
+                end = Some(end.filter(Result::is_err).unwrap_or(Ok(reason)));
+            }
+            Some(walked) = in_flight.next() => {
+                if let Err(error) = report(walked, reporter).await {
+                    end = Some(Err(error));
+                }
+            }
+            slot = course.slots.acquire(), if end.is_none() && free.is_none() => free = slot.ok(),
+            next = listing.next(), if end.is_none() && free.is_some() => match next.transpose() {
+                Ok(None) => end = Some(Ok(EndReason::Complete)),
+                Err(error) => end = Some(Err(error.into())),
+                Ok(Some(object)) => {
+                    reporter.listed();
+                    if let Some(skip) = parts.filters.skip(&object, parts.clock.now()) {
+                        reporter.skipped(&object, skip, plan.explain).await;
+                    } else if dispatched >= plan.max_objects {
+                        end = Some(Ok(EndReason::MaxObjects));
+                    } else if plan.is_over_in(Duration::ZERO) {
+                        end = Some(Ok(EndReason::Deadline));
+                    } else if let Some(slot) = free.take() {
+                        dispatched += 1;
+                        reporter.dispatched();
+                        in_flight.push(way.walk(object, slot));
+                    }
+                }
+            },
+            else => break,
+        }
+        if end.is_some() {
+            // Whoever waits for a slot gets it.
+            free = None;
+        }
+        if let Some(Err(_)) = end {
+            course.closing.cancel();
+        }
+    }
+    end.unwrap_or(Ok(EndReason::Complete))
+}
+
+/// Reports an object that reached its end; an error is one that ends the poll.
+async fn report(walked: Walked, reporter: &mut Reporter) -> Result<(), PollError> {
+    let (settled, error) = match walked.settled {
+        Ok(settled) => (settled, None),
+        Err(error) => (Settled::stopped(&error), Some(error)),
+    };
+    reporter.settled(&walked.object, settled, walked.took).await;
+    error.map_or(Ok(()), Err)
+}
+
+// === impl Ends ===
+
+impl Ends {
+    /// Why nothing new may be dispatched any more.
+    async fn interrupted(&self, listener: impl Future<Output = ()>) -> EndReason {
+        tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => EndReason::Shutdown,
+            () = self.lost.cancelled() => EndReason::LeaseLost,
+            () = listener => EndReason::Cancelled,
+        }
+    }
+
+    async fn grace(&self) {
+        self.shutdown.cancelled().await;
+        sleep(GRACE).await;
+    }
+}
