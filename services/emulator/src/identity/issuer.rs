@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -45,6 +45,7 @@ struct Inner {
     keys: Keys,
     accounts: Accounts,
     fetches: AtomicU64,
+    dead: AtomicBool,
 }
 
 impl Issuer {
@@ -55,6 +56,7 @@ impl Issuer {
             keys: Keys::default(),
             accounts: Accounts::new(accounts),
             fetches: AtomicU64::new(0),
+            dead: AtomicBool::new(false),
         };
         Self {
             inner: Arc::new(inner),
@@ -130,6 +132,20 @@ impl Issuer {
             "token_uri": self.inner.token_uri,
             "universe_domain": "googleapis.com",
         })
+    }
+
+    /// Hangs up on whoever asks for tokens or keys over HTTP, until it is [revived](Self::revive).
+    pub fn kill(&self) {
+        self.inner.dead.store(true, Ordering::Release);
+    }
+
+    /// Answers again.
+    pub fn revive(&self) {
+        self.inner.dead.store(false, Ordering::Release);
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.inner.dead.load(Ordering::Acquire)
     }
 
     /// An ID token without the email: the metadata server's and IAM's answer unless they are asked for it.
