@@ -107,6 +107,11 @@ impl Issuer {
         Some(verified.claims)
     }
 
+    /// Whose access token this is, when it is one that was given out.
+    pub(crate) fn holder(&self, access_token: &str) -> Option<String> {
+        self.inner.accounts.holder(access_token)
+    }
+
     /// The published keys as a JWK set.
     pub fn jwks(&self) -> Value {
         self.inner.keys.published()

@@ -68,8 +68,8 @@ async fn jwks(State(issuer): State<Issuer>) -> impl IntoResponse {
     (cached, Json(issuer.jwks()))
 }
 
-fn access_token(issuer: &Issuer) -> Response {
-    let token = issuer.accounts().access_token();
+fn access_token(issuer: &Issuer, email: &str) -> Response {
+    let token = issuer.accounts().access_token(email);
     Json(json!({"access_token": token, "expires_in": ACCESS_LIFE, "token_type": "Bearer"}))
         .into_response()
 }
