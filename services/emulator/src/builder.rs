@@ -10,7 +10,7 @@ use crate::{
     error::StartError,
     identity::{self, Issuer},
     serve::serve,
-    storage::{self, Core, Storage},
+    storage::{self, Core, Grants, Permission, Role, Storage},
 };
 
 /// The project's default service account, when none is named.
@@ -21,6 +21,7 @@ const DEFAULT_ACCOUNT: &str = "default@brigade-dev.iam.gserviceaccount.com";
 pub struct Builder {
     buckets: Vec<(String, Option<PathBuf>)>,
     accounts: Vec<String>,
+    roles: Vec<Role>,
 }
 
 impl Builder {
@@ -51,6 +52,24 @@ impl Builder {
         self
     }
 
+    /// Grants this account permissions on every object whose name begins with `prefix`, and on listings of such names; an
+    /// empty one grants them on everything. The account is known from then on.
+    ///
+    /// From the first role on, calls to storage need an access token of an account with the permissions that they take:
+    /// others are refused as Google refuses them. Without roles everybody may do everything.
+    #[must_use]
+    pub fn role(mut self, account: &str, permissions: &[Permission], prefix: &str) -> Self {
+        if !self.accounts.iter().any(|known| known == account) {
+            self.accounts.push(account.to_owned());
+        }
+        self.roles.push(Role {
+            account: account.to_owned(),
+            permissions: permissions.to_vec(),
+            prefix: prefix.to_owned(),
+        });
+        self
+    }
+
     /// Serves on this listener until it is [stopped](Emulator::stop) or dropped.
     ///
     /// # Errors
@@ -65,7 +84,8 @@ impl Builder {
             self.accounts.push(DEFAULT_ACCOUNT.to_owned());
         }
         let issuer = Issuer::new(&self.accounts, address);
-        let router = storage::router(&storage).merge(identity::routes(&issuer));
+        let grants = Grants::new(issuer.clone(), self.roles);
+        let router = storage::router(&storage, grants).merge(identity::routes(&issuer));
         let stop = CancellationToken::new();
         let server = tokio::spawn(serve(listener, router, stop.clone()));
         Ok(Emulator::new(address, storage, issuer, stop, server))

@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 
-use tokio::task::JoinHandle;
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
     builder::Builder,
+    error::StartError,
+    frontend::{FrontEnd, Service},
     identity::{ISSUER, Issuer, JWKS_PATH},
     storage::Storage,
 };
@@ -89,6 +91,19 @@ impl Emulator {
     /// The issuer of tokens.
     pub fn identity(&self) -> &Issuer {
         &self.issuer
+    }
+
+    /// Puts a front end before a service, on this listener, as Cloud Run puts one before a container. It takes this
+    /// stand-in's tokens, and needs nothing else of it: it goes on when the stand-in is stopped.
+    ///
+    /// # Errors
+    /// When the listener is not on a loopback address. Nothing is served then.
+    pub fn front_end(
+        &self,
+        listener: TcpListener,
+        service: &Service,
+    ) -> Result<FrontEnd, StartError> {
+        FrontEnd::start(listener, self.issuer.clone(), service)
     }
 
     /// The storage, behind the wire.

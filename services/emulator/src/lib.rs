@@ -2,16 +2,18 @@
 //!
 //! One process, one port, loopback addresses only: Cloud Storage over gRPC and JSON ([`storage`]), the ways to an ID
 //! token ([`identity`]), and ticks like Cloud Scheduler's ([`scheduler`]). [`Emulator::env`] has the variables that
-//! point production code here.
+//! point production code here. What Cloud Run puts before a service listens on a port of its own ([`frontend`]).
 
 mod builder;
 mod emulator;
 mod error;
+pub mod frontend;
 pub mod identity;
 pub mod scheduler;
 mod serve;
 pub mod storage;
 
 pub use self::{
-    builder::Builder, emulator::Emulator, error::StartError, identity::Issuer, storage::Storage,
+    builder::Builder, emulator::Emulator, error::StartError, frontend::FrontEnd, identity::Issuer,
+    storage::Storage,
 };

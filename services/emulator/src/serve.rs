@@ -1,6 +1,7 @@
 //! Serves a router on a bound listener, h2c and HTTP/1.1 on one port, with a way to reset single connections.
 
 use std::{
+    net::SocketAddr,
     os::fd::{AsFd as _, OwnedFd},
     pin::pin,
     time::Duration,
@@ -28,6 +29,10 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How long to wait when the machine is out of file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Who a request comes from; the server puts it into each request's extensions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
 /// Serves until `stop`; all connections are closed when it returns.
 pub(crate) async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     let connections = TaskTracker::new();
@@ -38,8 +43,9 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
-                connections.spawn(connection(stream, router.clone(), stop.clone()));
+            Ok((stream, peer)) => {
+                let peer = Peer(peer);
+                connections.spawn(connection(stream, peer, router.clone(), stop.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -52,7 +58,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
     connections.wait().await;
 }
 
-async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) {
+async fn connection(stream: TcpStream, peer: Peer, router: Router, stop: CancellationToken) {
     // Latency of small frames matters here; a failure costs speed alone.
     let _ = stream.set_nodelay(true);
     let socket = stream.as_fd().try_clone_to_owned().ok();
@@ -60,6 +66,7 @@ async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) 
     let for_requests = hangup.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(for_requests.clone());
+        request.extensions_mut().insert(peer);
         router.clone().oneshot(request.map(Body::new))
     });
     let mut builder = Builder::new(TokioExecutor::new());

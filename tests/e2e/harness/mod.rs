@@ -10,7 +10,7 @@ use brigade_client::{
     PollerClient,
     identity::{Cached, MetadataServer, TokenSource, origin},
 };
-use brigade_emulator::{Emulator, identity::ISSUER};
+use brigade_emulator::{Emulator, FrontEnd, frontend::Service, identity::ISSUER};
 use brigade_poller::{poll::Budgets, settings::PollerSettings};
 use brigade_proto::v1::{
     ObjectSettled, PollFinished, PollRequest, Settlement, poll_response::Event,
@@ -37,6 +37,7 @@ pub(crate) struct System {
     pub(crate) emulator: Emulator,
     pub(crate) poller: Url,
     pub(crate) worker: Url,
+    front: Option<FrontEnd>,
     bucket: &'static str,
     stop_worker: CancellationToken,
     stop_poller: CancellationToken,
@@ -56,11 +57,38 @@ impl System {
         let mut system = Self::bare().await;
         let listener = loopback().await;
         system.worker = url(&listener);
-        let store = system.store().await;
+        system.start_worker(listener, processor).await;
+        let identity = system.metadata();
+        system.start_poller(identity).await;
+        system
+    }
+
+    /// Everything in its deployed shape: the worker accepts everything, and before it is a front end for this service.
+    pub(crate) async fn behind_front_end(service: impl FnOnce(Service) -> Service) -> Self {
+        let mut system = Self::bare().await;
+        let listener = loopback().await;
+        let service = service(Service::new("worker", listener.local_addr().unwrap()));
+        let front = system.emulator.front_end(loopback().await, &service);
+        let front = system.front.insert(front.unwrap());
+        system.worker = front.url();
+        system.start_worker(listener, accepting()).await;
+        let identity = system.metadata();
+        system.start_poller(identity).await;
+        system
+    }
+
+    /// What stands before the worker.
+    pub(crate) fn front(&self) -> &FrontEnd {
+        self.front.as_ref().unwrap()
+    }
+
+    /// A worker on this listener, for tokens that name the worker's URL.
+    async fn start_worker(&mut self, listener: TcpListener, processor: impl Processor) {
+        let store = self.store().await;
         let routes = brigade_worker::routes(processor, store, &WorkerSettings::default());
-        let guard = system.guard(&system.worker, &[POLLER]);
-        let stop = system.stop_worker.clone();
-        system.services.spawn(async move {
+        let guard = self.guard(&self.worker, &[POLLER]);
+        let stop = self.stop_worker.clone();
+        self.services.spawn(async move {
             let app = brigade::assemble(routes, "brigade.v1.WorkerService", guard)
                 .await
                 .unwrap();
@@ -72,9 +100,6 @@ impl System {
             )
             .await;
         });
-        let identity = system.metadata();
-        system.start_poller(identity).await;
-        system
     }
 
     /// Everything, with the exec worker or the sample in the worker.
@@ -129,6 +154,7 @@ impl System {
             emulator,
             poller: nowhere.clone(),
             worker: nowhere,
+            front: None,
             bucket: BUCKET,
             stop_worker: CancellationToken::new(),
             stop_poller: CancellationToken::new(),
@@ -274,7 +300,12 @@ impl System {
 
     /// Polls through the real client, and keeps what it says.
     pub(crate) async fn poll(&self) -> Result<Polled, Status> {
-        let mut events = self.client().poll(PollRequest::default()).await?;
+        self.poll_by(&self.client()).await
+    }
+
+    /// The same by a client that has its token already.
+    pub(crate) async fn poll_by(&self, client: &PollerClient) -> Result<Polled, Status> {
+        let mut events = client.poll(PollRequest::default()).await?;
         let mut polled = Polled::default();
         while let Some(response) = events.message().await? {
             match response.event.unwrap() {

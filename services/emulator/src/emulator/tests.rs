@@ -1,8 +1,8 @@
 use tempfile::TempDir;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 use super::*;
-use crate::{StartError, storage::Attributes};
+use crate::storage::Attributes;
 
 async fn loopback() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.unwrap()

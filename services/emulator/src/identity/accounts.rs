@@ -23,8 +23,8 @@ pub(super) struct Accounts {
 struct State {
     /// By email; a key once a key file was handed out.
     keys: BTreeMap<String, Option<Arc<Key>>>,
-    /// How many access tokens were given out.
-    access_tokens: u64,
+    /// Whose access token each is, by number from 1.
+    access_tokens: Vec<String>,
 }
 
 impl Accounts {
@@ -65,19 +65,18 @@ impl Accounts {
         self.lock().keys.get(email)?.clone()
     }
 
-    /// A new access token. It is no secret: the stand-in gives one to whoever asks.
-    pub(super) fn access_token(&self) -> String {
+    /// A new access token of this account. It is no secret: the stand-in gives one to whoever asks.
+    pub(super) fn access_token(&self, email: &str) -> String {
         let mut state = self.lock();
-        state.access_tokens += 1;
-        format!("{ACCESS_TOKEN}{}", state.access_tokens)
+        state.access_tokens.push(email.to_owned());
+        format!("{ACCESS_TOKEN}{}", state.access_tokens.len())
     }
 
-    /// Whether this is an access token that was given out, and not an ID token, say.
-    pub(super) fn is_access_token(&self, token: &str) -> bool {
-        let number = token
-            .strip_prefix(ACCESS_TOKEN)
-            .and_then(|number| number.parse::<u64>().ok());
-        number.is_some_and(|number| (1..=self.lock().access_tokens).contains(&number))
+    /// Whose access token this is, when it was given out, and is not an ID token, say.
+    pub(super) fn holder(&self, token: &str) -> Option<String> {
+        let number: usize = token.strip_prefix(ACCESS_TOKEN)?.parse().ok()?;
+        let state = self.lock();
+        state.access_tokens.get(number.checked_sub(1)?).cloned()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -63,7 +63,11 @@ async fn exchange(State(issuer): State<Issuer>, Form(form): Form<Exchange>) -> R
             target_audience: Some(audience),
             ..
         }) => Json(json!({"id_token": issuer.mint(&iss, &audience)})).into_response(),
-        Ok(Assertion { scope: Some(_), .. }) => super::access_token(&issuer),
+        Ok(Assertion {
+            iss,
+            scope: Some(_),
+            ..
+        }) => super::access_token(&issuer, &iss),
         Ok(_) => Refused(
             "invalid_scope",
             "Neither a target_audience nor a scope was given.",

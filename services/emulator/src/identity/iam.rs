@@ -26,14 +26,17 @@ pub(super) fn routes(issuer: Issuer) -> Router {
         .with_state(issuer)
 }
 
-/// Any access token that was given out here may act as any account: roles are not part of the stand-in.
+/// Any access token that was given out here may act as any account: roles are about storage alone.
 async fn generate(
     State(issuer): State<Issuer>,
     Path(call): Path<String>,
     headers: HeaderMap,
     Json(body): Json<Generate>,
 ) -> Response {
-    if !bearer(&headers).is_some_and(|token| issuer.accounts().is_access_token(token)) {
+    if bearer(&headers)
+        .and_then(|token| issuer.accounts().holder(token))
+        .is_none()
+    {
         return refused(
             StatusCode::UNAUTHORIZED,
             "UNAUTHENTICATED",

@@ -5,11 +5,13 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
 use jiff::Timestamp;
+use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
@@ -29,11 +31,21 @@ pub struct Issuer {
     inner: Arc<Inner>,
 }
 
+/// Whom a token that was verified is about.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Principal {
+    sub: String,
+    email: Option<String>,
+    #[serde(default)]
+    email_verified: bool,
+}
+
 struct Inner {
     token_uri: String,
     keys: Keys,
     accounts: Accounts,
     fetches: AtomicU64,
+    dead: AtomicBool,
 }
 
 impl Issuer {
@@ -44,6 +56,7 @@ impl Issuer {
             keys: Keys::default(),
             accounts: Accounts::new(accounts),
             fetches: AtomicU64::new(0),
+            dead: AtomicBool::new(false),
         };
         Self {
             inner: Arc::new(inner),
@@ -83,6 +96,22 @@ impl Issuer {
         self.inner.keys.rotate();
     }
 
+    /// Whom this ID token is about, when it is one of this issuer's for one of these audiences, and is not expired.
+    pub(crate) fn verify(&self, token: &str, audiences: &[String]) -> Option<Principal> {
+        let key = self.inner.keys.find(&decode_header(token).ok()?.kid?)?;
+        let mut rules = Validation::new(Algorithm::RS256);
+        rules.set_required_spec_claims(&["iss", "aud", "exp", "sub"]);
+        rules.set_issuer(&[ISSUER]);
+        rules.set_audience(audiences);
+        let verified = decode(token, key.verifying(), &rules).ok()?;
+        Some(verified.claims)
+    }
+
+    /// Whose access token this is, when it is one that was given out.
+    pub(crate) fn holder(&self, access_token: &str) -> Option<String> {
+        self.inner.accounts.holder(access_token)
+    }
+
     /// The published keys as a JWK set.
     pub fn jwks(&self) -> Value {
         self.inner.keys.published()
@@ -110,6 +139,20 @@ impl Issuer {
         })
     }
 
+    /// Hangs up on whoever asks for tokens or keys over HTTP, until it is [revived](Self::revive).
+    pub fn kill(&self) {
+        self.inner.dead.store(true, Ordering::Release);
+    }
+
+    /// Answers again.
+    pub fn revive(&self) {
+        self.inner.dead.store(false, Ordering::Release);
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.inner.dead.load(Ordering::Acquire)
+    }
+
     /// An ID token without the email: the metadata server's and IAM's answer unless they are asked for it.
     pub(super) fn mint_short(&self, email: &str, audience: &str) -> String {
         self.sign(&short_claims(email, audience), &json!({}))
@@ -125,6 +168,16 @@ impl Issuer {
 
     pub(super) fn count_fetch(&self) {
         self.inner.fetches.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+impl Principal {
+    /// Whether this account is meant. A token without an email names it by its number alone.
+    pub(crate) fn is(&self, account: &str) -> bool {
+        match &self.email {
+            Some(email) => self.email_verified && email == account,
+            None => self.sub == subject(account),
+        }
     }
 }
 

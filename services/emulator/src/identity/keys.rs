@@ -23,6 +23,14 @@ impl Keys {
         self.with(|pair| Arc::clone(&pair.signing))
     }
 
+    /// The published key of this id.
+    pub(super) fn find(&self, id: &str) -> Option<Arc<Key>> {
+        self.with(|pair| {
+            let published = [&pair.signing, &pair.retired];
+            published.into_iter().find(|key| key.id == id).cloned()
+        })
+    }
+
     /// The published keys as a JWK set.
     pub(super) fn published(&self) -> Value {
         self.with(|pair| json!({"keys": [pair.signing.jwk(), pair.retired.jwk()]}))

@@ -92,7 +92,7 @@ async fn identity(
 
 async fn token(State(issuer): State<Issuer>, Path(account): Path<String>) -> Response {
     match issuer.accounts().find(&account) {
-        Some(_) => super::access_token(&issuer),
+        Some(email) => super::access_token(&issuer, &email),
         None => unknown(&account),
     }
 }

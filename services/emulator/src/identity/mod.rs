@@ -15,14 +15,16 @@ mod tests;
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{Request, State},
     http::header::CACHE_CONTROL,
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
 use serde_json::json;
 
 pub use self::issuer::{ISSUER, Issuer};
+use crate::storage::meddle::Hangup;
 
 /// Where the keys are; the same path as Google's.
 pub(crate) const JWKS_PATH: &str = "/oauth2/v3/certs";
@@ -44,6 +46,17 @@ pub(crate) fn routes(issuer: &Issuer) -> Router {
         .merge(metadata::routes(issuer.clone()))
         .merge(exchange::routes(issuer.clone()))
         .merge(iam::routes(issuer.clone()))
+        .layer(middleware::from_fn_with_state(issuer.clone(), alive))
+}
+
+/// A dead part answers nothing: the connection is reset.
+async fn alive(State(issuer): State<Issuer>, request: Request, next: Next) -> Response {
+    if !issuer.is_dead() {
+        return next.run(request).await;
+    }
+    let hangup = request.extensions().get::<Hangup>().cloned();
+    hangup.unwrap_or_default().0.cancel();
+    std::future::pending().await
 }
 
 async fn jwks(State(issuer): State<Issuer>) -> impl IntoResponse {
@@ -55,8 +68,8 @@ async fn jwks(State(issuer): State<Issuer>) -> impl IntoResponse {
     (cached, Json(issuer.jwks()))
 }
 
-fn access_token(issuer: &Issuer) -> Response {
-    let token = issuer.accounts().access_token();
+fn access_token(issuer: &Issuer, email: &str) -> Response {
+    let token = issuer.accounts().access_token(email);
     Json(json!({"access_token": token, "expires_in": ACCESS_LIFE, "token_type": "Bearer"}))
         .into_response()
 }

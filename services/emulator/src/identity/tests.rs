@@ -346,3 +346,20 @@ async fn iam_mints_tokens_for_holders_of_an_access_token() {
         StatusCode::UNAUTHORIZED
     );
 }
+
+#[tokio::test]
+async fn a_killed_one_hangs_up_until_it_is_revived() {
+    let google = start().await;
+    let keys = google.url().join("oauth2/v3/certs").unwrap();
+    google.identity().kill();
+    let error = http().get(keys.clone()).send().await.unwrap_err();
+    assert!(!error.is_status() && !error.is_timeout(), "{error}");
+    let bucket = google.url().join("storage/v1/b/some-bucket").unwrap();
+    let storage = http().get(bucket).send().await.unwrap();
+    assert_eq!(storage.status(), StatusCode::OK, "storage goes on");
+    google.identity().revive();
+    assert_eq!(
+        http().get(keys).send().await.unwrap().status(),
+        StatusCode::OK
+    );
+}

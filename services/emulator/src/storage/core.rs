@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    access::{Access, Permission},
     bucket::{Bucket, BucketInfo},
     clock::Clock,
     condition::Conditions,
@@ -28,6 +29,8 @@ pub(crate) struct Core {
     pub(super) pending: HashMap<String, Pending>,
     /// How many calls a copy takes at least.
     pub(super) rewrite_calls: u64,
+    /// What the caller of the call that holds the lock may do.
+    pub(super) access: Access,
 }
 
 impl Core {
@@ -68,6 +71,7 @@ impl Core {
         name: &str,
         retention: Option<Duration>,
     ) -> Result<BucketInfo> {
+        self.access.check(Permission::CreateBucket, "")?;
         self.add_bucket(name, Box::new(Memory::default()))?;
         let bucket = self.bucket(name)?;
         bucket.retention = retention;
@@ -75,6 +79,7 @@ impl Core {
     }
 
     pub(crate) fn get_bucket(&mut self, name: &str, conditions: &Conditions) -> Result<BucketInfo> {
+        self.access.check(Permission::GetBucket, "")?;
         let info = self.bucket(name)?.info();
         check_bucket_conditions(conditions)?;
         Ok(info)
@@ -86,7 +91,8 @@ impl Core {
         prefix: &str,
         from: &str,
         limit: usize,
-    ) -> (Vec<BucketInfo>, String) {
+    ) -> Result<(Vec<BucketInfo>, String)> {
+        self.access.check(Permission::ListBuckets, "")?;
         let first = from.max(prefix).to_owned();
         let mut found = self
             .buckets
@@ -94,13 +100,14 @@ impl Core {
             .take_while(|(name, _)| name.starts_with(prefix))
             .map(|(_, bucket)| bucket.info());
         let page = found.by_ref().take(limit).collect();
-        (
+        Ok((
             page,
             found.next().map(|bucket| bucket.name).unwrap_or_default(),
-        )
+        ))
     }
 
     pub(crate) fn delete_bucket(&mut self, name: &str, conditions: &Conditions) -> Result<()> {
+        self.access.check(Permission::DeleteBucket, "")?;
         let bucket = self.bucket(name)?;
         check_bucket_conditions(conditions)?;
         if !bucket.medium.names("", "", 1)?.is_empty() {

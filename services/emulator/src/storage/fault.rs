@@ -124,6 +124,10 @@ impl Met {
     pub fn count(&self) -> u64 {
         self.0.load(Ordering::Acquire)
     }
+
+    pub(crate) fn add(&self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
 }
 
 // === impl Faults ===
@@ -149,7 +153,7 @@ impl Faults {
                 continue;
             }
             armed.fault.times -= 1;
-            armed.met.0.fetch_add(1, Ordering::AcqRel);
+            armed.met.add();
             return Some(armed.fault.effect.clone());
         }
         None

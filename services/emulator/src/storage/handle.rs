@@ -9,6 +9,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{
+    access::Access,
     calls::{Calls, Counters},
     condition::Conditions,
     core::Core,
@@ -27,6 +28,7 @@ use super::{
 #[derive(Clone)]
 pub struct Storage {
     shared: Arc<Shared>,
+    access: Access,
 }
 
 /// One bucket of the storage; see [`Storage::bucket`].
@@ -57,6 +59,15 @@ impl Storage {
                 faults: Faults::default(),
                 counters: Counters::default(),
             }),
+            access: Access::All,
+        }
+    }
+
+    /// The same storage, for a caller that may do no more than this.
+    pub(crate) fn acting(&self, access: Access) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            access,
         }
     }
 
@@ -144,10 +155,10 @@ impl Storage {
 
     fn lock(&self) -> MutexGuard<'_, Core> {
         // Each call leaves the buckets whole, so a panic elsewhere is no reason to refuse the next.
-        self.shared
-            .core
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        let core = self.shared.core.lock();
+        let mut core = core.unwrap_or_else(PoisonError::into_inner);
+        core.access = self.access.clone();
+        core
     }
 }
 

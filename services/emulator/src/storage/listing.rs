@@ -3,6 +3,7 @@
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use super::{
+    access::Permission,
     bucket::Bucket,
     core::Core,
     object::Object,
@@ -51,6 +52,7 @@ enum Step {
 impl Core {
     /// One page of the live objects.
     pub(crate) fn list(&mut self, bucket: &str, query: &Query) -> Result<Listing> {
+        self.access.check(Permission::List, &query.prefix)?;
         let limit = page_size(query.page_size)?;
         let mut cursor = decode(&query.page_token)?.max(query.start.clone());
         let bucket = self.bucket(bucket)?;

@@ -4,6 +4,7 @@
 //! `directory` are where objects lie. `grpc` and `json` say the same in Google's two APIs, and `meddle` stands
 //! before both: it counts calls and lets them meet faults.
 
+mod access;
 mod bucket;
 mod calls;
 mod clock;
@@ -30,6 +31,7 @@ mod tests;
 mod writing;
 
 pub use self::{
+    access::Permission,
     calls::Calls,
     fault::{Fault, Met},
     handle::{BucketHandle, Storage},
@@ -37,4 +39,8 @@ pub use self::{
     operation::{Class, Operation},
     refusal::{Kind, Refusal},
 };
-pub(crate) use self::{core::Core, router::router};
+pub(crate) use self::{
+    access::Role,
+    core::Core,
+    router::{Grants, router},
+};

@@ -5,6 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::{
+    access::Permission,
     condition::Conditions,
     core::Core,
     name,
@@ -30,6 +31,7 @@ impl Core {
         generation: Option<i64>,
         conditions: &Conditions,
     ) -> Result<Object> {
+        self.access.check(Permission::Get, name)?;
         name::check_object(name)?;
         let object = self.bucket(bucket)?.find(name, generation)?;
         conditions.check_read(&object)?;

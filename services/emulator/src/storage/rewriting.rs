@@ -1,6 +1,7 @@
 //! Copying objects, in one call or in several.
 
 use super::{
+    access::Permission,
     condition::Conditions,
     core::Core,
     name,
@@ -58,6 +59,7 @@ pub(super) struct Pending {
 impl Core {
     /// One step of a copy. Nothing is visible at the destination before the last.
     pub(crate) fn rewrite(&mut self, wanted: &Rewrite) -> Result<Progress> {
+        self.access.check(Permission::Get, &wanted.source)?;
         name::check_object(&wanted.source)?;
         if wanted.bytes_per_call < 0 || wanted.bytes_per_call % QUANTUM != 0 {
             return Err(Refusal::invalid(

@@ -1,24 +1,70 @@
-//! Both APIs as one router.
+//! Both APIs as one router, each call with what its caller may do.
 
-use axum::{Router, body::Body, middleware, response::IntoResponse as _};
-use http::Request;
+use std::sync::Arc;
+
+use axum::{Router, body::Body, middleware, response::IntoResponse as _, routing::any};
+use http::{HeaderMap, Request, header::AUTHORIZATION};
+use tower::ServiceExt as _;
 
 use super::{
+    access::{Access, Role},
     grpc::{self, wire::storage_server::StorageServer},
     handle::Storage,
     json::Json,
     meddle::{is_grpc, meddle, refused},
     refusal::{Kind, Refusal},
 };
+use crate::identity::Issuer;
+
+/// Who may do what, by the access tokens of this issuer.
+#[derive(Clone, Debug)]
+pub(crate) struct Grants {
+    issuer: Issuer,
+    roles: Arc<[Role]>,
+}
+
+impl Grants {
+    pub(crate) fn new(issuer: Issuer, roles: Vec<Role>) -> Self {
+        Self {
+            issuer,
+            roles: roles.into(),
+        }
+    }
+
+    /// What the sender of these headers may do.
+    fn access(&self, headers: &HeaderMap) -> Access {
+        if self.roles.is_empty() {
+            return Access::All;
+        }
+        let Some(header) = headers.get(AUTHORIZATION) else {
+            return Access::Anonymous;
+        };
+        let token = header
+            .to_str()
+            .ok()
+            .and_then(|value| value.strip_prefix("Bearer "));
+        match token.and_then(|token| self.issuer.holder(token)) {
+            Some(account) => Access::Account(account, Arc::clone(&self.roles)),
+            None => Access::BadToken,
+        }
+    }
+}
 
 /// gRPC at its service's path, JSON everywhere else.
-pub(crate) fn router(storage: &Storage) -> Router {
-    let grpc = StorageServer::new(grpc::Service::new(storage.clone()));
+pub(crate) fn router(storage: &Storage, grants: Grants) -> Router {
+    let (for_grpc, for_json) = (grants.clone(), grants);
+    let behind_grpc = storage.clone();
     let json = Json::new(storage.clone());
     Router::new()
-        .route_service("/google.storage.v2.Storage/{*call}", grpc)
+        .route(
+            "/google.storage.v2.Storage/{*call}",
+            any(move |request: Request<Body>| {
+                let storage = behind_grpc.acting(for_grpc.access(request.headers()));
+                StorageServer::new(grpc::Service::new(storage)).oneshot(request)
+            }),
+        )
         .fallback(move |request: Request<Body>| {
-            let json = json.clone();
+            let json = json.acting(for_json.access(request.headers()));
             async move {
                 if is_grpc(&request) {
                     let unknown = Refusal::new(Kind::NoRoute, "There is no such service here.");

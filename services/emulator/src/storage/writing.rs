@@ -7,6 +7,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::{
+    access::Permission,
     condition::Conditions,
     core::Core,
     name,
@@ -51,6 +52,14 @@ impl Core {
         Ok(object.retained_for(bucket.retention))
     }
 
+    /// Whether an upload to this name could begin.
+    pub(crate) fn check_upload(&mut self, bucket: &str, name: &str) -> Result<()> {
+        self.access.check(Permission::Create, name)?;
+        name::check_object(name)?;
+        self.bucket(bucket)?;
+        Ok(())
+    }
+
     /// Changes an object's attributes: its metageneration grows, its generation stays.
     pub(crate) fn update(
         &mut self,
@@ -60,6 +69,7 @@ impl Core {
         conditions: &Conditions,
         edit: Edit,
     ) -> Result<Object> {
+        self.access.check(Permission::Update, name)?;
         name::check_object(name)?;
         let bucket = self.bucket(bucket)?;
         let mut object = bucket.find(name, generation)?;
@@ -79,6 +89,7 @@ impl Core {
         generation: Option<i64>,
         conditions: &Conditions,
     ) -> Result<()> {
+        self.access.check(Permission::Delete, name)?;
         name::check_object(name)?;
         let found = self.bucket(bucket)?;
         let object = found.find(name, generation)?;
@@ -89,6 +100,7 @@ impl Core {
 
     /// Renames an object within its bucket in one step: a new generation with the same content and metadata.
     pub(crate) fn rename(&mut self, wanted: &Move) -> Result<Object> {
+        self.access.check(Permission::Move, &wanted.source)?;
         name::check_object(&wanted.source)?;
         if wanted.source == wanted.destination {
             return Err(Refusal::invalid(
@@ -116,12 +128,14 @@ impl Core {
         name: &str,
         conditions: &Conditions,
     ) -> Result<Option<Object>> {
+        self.access.check(Permission::Create, name)?;
         name::check_object(name)?;
         let bucket = self.bucket(bucket_name)?;
         bucket.medium.check_name(name)?;
         let live = bucket.look(name)?;
         conditions.check(live.as_ref())?;
         if let Some(live) = &live {
+            self.access.check(Permission::Delete, name)?;
             live.check_not_kept(bucket_name, Timestamp::now())?;
         }
         Ok(live)

@@ -88,7 +88,7 @@ impl storage_server::Storage for Service {
         let request = request.into_inner();
         self.call(move |core| {
             let limit = bucket::page_size(request.page_size)?;
-            let (page, next) = core.list_buckets(&request.prefix, &request.page_token, limit);
+            let (page, next) = core.list_buckets(&request.prefix, &request.page_token, limit)?;
             Ok(wire::ListBucketsResponse {
                 buckets: page.iter().map(convert::bucket).collect(),
                 next_page_token: next,

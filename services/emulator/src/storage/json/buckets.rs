@@ -21,7 +21,7 @@ pub(super) async fn list(storage: &Storage, params: &Params) -> Result<Response<
         .clamp(1, LONGEST_PAGE);
     let (prefix, from) = (params.text("prefix"), params.text("pageToken"));
     let (page, next) = storage
-        .run(move |core| Ok(core.list_buckets(&prefix, &from, limit)))
+        .run(move |core| core.list_buckets(&prefix, &from, limit))
         .await?;
     let mut answer = json!({"kind": "storage#buckets"});
     if !page.is_empty() {

@@ -19,6 +19,7 @@ use http_body_util::BodyExt as _;
 use self::upload::Sessions;
 pub(crate) use self::{error::response as error_response, params::Params, route::Route};
 use super::{
+    access::Access,
     handle::Storage,
     refusal::{Refusal, Result},
 };
@@ -35,6 +36,14 @@ impl Json {
         Self {
             storage,
             sessions: Sessions::default(),
+        }
+    }
+
+    /// The same, for a caller that may do no more than this.
+    pub(crate) fn acting(&self, access: Access) -> Self {
+        Self {
+            storage: self.storage.acting(access),
+            sessions: self.sessions.clone(),
         }
     }
 

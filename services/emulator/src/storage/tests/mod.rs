@@ -5,6 +5,7 @@ mod faults;
 mod holds;
 mod json;
 mod names;
+mod permissions;
 mod rewrites;
 mod uploads;
 

@@ -17,7 +17,6 @@ use tokio::sync::Mutex;
 
 use super::{Params, Target, header_text, json_response, range::ContentRange, resource, sum};
 use crate::storage::{
-    condition::Conditions,
     handle::Storage,
     object::{Object, Upload},
     refusal::{Kind, Refusal, Result},
@@ -63,12 +62,7 @@ pub(super) async fn start(
     let (bucket, name) = (target.bucket.clone(), target.name.clone());
     // A wrong name and a missing bucket are known at once.
     storage
-        .run(
-            move |core| match core.get(&bucket, &name, None, &Conditions::default()) {
-                Err(refusal) if refusal.kind != Kind::NoObject => Err(refusal),
-                _ => Ok(()),
-            },
-        )
+        .run(move |core| core.check_upload(&bucket, &name))
         .await?;
     let path = format!(
         "/upload/storage/v1/b/{}/o?uploadType=resumable&upload_id=",

@@ -1,0 +1,101 @@
+//! The answers of the front end itself: pages, without a `grpc-status`.
+//!
+//! The words are those of Google's pages, so that a program that looks for them finds them.
+
+use axum::{
+    body::Body,
+    response::{Html, IntoResponse, Response},
+};
+use http::{
+    HeaderValue, StatusCode,
+    header::{SERVER, WWW_AUTHENTICATE},
+};
+
+/// Why a call does not reach the container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// No service has this host: 404.
+    NoService,
+    /// There is no token: 403.
+    NoToken,
+    /// The token is not one for this service: 401.
+    BadToken,
+    /// The token is good, and its account is not granted `run.invoker`: 403.
+    NoInvoker,
+    /// As many calls are in flight as the instance takes: 429.
+    Busy,
+    /// The container is not there, or hung up before it answered: 503.
+    NoContainer,
+    /// A fault that was asked for.
+    Fault(StatusCode),
+}
+
+impl Refused {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::NoService => StatusCode::NOT_FOUND,
+            Self::NoToken | Self::NoInvoker => StatusCode::FORBIDDEN,
+            Self::BadToken => StatusCode::UNAUTHORIZED,
+            Self::Busy => StatusCode::TOO_MANY_REQUESTS,
+            Self::NoContainer => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Fault(status) => status,
+        }
+    }
+
+    /// What the log says; callers are not told.
+    pub(super) fn why(self) -> &'static str {
+        match self {
+            Self::NoService => "no service has this host",
+            Self::NoToken => "the request was not authenticated",
+            Self::BadToken => "the ID token could not be verified",
+            Self::NoInvoker => "the request was not authorized to invoke this service",
+            Self::Busy => "there is no instance for it",
+            Self::NoContainer => "the container does not answer",
+            Self::Fault(_) => "a fault was asked for",
+        }
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response<Body> {
+        let status = self.status();
+        let mut response = (status, Html(page(status))).into_response();
+        let headers = response.headers_mut();
+        headers.insert(SERVER, HeaderValue::from_static("Google Frontend"));
+        if status == StatusCode::UNAUTHORIZED {
+            let challenge = r#"Bearer error="invalid_token" error_description="The access token could not be verified""#;
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        response
+    }
+}
+
+fn page(status: StatusCode) -> String {
+    let (heading, words) = match status {
+        StatusCode::UNAUTHORIZED => (
+            "Error: Unauthorized",
+            "Your client does not have permission to the requested URL.",
+        ),
+        StatusCode::FORBIDDEN => (
+            "Error: Forbidden",
+            "Your client does not have permission to get the URL from this server.",
+        ),
+        StatusCode::NOT_FOUND => (
+            "Error: Page not found",
+            "The requested URL was not found on this server.",
+        ),
+        StatusCode::TOO_MANY_REQUESTS => ("Rate exceeded.", ""),
+        StatusCode::SERVICE_UNAVAILABLE => (
+            "Error: Server Error",
+            "The service you requested is not available yet.<p>Please try again in 30 seconds.",
+        ),
+        _ => (
+            "Error: Server Error",
+            "The server encountered an error and could not complete your request.",
+        ),
+    };
+    format!(
+        "<html><head>\n<meta http-equiv=\"content-type\" content=\"text/html;charset=utf-8\">\n<title>{status}</title>\n\
+         </head>\n<body text=#000000 bgcolor=#ffffff>\n<h1>{heading}</h1>\n<h2>{words}</h2>\n<h2></h2>\n</body></html>\n"
+    )
+}

@@ -1,0 +1,93 @@
+//! One call from end to end.
+
+use std::sync::Arc;
+
+use axum::{body::Body, response::IntoResponse as _};
+use http::{Request, Response, header::CONTENT_LENGTH};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{
+    body::Passing,
+    fault::{Effect, Faults},
+    forward::forward,
+    gate::Gate,
+    page::Refused,
+    service::Service,
+    upstream::Upstream,
+};
+use crate::identity::Issuer;
+
+/// What a front end passes calls through.
+#[derive(Debug)]
+pub(super) struct Proxy {
+    name: String,
+    gate: Gate,
+    room: Arc<Semaphore>,
+    upstream: Upstream,
+    pub(super) faults: Faults,
+}
+
+impl Proxy {
+    /// The front end of a service that is reached at `origin`.
+    pub(super) fn new(issuer: Issuer, origin: &str, service: &Service) -> Self {
+        Self {
+            name: service.name.clone(),
+            gate: Gate::new(issuer, origin, service),
+            room: Arc::new(Semaphore::new(service.max_in_flight)),
+            upstream: Upstream::new(service.target),
+            faults: Faults::default(),
+        }
+    }
+
+    /// The container's answer, or a page.
+    pub(super) async fn handle(&self, request: Request<Body>) -> Response<Body> {
+        let path = request.uri().path().to_owned();
+        self.pass(request).await.unwrap_or_else(|refused| {
+            let service = &self.name;
+            tracing::warn!(
+                service,
+                path,
+                why = refused.why(),
+                "the front end refused a call"
+            );
+            refused.into_response()
+        })
+    }
+
+    async fn pass(&self, mut request: Request<Body>) -> Result<Response<Body>, Refused> {
+        let mut cut = false;
+        match self.faults.meet() {
+            None => {}
+            Some(Effect::Page(status)) => return Err(Refused::Fault(status)),
+            Some(Effect::Delay(by)) => tokio::time::sleep(by).await,
+            Some(Effect::Cut) => cut = true,
+        }
+        self.gate.admit(&mut request)?;
+        let permit = Arc::clone(&self.room).try_acquire_owned();
+        let permit = permit.map_err(|_| Refused::Busy)?;
+        self.ask(forward(request), cut, permit).await
+    }
+
+    async fn ask(
+        &self,
+        request: Request<Body>,
+        cut: bool,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Response<Body>, Refused> {
+        let answered = self.upstream.send(request).await.map_err(|error| {
+            tracing::warn!(service = self.name, %error, "the container gave no answer");
+            Refused::NoContainer
+        })?;
+        let (mut head, body) = answered.into_parts();
+        if cut {
+            // A call without messages has its status here.
+            for name in ["grpc-status", "grpc-message", "grpc-status-details-bin"] {
+                head.headers.remove(name);
+            }
+            // Whoever knows the length would take all of it for the whole.
+            head.headers.remove(CONTENT_LENGTH);
+        }
+        let body = Body::new(Passing::new(body, cut, permit));
+        Ok(Response::from_parts(head, body))
+    }
+}
