@@ -32,6 +32,7 @@ mod jws;
 mod layer;
 mod mode;
 mod service;
+mod traced;
 mod transport;
 mod verify;
 
