@@ -35,3 +35,9 @@ pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
     }
     std::str::from_utf8(token).map_err(|_| Refusal::Encoding)
 }
+
+/// Whether `authorization` is what Cloud Run's front end checked: with the other header there, whatever it holds, the
+/// front end checked that one.
+pub(super) fn is_the_checked_one(headers: &HeaderMap) -> bool {
+    !headers.contains_key(SERVERLESS_AUTHORIZATION)
+}

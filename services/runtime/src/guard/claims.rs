@@ -58,6 +58,11 @@ impl Claims {
         json::object(payload).map_err(|_| Refusal::Claims)
     }
 
+    /// Whom the token speaks of.
+    pub(super) fn subject(&self) -> &str {
+        &self.sub
+    }
+
     /// Whether these claims let their bearer in at `now`, in seconds since 1970.
     pub(super) fn check(self, settings: &GuardSettings, now: i64) -> Result<Caller, Refusal> {
         if !settings.issuers.contains(&self.iss) {

@@ -2,11 +2,14 @@
 
 use axum::{
     Json,
-    http::{HeaderValue, StatusCode, header::WWW_AUTHENTICATE},
+    http::{HeaderName, HeaderValue, StatusCode, header::WWW_AUTHENTICATE},
     response::{IntoResponse, Response},
 };
 use serde_json::json;
 use tonic::{Code, Status};
+
+/// On every refusal, with the name of the check that failed: what tells a refusal of ours from a front end's.
+pub(super) const MARK: HeaderName = HeaderName::from_static("brigade-guard");
 
 /// Why a call is not let in: the check that failed. It never holds the token or a part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
@@ -80,6 +83,12 @@ pub enum Refusal {
     /// It is good, and its bearer is not one of the allowed callers.
     #[error("the caller is not one of the allowed ones")]
     Caller,
+    /// It is one that a service of ours forged, to see whether anything stops it.
+    #[error("the token is a forged one, sent to see whether a front end stops it")]
+    Forged,
+    /// Its signature was removed, and nothing has shown that a front end did it.
+    #[error("the token's signature was removed, and no front end is known to have checked it")]
+    Unproven,
     /// The issuer's keys cannot be had, so nobody can be checked.
     #[error("the issuer's signing keys cannot be had at the moment")]
     NoKeys,
@@ -111,16 +120,17 @@ impl Refusal {
             Self::Subject => "sub",
             Self::Email => "email_verified",
             Self::Caller => "caller",
+            Self::Forged | Self::Unproven => "front_end",
             Self::NoKeys => "jwks",
         }
     }
 
     /// UNAUTHENTICATED for no or a bad token, `PERMISSION_DENIED` for a good one of somebody who may not call,
-    /// UNAVAILABLE when nobody can be checked.
+    /// UNAVAILABLE when nobody can be checked, or not yet.
     pub fn code(self) -> Code {
         match self {
             Self::Caller => Code::PermissionDenied,
-            Self::NoKeys => Code::Unavailable,
+            Self::NoKeys | Self::Unproven => Code::Unavailable,
             Self::Missing
             | Self::Several
             | Self::Scheme
@@ -142,15 +152,24 @@ impl Refusal {
             | Self::NotYet
             | Self::Lifetime
             | Self::Subject
-            | Self::Email => Code::Unauthenticated,
+            | Self::Email
+            | Self::Forged => Code::Unauthenticated,
         }
     }
 
     /// The answer in the caller's own protocol: a `grpc-status` without a body, or an HTTP status with a small JSON.
     pub(super) fn response(self, grpc: bool) -> Response {
-        if grpc {
-            return Status::new(self.code(), self.to_string()).into_http();
-        }
+        let mut response = if grpc {
+            Status::new(self.code(), self.to_string()).into_http()
+        } else {
+            self.http_response()
+        };
+        let check = HeaderValue::from_static(self.check());
+        response.headers_mut().insert(MARK, check);
+        response
+    }
+
+    fn http_response(self) -> Response {
         let body = Json(json!({ "error": self.to_string(), "check": self.check() }));
         let mut response = (self.http(), body).into_response();
         if let Some(challenge) = self.challenge() {

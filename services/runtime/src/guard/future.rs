@@ -16,11 +16,13 @@ use axum::{
 };
 use pin_project_lite::pin_project;
 use tower::Service;
+use tracing::{Instrument as _, Span, instrument::Instrumented};
 
 use super::{
     bearer::SERVERLESS_AUTHORIZATION,
     claims::Caller,
     error::Refusal,
+    traced,
     verify::{AtOnce, Guard},
 };
 use crate::app::is_grpc;
@@ -47,7 +49,7 @@ pin_project! {
     {
         // The keys are fetched, or a signature is checked. `held` is taken when that has ended.
         Asking { asking: Asking, held: Option<(S, Request<B>)> },
-        Called { #[pin] called: S::Future },
+        Called { #[pin] called: Instrumented<S::Future> },
         Refused { refusal: Refusal, grpc: bool },
     }
 }
@@ -80,21 +82,22 @@ fn hide(headers: &mut HeaderMap) {
 impl<S: Service<Request<B>>, B> State<S, B> {
     fn decided(decision: Decision, mut inner: S, mut request: Request<B>) -> Self {
         let path = request.uri().path();
-        match decision {
+        let span = match decision {
             Err(refusal) => {
                 tracing::info!(path, check = refusal.check(), reason = %refusal, "call refused");
                 let grpc = is_grpc(request.headers());
                 return Self::Refused { refusal, grpc };
             }
-            Ok(None) => {}
+            Ok(None) => Span::none(),
             Ok(Some(caller)) => {
-                tracing::debug!(path, caller = caller.email, "call accepted");
+                let span = traced::span(&caller.email);
+                span.in_scope(|| tracing::debug!(path, "call accepted"));
                 request.extensions_mut().insert(caller);
+                span
             }
-        }
-        Self::Called {
-            called: inner.call(request),
-        }
+        };
+        let called = span.in_scope(|| inner.call(request)).instrument(span);
+        Self::Called { called }
     }
 }
 
@@ -108,8 +111,9 @@ where
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
-                StateProjection::Called { called } => {
-                    return called.poll(context).map_ok(IntoResponse::into_response);
+                StateProjection::Called { mut called } => {
+                    let response = ready!(called.as_mut().poll(context))?.into_response();
+                    return Poll::Ready(Ok(traced::within(called.span().clone(), response)));
                 }
                 StateProjection::Refused { refusal, grpc } => {
                     return Poll::Ready(Ok(refusal.response(*grpc)));

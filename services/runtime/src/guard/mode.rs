@@ -15,6 +15,9 @@ pub const GOOGLE_ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.
 pub enum Mode {
     /// The signature and every claim.
     Verify,
+    /// Every claim, and the signature unless Cloud Run's front end checked and removed it. For services whose callers
+    /// send one `authorization` header through its IAM check.
+    Platform,
     /// Not at all; settings allow it on a loopback address only.
     Off,
 }
@@ -25,8 +28,8 @@ impl FromStr for Mode {
     fn from_str(given: &str) -> Result<Self, Self::Err> {
         match given {
             "verify" => Ok(Self::Verify),
+            "platform" => Ok(Self::Platform),
             "off" => Ok(Self::Off),
-            "platform" => Err("this version does not trust the platform's check; use verify"),
             _ => Err(""),
         }
     }

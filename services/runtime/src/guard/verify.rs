@@ -2,12 +2,14 @@
 
 use axum::http::HeaderMap;
 use jsonwebtoken::{Algorithm, DecodingKey, crypto};
+use url::Url;
 
 use super::{
-    bearer::bearer,
+    bearer::{bearer, is_the_checked_one},
     cache::Verified,
     claims::{self, Caller, Claims},
     error::Refusal,
+    front::{Front, NotFronted, REMOVED},
     jwks::Jwks,
     jws::{self, Jws},
     mode::{GuardSettings, Mode},
@@ -29,7 +31,7 @@ pub enum GuardError {
     Empty(&'static str),
     /// Keys over plain HTTP are anybody's keys.
     #[error("the issuer's signing keys at {0} would come unprotected; use an https URL")]
-    Plain(url::Url),
+    Plain(Url),
     /// The HTTP client for the issuer's keys cannot be made.
     #[error("cannot set up the client that fetches the issuer's signing keys: {0}")]
     Client(#[from] reqwest::Error),
@@ -39,7 +41,7 @@ impl Guard {
     /// A guard with these settings. Fetches nothing yet.
     pub fn new(settings: GuardSettings) -> Result<Self, GuardError> {
         let verifier = match settings.mode {
-            Mode::Verify => Some(Verifier::new(settings)?),
+            Mode::Verify | Mode::Platform => Some(Verifier::new(settings)?),
             Mode::Off => None,
         };
         Ok(Self { verifier })
@@ -53,6 +55,26 @@ impl Guard {
         }
     }
 
+    /// Shows that nobody can bring a token without a signature past the front end, so that `platform` mode may believe
+    /// one: calls this service at its own URL with such a token, forged, which must be refused on the way.
+    ///
+    /// Call it once, while the service is served: until it has ended well, calls whose signature was removed wait, and
+    /// are then refused. On an error stop serving, for such calls never will be let in. Without a URL nothing can be
+    /// shown, and a warning says what is relied on. In another mode there is nothing to show.
+    pub async fn prove_front_end(&self, public_url: Option<&Url>) -> Result<(), NotFronted> {
+        let Some(verifier) = &self.verifier else {
+            return Ok(());
+        };
+        match (&verifier.front, public_url) {
+            (None, _) => Ok(()),
+            (Some(front), None) => {
+                front.rely_on_the_platform();
+                Ok(())
+            }
+            (Some(front), Some(url)) => front.prove(url, &verifier.settings).await,
+        }
+    }
+
     /// What can be said without the issuer's keys and a signature check: for nearly every call, everything.
     pub(super) fn at_once(&self, headers: &HeaderMap) -> AtOnce {
         let Some(verifier) = &self.verifier else {
@@ -62,15 +84,18 @@ impl Guard {
             Err(refusal) => AtOnce::Known(Err(refusal)),
             Ok(token) => match verifier.remembered(token, claims::now()) {
                 Some(caller) => AtOnce::Known(Ok(Some(caller))),
-                None => AtOnce::Ask(token.to_owned()),
+                None => AtOnce::Ask(Asked {
+                    token: token.to_owned(),
+                    checked: is_the_checked_one(headers),
+                }),
             },
         }
     }
 
     /// The rest of the way, for a token that was not met before.
-    pub(super) async fn ask(&self, token: &str) -> Result<Option<Caller>, Refusal> {
+    pub(super) async fn ask(&self, asked: &Asked) -> Result<Option<Caller>, Refusal> {
         match &self.verifier {
-            Some(verifier) => verifier.verify(token, claims::now()).await.map(Some),
+            Some(verifier) => verifier.verify(asked, claims::now()).await.map(Some),
             None => Ok(None),
         }
     }
@@ -79,7 +104,14 @@ impl Guard {
 /// A decision, or the token that it takes longer to decide on.
 pub(super) enum AtOnce {
     Known(Result<Option<Caller>, Refusal>),
-    Ask(String),
+    Ask(Asked),
+}
+
+/// A token that was not met before.
+pub(super) struct Asked {
+    token: String,
+    /// Whether it is the one that a front end would have checked.
+    checked: bool,
 }
 
 #[derive(Debug)]
@@ -87,6 +119,8 @@ struct Verifier {
     settings: GuardSettings,
     jwks: Jwks,
     verified: Verified,
+    /// In `platform` mode alone.
+    front: Option<Front>,
 }
 
 impl Verifier {
@@ -104,10 +138,12 @@ impl Verifier {
             return Err(GuardError::Plain(settings.jwks_url));
         }
         let jwks = Jwks::new(settings.jwks_url.clone())?;
+        let front = (settings.mode == Mode::Platform).then(Front::new);
         Ok(Self {
             settings,
             jwks,
             verified: Verified::default(),
+            front,
         })
     }
 
@@ -117,8 +153,15 @@ impl Verifier {
     }
 
     /// The signature first, then the claims: what is not signed by the issuer is not even read.
-    async fn verify(&self, token: &str, now: i64) -> Result<Caller, Refusal> {
+    async fn verify(&self, asked: &Asked, now: i64) -> Result<Caller, Refusal> {
+        let Asked { token, checked } = asked;
         let jws = jws::parse(token)?;
+        if let Some(front) = &self.front
+            && *checked
+            && jws.signature == REMOVED
+        {
+            return self.believe(&jws, front, now).await;
+        }
         let key = self.jwks.key(&jws.kid).await?;
         check_signature(&jws, &key)?;
         let claims = Claims::parse(&jws.payload)?;
@@ -126,6 +169,16 @@ impl Verifier {
         let caller = claims.check(&self.settings, now)?;
         self.verified
             .put(token, jws.kid, caller.clone(), until, now);
+        Ok(caller)
+    }
+
+    /// The claims alone: the front end has checked the signature. Such a token is not remembered, for what it is worth
+    /// depends on the headers beside it, and reading it costs little.
+    async fn believe(&self, jws: &Jws<'_>, front: &Front, now: i64) -> Result<Caller, Refusal> {
+        let claims = Claims::parse(&jws.payload)?;
+        front.recognise(claims.subject())?;
+        let caller = claims.check(&self.settings, now)?;
+        front.believed().await?;
         Ok(caller)
     }
 }

@@ -13,9 +13,17 @@ use crate::guard::{GOOGLE_ISSUERS, GOOGLE_JWKS, GuardSettings, Mode};
 /// Who may call, as given.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct GuardArgs {
-    /// How callers are checked: verify, or off (on a loopback address only) [default: verify]
+    /// How callers are checked: verify, platform (on Cloud Run, behind its IAM check), or off (on a loopback address
+    /// only) [default: verify]
     #[arg(long, env = names::AUTH, value_name = "MODE")]
     pub auth: Option<String>,
+    /// This service's own URL: with --auth platform, the service proves at its start that nobody can call it there
+    /// without Cloud Run's IAM check
+    #[arg(long, env = names::PUBLIC_URL, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// Set by Cloud Run, and by nobody else.
+    #[arg(long, env = names::K_SERVICE, hide = true)]
+    pub k_service: Option<String>,
     /// The audiences that callers' tokens must name, separated by commas: this service's own URL
     #[arg(long, env = names::AUDIENCE, value_name = "URLS")]
     pub audience: Option<String>,
@@ -39,7 +47,7 @@ impl GuardArgs {
         server: Option<&ServerSettings>,
         problems: &mut Problems,
     ) -> Option<GuardSettings> {
-        let form = "verify or off";
+        let form = "verify, platform or off";
         let mode = problems.or(
             names::AUTH,
             self.auth.as_deref(),
@@ -49,6 +57,9 @@ impl GuardArgs {
         );
         if mode == Some(Mode::Off) {
             return Self::off(server, problems);
+        }
+        if mode == Some(Mode::Platform) {
+            self.on_cloud_run(problems);
         }
         let audiences = some(
             names::AUDIENCE,
@@ -62,7 +73,7 @@ impl GuardArgs {
             self.jwks_url.as_deref(),
             google_jwks(),
             "an https URL",
-            jwks_url,
+            protected_url,
         );
         let issuers = match list(self.issuers.as_deref().unwrap_or_default()) {
             given if given.is_empty() => GOOGLE_ISSUERS.map(str::to_owned).to_vec(),
@@ -75,6 +86,34 @@ impl GuardArgs {
             issuers,
             jwks_url: jwks_url?,
         })
+    }
+
+    /// This service's own URL, for [`Guard::prove_front_end`](crate::guard::Guard::prove_front_end). The outer option is
+    /// empty when it was given and is wrong.
+    #[allow(clippy::option_option, reason = "left out and wrong are two things")]
+    pub fn public_url(&self, problems: &mut Problems) -> Option<Option<Url>> {
+        problems.optional(
+            names::PUBLIC_URL,
+            self.public_url.as_deref(),
+            "this service's own https URL",
+            protected_url,
+        )
+    }
+
+    /// Anywhere else nobody removes signatures but forgers.
+    fn on_cloud_run(&self, problems: &mut Problems) {
+        let service = self.k_service.as_deref().unwrap_or_default();
+        if service.trim().is_empty() {
+            problems.push(Problem::Conflict {
+                setting: names::AUTH,
+                why: format!(
+                    "platform believes what Cloud Run's front end has checked, and this is not Cloud Run: {} is not set; \
+                     set {}=verify",
+                    names::K_SERVICE,
+                    names::AUTH
+                ),
+            });
+        }
     }
 
     fn off(server: Option<&ServerSettings>, problems: &mut Problems) -> Option<GuardSettings> {
@@ -134,7 +173,7 @@ fn some(
 }
 
 /// Whoever can change the answer can let anybody in, so it comes over TLS or from this machine.
-fn jwks_url(given: &str) -> Result<Url, String> {
+fn protected_url(given: &str) -> Result<Url, String> {
     let url = url(given)?;
     if url.scheme() == "https" || is_loopback(&url) {
         Ok(url)
@@ -207,7 +246,7 @@ mod tests {
         };
         let text = resolve(&args, "127.0.0.1").unwrap_err();
         assert!(
-            text.contains("\"none\", which is not verify or off"),
+            text.contains("\"none\", which is not verify, platform or off"),
             "{text}"
         );
     }
@@ -233,21 +272,76 @@ mod tests {
 
     #[test]
     fn keys_come_over_tls_or_from_this_machine() {
-        assert!(jwks_url("https://keys.example/certs").is_ok());
-        assert!(jwks_url("http://127.0.0.1:9000/certs").is_ok());
-        assert!(jwks_url("http://keys.example/certs").is_err());
+        assert!(protected_url("https://keys.example/certs").is_ok());
+        assert!(protected_url("http://127.0.0.1:9000/certs").is_ok());
+        assert!(protected_url("http://keys.example/certs").is_err());
+    }
+
+    fn platform() -> GuardArgs {
+        GuardArgs {
+            auth: Some("platform".into()),
+            audience: Some("https://a".into()),
+            allowed_callers: Some("x@y".into()),
+            k_service: Some("poller".into()),
+            ..GuardArgs::default()
+        }
     }
 
     #[test]
-    fn a_platform_mode_that_is_not_there_is_refused_by_name() {
-        let args = GuardArgs {
-            auth: Some("platform".into()),
-            ..GuardArgs::default()
-        };
-        assert!(
-            resolve(&args, "0.0.0.0")
-                .unwrap_err()
-                .contains("use verify")
+    fn platform_is_a_mode_on_cloud_run() {
+        assert_eq!(
+            resolve(&platform(), "0.0.0.0").unwrap().mode,
+            Mode::Platform
         );
+    }
+
+    #[test]
+    fn platform_is_refused_outside_cloud_run_on_every_address() {
+        for k_service in [None, Some(String::new()), Some(" ".to_owned())] {
+            for ip in ["0.0.0.0", "127.0.0.1"] {
+                let args = GuardArgs {
+                    k_service: k_service.clone(),
+                    ..platform()
+                };
+                let text = resolve(&args, ip).unwrap_err();
+                assert!(
+                    text.contains("K_SERVICE is not set") && text.contains("BRIGADE_AUTH=verify"),
+                    "{text}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn cloud_run_alone_does_not_make_it_platform() {
+        let args = GuardArgs {
+            auth: None,
+            ..platform()
+        };
+        assert_eq!(resolve(&args, "0.0.0.0").unwrap().mode, Mode::Verify);
+    }
+
+    #[test]
+    fn the_public_url_is_protected_and_may_be_left_out() {
+        let public_url = |given: Option<&str>| {
+            let mut problems = Problems::default();
+            let args = GuardArgs {
+                public_url: given.map(str::to_owned),
+                ..GuardArgs::default()
+            };
+            let url = args.public_url(&mut problems);
+            problems
+                .into_result()
+                .map(|()| url.unwrap())
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(public_url(None), Ok(None));
+        assert_eq!(public_url(Some("")), Ok(None));
+        let url = public_url(Some("https://poller-abc.a.run.app")).unwrap();
+        assert_eq!(url.unwrap().host_str(), Some("poller-abc.a.run.app"));
+        for wrong in ["http://poller-abc.a.run.app", "poller", "ftp://x"] {
+            let text = public_url(Some(wrong)).unwrap_err();
+            assert!(text.contains("BRIGADE_PUBLIC_URL (--public-url)"), "{text}");
+        }
     }
 }

@@ -14,8 +14,12 @@ pub const WORKER_AUDIENCE: &str = "WORKER_AUDIENCE";
 pub const AUDIENCE: &str = "BRIGADE_AUDIENCE";
 /// The emails of the accounts that may call this service, separated by commas.
 pub const ALLOWED_CALLERS: &str = "BRIGADE_ALLOWED_CALLERS";
-/// How this service checks its callers: `verify` or `off`.
+/// How this service checks its callers: `verify`, `platform` or `off`.
 pub const AUTH: &str = "BRIGADE_AUTH";
+/// This service's own URL, at which `platform` mode proves that a front end stands before it.
+pub const PUBLIC_URL: &str = "BRIGADE_PUBLIC_URL";
+/// The service's name, which Cloud Run sets.
+pub const K_SERVICE: &str = "K_SERVICE";
 /// Where the issuer's signing keys are.
 pub const JWKS_URL: &str = "BRIGADE_JWKS_URL";
 /// The issuers whose tokens are accepted, separated by commas.
@@ -60,6 +64,7 @@ pub const KNOWN: &[&str] = &[
     AUDIENCE,
     ALLOWED_CALLERS,
     AUTH,
+    PUBLIC_URL,
     JWKS_URL,
     ISSUERS,
     BIND,

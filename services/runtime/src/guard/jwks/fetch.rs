@@ -5,12 +5,11 @@ use std::time::Duration;
 use reqwest::{
     Client, Response, StatusCode,
     header::{AGE, CACHE_CONTROL, HeaderMap},
-    redirect::Policy,
 };
 use url::Url;
 
 use super::keys::{Keys, usable};
-use crate::settings::is_loopback;
+use crate::guard::transport::{chain, client};
 
 /// A key set has about 2 KiB.
 const MAX_BODY: usize = 256 * 1024;
@@ -52,29 +51,9 @@ pub(super) enum FetchError {
     NoKey,
 }
 
-/// An HTTP client's error with its causes: the outermost one says only that the request failed.
-fn chain(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
 impl Source {
     pub(super) fn new(url: Url) -> Result<Self, reqwest::Error> {
-        let mut client = Client::builder()
-            .redirect(Policy::none())
-            .timeout(FETCH_TIME);
-        if is_loopback(&url) {
-            client = client.no_proxy();
-        }
-        if url.scheme() == "http" {
-            // Nothing to trust: the system's certificates are not worth reading.
-            client = client.tls_certs_only([]);
-        }
+        let client = client(&url).timeout(FETCH_TIME);
         Ok(Self {
             client: client.build()?,
             url,

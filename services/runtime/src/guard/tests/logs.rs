@@ -1,17 +1,21 @@
 //! No log, error or `Debug` holds a token.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
-use axum::http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+use axum::{
+    body::{Body, to_bytes},
+    http::{HeaderMap, HeaderValue, Request, header::AUTHORIZATION},
+    response::IntoResponse as _,
+};
 use serde_json::json;
 use tower::{Layer as _, Service as _, service_fn};
 
 use super::{
     Guarded,
-    issuer::{good, now, with_claims, with_header},
+    issuer::{CALLER, good, now, with_claims, with_header},
 };
 use crate::{
-    guard::GuardLayer,
+    guard::{Caller, Guard, GuardLayer, GuardSettings},
     telemetry::{Buffer, Format, subscriber},
 };
 
@@ -47,14 +51,14 @@ async fn no_log_line_holds_a_token() {
     let _logging =
         tracing::subscriber::set_default(subscriber(Format::Json, "trace", buffer.clone()));
     let guarded = Guarded::start().await;
-    let inner = service_fn(async |request: axum::http::Request<()>| {
+    let inner = service_fn(async |request: Request<()>| {
         tracing::trace!(headers = ?request.headers(), "called");
-        Ok::<_, std::convert::Infallible>("done")
+        Ok::<_, Infallible>("done")
     });
     let mut service = GuardLayer::new(guarded.guard.clone()).layer(inner);
     // Twice: the second time some are remembered.
     for token in tokens().iter().chain(&tokens()) {
-        let request = axum::http::Request::builder()
+        let request = Request::builder()
             .header("authorization", format!("Bearer {token}"))
             .header("x-serverless-authorization", format!("Bearer {token}"));
         let response = service.call(request.body(()).unwrap()).await.unwrap();
@@ -70,6 +74,100 @@ async fn no_log_line_holds_a_token() {
         "Sensitive",
     ] {
         assert!(text.contains(expected), "{expected} is missing in: {text}");
+    }
+}
+
+/// What a service logs at `info` while it serves a call with this token in `format`.
+async fn served(guard: Arc<Guard>, format: Format, token: &str) -> String {
+    let buffer = Buffer::default();
+    let _logging = tracing::subscriber::set_default(subscriber(format, "info", buffer.clone()));
+    // Logs when it is called, while it works, and while it sends its answer.
+    let inner = service_fn(|_: Request<()>| {
+        tracing::info!("taken");
+        async {
+            tokio::task::yield_now().await;
+            tracing::info!("at work");
+            let frames = [1, 2].map(|number| {
+                move || {
+                    tracing::info!(number, "sent");
+                    Ok::<_, Infallible>("event")
+                }
+            });
+            let events = tokio_stream::StreamExt::map(tokio_stream::iter(frames), |frame| frame());
+            Ok::<_, Infallible>(Body::from_stream(events).into_response())
+        }
+    });
+    let mut service = GuardLayer::new(guard).layer(inner);
+    let request = Request::builder().header("authorization", format!("Bearer {token}"));
+    let response = service.call(request.body(()).unwrap()).await.unwrap();
+    to_bytes(response.into_body(), 1024).await.unwrap();
+    tracing::info!("after it");
+    buffer.text()
+}
+
+#[tokio::test]
+async fn every_log_line_of_a_call_names_its_caller_by_email_alone() {
+    let guarded = Guarded::start().await;
+    let token = good();
+    // The second time the token is remembered.
+    for format in [Format::Human, Format::Json] {
+        let text = served(guarded.guard.clone(), format, &token).await;
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 5, "{text}");
+        for line in &lines[..4] {
+            assert!(
+                line.contains("call{caller=") && line.contains(CALLER),
+                "{line}"
+            );
+        }
+        assert!(!lines[4].contains(CALLER), "the call is over: {text}");
+        assert!(!text.contains("1178") && !leaks(&text, &token), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_checked_has_no_caller_in_its_log_lines() {
+    let guard = Arc::new(Guard::new(GuardSettings::off()).unwrap());
+    let text = served(guard, Format::Human, &good()).await;
+    assert_eq!(text.lines().count(), 5);
+    assert!(!text.contains("caller"), "{text}");
+}
+
+#[tokio::test]
+async fn two_calls_at_once_are_each_logged_as_their_own() {
+    let buffer = Buffer::default();
+    let _logging =
+        tracing::subscriber::set_default(subscriber(Format::Human, "warn", buffer.clone()));
+    let other = "other@project.iam.gserviceaccount.com";
+    let keys = super::keyserver::KeyServer::start().await;
+    let settings = GuardSettings {
+        allowed_callers: vec![CALLER.to_owned(), other.to_owned()],
+        ..super::settings(&keys)
+    };
+    let inner = service_fn(async |request: Request<()>| {
+        let caller = request.extensions().get::<Caller>().unwrap().email.clone();
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+            tracing::warn!(of = caller, "at work");
+        }
+        Ok::<_, Infallible>("done")
+    });
+    let service = GuardLayer::new(Arc::new(Guard::new(settings).unwrap())).layer(inner);
+    let call = |token: String| {
+        let request = Request::builder().header("authorization", format!("Bearer {token}"));
+        let mut service = service.clone();
+        async move { service.call(request.body(()).unwrap()).await }
+    };
+    let (first, second) = tokio::join!(call(good()), call(with_claims(json!({ "email": other }))));
+    assert!(first.unwrap().status().is_success() && second.unwrap().status().is_success());
+    let text = buffer.text();
+    assert_eq!(text.lines().count(), 6, "{text}");
+    for line in text.lines() {
+        let named = |email: &str| line.matches(email).count();
+        assert!(
+            matches!((named(CALLER), named(other)), (2, 0) | (0, 2)),
+            "{line}"
+        );
     }
 }
 
