@@ -16,11 +16,12 @@ pub struct Cli {
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one, parsed once")]
 pub enum Command {
     /// The whole system on this machine, over a directory
     Dev(dev::Args),
     /// Serve the poller
-    Poller(Box<poller::Args>),
+    Poller(poller::Args),
     /// Serve a worker
     Worker(worker::Args),
     /// Serve the local stand-in for Google Cloud

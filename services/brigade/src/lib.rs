@@ -3,12 +3,13 @@
 pub mod cli;
 pub mod dev;
 pub mod emulator;
+mod gate;
 mod outcome;
 pub mod poller;
 mod setup;
 pub mod worker;
 
-pub use setup::assemble;
+pub use gate::{Gate, assemble};
 
 use brigade_runtime::exit::{Exit, Failure};
 

@@ -14,8 +14,7 @@ use brigade_poller::{
 use brigade_proto::v1::PollResponse;
 use brigade_runtime::{
     exit::{Exit, Failure},
-    guard::GuardSettings,
-    serve::{self, Limits},
+    serve,
     settings::{GuardArgs, ServerArgs},
     shutdown,
     telemetry::{self, Format},
@@ -24,7 +23,10 @@ use brigade_storage::Store;
 use tokio::{net::TcpListener, sync::broadcast};
 use tokio_util::sync::CancellationToken;
 
-use crate::{outcome, setup};
+use crate::{
+    gate::{self, Gate},
+    outcome, setup,
+};
 
 /// The arguments.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -42,10 +44,10 @@ pub async fn run(args: &Args) -> Result<Exit, Failure> {
     telemetry::init(Format::for_stderr(), "info");
     let mut problems = setup::problems();
     let server = args.server.resolve(&mut problems);
-    let guard = args.guard.resolve(server.as_ref(), &mut problems);
+    let gate = Gate::resolve(&args.guard, server.as_ref(), &mut problems);
     let settings = args.poller.resolve(&mut problems);
     problems.into_result()?;
-    let (Some(server), Some(guard), Some(settings)) = (server, guard, settings) else {
+    let (Some(server), Some(gate), Some(settings)) = (server, gate, settings) else {
         return Err(Failure::usage(
             "the settings are not complete",
             "see --help",
@@ -59,7 +61,7 @@ pub async fn run(args: &Args) -> Result<Exit, Failure> {
         identity: setup::identity()?,
         observer: None,
     };
-    serve(listener, &settings, guard, outside, shutdown).await?;
+    serve(listener, &settings, gate, outside, shutdown).await?;
     Ok(Exit::Done)
 }
 
@@ -78,20 +80,13 @@ pub struct Outside {
 pub async fn serve(
     listener: TcpListener,
     settings: &PollerSettings,
-    guard: GuardSettings,
+    gate: impl Into<Gate>,
     outside: Outside,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
     let poller = Poller::new(parts(settings, outside)?, shutdown.clone());
-    let router =
-        setup::assemble(trigger::routes(&poller), "brigade.v1.PollerService", guard).await?;
-    serve::serve(
-        listener,
-        router,
-        Limits::default(),
-        shutdown.cancelled_owned(),
-    )
-    .await;
+    let (routes, service) = (trigger::routes(&poller), "brigade.v1.PollerService");
+    gate::serve(listener, routes, service, gate.into(), shutdown).await?;
     poller.drained().await;
     Ok(())
 }

@@ -2,13 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use brigade_client::identity::{self, Environment, TokenSource};
 use brigade_runtime::{
-    app,
     exit::Failure,
-    guard::{Guard, GuardSettings},
-    health, reflection,
     settings::{Problems, check_unknown},
 };
 use brigade_storage::gcs::{GcsSettings, GcsStore};
@@ -38,17 +34,4 @@ pub(crate) async fn connect(settings: GcsSettings) -> Result<Arc<GcsStore>, Fail
 /// The environment's source of ID tokens.
 pub(crate) fn identity() -> Result<Arc<dyn TokenSource>, Failure> {
     identity::source(&Environment::from_env()).map_err(|error| outcome::identity(&error))
-}
-
-/// A service's routes with health beside them and the guard before them.
-pub async fn assemble(
-    routes: Router,
-    service: &str,
-    guard: GuardSettings,
-) -> Result<Router, Failure> {
-    let guard = Guard::new(guard).map_err(|error| Failure::unavailable(error, ""))?;
-    let reflection = reflection::routes(brigade_proto::FILE_DESCRIPTOR_SET)
-        .map_err(|error| Failure::unavailable(format!("cannot serve reflection: {error}"), ""))?;
-    let health = health::routes(&[service]).await;
-    Ok(app::assemble(routes, reflection, health, Arc::new(guard)))
 }

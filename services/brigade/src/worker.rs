@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use brigade_runtime::{
     exit::{Exit, Failure},
-    guard::GuardSettings,
-    serve::{self, Limits},
+    serve,
     settings::{GuardArgs, ServerArgs},
     shutdown,
     telemetry::{self, Format},
@@ -20,7 +19,10 @@ use brigade_worker::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::setup;
+use crate::{
+    gate::{self, Gate},
+    setup,
+};
 
 /// The arguments.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -38,10 +40,10 @@ pub async fn run(args: &Args) -> Result<Exit, Failure> {
     telemetry::init(Format::for_stderr(), "info");
     let mut problems = setup::problems();
     let server = args.server.resolve(&mut problems);
-    let guard = args.guard.resolve(server.as_ref(), &mut problems);
+    let gate = Gate::resolve(&args.guard, server.as_ref(), &mut problems);
     let settings = args.worker.resolve(&mut problems);
     problems.into_result()?;
-    let (Some(server), Some(guard), Some(settings)) = (server, guard, settings) else {
+    let (Some(server), Some(gate), Some(settings)) = (server, gate, settings) else {
         return Err(Failure::usage(
             "the settings are not complete",
             "see --help",
@@ -50,7 +52,7 @@ pub async fn run(args: &Args) -> Result<Exit, Failure> {
     let shutdown = shutdown::signal();
     let listener = serve::bind(server.address).await?;
     tracing::info!(address = %server.address, exec = args.worker.exec, "serving the worker");
-    serve(listener, &settings, guard, setup::store().await?, shutdown).await?;
+    serve(listener, &settings, gate, setup::store().await?, shutdown).await?;
     Ok(Exit::Done)
 }
 
@@ -58,7 +60,7 @@ pub async fn run(args: &Args) -> Result<Exit, Failure> {
 pub async fn serve(
     listener: TcpListener,
     settings: &WorkerSettings,
-    guard: GuardSettings,
+    gate: impl Into<Gate>,
     store: Arc<dyn Store>,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
@@ -66,7 +68,6 @@ pub async fn serve(
         Some(program) => routes(ExecProcessor::new(program.clone()), store, settings),
         None => routes(SleepStudy, store, settings),
     };
-    let app = setup::assemble(routes, "brigade.v1.WorkerService", guard).await?;
-    serve::serve(listener, app, Limits::default(), shutdown.cancelled_owned()).await;
-    Ok(())
+    let service = "brigade.v1.WorkerService";
+    gate::serve(listener, routes, service, gate.into(), shutdown).await
 }

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{Args, samples, show::Show};
-use crate::{outcome, poller, setup, worker};
+use crate::{Gate, outcome, poller, setup, worker};
 
 /// The bucket that the directory stands for.
 const BUCKET: &str = "brigade-dev";
@@ -46,6 +46,7 @@ pub(super) struct System {
     pub(super) poller: Url,
     pub(super) client: PollerClient,
     pub(super) events: broadcast::Sender<PollResponse>,
+    front: FrontEnd,
     worker: FrontEnd,
     laid: usize,
     stop: CancellationToken,
@@ -66,10 +67,8 @@ impl System {
             .await
             .map_err(|error| outcome::emulator(&error))?;
         let poller = origin(&poller_at)?;
-        // The poller has no front end yet. The scheduler and a developer's curl send one `authorization` header, whose
-        // signature a front end takes out, and `verify` needs it whole. Once its guard can be `platform`, this line
-        // puts the poller behind one too: `let (poller_at, front) = behind(&emulator, "poller", poller_at,
-        // &[SCHEDULER, DEVELOPER]).await?;`, kept beside the worker's; the URL and the audience stay.
+        let callers = [SCHEDULER, DEVELOPER];
+        let (poller_at, front) = behind(&emulator, "poller", poller_at, &callers).await?;
         let (worker_at, worker) = behind(&emulator, "worker", worker_at, &WORKER_CALLERS).await?;
         let (events, _) = broadcast::channel(BEHIND);
         // The services end after what watches them, and with it on a signal.
@@ -88,14 +87,21 @@ impl System {
         });
         services.spawn({
             let settings = poller_settings(&worker.url());
-            let guard = guard(&emulator, &poller, &[SCHEDULER, DEVELOPER])?;
+            // Its callers send one `authorization` header, whose signature the front end checks and takes out.
+            let gate = Gate {
+                guard: GuardSettings {
+                    mode: Mode::Platform,
+                    ..guard(&emulator, &poller, &callers)?
+                },
+                public_url: Some(poller.clone()),
+            };
             let outside = poller::Outside {
                 store,
                 identity: Arc::new(Cached::new(metadata(&emulator, None))),
                 observer: Some(events.clone()),
             };
             let stop = stop.clone();
-            async move { poller::serve(poller_at, &settings, guard, outside, stop).await }
+            async move { poller::serve(poller_at, &settings, gate, outside, stop).await }
         });
         let identity = Arc::new(Cached::new(metadata(&emulator, Some(DEVELOPER))));
         let client = PollerClient::new(&poller, Some(identity), None)
@@ -105,6 +111,7 @@ impl System {
             poller,
             client,
             events,
+            front,
             worker,
             laid,
             stop,
@@ -165,6 +172,7 @@ impl System {
     pub(super) async fn stop(mut self) {
         self.stop.cancel();
         while self.services.join_next().await.is_some() {}
+        self.front.stop().await;
         self.worker.stop().await;
         self.emulator.stop().await;
     }
