@@ -94,7 +94,7 @@ async fn a_processed_file_costs_one_class_a_operation() {
     let calls = system.emulator.storage().calls();
     assert_eq!(
         (calls.class_a(), calls.class_b()),
-        (51, 0),
-        "one listing and fifty moves: {calls:?}"
+        (52, 0),
+        "the lease, one listing and fifty moves: {calls:?}"
     );
 }

@@ -134,7 +134,8 @@ fn economy(run: &Run) -> Vec<String> {
     if run.calls > bound {
         broken.push(format!("{} storage calls for {walked} objects", run.calls));
     }
-    let one_at_a_time = run.schedule.pollers == 1 && !run.schedule.overlapping;
+    let one_at_a_time =
+        run.schedule.lease || (run.schedule.pollers == 1 && !run.schedule.overlapping);
     if run.schedule.is_calm() && one_at_a_time {
         for (object, heard) in &run.heard {
             if heard.accepted + heard.refused > 1 {

@@ -112,7 +112,7 @@ impl Total {
                 self.tell(format!("seed {seed} went another way when it was repeated"));
             }
         }
-        self.objects += run.fates.len() as u64;
+        self.objects += run.uploads();
         self.polls += run.reports.len() as u64;
         self.storage_calls += run.calls;
         let crashes = run.reports.iter().filter(|report| report.crashed).count();

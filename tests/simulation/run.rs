@@ -99,6 +99,12 @@ impl Run {
         runtime.block_on(World::new(schedule, planted).run())
     }
 
+    /// Everything that people uploaded.
+    pub(crate) fn uploads(&self) -> u64 {
+        let people = |fate: &&Fate| fate.by == By::People;
+        self.fates.iter().filter(people).count() as u64
+    }
+
     /// Uploads that people replaced or deleted.
     pub(crate) fn taken_away(&self) -> u64 {
         let people = |fate: &&Fate| fate.removed_by == Some(By::People);
@@ -258,6 +264,7 @@ impl World {
                 breaker: 5,
             },
             clock,
+            lease: schedule.lease,
             observer: None,
         }
     }

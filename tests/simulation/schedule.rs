@@ -35,6 +35,8 @@ pub(crate) struct Schedule {
     pub(crate) meddling: usize,
     /// Objects about which the worker says one thing today and another tomorrow, in 1,000.
     pub(crate) moody: u16,
+    /// Whether the polls take a lease.
+    pub(crate) lease: bool,
     /// How far the pollers' clocks may be off.
     pub(crate) skew: Duration,
 }
@@ -66,6 +68,7 @@ impl Schedule {
             crashes: rough(&mut rng, 600),
             meddling: usize::from(rough(&mut rng, 60)),
             moody: rough(&mut rng, 300),
+            lease: rng.bool(),
             skew: Duration::from_secs(rng.u64(0..=30)),
         }
     }

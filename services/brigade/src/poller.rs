@@ -118,6 +118,7 @@ fn parts(settings: &PollerSettings, outside: Outside) -> Result<Parts, Failure> 
         worker: Arc::new(worker.map_err(|error| outcome::connect(&error))?),
         budgets: settings.budgets,
         clock,
+        lease: true,
         observer: outside.observer,
     })
 }

@@ -9,6 +9,7 @@ pub mod destination;
 pub mod dispatch;
 pub mod error;
 pub mod filter;
+mod lease;
 pub mod mark;
 pub mod poll;
 pub mod report;

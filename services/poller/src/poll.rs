@@ -6,7 +6,7 @@ mod work;
 
 use std::{sync::Arc, time::Duration};
 
-use brigade_proto::v1::{PollRequest, PollStarted};
+use brigade_proto::v1::{EndReason, PollRequest, PollStarted};
 use tokio::{
     sync::{broadcast, mpsc},
     time::Instant,
@@ -19,6 +19,7 @@ use crate::{
     dispatch::Worker,
     error::PollError,
     filter::Filters,
+    lease::{Acquired, Keeper},
     report::{Events, Reporter},
     settle::Settler,
     wire,
@@ -52,6 +53,8 @@ pub struct Parts {
     pub budgets: Budgets,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// Whether polls of one inbox keep out of each other's way.
+    pub lease: bool,
     /// Sees the events of every poll, whoever asked for it.
     pub observer: Option<broadcast::Sender<brigade_proto::v1::PollResponse>>,
 }
@@ -143,17 +146,48 @@ async fn run(
     shutdown: CancellationToken,
 ) {
     let began = Instant::now();
+    let holder = started.poll_id.clone();
     reporter.started(started).await;
+    match leased(&parts, plan, &mut reporter, &holder, shutdown).await {
+        Ok(reason) => reporter.finished(reason, began.elapsed()).await,
+        Err(error) => reporter.broken(error).await,
+    }
+}
+
+/// The work, under the inbox's lease. A dry run changes nothing, and needs none.
+async fn leased(
+    parts: &Parts,
+    plan: Plan,
+    reporter: &mut Reporter,
+    holder: &str,
+    shutdown: CancellationToken,
+) -> Result<EndReason, PollError> {
     let budgets = &parts.budgets;
+    let needs_lease = parts.lease && !plan.dry_run;
     let course = Course::new(plan, budgets.concurrency, budgets.breaker);
     let ends = Ends {
         shutdown,
         lost: CancellationToken::new(),
     };
-    match work(&parts, &course, &mut reporter, &ends).await {
-        Ok(reason) => reporter.finished(reason, began.elapsed()).await,
-        Err(error) => reporter.broken(error).await,
+    if !needs_lease {
+        return work(parts, &course, reporter, &ends).await;
     }
+    let settler = &parts.settler;
+    let keeper = Keeper::new(settler.source.clone(), &settler.inbox, parts.clock.clone());
+    let mut lease = match keeper.acquire(holder).await? {
+        Acquired::Ours(lease) => lease,
+        Acquired::Held { by } => {
+            tracing::info!(poll = by, "another poll is at work on this inbox");
+            return Ok(EndReason::AlreadyRunning);
+        }
+    };
+    let ended = tokio::select! {
+        biased;
+        () = lease.keep(&ends.lost) => Ok(EndReason::LeaseLost),
+        ended = work(parts, &course, reporter, &ends) => ended,
+    };
+    lease.release().await;
+    ended
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ mod world;
 use std::sync::atomic::Ordering;
 
 use brigade_client::answer::{Answer, Way};
-use brigade_proto::v1::{EndReason, Filter, Settlement};
+use brigade_proto::v1::{Filter, Settlement};
 use brigade_storage::{Kind, Operation, sim::Fault};
 use tokio::sync::Notify;
 use tonic::Code;

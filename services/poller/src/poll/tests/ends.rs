@@ -152,3 +152,54 @@ async fn the_worker_sees_a_deadline_within_the_polls_own() {
         [Duration::from_secs(25)]
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_that_finds_another_at_work_does_nothing_and_says_so() {
+    let world = world(Script {
+        waits: Some(Duration::from_secs(3)),
+        lease: true,
+        ..Script::default()
+    });
+    world.upload(&["a"]);
+    let (first, second) = tokio::join!(world.poll_all(), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.poll_all().await
+    });
+    assert_eq!(first.settled, [("in/a".into(), Settlement::Processed)]);
+    assert_eq!(second.reason(), EndReason::AlreadyRunning);
+    assert!(second.settled.is_empty() && !second.finished.unwrap().more);
+    assert_eq!(world.asked(), 1);
+    assert_eq!(world.names(), ["processed/a"], "the lease was not released");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_whose_lease_is_lost_dispatches_nothing_more_and_settles_what_is_in_flight() {
+    let world = world(Script {
+        waits: Some(Duration::from_secs(50)),
+        lease: true,
+        ..Script::default()
+    });
+    world.upload(&["a", "b", "c", "d", "e", "f"]);
+    let (ended, ()) = tokio::join!(world.poll_all(), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.sim.remove("data", ".brigade/in/lease").unwrap();
+    });
+    assert_eq!(ended.reason(), EndReason::LeaseLost);
+    assert_eq!(ended.settled.len(), 4);
+    assert_eq!(world.names()[..2], ["in/e", "in/f"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_takes_no_lease() {
+    let world = world(Script {
+        lease: true,
+        ..Script::default()
+    });
+    world.upload(&["a"]);
+    let request = PollRequest {
+        dry_run: true,
+        ..PollRequest::default()
+    };
+    world.poll(request).await;
+    assert_eq!(world.sim.calls(Operation::Create), 0);
+}

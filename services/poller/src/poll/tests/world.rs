@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use brigade_client::answer::Answer;
 use brigade_proto::v1::{
-    EndReason, Filter, PollFinished, PollResponse, ProcessRequest, Settlement, poll_response::Event,
+    Filter, PollFinished, PollResponse, ProcessRequest, Settlement, poll_response::Event,
 };
 use brigade_storage::{Location, Store as _, sim::Sim};
 use tokio::sync::Notify;
@@ -24,6 +24,8 @@ pub(super) struct Script {
     pub(super) answers: BTreeMap<&'static str, Answer>,
     /// What is answered before that, in order.
     pub(super) first: Mutex<BTreeMap<&'static str, VecDeque<Answer>>>,
+    /// Whether polls take the inbox's lease.
+    pub(super) lease: bool,
     /// What is answered about every other object, in place of OK.
     pub(super) otherwise: Option<Answer>,
     /// How long each call takes, within its timeout.
@@ -117,6 +119,7 @@ pub(super) fn world(worker: Script) -> World {
             max_objects: None,
         },
         clock,
+        lease: worker.lease,
         observer: None,
     };
     World {

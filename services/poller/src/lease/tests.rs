@@ -1,0 +1,191 @@
+//! Leases over a simulated bucket, in simulated time.
+
+use brigade_storage::{
+    Kind, Operation, Store as _,
+    sim::{Fault, Sim},
+};
+use jiff::{SignedDuration, Timestamp};
+
+use super::*;
+
+const NAME: &str = ".brigade/in/lease";
+
+/// The simulated service's clock, off by this much.
+#[derive(Debug)]
+struct Skewed(Sim, SignedDuration);
+
+impl Clock for Skewed {
+    fn now(&self) -> Timestamp {
+        self.0.clock().now() + self.1
+    }
+}
+
+fn sim() -> Sim {
+    Sim::new().with_bucket("data")
+}
+
+fn keeper(sim: &Sim, skew: i64) -> Keeper {
+    let clock = Arc::new(Skewed(sim.clone(), SignedDuration::from_secs(skew)));
+    Keeper::new(sim.bucket("data"), &Location::new("data", "in/"), clock)
+}
+
+async fn acquire(keeper: &Keeper, holder: &str) -> Option<Lease> {
+    match keeper.acquire(holder).await.unwrap() {
+        Acquired::Ours(lease) => Some(lease),
+        Acquired::Held { .. } => None,
+    }
+}
+
+fn holder(sim: &Sim) -> Option<String> {
+    let found = sim.objects("data").into_iter().find(|o| o.name == NAME)?;
+    Some(holder_of(&found).to_owned())
+}
+
+fn calls(sim: &Sim) -> u64 {
+    sim.calls(Operation::Create) + sim.calls(Operation::Get) + sim.calls(Operation::Delete)
+}
+
+/// Keeps a lease for so long; whether it was lost meanwhile.
+async fn keep_for(lease: &mut Lease, time: Duration) -> bool {
+    let lost = CancellationToken::new();
+    tokio::select! {
+        () = lease.keep(&lost) => {}
+        () = sleep(time) => {}
+        () = lost.cancelled() => {}
+    }
+    lost.is_cancelled()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_is_taken_and_released_by_one_call_each() {
+    let sim = sim();
+    let lease = acquire(&keeper(&sim, 0), "a").await.unwrap();
+    assert_eq!((holder(&sim).as_deref(), calls(&sim)), (Some("a"), 1));
+    lease.release().await;
+    assert_eq!((holder(&sim), calls(&sim)), (None, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_lease_costs_two_calls_and_names_its_holder() {
+    let sim = sim();
+    let _held = acquire(&keeper(&sim, 0), "a").await.unwrap();
+    let before = calls(&sim);
+    let Acquired::Held { by } = keeper(&sim, 0).acquire("b").await.unwrap() else {
+        panic!("two holders");
+    };
+    assert_eq!((by.as_str(), calls(&sim) - before), ("a", 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_renewed_is_never_taken_over() {
+    let sim = sim();
+    let mut lease = acquire(&keeper(&sim, 0), "a").await.unwrap();
+    for _ in 0..20 {
+        assert!(!keep_for(&mut lease, Duration::from_secs(61)).await);
+        assert!(acquire(&keeper(&sim, 30), "b").await.is_none());
+    }
+    lease.release().await;
+    assert!(acquire(&keeper(&sim, -30), "b").await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_nobody_renews_is_taken_over_whatever_the_clocks_say() {
+    for (skew, not_before, at_the_latest) in [(30, 60, 61), (0, 90, 91), (-30, 120, 121)] {
+        let sim = sim();
+        drop(acquire(&keeper(&sim, 0), "a").await.unwrap());
+        sleep(Duration::from_secs(not_before - 1)).await;
+        assert!(acquire(&keeper(&sim, skew), "b").await.is_none(), "{skew}");
+        sleep(Duration::from_secs(at_the_latest - not_before + 1)).await;
+        assert!(acquire(&keeper(&sim, skew), "b").await.is_some(), "{skew}");
+        assert_eq!(holder(&sim).as_deref(), Some("b"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_who_take_over_at_once_one_gets_it() {
+    let sim = sim();
+    drop(acquire(&keeper(&sim, 0), "a").await.unwrap());
+    sleep(Duration::from_secs(100)).await;
+    let (one, two) = (keeper(&sim, 0), keeper(&sim, 0));
+    let (one, two) = tokio::join!(acquire(&one, "b"), acquire(&two, "c"));
+    assert!(one.is_some() != two.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_holder_does_not_remove_its_successors() {
+    let sim = sim();
+    let slow = acquire(&keeper(&sim, 0), "a").await.unwrap();
+    sleep(Duration::from_secs(100)).await;
+    let _next = acquire(&keeper(&sim, 0), "b").await.unwrap();
+    slow.release().await;
+    assert_eq!(holder(&sim).as_deref(), Some("b"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_was_on_its_way_does_not_keep_the_lease_from_being_released() {
+    let sim = sim();
+    let mut lease = acquire(&keeper(&sim, 0), "a").await.unwrap();
+    let late = Fault::AppliedThenDelay(Duration::from_secs(30));
+    sim.fail_next(Operation::Create, late);
+    assert!(!keep_for(&mut lease, Duration::from_secs(25)).await);
+    lease.release().await;
+    assert_eq!(holder(&sim), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_whose_answers_were_lost_knows_itself() {
+    let sim = sim();
+    sim.fail_next(Operation::Create, Fault::AppliedThenLost);
+    let mut lease = acquire(&keeper(&sim, 0), "a").await.unwrap();
+    sim.fail_next(Operation::Create, Fault::AppliedThenLost);
+    assert!(!keep_for(&mut lease, Duration::from_secs(90)).await);
+    lease.release().await;
+    assert_eq!(holder(&sim), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storage_that_is_away_loses_the_lease_before_another_can_take_it() {
+    let sim = sim();
+    let mut lease = acquire(&keeper(&sim, 0), "a").await.unwrap();
+    let began = Instant::now();
+    sim.set_faults(|_: &brigade_storage::sim::Call| Some(Fault::Before(Kind::Unknown)));
+    assert!(keep_for(&mut lease, Duration::from_mins(5)).await);
+    assert!(began.elapsed() <= TTL, "{:?}", began.elapsed());
+    sim.clear_faults();
+    assert!(acquire(&keeper(&sim, 30), "b").await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_hangs_loses_the_lease_in_time() {
+    let sim = sim();
+    let mut lease = acquire(&keeper(&sim, 0), "a").await.unwrap();
+    let began = Instant::now();
+    sim.fail_next(Operation::Create, Fault::Delay(Duration::from_mins(9)));
+    assert!(keep_for(&mut lease, Duration::from_mins(5)).await);
+    assert!(began.elapsed() <= TTL, "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_a_person_deleted_is_lost() {
+    let sim = sim();
+    let mut lease = acquire(&keeper(&sim, 0), "a").await.unwrap();
+    sim.remove("data", NAME).unwrap();
+    assert!(keep_for(&mut lease, Duration::from_mins(2)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_a_person_put_there_expires() {
+    let sim = sim();
+    sim.upload("data", NAME, "mine").unwrap();
+    assert!(acquire(&keeper(&sim, 0), "a").await.is_none());
+    sleep(Duration::from_secs(100)).await;
+    assert!(acquire(&keeper(&sim, 0), "a").await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_permission_is_an_error() {
+    let sim = sim();
+    sim.fail_next(Operation::Create, Fault::Before(Kind::PermissionDenied));
+    let error = keeper(&sim, 0).acquire("a").await.unwrap_err();
+    assert!(error.needs_mending(), "{error}");
+}
