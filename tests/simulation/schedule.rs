@@ -6,6 +6,7 @@ use fastrand::Rng;
 
 /// One run: its world, and how rough it is.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is drawn by itself")]
 pub(crate) struct Schedule {
     pub(crate) seed: u64,
     /// Pollers of the same inbox, each a process of its own.
