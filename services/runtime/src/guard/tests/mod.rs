@@ -19,6 +19,7 @@ mod logs;
 mod platform;
 mod remembered;
 mod signature;
+mod wycheproof;
 
 use std::sync::Arc;
 
