@@ -1,9 +1,6 @@
 //! The guard under load: how many fetches, how many refused, how much kept.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -109,20 +106,13 @@ async fn a_stripped_token_is_never_kept() {
 }
 
 #[tokio::test]
-async fn a_token_of_a_mebibyte_is_refused_in_less_than_a_millisecond() {
+async fn a_token_of_a_mebibyte_is_refused_for_its_length_alone() {
     let guarded = Guarded::start().await;
+    let mut headers = axum::http::HeaderMap::new();
     let token = "x".repeat(1024 * 1024);
-    // The best of many: what else the machine does is not the guard's.
-    let mut best = Duration::MAX;
-    for _ in 0..20 {
-        let mut headers = axum::http::HeaderMap::new();
-        headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
-        let start = Instant::now();
-        let refusal = guarded.check_headers(&headers).await;
-        best = best.min(start.elapsed());
-        assert_eq!(refusal, Err(Refusal::TooLong));
-    }
-    assert!(best < Duration::from_millis(1), "{best:?}");
+    headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
+    assert_eq!(guarded.check_headers(&headers).await, Err(Refusal::TooLong));
+    assert_eq!(guarded.keys.fetches(), 0, "no key was asked for");
 }
 
 #[tokio::test]
