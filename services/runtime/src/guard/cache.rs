@@ -39,6 +39,12 @@ impl Verified {
         (now < entry.until && published(&entry.kid)).then(|| entry.caller.clone())
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.len()
+    }
+
     /// Keeps a verified token until then.
     pub(super) fn put(&self, token: &str, kid: String, caller: Caller, until: i64, now: i64) {
         let digest = digest(token);

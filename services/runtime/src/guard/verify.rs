@@ -55,6 +55,13 @@ impl Guard {
         }
     }
 
+    /// How many tokens are remembered.
+    #[cfg(test)]
+    pub(super) fn remembers(&self) -> usize {
+        let held = |verifier: &Verifier| verifier.verified.len();
+        self.verifier.as_ref().map_or(0, held)
+    }
+
     /// Shows that nobody can bring a token without a signature past the front end, so that `platform` mode may believe
     /// one: calls this service at its own URL with such a token, forged, which must be refused on the way.
     ///
