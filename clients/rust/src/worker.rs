@@ -10,7 +10,7 @@ use url::Url;
 use crate::{
     answer::{Answer, Record, Way, classify},
     connect::{ConnectError, Stack, stack},
-    identity::{TokenSource, origin},
+    identity::{TokenSource, attach::Attached, origin},
 };
 
 /// Messages carry names, not data.
@@ -67,14 +67,21 @@ impl WorkerClient {
     pub async fn process(&self, request: ProcessRequest, budget: Duration) -> Answer {
         // A budget that the clock cannot hold is none.
         let end = Instant::now().checked_add(budget).unwrap_or_else(far);
-        let answer = self.call(request.clone(), budget, end).await;
-        if !refuses_token(&answer) || !self.forget_token().await {
+        let attached = Attached::default();
+        let answer = self.call(request.clone(), budget, end, &attached).await;
+        if !refuses_token(&answer) || !self.gets_another(&attached) {
             return answer;
         }
-        self.call(request, budget, end).await
+        self.call(request, budget, end, &Attached::default()).await
     }
 
-    async fn call(&self, request: ProcessRequest, budget: Duration, end: Instant) -> Answer {
+    async fn call(
+        &self,
+        request: ProcessRequest,
+        budget: Duration,
+        end: Instant,
+        attached: &Attached,
+    ) -> Answer {
         let record = Record::default();
         let mut request = tonic::Request::new(request);
         request.set_timeout(
@@ -82,6 +89,7 @@ impl WorkerClient {
                 .saturating_add(SLACK),
         );
         request.extensions_mut().insert(record.clone());
+        request.extensions_mut().insert(attached.clone());
         let mut client = self.client.clone();
         match timeout_at(end, client.process(request)).await {
             Ok(result) => classify(
@@ -93,18 +101,12 @@ impl WorkerClient {
         }
     }
 
-    /// Forgets the token that was just refused. Nothing to forget without an identity.
-    async fn forget_token(&self) -> bool {
-        let Some(identity) = &self.identity else {
+    /// Whether another try carries another token than the one that was refused.
+    fn gets_another(&self, attached: &Attached) -> bool {
+        let (Some(identity), Some(token)) = (&self.identity, attached.token()) else {
             return false;
         };
-        match identity.fetch(&self.audience).await {
-            Ok(token) => {
-                identity.forget(&self.audience, &token);
-                true
-            }
-            Err(_) => false,
-        }
+        identity.forget(&self.audience, token)
     }
 }
 

@@ -81,6 +81,10 @@ impl Emulator {
             ("STORAGE_EMULATOR_HOST", origin.clone()),
             ("STORAGE_EMULATOR_HOST_GRPC", authority.clone()),
             ("GCE_METADATA_HOST", authority),
+            (
+                "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS",
+                origin.clone(),
+            ),
             ("BRIGADE_JWKS_URL", format!("{origin}{JWKS_PATH}")),
             ("BRIGADE_ISSUERS", ISSUER.to_owned()),
         ]

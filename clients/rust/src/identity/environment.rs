@@ -3,13 +3,18 @@
 use std::{path::PathBuf, sync::Arc};
 
 use super::{
-    TokenSource, cache::Cached, error::Error, metadata::MetadataServer,
+    TokenSource, cache::Cached, error::Error, impersonate::Impersonated, metadata::MetadataServer,
     service_account::ServiceAccountFile,
 };
 
 /// What the environment says of identity.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
+    /// `BRIGADE_IMPERSONATE`: the service account to act as.
+    pub impersonate: Option<String>,
+    /// `CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS`: IAM Credentials, when it is not the usual one; `gcloud` reads it
+    /// too.
+    pub iam_credentials: Option<String>,
     /// `GOOGLE_APPLICATION_CREDENTIALS`: a service account's key file.
     pub google_application_credentials: Option<PathBuf>,
     /// `GCE_METADATA_HOST`: the metadata server, when it is not the usual one.
@@ -26,6 +31,8 @@ impl Environment {
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Self {
         let given = |name| lookup(name).filter(|value| !value.is_empty());
         Self {
+            impersonate: given("BRIGADE_IMPERSONATE"),
+            iam_credentials: given("CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS"),
             google_application_credentials: given("GOOGLE_APPLICATION_CREDENTIALS")
                 .map(PathBuf::from),
             gce_metadata_host: given("GCE_METADATA_HOST"),
@@ -35,11 +42,22 @@ impl Environment {
 
 /// The source that this environment has, with its tokens cached.
 ///
-/// 1. The key file that `GOOGLE_APPLICATION_CREDENTIALS` names. A wrong one is an error, and never falls through.
-/// 2. The metadata server. Whether there is one shows when the first token is fetched.
+/// 1. When `BRIGADE_IMPERSONATE` asks for it: that account, by the user's own credentials.
+/// 2. The key file that `GOOGLE_APPLICATION_CREDENTIALS` names. A wrong one is an error, and never falls through.
+/// 3. The metadata server. Whether there is one shows when the first token is fetched.
 pub fn source(environment: &Environment) -> Result<Arc<dyn TokenSource>, Error> {
-    Ok(match &environment.google_application_credentials {
-        Some(path) => Arc::new(Cached::new(ServiceAccountFile::read(path)?)),
+    let key_file = environment
+        .google_application_credentials
+        .as_deref()
+        .map(ServiceAccountFile::read)
+        .transpose()?;
+    if let Some(account) = &environment.impersonate {
+        let endpoint = environment.iam_credentials.as_deref();
+        let impersonated = Impersonated::new(account, endpoint, key_file)?;
+        return Ok(Arc::new(Cached::new(impersonated)));
+    }
+    Ok(match key_file {
+        Some(file) => Arc::new(Cached::new(file)),
         None => Arc::new(Cached::new(MetadataServer::new(
             environment.gce_metadata_host.as_deref(),
         ))),

@@ -49,13 +49,32 @@ pub enum Error {
     },
     /// Everything was tried.
     #[error(
-        "there is no source of ID tokens: GOOGLE_APPLICATION_CREDENTIALS is not set, and {tried}; set \
+        "there is no source of ID tokens: neither BRIGADE_IMPERSONATE nor GOOGLE_APPLICATION_CREDENTIALS is set, and {tried}; \
+         on a laptop set BRIGADE_IMPERSONATE to a service account that you may act as, elsewhere set \
          GOOGLE_APPLICATION_CREDENTIALS to a service account's key file, or run where there is a metadata server (Cloud Run, \
          Compute Engine)"
     )]
     NoSource {
         /// How the metadata server was missed.
         tried: String,
+    },
+    /// `BRIGADE_IMPERSONATE` is set to something else than an account.
+    #[error(
+        "BRIGADE_IMPERSONATE is {0:?}, which is not a service account's email; give NAME@PROJECT.iam.gserviceaccount.com"
+    )]
+    NotAnAccount(String),
+    /// The place of IAM Credentials is no place for an access token.
+    #[error(
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS is {0:?}, which is neither an https URL nor on this machine"
+    )]
+    NotAnEndpoint(String),
+    /// There is nobody who could impersonate.
+    #[error(
+        "BRIGADE_IMPERSONATE needs credentials of your own, and {why}; run `gcloud auth application-default login`"
+    )]
+    NoUser {
+        /// What was looked for.
+        why: String,
     },
     /// The token would be readable on its way.
     #[error("an ID token goes over https or to this machine only, and {0} is neither")]
@@ -72,6 +91,9 @@ impl Error {
             | Self::NotServiceAccount { .. }
             | Self::BadToken { .. }
             | Self::NoSource { .. }
+            | Self::NoUser { .. }
+            | Self::NotAnAccount(_)
+            | Self::NotAnEndpoint(_)
             | Self::NotConfidential(_) => false,
         }
     }

@@ -5,15 +5,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use reqwest::{Client, Response, StatusCode, redirect::Policy};
 
-use super::{TokenSource, error::Error, token::IdToken};
+use super::{TokenSource, ask, error::Error, token::IdToken};
 
 /// Resolves only on Google's machines.
 const DEFAULT_HOST: &str = "metadata.google.internal";
 /// Absence shows within this time.
 const CONNECT: Duration = Duration::from_secs(2);
 const ANSWER: Duration = Duration::from_secs(3);
-/// A token has about 1 KiB.
-const MAX_BODY: usize = 16 * 1024;
 /// The server's mark, in requests and answers: something else that answers there is not it.
 const FLAVOR: &str = "Metadata-Flavor";
 
@@ -33,6 +31,11 @@ impl MetadataServer {
     ///
     /// Never: a client without TLS settings of its own can always be made.
     pub fn new(host: Option<&str>) -> Self {
+        Self::at(host.unwrap_or(DEFAULT_HOST), host.is_some())
+    }
+
+    /// The server there; `explicit` when somebody said that there is one.
+    pub(super) fn at(host: &str, explicit: bool) -> Self {
         let client = Client::builder()
             .no_proxy()
             .redirect(Policy::none())
@@ -40,8 +43,6 @@ impl MetadataServer {
             .timeout(ANSWER)
             .build()
             .expect("a client with timeouts alone can be made");
-        let explicit = host.is_some();
-        let host = host.unwrap_or(DEFAULT_HOST);
         let host = host
             .strip_prefix("http://")
             .unwrap_or(host)
@@ -79,20 +80,12 @@ impl MetadataServer {
 
     /// Nobody there: the last source there is, unless somebody said that there is one.
     fn missed(&self, error: &reqwest::Error) -> Error {
-        let why = if error.is_timeout() {
-            "no answer in time"
-        } else {
-            "it cannot be reached"
-        };
         if error.is_connect() && !self.explicit {
             return Error::NoSource {
                 tried: format!("{} cannot be reached", self.describe()),
             };
         }
-        Error::Away {
-            source_name: self.describe(),
-            why: why.into(),
-        }
+        ask::away(self.describe(), error)
     }
 
     fn refused(&self, status: StatusCode) -> Error {
@@ -112,7 +105,7 @@ impl MetadataServer {
 #[async_trait]
 impl TokenSource for MetadataServer {
     async fn fetch(&self, audience: &str) -> Result<IdToken, Error> {
-        let mut response = self.ask(audience).await?;
+        let response = self.ask(audience).await?;
         if response
             .headers()
             .get(FLAVOR)
@@ -126,17 +119,9 @@ impl TokenSource for MetadataServer {
         if response.status() != StatusCode::OK {
             return Err(self.refused(response.status()));
         }
-        let mut body = Vec::new();
-        while let Some(chunk) = response
-            .chunk()
+        let body = ask::body(response)
             .await
-            .map_err(|error| self.missed(&error))?
-        {
-            body.extend_from_slice(&chunk);
-            if body.len() > MAX_BODY {
-                break;
-            }
-        }
+            .map_err(|error| self.missed(&error))?;
         IdToken::parse(&String::from_utf8_lossy(&body), audience, &self.describe())
     }
 

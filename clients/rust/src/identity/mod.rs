@@ -1,13 +1,17 @@
 //! Google-signed ID tokens: where they come from, how they are kept, and how they are attached to calls.
 
+mod ask;
 pub mod attach;
 mod audience;
 mod cache;
 mod environment;
 mod error;
+
+mod impersonate;
 mod metadata;
 mod service_account;
 mod token;
+mod user;
 
 use std::{fmt, sync::Arc};
 
@@ -17,9 +21,10 @@ pub use audience::{is_confidential, origin};
 pub use cache::Cached;
 pub use environment::{Environment, source};
 pub use error::Error;
+pub use impersonate::Impersonated;
 pub use metadata::MetadataServer;
 pub use service_account::ServiceAccountFile;
-pub use token::IdToken;
+pub use token::{Claims, IdToken};
 
 /// Where ID tokens come from.
 #[async_trait]
@@ -30,8 +35,16 @@ pub trait TokenSource: fmt::Debug + Send + Sync + 'static {
     /// What it is, for people: "the metadata server at …".
     fn describe(&self) -> String;
 
-    /// Forgets a token that its callee refused, so that the next fetch gets another one.
-    fn forget(&self, _audience: &str, _token: &IdToken) {}
+    /// A token at hand, for which nobody has to wait. A source that keeps none has none at hand.
+    fn ready(&self, _audience: &str) -> Option<IdToken> {
+        None
+    }
+
+    /// Gives up a token that its callee refused, so that the next fetch gets another one. `false` when the next fetch
+    /// may well bring the same: then there is no use in another try.
+    fn forget(&self, _audience: &str, _token: &IdToken) -> bool {
+        false
+    }
 }
 
 #[async_trait]
@@ -44,8 +57,12 @@ impl TokenSource for Arc<dyn TokenSource> {
         (**self).describe()
     }
 
-    fn forget(&self, audience: &str, token: &IdToken) {
-        (**self).forget(audience, token);
+    fn ready(&self, audience: &str) -> Option<IdToken> {
+        (**self).ready(audience)
+    }
+
+    fn forget(&self, audience: &str, token: &IdToken) -> bool {
+        (**self).forget(audience, token)
     }
 }
 

@@ -8,13 +8,13 @@ use std::{
 
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use gcp_auth::CustomServiceAccount;
-use reqwest::{Client, StatusCode, redirect::Policy};
+use gcp_auth::{CustomServiceAccount, TokenProvider};
+use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
-use super::{TokenSource, audience::is_confidential, error::Error, token::IdToken};
+use super::{TokenSource, ask, audience::is_confidential, error::Error, token::IdToken};
 
 /// RFC 7523, section 2.1.
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -60,11 +60,8 @@ impl ServiceAccountFile {
         let (file, token_uri) = check(&json).map_err(wrong)?;
         let account = CustomServiceAccount::from_json(&json)
             .map_err(|_| wrong("its private_key is not an RSA key in PKCS #8 PEM".into()))?;
-        let client = Client::builder()
-            .redirect(Policy::none())
-            .timeout(ANSWER)
-            .build()
-            .map_err(|error| wrong(format!("no HTTP client: {error}")))?;
+        let client =
+            ask::client(ANSWER).map_err(|error| wrong(format!("no HTTP client: {error}")))?;
         Ok(Self {
             path: path.to_owned(),
             email: file.client_email,
@@ -101,16 +98,9 @@ impl ServiceAccountFile {
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 
-    fn away(&self, error: &reqwest::Error) -> Error {
-        let why = if error.is_timeout() {
-            "no answer in time"
-        } else {
-            "it cannot be reached"
-        };
-        Error::Away {
-            source_name: self.describe(),
-            why: why.into(),
-        }
+    /// Access tokens of the account, for what is no ID token's business.
+    pub(super) fn access_tokens(&self) -> &dyn TokenProvider {
+        &self.account
     }
 }
 
@@ -147,7 +137,7 @@ impl TokenSource for ServiceAccountFile {
             .form(&[("grant_type", GRANT), ("assertion", &assertion)])
             .send()
             .await
-            .map_err(|error| self.away(&error))?;
+            .map_err(|error| ask::away(self.describe(), &error))?;
         if response.status() != StatusCode::OK {
             let status = response.status().as_u16();
             let why = if status == 400 || status == 401 {
@@ -165,7 +155,10 @@ impl TokenSource for ServiceAccountFile {
             source_name: self.describe(),
             why: "there is no id_token in it".into(),
         };
-        let answer: Answer = response.json().await.map_err(|_| none())?;
+        let body = ask::body(response)
+            .await
+            .map_err(|error| ask::away(self.describe(), &error))?;
+        let answer: Answer = serde_json::from_slice(&body).map_err(|_| none())?;
         IdToken::parse(
             &answer.id_token.ok_or_else(none)?,
             audience,

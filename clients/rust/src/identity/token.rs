@@ -7,23 +7,37 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::HeaderValue;
 use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::error::Error;
 
-/// A token for one audience. Its `Debug` shows its expiry and nothing else.
+/// A token for one audience. Its `Debug` shows its expiry and nothing else. Cloning is cheap.
 #[derive(Clone)]
 pub struct IdToken {
     secret: Arc<str>,
+    /// `Bearer …`, made once for all the calls that carry it.
+    bearer: HeaderValue,
     expires: Instant,
 }
 
-/// What the caller of a token needs of its payload; the callee checks the rest.
-#[derive(Deserialize)]
-struct Claims {
-    aud: String,
-    exp: u64,
+/// What a token says of itself. Nothing of it is proven: that is the callee's part.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Claims {
+    /// Whom it is for.
+    pub aud: String,
+    /// When it ends, in seconds since 1970.
+    pub exp: u64,
+    /// Whom it names, when it has the full format.
+    #[serde(default)]
+    pub email: Option<String>,
+    /// Who made it.
+    #[serde(default)]
+    pub iss: Option<String>,
+    /// Whom it names, as a number that outlives a renamed account.
+    #[serde(default)]
+    pub sub: Option<String>,
 }
 
 impl IdToken {
@@ -49,8 +63,13 @@ impl IdToken {
         }
         // A day is more than any issuer grants, and keeps the sum from overflowing.
         let left = Duration::from_secs(left.min(24 * 3600));
+        let mut bearer = HeaderValue::try_from(format!("Bearer {secret}"))
+            .map_err(|_| bad("it does not fit into a header".into()))?;
+        // Kept out of the header's own Debug, and of HTTP/2's compression table.
+        bearer.set_sensitive(true);
         Ok(Self {
             secret: secret.into(),
+            bearer,
             expires: Instant::now() + left,
         })
     }
@@ -58,6 +77,16 @@ impl IdToken {
     /// The token itself, to be sent and to be shown to nobody.
     pub fn secret(&self) -> &str {
         &self.secret
+    }
+
+    /// The value of an `authorization` header that carries it, marked as sensitive.
+    pub fn bearer(&self) -> &HeaderValue {
+        &self.bearer
+    }
+
+    /// What it says of itself; `None` never happens to a token that was parsed here.
+    pub fn claims(&self) -> Option<Claims> {
+        claims(&self.secret)
     }
 
     /// When it ends to be valid.
@@ -71,7 +100,7 @@ impl fmt::Debug for IdToken {
         f.debug_struct("IdToken")
             .field("secret", &"…")
             .field("expires", &self.expires)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

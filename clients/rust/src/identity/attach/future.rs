@@ -1,4 +1,4 @@
-//! A call whose token is being had.
+//! A call with a token: being had, or on its way.
 
 use std::{
     future::Future,
@@ -6,57 +6,98 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::Request;
+use http::{HeaderValue, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower::Service;
 
-use super::service::{BoxError, attach};
+use super::service::{BoxError, Identity, attach};
 use crate::identity::{Error, IdToken};
 
 type Token = Pin<Box<dyn Future<Output = Result<IdToken, Error>> + Send>>;
 
 pin_project! {
-    /// Gets the token, then makes the call.
+    /// Gets the token if none is at hand, makes the call, and looks whether the token was refused.
     pub struct AttachFuture<S, B>
     where
         S: Service<Request<B>>,
     {
         // Taken when the token is there.
-        waiting: Option<(S, Request<B>)>,
-        token: Token,
+        waiting: Option<Waiting<S, B>>,
+        identity: Identity,
+        token: Option<IdToken>,
         #[pin]
         called: Option<S::Future>,
     }
 }
 
+struct Waiting<S, B> {
+    inner: S,
+    request: Request<B>,
+    token: Token,
+}
+
 impl<S: Service<Request<B>>, B> AttachFuture<S, B> {
-    pub(super) fn new(inner: S, request: Request<B>, token: Token) -> Self {
+    /// No token at hand.
+    pub(super) fn waiting(inner: S, request: Request<B>, identity: Identity) -> Self {
+        let Identity { source, audience } = identity.clone();
+        let token = Box::pin(async move { source.fetch(&audience).await });
         Self {
-            waiting: Some((inner, request)),
-            token,
+            waiting: Some(Waiting {
+                inner,
+                request,
+                token,
+            }),
+            identity,
+            token: None,
             called: None,
+        }
+    }
+
+    /// The call is on its way with this token.
+    pub(super) fn called(called: S::Future, identity: Identity, token: IdToken) -> Self {
+        Self {
+            waiting: None,
+            identity,
+            token: Some(token),
+            called: Some(called),
         }
     }
 }
 
-impl<S, B> Future for AttachFuture<S, B>
+impl<S, B, R> Future for AttachFuture<S, B>
 where
-    S: Service<Request<B>, Error: Into<BoxError>>,
+    S: Service<Request<B>, Response = Response<R>, Error: Into<BoxError>>,
 {
-    type Output = Result<S::Response, BoxError>;
+    type Output = Result<Response<R>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if this.waiting.is_some() {
-            let token = ready!(this.token.as_mut().poll(context))?;
-            if let Some((mut inner, mut request)) = this.waiting.take() {
-                attach(&mut request, &token)?;
-                this.called.set(Some(inner.call(request)));
+        if let Some(waiting) = this.waiting.as_mut() {
+            let token = ready!(waiting.token.as_mut().poll(context))?;
+            if let Some(mut waiting) = this.waiting.take() {
+                attach(&mut waiting.request, &token);
+                *this.token = Some(token);
+                this.called.set(Some(waiting.inner.call(waiting.request)));
             }
         }
-        match this.called.as_pin_mut() {
-            Some(called) => called.poll(context).map_err(Into::into),
-            None => Poll::Pending,
+        let Some(called) = this.called.as_pin_mut() else {
+            return Poll::Pending;
+        };
+        let response = ready!(called.poll(context)).map_err(Into::into)?;
+        if refuses(&response)
+            && let Some(token) = this.token.take()
+        {
+            this.identity.source.forget(&this.identity.audience, &token);
         }
+        Poll::Ready(Ok(response))
     }
+}
+
+/// The callee's answer says that it does not believe the token: in HTTP, or in gRPC's own words (status 16).
+fn refuses<R>(response: &Response<R>) -> bool {
+    response.status() == StatusCode::UNAUTHORIZED
+        || response
+            .headers()
+            .get("grpc-status")
+            .is_some_and(|status| status == HeaderValue::from_static("16"))
 }

@@ -5,11 +5,11 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderName, HeaderValue, Request, header::AUTHORIZATION};
+use http::{HeaderName, Request, Response, header::AUTHORIZATION};
 use tower::Service;
 
-use super::future::AttachFuture;
-use crate::identity::{Error, IdToken, TokenSource};
+use super::{Attached, future::AttachFuture};
+use crate::identity::{IdToken, TokenSource};
 
 /// Cloud Run checks this one when both are there, and leaves `authorization` whole for the service itself.
 pub(super) const SERVERLESS: HeaderName = HeaderName::from_static("x-serverless-authorization");
@@ -18,27 +18,29 @@ pub(super) const SERVERLESS: HeaderName = HeaderName::from_static("x-serverless-
 #[derive(Clone, Debug)]
 pub struct Attach<S> {
     inner: S,
-    source: Arc<dyn TokenSource>,
-    audience: Arc<str>,
+    identity: Identity,
+}
+
+/// Whose tokens, and for whom.
+#[derive(Clone, Debug)]
+pub(super) struct Identity {
+    pub(super) source: Arc<dyn TokenSource>,
+    pub(super) audience: Arc<str>,
 }
 
 impl<S> Attach<S> {
-    pub(super) fn new(inner: S, source: Arc<dyn TokenSource>, audience: Arc<str>) -> Self {
-        Self {
-            inner,
-            source,
-            audience,
-        }
+    pub(super) fn new(inner: S, identity: Identity) -> Self {
+        Self { inner, identity }
     }
 }
 
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-impl<S, B> Service<Request<B>> for Attach<S>
+impl<S, B, R> Service<Request<B>> for Attach<S>
 where
-    S: Service<Request<B>, Error: Into<BoxError>> + Clone,
+    S: Service<Request<B>, Response = Response<R>, Error: Into<BoxError>> + Clone,
 {
-    type Response = S::Response;
+    type Response = Response<R>;
     type Error = BoxError;
     type Future = AttachFuture<S, B>;
 
@@ -46,27 +48,25 @@ where
         self.inner.poll_ready(context).map_err(Into::into)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let identity = self.identity.clone();
+        if let Some(token) = identity.source.ready(&identity.audience) {
+            attach(&mut request, &token);
+            return AttachFuture::called(self.inner.call(request), identity, token);
+        }
         // The service that was found ready is the one to call; its clone stays behind.
         let ready = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, ready);
-        let (source, audience) = (self.source.clone(), self.audience.clone());
-        let token = async move { source.fetch(&audience).await };
-        AttachFuture::new(ready, request, Box::pin(token))
+        AttachFuture::waiting(ready, request, identity)
     }
 }
 
 /// Sets both headers, in place of any that were there.
-pub(super) fn attach<B>(request: &mut Request<B>, token: &IdToken) -> Result<(), Error> {
-    let mut value = HeaderValue::try_from(format!("Bearer {}", token.secret())).map_err(|_| {
-        Error::BadToken {
-            source_name: "the token source".into(),
-            why: "it does not fit into a header".into(),
-        }
-    })?;
-    value.set_sensitive(true);
-    request.headers_mut().insert(SERVERLESS, value.clone());
-    request.headers_mut().insert(AUTHORIZATION, value);
-    request.extensions_mut().insert(token.clone());
-    Ok(())
+pub(super) fn attach<B>(request: &mut Request<B>, token: &IdToken) {
+    let headers = request.headers_mut();
+    headers.insert(SERVERLESS, token.bearer().clone());
+    headers.insert(AUTHORIZATION, token.bearer().clone());
+    if let Some(attached) = request.extensions().get::<Attached>() {
+        attached.set(token);
+    }
 }

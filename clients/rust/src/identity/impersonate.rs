@@ -1,0 +1,162 @@
+//! ID tokens of a service account for somebody who may act as it: for laptops, asked for by `BRIGADE_IMPERSONATE`.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use reqwest::{Client, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+use url::Url;
+
+use super::{
+    TokenSource, ask, audience::is_confidential, error::Error, service_account::ServiceAccountFile,
+    token::IdToken, user::User,
+};
+
+/// <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateIdToken>
+const ENDPOINT: &str = "https://iamcredentials.googleapis.com/";
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// A service account that the user acts as, through IAM Credentials' `generateIdToken`.
+#[derive(Debug)]
+pub struct Impersonated {
+    account: String,
+    url: Url,
+    user: Arc<User>,
+    client: Client,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    token: String,
+}
+
+// === impl Impersonated ===
+
+impl Impersonated {
+    /// Tokens of this account. The user's own credentials are those of the key file when one is given, else what
+    /// `gcloud auth application-default login` left, else what `gcloud` itself has; they are looked for at the first
+    /// fetch. `endpoint` is IAM Credentials' own when it is not the usual one.
+    pub fn new(
+        account: &str,
+        endpoint: Option<&str>,
+        key_file: Option<ServiceAccountFile>,
+    ) -> Result<Self, Error> {
+        if !is_account(account) {
+            return Err(Error::NotAnAccount(account.to_owned()));
+        }
+        let endpoint = endpoint.unwrap_or(ENDPOINT);
+        let wrong = || Error::NotAnEndpoint(endpoint.to_owned());
+        let base = Url::parse(endpoint).map_err(|_| wrong())?;
+        if !is_confidential(&base) {
+            return Err(wrong());
+        }
+        let path = format!("/v1/projects/-/serviceAccounts/{account}:generateIdToken");
+        let client = ask::client(ANSWER).map_err(|error| Error::Away {
+            source_name: endpoint.to_owned(),
+            why: error.to_string(),
+        })?;
+        Ok(Self {
+            account: account.to_owned(),
+            url: base.join(&path).map_err(|_| wrong())?,
+            user: Arc::new(User::new(key_file)),
+            client,
+        })
+    }
+
+    fn refused(&self, status: StatusCode) -> Error {
+        let why = match status {
+            StatusCode::BAD_REQUEST => " (the audience is not one)",
+            StatusCode::UNAUTHORIZED => {
+                " (your login is not accepted; run `gcloud auth application-default login`)"
+            }
+            StatusCode::FORBIDDEN => {
+                " (you need roles/iam.serviceAccountOpenIdTokenCreator on it, and its project the IAM Service Account \
+                 Credentials API)"
+            }
+            StatusCode::NOT_FOUND => " (there is no such service account)",
+            _ => "",
+        };
+        Error::Refused {
+            source_name: self.describe(),
+            status: status.as_u16(),
+            why: why.into(),
+        }
+    }
+}
+
+/// An email that can stand in a path as it is.
+fn is_account(account: &str) -> bool {
+    let plain = |part: &str| {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+        !part.is_empty() && part.bytes().all(allowed)
+    };
+    account
+        .split_once('@')
+        .is_some_and(|(name, domain)| plain(name) && plain(domain))
+}
+
+#[async_trait]
+impl TokenSource for Impersonated {
+    async fn fetch(&self, audience: &str) -> Result<IdToken, Error> {
+        let access = self.user.access_token().await?;
+        let response = self
+            .client
+            .post(self.url.clone())
+            .bearer_auth(access.as_str())
+            // Without the email the callee cannot tell who calls.
+            .json(&json!({"audience": audience, "includeEmail": true}))
+            .send()
+            .await
+            .map_err(|error| ask::away(self.describe(), &error))?;
+        if response.status() != StatusCode::OK {
+            return Err(self.refused(response.status()));
+        }
+        let body = ask::body(response)
+            .await
+            .map_err(|error| ask::away(self.describe(), &error))?;
+        let answer: Answer = serde_json::from_slice(&body).map_err(|_| Error::BadToken {
+            source_name: self.describe(),
+            why: "there is no token in it".into(),
+        })?;
+        IdToken::parse(&answer.token, audience, &self.describe())
+    }
+
+    fn describe(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        format!("impersonation of {} at {host}", self.account)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_an_email_and_nothing_that_could_change_the_path() {
+        assert!(is_account("poller@my-project.iam.gserviceaccount.com"));
+        assert!(is_account("123-compute@developer.gserviceaccount.com"));
+        for wrong in [
+            "",
+            "poller",
+            "@p",
+            "poller@",
+            "a@b@c",
+            "a/../b@p",
+            "a@p?x",
+            "a@p#",
+            "a@p:signBlob",
+            "a b@p",
+            "ä@p",
+        ] {
+            assert!(!is_account(wrong), "{wrong}");
+            assert!(Impersonated::new(wrong, None, None).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_access_token_does_not_go_out_in_the_clear() {
+        let error = Impersonated::new("a@p", Some("http://iam.example"), None).unwrap_err();
+        assert!(matches!(error, Error::NotAnEndpoint(_)), "{error}");
+    }
+}

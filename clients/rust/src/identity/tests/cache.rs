@@ -1,0 +1,222 @@
+//! One fetch however many wait, renewed in time.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use super::*;
+
+/// Hands out tokens of a life, and counts.
+#[derive(Debug, Default)]
+pub(super) struct Counting {
+    pub(super) fetched: AtomicUsize,
+    pub(super) broken: AtomicBool,
+    pub(super) slow: bool,
+    panics: AtomicBool,
+}
+
+#[async_trait]
+impl TokenSource for Arc<Counting> {
+    async fn fetch(&self, audience: &str) -> Result<IdToken, Error> {
+        let number = self.fetched.fetch_add(1, Ordering::SeqCst);
+        if self.slow {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        assert!(!self.panics.load(Ordering::SeqCst), "a source with a bug");
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(Error::Away {
+                source_name: "it".into(),
+                why: "away".into(),
+            });
+        }
+        IdToken::parse(&numbered(audience, now() + 3600, number), audience, "test")
+    }
+
+    fn describe(&self) -> String {
+        "counting".into()
+    }
+}
+
+pub(super) fn cached(source: Counting) -> (Arc<Counting>, Arc<Cached<Arc<Counting>>>) {
+    let source = Arc::new(source);
+    (source.clone(), Arc::new(Cached::new(source)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_first_calls_cost_one_fetch() {
+    let (source, cached) = cached(Counting {
+        slow: true,
+        ..Counting::default()
+    });
+    let calls = (0..100).map(|_| {
+        let cached = cached.clone();
+        tokio::spawn(async move { cached.fetch(AUDIENCE).await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(source.fetched.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_audience_has_its_own_token() {
+    let (source, cached) = cached(Counting::default());
+    for audience in ["https://a", "https://b", "https://a"] {
+        cached.fetch(audience).await.unwrap();
+    }
+    assert_eq!(source.fetched.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_renewed_before_it_ends_and_nobody_waits_for_it() {
+    let (source, cached) = cached(Counting::default());
+    cached.fetch(AUDIENCE).await.unwrap();
+    tokio::time::advance(Duration::from_secs(3600 - 299)).await;
+    cached.fetch(AUDIENCE).await.unwrap();
+    tokio::task::yield_now().await;
+    assert_eq!(source.fetched.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_fails_keeps_the_token_while_it_is_valid() {
+    let (source, cached) = cached(Counting::default());
+    let first = cached.fetch(AUDIENCE).await.unwrap();
+    source.broken.store(true, Ordering::SeqCst);
+    tokio::time::advance(Duration::from_secs(3600 - 120)).await;
+    let second = cached.fetch(AUDIENCE).await.unwrap();
+    assert_eq!(first.secret(), second.secret());
+    tokio::time::advance(Duration::from_secs(115)).await;
+    let error = cached.fetch(AUDIENCE).await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_was_refused_is_fetched_anew_once() {
+    let (source, cached) = cached(Counting::default());
+    let refused = cached.fetch(AUDIENCE).await.unwrap();
+    assert!(cached.forget(AUDIENCE, &refused));
+    let fresh = cached.fetch(AUDIENCE).await.unwrap();
+    assert_ne!(fresh.secret(), refused.secret());
+    // Another call, refused at the same time with the same token, finds the fresh one.
+    assert!(cached.forget(AUDIENCE, &refused));
+    assert_eq!(
+        cached.fetch(AUDIENCE).await.unwrap().secret(),
+        fresh.secret()
+    );
+    assert_eq!(source.fetched.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_callee_that_refuses_every_token_costs_two_fetches_a_minute_and_not_one_a_call() {
+    let (source, cached) = cached(Counting::default());
+    for _ in 0..60 {
+        let token = cached.fetch(AUDIENCE).await.unwrap();
+        cached.forget(AUDIENCE, &token);
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    assert_eq!(
+        source.fetched.load(Ordering::SeqCst),
+        3,
+        "the first, and two forced ones"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_gives_up_waiting_takes_nothing_from_the_others() {
+    let (source, cached) = cached(Counting {
+        slow: true,
+        ..Counting::default()
+    });
+    let first = tokio::spawn({
+        let cached = cached.clone();
+        async move { cached.fetch(AUDIENCE).await }
+    });
+    tokio::task::yield_now().await;
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    assert_eq!(
+        source.fetched.load(Ordering::SeqCst),
+        1,
+        "the fetch had begun"
+    );
+    cached.fetch(AUDIENCE).await.unwrap();
+    assert_eq!(source.fetched.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_who_wait_share_one_failure_and_the_next_call_tries_again() {
+    let (source, cached) = cached(Counting {
+        slow: true,
+        ..Counting::default()
+    });
+    source.broken.store(true, Ordering::SeqCst);
+    let calls = (0..100).map(|_| {
+        let cached = cached.clone();
+        tokio::spawn(async move { cached.fetch(AUDIENCE).await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        assert!(call.await.unwrap().unwrap_err().is_transient());
+    }
+    assert_eq!(source.fetched.load(Ordering::SeqCst), 1);
+    source.broken.store(false, Ordering::SeqCst);
+    cached.fetch(AUDIENCE).await.unwrap();
+    assert_eq!(source.fetched.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_panics_is_an_error_and_not_the_end() {
+    let (source, cached) = cached(Counting::default());
+    source.panics.store(true, Ordering::SeqCst);
+    let error = cached.fetch(AUDIENCE).await.unwrap_err();
+    assert!(error.to_string().contains("broken off"), "{error}");
+    source.panics.store(false, Ordering::SeqCst);
+    cached.fetch(AUDIENCE).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_hangs_is_given_up_after_a_minute() {
+    #[derive(Debug)]
+    struct Hanging;
+    #[async_trait]
+    impl TokenSource for Hanging {
+        async fn fetch(&self, _: &str) -> Result<IdToken, Error> {
+            std::future::pending().await
+        }
+        fn describe(&self) -> String {
+            "it".into()
+        }
+    }
+    let began = tokio::time::Instant::now();
+    let error = Cached::new(Hanging).fetch(AUDIENCE).await.unwrap_err();
+    assert_eq!(began.elapsed().as_secs(), 60);
+    assert!(error.is_transient(), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_at_hand_once_it_was_fetched_and_until_it_ends() {
+    let (_, cached) = cached(Counting::default());
+    assert!(cached.ready(AUDIENCE).is_none());
+    cached.fetch(AUDIENCE).await.unwrap();
+    assert!(cached.ready(AUDIENCE).is_some());
+    assert!(cached.ready("https://other").is_none());
+    tokio::time::advance(Duration::from_secs(3595)).await;
+    assert!(cached.ready(AUDIENCE).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_fails_is_not_repeated_by_every_call() {
+    let (source, cached) = cached(Counting::default());
+    cached.fetch(AUDIENCE).await.unwrap();
+    source.broken.store(true, Ordering::SeqCst);
+    tokio::time::advance(Duration::from_secs(3600 - 240)).await;
+    for _ in 0..100 {
+        cached.fetch(AUDIENCE).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(source.fetched.load(Ordering::SeqCst), 2);
+    tokio::time::advance(Duration::from_secs(31)).await;
+    cached.fetch(AUDIENCE).await.unwrap();
+    tokio::task::yield_now().await;
+    assert_eq!(source.fetched.load(Ordering::SeqCst), 3);
+}

@@ -1,0 +1,92 @@
+//! The user's own access token, through `gcp_auth`.
+
+use std::{fmt, io::ErrorKind, sync::Arc};
+
+use gcp_auth::{ConfigDefaultCredentials, GCloudAuthorizedUser, Token, TokenProvider};
+use tokio::{runtime::Handle, sync::OnceCell, task::spawn_blocking};
+
+use super::{error::Error, service_account::ServiceAccountFile};
+
+const SCOPES: &[&str] = &["https://www.googleapis.com/auth/cloud-platform"];
+
+/// Who sits at this machine.
+pub(super) struct User {
+    key_file: Option<ServiceAccountFile>,
+    login: OnceCell<Box<dyn TokenProvider>>,
+}
+
+// === impl User ===
+
+impl User {
+    pub(super) fn new(key_file: Option<ServiceAccountFile>) -> Self {
+        Self {
+            key_file,
+            login: OnceCell::new(),
+        }
+    }
+
+    /// An access token, valid now; `gcp_auth` keeps it while it is.
+    pub(super) async fn access_token(self: &Arc<Self>) -> Result<Arc<Token>, Error> {
+        let (user, runtime) = (self.clone(), Handle::current());
+        // `gcloud` is a child process that gcp_auth waits for on the spot.
+        spawn_blocking(move || runtime.block_on(user.ask()))
+            .await
+            .unwrap_or_else(|_| Err(none("the search for them was broken off")))
+    }
+
+    async fn ask(&self) -> Result<Arc<Token>, Error> {
+        let provider = match &self.key_file {
+            Some(file) => file.access_tokens(),
+            None => self.login.get_or_try_init(login).await?.as_ref(),
+        };
+        provider
+            .token(SCOPES)
+            .await
+            .map_err(|error| refused(&error))
+    }
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User")
+            .field("key_file", &self.key_file)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The application-default login, else the one of `gcloud` itself. A login that is there and is refused is an error: the
+/// other one may be somebody else's.
+async fn login() -> Result<Box<dyn TokenProvider>, Error> {
+    match ConfigDefaultCredentials::new().await {
+        Ok(login) => return Ok(Box::new(login)),
+        Err(gcp_auth::Error::Io(_, error)) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(refused(&error)),
+    }
+    match GCloudAuthorizedUser::new().await {
+        Ok(login) => Ok(Box::new(login)),
+        Err(gcp_auth::Error::Io(..)) => Err(none(
+            "there is no application-default login, and no gcloud on the path",
+        )),
+        Err(_) => Err(none(
+            "there is no application-default login, and gcloud has none either",
+        )),
+    }
+}
+
+/// What Google said is in `gcp_auth`'s own log; its errors may quote a file, so no more than their kind is shown.
+fn refused(error: &gcp_auth::Error) -> Error {
+    match error {
+        gcp_auth::Error::Http(..) | gcp_auth::Error::Other(..) => Error::Away {
+            source_name: "Google's token endpoint".into(),
+            why: "it cannot be reached".into(),
+        },
+        gcp_auth::Error::Io(..)
+        | gcp_auth::Error::Json(..)
+        | gcp_auth::Error::NoAuthMethod(..)
+        | gcp_auth::Error::Str(_) => none("those found were not accepted"),
+    }
+}
+
+fn none(why: &str) -> Error {
+    Error::NoUser { why: why.into() }
+}
