@@ -7,6 +7,7 @@ mod gate;
 mod outcome;
 pub mod poller;
 mod setup;
+pub mod token;
 pub mod worker;
 
 pub use gate::{Gate, assemble};
@@ -32,5 +33,6 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Poller(args) => poller::run(&args).await,
         Command::Worker(args) => worker::run(&args).await,
         Command::Emulator(args) => emulator::run(args).await,
+        Command::Token(args) => token::run(&args).await,
     }
 }

@@ -1,7 +1,9 @@
 //! `brigade dev`: the whole system on this machine, over the same wires as in production.
 
+mod introduce;
 mod once;
 mod samples;
+mod settings;
 mod show;
 mod system;
 mod table;

@@ -1,35 +1,32 @@
 //! The parts of the system, wired as they are deployed.
 
-use std::{fs, net::Ipv4Addr, path::Path, str::FromStr as _, sync::Arc, time::Duration};
+use std::{fs, net::Ipv4Addr, path::Path, str::FromStr as _, sync::Arc};
 
-use brigade_client::{
-    PollerClient,
-    identity::{Cached, MetadataServer},
-};
+use brigade_client::{PollerClient, identity::Cached};
 use brigade_emulator::{
     Emulator,
     frontend::{FrontEnd, Service},
-    identity::ISSUER,
 };
-use brigade_poller::{poll::Budgets, settings::PollerSettings};
 use brigade_proto::v1::PollResponse;
 use brigade_runtime::{
     exit::Failure,
-    guard::{GuardSettings, Mode},
+    guard::{FRONT_END_PROBE, GuardSettings, Mode},
     serve,
-    settings::names,
 };
-use brigade_storage::{Location, gcs::GcsSettings};
+use brigade_storage::Location;
 use brigade_worker::{exec::Program, settings::WorkerSettings};
 use tokio::{net::TcpListener, sync::broadcast, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{Args, samples, show::Show};
+use super::{
+    Args, samples,
+    settings::{guard, metadata, poller_settings, storage},
+};
 use crate::{Gate, outcome, poller, setup, worker};
 
 /// The bucket that the directory stands for.
-const BUCKET: &str = "brigade-dev";
+pub(super) const BUCKET: &str = "brigade-dev";
 const FOLDERS: [&str; 4] = ["incoming", "processed", "failed", "features"];
 const POLLER: &str = "poller@brigade-dev.iam.gserviceaccount.com";
 pub(super) const SCHEDULER: &str = "scheduler@brigade-dev.iam.gserviceaccount.com";
@@ -46,9 +43,9 @@ pub(super) struct System {
     pub(super) poller: Url,
     pub(super) client: PollerClient,
     pub(super) events: broadcast::Sender<PollResponse>,
+    pub(super) worker: FrontEnd,
+    pub(super) laid: usize,
     front: FrontEnd,
-    worker: FrontEnd,
-    laid: usize,
     stop: CancellationToken,
     services: JoinSet<Result<(), Failure>>,
 }
@@ -60,9 +57,10 @@ impl System {
         let laid = lay_out(&args.data, args.no_samples)?;
         let emulator = Emulator::builder()
             .directory(BUCKET, &args.data)
+            // The first one is the machine's own: whoever asks the metadata server without a name is the developer.
+            .service_account(DEVELOPER)
             .service_account(POLLER)
             .service_account(SCHEDULER)
-            .service_account(DEVELOPER)
             .start(emulator_at)
             .await
             .map_err(|error| outcome::emulator(&error))?;
@@ -97,13 +95,13 @@ impl System {
             };
             let outside = poller::Outside {
                 store,
-                identity: Arc::new(Cached::new(metadata(&emulator, None))),
+                identity: Arc::new(Cached::new(metadata(&emulator, POLLER))),
                 observer: Some(events.clone()),
             };
             let stop = stop.clone();
             async move { poller::serve(poller_at, &settings, gate, outside, stop).await }
         });
-        let identity = Arc::new(Cached::new(metadata(&emulator, Some(DEVELOPER))));
+        let identity = Arc::new(Cached::new(metadata(&emulator, DEVELOPER)));
         let client = PollerClient::new(&poller, Some(identity), None)
             .map_err(|error| outcome::connect(&error))?;
         Ok(Self {
@@ -111,61 +109,12 @@ impl System {
             poller,
             client,
             events,
-            front,
             worker,
             laid,
+            front,
             stop,
             services,
         })
-    }
-
-    /// Says where things are, and how to reach them.
-    pub(super) fn introduce(&self, args: &Args, show: Show) {
-        if let Show::Table { .. } = show {
-            let data = args.data.display();
-            let samples = if self.laid > 0 {
-                format!("  ({} sample files)", self.laid)
-            } else {
-                String::new()
-            };
-            print_lines(&[
-                "Bucket Brigade on this machine".to_owned(),
-                String::new(),
-                format!("  inbox      {data}/incoming/{samples}"),
-                format!("  outcomes   {data}/processed/  {data}/failed/  {data}/features/"),
-                format!("  poller     {}", self.poller),
-                format!("  worker     {}", self.worker.url()),
-                format!(
-                    "  stand-in   {}  for Cloud Storage and its identities",
-                    self.emulator.url()
-                ),
-                String::new(),
-            ]);
-            if !args.once {
-                self.invite();
-            }
-        }
-    }
-
-    fn invite(&self) {
-        let (metadata, poller) = (self.emulator.url(), &self.poller);
-        let audience = poller.as_str().trim_end_matches('/');
-        let host = poller.authority();
-        print_lines(&[
-            "Drop a file into the inbox, or try:".to_owned(),
-            String::new(),
-            format!(
-                "  TOKEN=$(curl -s -H 'Metadata-Flavor: Google' '{metadata}computeMetadata/v1/instance/service-accounts/{DEVELOPER}/identity?audience={audience}&format=full')"
-            ),
-            format!("  grpcurl -plaintext -H \"authorization: Bearer $TOKEN\" {host} list"),
-            format!(
-                "  grpcurl -plaintext -H \"authorization: Bearer $TOKEN\" {host} brigade.v1.PollerService/Poll"
-            ),
-            format!("  curl -X POST -H \"authorization: Bearer $TOKEN\" {audience}/poll"),
-            String::new(),
-            "Ctrl-C ends it.".to_owned(),
-            String::new(),
-        ]);
     }
 
     /// Ends everything; what is in flight settles first.
@@ -176,12 +125,6 @@ impl System {
         self.worker.stop().await;
         self.emulator.stop().await;
     }
-}
-
-fn print_lines(lines: &[String]) {
-    use std::io::Write as _;
-    // A terminal that went away needs no lines.
-    let _ = writeln!(std::io::stdout(), "{}", lines.join("\n"));
 }
 
 fn program(given: &str) -> Result<Program, Failure> {
@@ -235,11 +178,10 @@ async fn behind(
     let target = container
         .local_addr()
         .map_err(|error| Failure::unavailable(error, ""))?;
-    let service = invokers
-        .iter()
-        .fold(Service::new(name, target), |service, account| {
-            service.invoker(account)
-        });
+    let service = invokers.iter().fold(
+        Service::new(name, target).probe(FRONT_END_PROBE),
+        |service, account| service.invoker(account),
+    );
     let front = emulator
         .front_end(listener, &service)
         .map_err(|error| outcome::emulator(&error))?;
@@ -251,64 +193,4 @@ fn origin(listener: &TcpListener) -> Result<Url, Failure> {
         .local_addr()
         .map_err(|error| Failure::unavailable(error, ""))?;
     Url::parse(&format!("http://{address}")).map_err(|error| Failure::unavailable(error, ""))
-}
-
-fn storage(emulator: &Emulator) -> GcsSettings {
-    let endpoint = Some(emulator.url().to_string().trim_end_matches('/').to_owned());
-    GcsSettings {
-        grpc_endpoint: endpoint.clone(),
-        json_endpoint: endpoint,
-        anonymous: true,
-    }
-}
-
-fn metadata(emulator: &Emulator, account: Option<&str>) -> MetadataServer {
-    let server = MetadataServer::new(Some(emulator.url().authority()));
-    match account {
-        Some(account) => server.for_account(account),
-        None => server,
-    }
-}
-
-fn guard(emulator: &Emulator, service: &Url, callers: &[&str]) -> Result<GuardSettings, Failure> {
-    let jwks_url = jwks_url(emulator)?;
-    Ok(GuardSettings {
-        mode: Mode::Verify,
-        audiences: vec![brigade_client::identity::origin(service)],
-        allowed_callers: callers.iter().map(|caller| (*caller).to_owned()).collect(),
-        issuers: vec![ISSUER.to_owned()],
-        jwks_url,
-    })
-}
-
-/// The same address that the stand-in gives to any other program.
-fn jwks_url(emulator: &Emulator) -> Result<Url, Failure> {
-    let variables = emulator.env();
-    let given = variables
-        .iter()
-        .find(|(name, _)| name == names::JWKS_URL)
-        .map_or("", |(_, url)| url);
-    Url::parse(given)
-        .map_err(|error| Failure::unavailable(format!("the stand-in's keys: {error}"), ""))
-}
-
-fn poller_settings(worker: &Url) -> PollerSettings {
-    let ten_minutes = Duration::from_secs(600);
-    PollerSettings {
-        inbox: Location::new(BUCKET, "incoming/"),
-        processed: Location::new(BUCKET, "processed/"),
-        failed: Location::new(BUCKET, "failed/"),
-        worker_url: worker.clone(),
-        worker_audience: None,
-        budgets: Budgets {
-            concurrency: 32,
-            process_timeout: ten_minutes,
-            poll_deadline: ten_minutes,
-            max_attempts: 5,
-            breaker: 5,
-            max_objects: None,
-        },
-        min_age: Duration::ZERO,
-        matching: None,
-    }
 }

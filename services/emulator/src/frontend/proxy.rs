@@ -21,6 +21,7 @@ use crate::identity::Issuer;
 #[derive(Debug)]
 pub(super) struct Proxy {
     name: String,
+    probe: Option<String>,
     gate: Gate,
     room: Arc<Semaphore>,
     upstream: Upstream,
@@ -32,6 +33,7 @@ impl Proxy {
     pub(super) fn new(issuer: Issuer, origin: &str, service: &Service) -> Self {
         Self {
             name: service.name.clone(),
+            probe: service.probe.clone(),
             gate: Gate::new(issuer, origin, service),
             room: Arc::new(Semaphore::new(service.max_in_flight)),
             upstream: Upstream::new(service.target),
@@ -43,13 +45,12 @@ impl Proxy {
     pub(super) async fn handle(&self, request: Request<Body>) -> Response<Body> {
         let path = request.uri().path().to_owned();
         self.pass(request).await.unwrap_or_else(|refused| {
-            let service = &self.name;
-            tracing::warn!(
-                service,
-                path,
-                why = refused.why(),
-                "the front end refused a call"
-            );
+            let (service, why) = (&self.name, refused.why());
+            if self.probe.as_ref() == Some(&path) {
+                tracing::debug!(service, path, why, "the front end refused a probe");
+            } else {
+                tracing::warn!(service, path, why, "the front end refused a call");
+            }
             refused.into_response()
         })
     }

@@ -22,6 +22,7 @@ pub struct Service {
     pub(super) public: bool,
     pub(super) max_in_flight: usize,
     pub(super) pushes: Vec<Push>,
+    pub(super) probe: Option<String>,
 }
 
 /// Calls on a path that come without a token get this account's.
@@ -42,6 +43,7 @@ impl Service {
             public: false,
             max_in_flight: MAX_IN_FLIGHT,
             pushes: Vec::new(),
+            probe: None,
         }
     }
 
@@ -70,6 +72,13 @@ impl Service {
     #[must_use]
     pub fn max_in_flight(mut self, calls: usize) -> Self {
         self.max_in_flight = calls;
+        self
+    }
+
+    /// Calls on this path are made to be refused, so their refusal is no news for the log.
+    #[must_use]
+    pub fn probe(mut self, path: &str) -> Self {
+        self.probe = Some(path.to_owned());
         self
     }
 

@@ -38,7 +38,7 @@ mod verify;
 
 pub use claims::Caller;
 pub use error::Refusal;
-pub use front::NotFronted;
+pub use front::{FRONT_END_PROBE, NotFronted};
 pub use future::GuardFuture;
 pub use layer::GuardLayer;
 pub use mode::{GOOGLE_ISSUERS, GOOGLE_JWKS, GuardSettings, Mode};

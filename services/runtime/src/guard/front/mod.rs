@@ -9,6 +9,7 @@ use tokio::{sync::watch, time::timeout};
 use url::Url;
 
 pub use self::error::NotFronted;
+pub use self::probe::PATH as FRONT_END_PROBE;
 use self::probe::Probe;
 use super::{error::Refusal, mode::GuardSettings};
 

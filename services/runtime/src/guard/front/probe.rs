@@ -22,7 +22,7 @@ use crate::{
 /// What the subjects of all forged tokens begin with. Google's are numbers.
 const SUBJECT: &str = "brigade-front-end-probe:";
 /// No service has this route, so a token that is let in all the same does nothing.
-const PATH: &str = "front-end-probe";
+pub const PATH: &str = "/front-end-probe";
 /// How long one answer may take: a front end refuses at once.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// Counted, and not timed: Cloud Run takes the processor away between calls, and no time passes for us then.
@@ -144,7 +144,7 @@ fn below(url: &Url) -> Url {
     let mut below = url.clone();
     below.set_query(None);
     below.set_fragment(None);
-    let path = format!("{}/{PATH}", url.path().trim_end_matches('/'));
+    let path = format!("{}{PATH}", url.path().trim_end_matches('/'));
     below.set_path(&path);
     below
 }

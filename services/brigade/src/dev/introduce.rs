@@ -1,0 +1,61 @@
+//! What `brigade dev` says at its start: where things are, and how to reach them.
+
+use std::io::Write as _;
+
+use super::{Args, show::Show, system::System};
+
+impl System {
+    /// Says where things are, and how to reach them.
+    pub(super) fn introduce(&self, args: &Args, show: Show) {
+        if let Show::Table { .. } = show {
+            let data = args.data.display();
+            let samples = if self.laid > 0 {
+                format!("  ({} sample files)", self.laid)
+            } else {
+                String::new()
+            };
+            print_lines(&[
+                "Bucket Brigade on this machine".to_owned(),
+                String::new(),
+                format!("  inbox      {data}/incoming/{samples}"),
+                format!("  outcomes   {data}/processed/  {data}/failed/  {data}/features/"),
+                format!("  poller     {}", self.poller),
+                format!("  worker     {}", self.worker.url()),
+                format!(
+                    "  stand-in   {}  for Cloud Storage and its identities",
+                    self.emulator.url()
+                ),
+                String::new(),
+            ]);
+            if !args.once {
+                self.invite();
+            }
+        }
+    }
+
+    fn invite(&self) {
+        let google = self.emulator.url();
+        let (google, host) = (google.authority(), self.poller.authority());
+        let audience = self.poller.as_str().trim_end_matches('/');
+        // As this program was called, so that the line works as it is.
+        let brigade = std::env::args().next().unwrap_or_else(|| "brigade".into());
+        print_lines(&[
+            "Drop a file into the inbox, or try:".to_owned(),
+            String::new(),
+            format!("  TOKEN=$(GCE_METADATA_HOST={google} {brigade} token --audience {audience})"),
+            format!("  grpcurl -plaintext -H \"authorization: Bearer $TOKEN\" {host} list"),
+            format!(
+                "  grpcurl -plaintext -H \"authorization: Bearer $TOKEN\" {host} brigade.v1.PollerService/Poll"
+            ),
+            format!("  curl -X POST -H \"authorization: Bearer $TOKEN\" {audience}/poll"),
+            String::new(),
+            "Ctrl-C ends it.".to_owned(),
+            String::new(),
+        ]);
+    }
+}
+
+fn print_lines(lines: &[String]) {
+    // A terminal that went away needs no lines.
+    let _ = writeln!(std::io::stdout(), "{}", lines.join("\n"));
+}
