@@ -18,6 +18,7 @@ async fn a_key_file_is_exchanged_at_its_own_token_uri_and_the_worker_accepts_the
         let environment = Environment {
             google_application_credentials: Some(path.clone()),
             gce_metadata_host: Some("127.0.0.1:1".into()),
+            ..Environment::default()
         };
         source(&environment).unwrap()
     })
@@ -71,6 +72,7 @@ fn a_wrong_file_is_an_error_and_never_falls_through_to_the_metadata_server() {
         let environment = Environment {
             google_application_credentials: Some(path),
             gce_metadata_host: Some("127.0.0.1:1".into()),
+            ..Environment::default()
         };
         source(&environment).unwrap_err().to_string()
     };
@@ -88,6 +90,7 @@ fn a_wrong_file_is_an_error_and_never_falls_through_to_the_metadata_server() {
     let missing = Environment {
         google_application_credentials: Some(directory.path().join("none.json")),
         gce_metadata_host: None,
+        ..Environment::default()
     };
     assert!(matches!(source(&missing), Err(Error::Unreadable { .. })));
 }
