@@ -5,6 +5,7 @@
 
 mod bad_credential;
 mod deployed;
+mod documents;
 mod edges;
 mod exec;
 mod front_end;

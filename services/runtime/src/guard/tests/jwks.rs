@@ -132,6 +132,31 @@ async fn a_new_key_is_known_after_one_fetch() {
 }
 
 #[tokio::test]
+async fn a_rotation_under_load_costs_one_fetch_and_refuses_nobody() {
+    let guarded = Arc::new(answering(Answer::Keys(vec![ours().jwk()])).await);
+    assert!(guarded.check(&good()).await.is_ok());
+    let both = vec![ours().jwk(), second().jwk()];
+    guarded.keys.answer(Answer::Keys(both));
+    later(MINUTE).await;
+    let (by_ours, by_second): (Arc<str>, Arc<str>) = (another(1).into(), by_second().into());
+    let mut calls = JoinSet::new();
+    for number in 0..1_000 {
+        let guarded = guarded.clone();
+        let token = if number % 2 == 0 {
+            &by_ours
+        } else {
+            &by_second
+        }
+        .clone();
+        calls.spawn(async move { guarded.check(&token).await });
+    }
+    for outcome in calls.join_all().await {
+        assert!(outcome.is_ok(), "{outcome:?}");
+    }
+    assert_eq!(guarded.keys.fetches(), 2);
+}
+
+#[tokio::test]
 async fn a_withdrawn_key_is_refused_when_the_old_set_has_aged() {
     let guarded = Guarded::start().await;
     let remembered = good();
