@@ -7,6 +7,7 @@ use axum::{
     http::{HeaderValue, Request, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
+use tower::ServiceBuilder;
 use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::guard::{Guard, GuardLayer};
@@ -21,8 +22,12 @@ pub fn assemble(routes: Router, reflection: Router, health: Router, guard: Arc<G
         .reset_fallback()
         .merge(reflection.reset_fallback())
         .fallback(unknown)
-        .layer(RequestBodyLimitLayer::new(MAX_BODY))
-        .layer(GuardLayer::new(guard));
+        // One stack, because each layer of a router puts every route into a box of its own.
+        .layer(
+            ServiceBuilder::new()
+                .layer(GuardLayer::new(guard))
+                .layer(RequestBodyLimitLayer::new(MAX_BODY)),
+        );
     guarded.merge(health.reset_fallback())
 }
 

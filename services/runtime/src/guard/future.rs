@@ -54,15 +54,21 @@ pin_project! {
     }
 }
 
-impl<S: Service<Request<B>>, B> GuardFuture<S, B> {
-    pub(super) fn new(guard: Arc<Guard>, inner: S, mut request: Request<B>) -> Self {
+impl<S: Service<Request<B>> + Clone, B> GuardFuture<S, B> {
+    /// A call of `inner`, which is ready for one.
+    pub(super) fn new(guard: &Arc<Guard>, inner: &mut S, mut request: Request<B>) -> Self {
         hide(request.headers_mut());
         let state = match guard.at_once(request.headers()) {
             AtOnce::Known(decision) => State::decided(decision, inner, request),
-            AtOnce::Ask(token) => State::Asking {
-                asking: Box::pin(async move { guard.ask(&token).await }),
-                held: Some((inner, request)),
-            },
+            AtOnce::Ask(token) => {
+                let guard = guard.clone();
+                // The service that was found ready is the one to call; its clone stays behind.
+                let behind = inner.clone();
+                State::Asking {
+                    asking: Box::pin(async move { guard.ask(&token).await }),
+                    held: Some((std::mem::replace(inner, behind), request)),
+                }
+            }
         };
         Self { state }
     }
@@ -80,7 +86,7 @@ fn hide(headers: &mut HeaderMap) {
 }
 
 impl<S: Service<Request<B>>, B> State<S, B> {
-    fn decided(decision: Decision, mut inner: S, mut request: Request<B>) -> Self {
+    fn decided(decision: Decision, inner: &mut S, mut request: Request<B>) -> Self {
         let path = request.uri().path();
         let span = match decision {
             Err(refusal) => {
@@ -120,9 +126,9 @@ where
                 }
                 StateProjection::Asking { asking, held } => {
                     let decision = ready!(asking.as_mut().poll(context));
-                    let (inner, request) =
+                    let (mut inner, request) =
                         held.take().expect("the state changes when the check ends");
-                    State::decided(decision, inner, request)
+                    State::decided(decision, &mut inner, request)
                 }
             };
             state.set(next);

@@ -39,9 +39,6 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The service that was found ready is the one to call; its clone stays behind.
-        let ready = self.inner.clone();
-        let ready = std::mem::replace(&mut self.inner, ready);
-        GuardFuture::new(self.guard.clone(), ready, request)
+        GuardFuture::new(&self.guard, &mut self.inner, request)
     }
 }
