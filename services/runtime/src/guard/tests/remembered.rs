@@ -81,3 +81,17 @@ fn what_is_remembered_is_bounded_and_the_soonest_to_end_makes_room() {
         (count * 2..count * 3).collect::<Vec<_>>()
     );
 }
+
+#[test]
+fn a_token_that_ends_as_a_remembered_one_is_not_it() {
+    let verified = Verified::default();
+    let tail = "the-end-of-a-signature-of-at-least-32-characters";
+    let (known, other) = (format!("a.b.{tail}"), format!("a.c.{tail}"));
+    verified.put(&known, "key-a".into(), caller(1), 100, 0);
+    assert!(verified.get(&known, 0, |_| true).is_some());
+    assert!(verified.get(&other, 0, |_| true).is_none());
+    assert!(
+        !format!("{verified:?}").contains(tail),
+        "its Debug shows a token"
+    );
+}
