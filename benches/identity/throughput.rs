@@ -86,7 +86,7 @@ async fn assembled(guard: Option<Arc<Guard>>) -> Router {
             .reset_fallback()
             .merge(reflection.reset_fallback())
             .layer(RequestBodyLimitLayer::new(MAX_BODY))
-            .merge(health.reset_fallback()),
+            .merge(health.open),
     }
 }
 

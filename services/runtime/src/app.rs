@@ -10,17 +10,21 @@ use axum::{
 use tower::ServiceBuilder;
 use tower_http::limit::RequestBodyLimitLayer;
 
-use crate::guard::{Guard, GuardLayer};
+use crate::{
+    guard::{Guard, GuardLayer},
+    health::Health,
+};
 
 /// The longest request body, in bytes: 64 KiB of message and gRPC's five bytes before it. Messages carry names, not data.
 pub const MAX_BODY: usize = 64 * 1024 + 5;
 
-/// Joins a service's routes with its health. Everything but health is behind the guard, unknown paths too: who is not
-/// let in learns nothing of what there is.
-pub fn assemble(routes: Router, reflection: Router, health: Router, guard: Arc<Guard>) -> Router {
+/// Joins a service's routes with its health. Everything but the health check is behind the guard, unknown paths too: who is
+/// not let in learns nothing of what there is.
+pub fn assemble(routes: Router, reflection: Router, health: Health, guard: Arc<Guard>) -> Router {
     let guarded = routes
         .reset_fallback()
         .merge(reflection.reset_fallback())
+        .merge(health.guarded)
         .fallback(unknown)
         // One stack, because each layer of a router puts every route into a box of its own.
         .layer(
@@ -28,7 +32,7 @@ pub fn assemble(routes: Router, reflection: Router, health: Router, guard: Arc<G
                 .layer(GuardLayer::new(guard))
                 .layer(RequestBodyLimitLayer::new(MAX_BODY)),
         );
-    guarded.merge(health.reset_fallback())
+    guarded.merge(health.open)
 }
 
 /// No such route, said in the caller's own protocol.

@@ -17,23 +17,40 @@ use axum::{
 };
 use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 use tonic::Status;
 
-use crate::{app::is_grpc, health::is_probe};
+use crate::{
+    app::is_grpc,
+    health::{PROBE_TIME, PROBES, is_probe},
+};
 
 const WORDS: &str = "this service has as many calls in flight as it takes; try again";
 
-pub(super) fn layer(router: Router, calls: usize) -> Router {
-    router.layer(from_fn_with_state(Arc::new(Semaphore::new(calls)), admit))
+/// Places for calls, and others for probes.
+#[derive(Clone)]
+struct Room {
+    calls: Arc<Semaphore>,
+    probes: Arc<Semaphore>,
 }
 
-/// Health is always answered: a probe that fails under load would have the instance killed for being busy.
-async fn admit(State(room): State<Arc<Semaphore>>, request: Request, next: Next) -> Response<Body> {
+pub(super) fn layer(router: Router, calls: usize) -> Router {
+    let room = Room {
+        calls: Arc::new(Semaphore::new(calls)),
+        probes: Arc::new(Semaphore::new(PROBES)),
+    };
+    router.layer(from_fn_with_state(room, admit))
+}
+
+/// Health has places of its own: a probe that fails under load would have the instance killed for being busy.
+async fn admit(State(room): State<Room>, request: Request, next: Next) -> Response<Body> {
     if is_probe(request.uri().path()) {
-        return next.run(request).await;
+        return probe(&room.probes, request, next).await;
     }
-    let Ok(permit) = room.try_acquire_owned() else {
+    let Ok(permit) = room.calls.try_acquire_owned() else {
         return refuse(is_grpc(request.headers()));
     };
     let response = next.run(request).await;
@@ -43,6 +60,17 @@ async fn admit(State(room): State<Arc<Semaphore>>, request: Request, next: Next)
             _permit: permit,
         })
     })
+}
+
+/// Anybody may send a probe, and so nobody may keep one waiting for the rest of it.
+async fn probe(room: &Semaphore, request: Request, next: Next) -> Response<Body> {
+    let Ok(_permit) = room.try_acquire() else {
+        return refuse(is_grpc(request.headers()));
+    };
+    match timeout(PROBE_TIME, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+    }
 }
 
 fn refuse(grpc: bool) -> Response<Body> {

@@ -187,6 +187,33 @@ async fn health_is_open_to_everybody() {
 }
 
 #[tokio::test]
+async fn a_health_check_that_is_longer_than_a_name_is_refused() {
+    let service = Service::start().await;
+    // Five bytes that announce 4 MiB, and none of them.
+    let prefix = [&[0][..], &(4_u32 << 20).to_be_bytes()].concat();
+    let request =
+        post_to("/grpc.health.v1.Health/Check").header("content-type", "application/grpc");
+    let response = service
+        .call(request.body(Body::from(prefix)).unwrap())
+        .await;
+    let status = response.headers()["grpc-status"].to_str().unwrap();
+    // OUT_OF_RANGE is what tonic says of a message over its limit.
+    assert_eq!(status, "11");
+}
+
+#[tokio::test]
+async fn a_watch_of_the_health_is_a_call_like_any_other() {
+    let service = Service::start().await;
+    let request = post_to("/grpc.health.v1.Health/Watch")
+        .header("content-type", "application/grpc")
+        .header("authorization", format!("Bearer {}", good()))
+        .body(Body::from(&[0_u8; 5][..]));
+    let response = service.call(request.unwrap()).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert!(!response.headers().contains_key("grpc-status"));
+}
+
+#[tokio::test]
 async fn every_other_path_is_closed_known_or_not() {
     let service = Service::start().await;
     let paths = [
@@ -217,10 +244,16 @@ async fn every_other_path_is_closed_known_or_not() {
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
         "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
         "/grpc.health.v1.Health",
+        "/grpc.health.v1.Health/",
+        "/grpc.health.v1.Health/Watch",
+        "/grpc.health.v1.Health/check",
+        "/grpc.health.v1.Health/Check/",
         "/grpc.health.v1.Healthy/Check",
         "/grpc.health.v1.Health/../../poll/x/y",
         "http://elsewhere/poll",
         "http://elsewhere/healthz/",
+        // No path at all.
+        "elsewhere:80",
     ];
     for path in paths {
         for method in [
@@ -237,10 +270,10 @@ async fn every_other_path_is_closed_known_or_not() {
                 .body(Body::empty())
                 .unwrap();
             let response = service.call(request).await;
-            let open = path.starts_with("/grpc.health.v1.Health/");
-            assert!(
-                open || response.status() == StatusCode::UNAUTHORIZED,
-                "{method} {path}: {response:?}"
+            assert_eq!(
+                response.status(),
+                StatusCode::UNAUTHORIZED,
+                "{method} {path}"
             );
         }
         let response = service.call(grpc(path, None)).await;
@@ -248,8 +281,7 @@ async fn every_other_path_is_closed_known_or_not() {
             .headers()
             .get("grpc-status")
             .map(|status| status.to_str().unwrap());
-        let open = path.starts_with("/grpc.health.v1.Health/");
-        assert!(open || status == Some("16"), "gRPC {path}: {response:?}");
+        assert_eq!(status, Some("16"), "gRPC {path}: {response:?}");
     }
     assert_eq!(service.calls(), 0);
 }

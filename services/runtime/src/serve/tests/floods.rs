@@ -1,38 +1,17 @@
 //! What an ill-meaning client may not do, over raw HTTP/2.
 
-use super::*;
-
-/// An HTTP/2 frame (RFC 9113, section 4.1).
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    let mut frame = length[1..].to_vec();
-    frame.extend([kind, flags]);
-    frame.extend(stream.to_be_bytes());
-    frame.extend(payload);
-    frame
-}
+use super::{
+    wire::{CONTINUATION, END_HEADERS, END_STREAM, GET, HEADERS, Peer, RST_STREAM, frame, next},
+    *,
+};
 
 /// Opens a connection and says hello; the answers are read in the background and their types counted.
 async fn raw_http2(server: &Running) -> (OwnedWriteHalf, JoinHandle<[usize; 256]>) {
-    let (mut read, mut write) = server.connect().await.into_split();
-    write
-        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
-        .await
-        .unwrap();
-    write.write_all(&frame(4, 0, 0, &[])).await.unwrap();
+    let Peer { mut read, write } = Peer::connect(server.address).await.unwrap();
     let counts = tokio::spawn(async move {
         let mut counts = [0; 256];
-        let mut head = [0; 9];
-        while read.read_exact(&mut head).await.is_ok() {
-            counts[usize::from(head[3])] += 1;
-            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-            if read
-                .read_exact(&mut vec![0; length as usize])
-                .await
-                .is_err()
-            {
-                break;
-            }
+        while let Some(frame) = next(&mut read).await {
+            counts[usize::from(frame.kind)] += 1;
         }
         counts
     });
@@ -55,14 +34,7 @@ async fn flood(server: &Running, frames: impl Fn(u32) -> Vec<u8>) -> [usize; 256
     counts.unwrap()
 }
 
-const RST_STREAM: u8 = 3;
-const HEADERS: u8 = 1;
-const CONTINUATION: u8 = 9;
-const END_STREAM_AND_HEADERS: u8 = 5;
-const END_HEADERS: u8 = 4;
-
-/// `:method: GET`, `:scheme: http`, `:path: /`, of HPACK's static table.
-const REQUEST: [u8; 3] = [0x82, 0x86, 0x84];
+const END_STREAM_AND_HEADERS: u8 = END_STREAM | END_HEADERS;
 
 #[tokio::test]
 async fn a_flood_of_malformed_streams_closes_the_connection() {
@@ -86,7 +58,7 @@ async fn a_flood_of_resets_closes_the_connection() {
         .merge(health());
     let server = Running::start(forever, Limits::default()).await;
     let counts = flood(&server, |stream| {
-        let mut frames = frame(HEADERS, END_HEADERS, stream, &REQUEST);
+        let mut frames = frame(HEADERS, END_HEADERS, stream, &GET);
         frames.extend(frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes()));
         frames
     });
@@ -138,7 +110,7 @@ async fn a_flood_of_continuations_closes_the_connection() {
     let literal = [&[0x00, 1, b'x', 127, 0][..], &[b'y'; 127]].concat();
     flood(&server, |stream| {
         if stream == 1 {
-            frame(HEADERS, 0, 1, &REQUEST)
+            frame(HEADERS, 0, 1, &GET)
         } else {
             frame(CONTINUATION, 0, 1, &literal)
         }

@@ -3,8 +3,10 @@
 mod binding;
 mod floods;
 mod limits;
+mod rfc9113;
 mod serving;
 mod shutdown;
+mod wire;
 
 use std::{
     future::pending,
