@@ -59,6 +59,19 @@ async fn a_connection_that_says_nothing_is_closed() {
 }
 
 #[tokio::test]
+async fn an_http2_connection_that_gives_no_sign_of_life_is_closed() {
+    let limits = Limits {
+        keepalive: Duration::from_millis(50),
+        keepalive_time: Duration::from_millis(50),
+        ..Limits::default()
+    };
+    let server = Running::start(hello(), limits).await;
+    let mut silent = wire::Peer::connect(server.address).await.unwrap();
+    let closed = async { while silent.next().await.is_some() {} };
+    assert!(timeout(PATIENCE, closed).await.is_ok(), "it is still open");
+}
+
+#[tokio::test]
 async fn connections_over_the_limit_wait_for_room() {
     let limits = Limits {
         connections: 1,

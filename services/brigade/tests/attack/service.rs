@@ -1,0 +1,162 @@
+//! The worker as a process of its own, and what can be seen of it from outside.
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use brigade_emulator::Emulator;
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) const CALLER: &str = "poller@test.iam.gserviceaccount.com";
+const AUDIENCE: &str = "https://worker.example";
+
+/// Longer than anything here takes, so that what hangs fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A worker that runs until this is dropped.
+pub(crate) struct Service {
+    process: Child,
+    pub(crate) address: SocketAddr,
+    google: Emulator,
+    _home: TempDir,
+}
+
+// === impl Service ===
+
+impl Service {
+    pub(crate) async fn start() -> Self {
+        let google = Emulator::builder()
+            .bucket("data")
+            .service_account(CALLER)
+            .start(TcpListener::bind("127.0.0.1:0").await.unwrap())
+            .await
+            .unwrap();
+        let home = TempDir::new().unwrap();
+        let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_brigade"));
+        command
+            .env_clear()
+            .current_dir(&home)
+            .envs(google.env())
+            .env("BRIGADE_BIND", "127.0.0.1")
+            .env("PORT", address.port().to_string())
+            .env("BRIGADE_AUDIENCE", AUDIENCE)
+            .env("BRIGADE_ALLOWED_CALLERS", CALLER)
+            .env("RUST_LOG", "error")
+            .arg("worker")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        let service = Self {
+            process: command.spawn().unwrap(),
+            address,
+            google,
+            _home: home,
+        };
+        timeout(PATIENCE, async {
+            while !matches!(service.health().await, Ok(true)) {
+                sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await
+        .expect("the worker answers");
+        service
+    }
+
+    /// A token that the worker accepts.
+    pub(crate) fn token(&self) -> String {
+        self.google.identity().mint(CALLER, AUDIENCE)
+    }
+
+    /// Whether a new connection is told that all is well.
+    pub(crate) async fn health(&self) -> io::Result<bool> {
+        health(self.address).await
+    }
+
+    /// The most memory that the process has had in RAM, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        self.status("VmHWM:")
+    }
+
+    /// The memory that it has in RAM now, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    fn status(&self, field: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
+        let kibibytes = line.unwrap().trim().trim_end_matches(" kB");
+        kibibytes.parse::<u64>().unwrap() * 1024
+    }
+
+    /// Asks for its health, again and again, until it is told to stop.
+    pub(crate) fn watched(&self) -> Watch {
+        let stop = CancellationToken::new();
+        let (address, stopped) = (self.address, stop.clone());
+        let watching = tokio::spawn(async move {
+            let mut seen = Seen::default();
+            while !stopped.is_cancelled() {
+                let began = Instant::now();
+                if !matches!(health(address).await, Ok(true)) {
+                    seen.failed += 1;
+                }
+                seen.times.push(began.elapsed());
+                sleep(Duration::from_millis(5)).await;
+            }
+            seen
+        });
+        Watch { stop, watching }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Somebody who asks for the health all the time.
+pub(crate) struct Watch {
+    stop: CancellationToken,
+    watching: JoinHandle<Seen>,
+}
+
+/// What he was told, and how soon.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) failed: usize,
+    pub(crate) times: Vec<Duration>,
+}
+
+impl Watch {
+    pub(crate) async fn ended(self) -> Seen {
+        self.stop.cancel();
+        self.watching.await.unwrap()
+    }
+}
+
+async fn health(address: SocketAddr) -> io::Result<bool> {
+    let asked = async {
+        let mut stream = TcpStream::connect(address).await?;
+        stream
+            .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            .await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer.starts_with("HTTP/1.1 200 OK"))
+    };
+    timeout(PATIENCE, asked).await.unwrap_or(Ok(false))
+}
