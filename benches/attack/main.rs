@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, reason = "figures are for people")]
 
 #[path = "../../services/brigade/tests/attack/probes.rs"]
+#[allow(dead_code, reason = "the tests judge more of a probe than the bench")]
 mod probes;
 #[path = "../../services/brigade/tests/attack/service.rs"]
 mod service;
