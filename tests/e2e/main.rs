@@ -13,6 +13,8 @@ mod happy;
 mod harness;
 mod http_trigger;
 mod key_file;
+mod names;
+mod retry_rules;
 mod reupload;
 mod tokens;
 mod worker_down;
