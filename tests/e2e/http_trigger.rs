@@ -90,6 +90,16 @@ async fn wiring_that_must_be_mended_is_an_error_for_the_trigger() {
 }
 
 #[tokio::test]
+async fn a_worker_that_is_away_is_a_503_that_asks_the_trigger_to_come_again() {
+    let mut system = System::with_processor(accepting()).await;
+    system.upload("a", "x");
+    system.stop_worker().await;
+    let (status, _, body) = post(&system, "{}").await;
+    assert_eq!(status, 503, "{body}");
+    assert_eq!(system.names(), ["incoming/a"]);
+}
+
+#[tokio::test]
 async fn storage_that_is_missing_is_told_to_the_trigger() {
     let system = System::without_bucket().await;
     let (status, _, body) = post(&system, "{}").await;

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod any_name;
 mod bad_credential;
 mod deployed;
 mod documents;
@@ -13,6 +14,8 @@ mod happy;
 mod harness;
 mod http_trigger;
 mod key_file;
+mod names;
+mod retry_rules;
 mod reupload;
 mod tokens;
 mod worker_down;

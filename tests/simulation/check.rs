@@ -1,18 +1,23 @@
 //! Whether a run kept the promises.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use brigade_poller::filter::CONTROL_PREFIX;
 use brigade_proto::v1::Settlement;
 use brigade_storage::sim::{By, Change, Fate, Place};
 
 use crate::{
-    people::{BUCKET, ELSEWHERE},
+    people::{BUCKET, ELSEWHERE, NO_WORK},
+    report::Report,
     run::{MAX_ATTEMPTS, Run},
     worker::Heard,
 };
 
 /// Storage calls for one object in one poll, at most: what a settlement repeats and looks while everything fails.
 const CALLS_PER_OBJECT: u64 = 120;
+
+/// The same where nothing fails: a mark, a look, a move or a deletion, and one more when two polls meet.
+const CALM_CALLS_PER_OBJECT: u64 = 4;
 
 /// Every promise that was broken, in words; empty when all were kept.
 pub(crate) fn broken(run: &Run) -> Vec<String> {
@@ -25,6 +30,9 @@ pub(crate) fn broken(run: &Run) -> Vec<String> {
     broken.extend(honesty(run));
     broken.extend(liveness(run));
     broken.extend(economy(run));
+    broken.extend(once(run));
+    broken.extend(leases(run));
+    broken.extend(versions(run));
     broken
 }
 
@@ -37,9 +45,11 @@ fn object(run: &Run, fate: &Fate) -> Option<String> {
     if fate.places.is_empty() {
         return (fate.removed_by != Some(By::People)).then(|| "it is lost".to_owned());
     }
-    if !fate.uploaded.name.starts_with("in/") {
+    let name = fate.uploaded.name.as_str();
+    if !name.starts_with("in/") || NO_WORK.contains(&name) {
+        let asked = run.heard.keys().any(|(asked, _)| asked == name);
         let touched = fate.places != [fate.uploaded.clone()];
-        return touched.then(|| "it was no poller's business".to_owned());
+        return (asked || touched).then(|| "it was no poller's business".to_owned());
     }
     let [place] = fate.places.as_slice() else {
         return Some(format!("it lies in {} places", fate.places.len()));
@@ -55,18 +65,23 @@ fn settled(run: &Run, fate: &Fate, place: &Place) -> Option<String> {
         accepted,
         refused,
         postponed,
+        last_word,
         ..
     } = heard;
+    // Of two polls that hear different words, the first to write its own wins: then there is no last word.
+    let last_word = last_word.filter(|_| run.schedule.is_one_by_one());
     let in_bucket = |elsewhere| if elsewhere { ELSEWHERE } else { BUCKET };
     if place.name.starts_with("processed/")
         && place.bucket == in_bucket(run.schedule.processed_elsewhere)
     {
-        return (accepted == 0).then(|| format!("it is processed, and the worker said {heard:?}"));
+        let wrong = accepted == 0 || last_word == Some(false);
+        return wrong.then(|| format!("it is processed, and the worker said {heard:?}"));
     }
     if place.name.starts_with("failed/") && place.bucket == in_bucket(run.schedule.failed_elsewhere)
     {
         let may_fail = refused > 0 || postponed >= MAX_ATTEMPTS;
-        return (!may_fail).then(|| format!("it is failed, and the worker said {heard:?}"));
+        let wrong = !may_fail || last_word == Some(true);
+        return wrong.then(|| format!("it is failed, and the worker said {heard:?}"));
     }
     if place.name.starts_with("in/") {
         return Some(format!("it was never settled; the worker said {heard:?}"));
@@ -82,7 +97,7 @@ fn honesty(run: &Run) -> Vec<String> {
             arrived.insert((mutation.place.generation, uri(to)));
         }
     }
-    let alone = run.schedule.pollers == 1 && !run.schedule.overlapping;
+    let alone = run.schedule.is_one_by_one();
     let mut broken = Vec::new();
     for said in run.reports.iter().flat_map(|report| &report.settled) {
         let moved = matches!(said.settlement, Settlement::Processed | Settlement::Failed);
@@ -122,28 +137,79 @@ fn liveness(run: &Run) -> Vec<String> {
         .collect()
 }
 
-/// Whether nothing was done too often.
+/// Whether no more storage calls were made than the work needs.
 fn economy(run: &Run) -> Vec<String> {
-    let mut broken = Vec::new();
-    let walked: u64 = run
+    let unheard = |report: &&Report| report.is_partial();
+    let reports = &run.reports;
+    let settled: u64 = reports
+        .iter()
+        .map(|report| report.settled.len() as u64)
+        .sum();
+    let names = run.schedule.names as u64;
+    let walked = settled + names * reports.iter().filter(unheard).count() as u64;
+    let calls = run.counts.calls - run.counts.lease - run.lists;
+    let bound = if run.schedule.is_calm() {
+        (CALM_CALLS_PER_OBJECT + run.copy_calls()) * settled
+    } else {
+        CALLS_PER_OBJECT * walked
+    };
+    let wasted = calls > bound;
+    let told = || format!("{calls} storage calls for {walked} objects");
+    wasted.then(told).into_iter().collect()
+}
+
+/// Whether the worker gave its word on every upload once, where nothing but time went wrong.
+///
+/// A process that stood still may have had a call in flight, which its successor made again: that is one more. Polls
+/// that were awake all the time never share an upload while the lease is at work.
+fn once(run: &Run) -> Vec<String> {
+    if !run.schedule.is_calm() || !(run.schedule.lease || run.schedule.is_one_by_one()) {
+        return Vec::new();
+    }
+    let stalled: BTreeMap<u64, bool> = run
         .reports
         .iter()
-        .map(|report| report.settled.len() as u64 + if report.crashed { 40 } else { 0 })
-        .sum();
-    let bound = run.lists + 20 * run.reports.len() as u64 + CALLS_PER_OBJECT * walked;
-    if run.calls > bound {
-        broken.push(format!("{} storage calls for {walked} objects", run.calls));
+        .map(|report| (report.poll, report.stalled))
+        .collect();
+    let awake = |poll: &&u64| stalled.get(*poll) == Some(&false);
+    let twice = run
+        .heard
+        .iter()
+        .filter(|(_, heard)| heard.by.iter().filter(awake).count() > 1);
+    twice
+        .map(|(object, heard)| format!("{object:?} was processed twice: {heard:?}"))
+        .collect()
+}
+
+/// Whether every poll kept its lease that was awake all the time, while the storage answered.
+fn leases(run: &Run) -> Vec<String> {
+    if run.schedule.faults > 0 {
+        return Vec::new();
     }
-    let one_at_a_time =
-        run.schedule.lease || (run.schedule.pollers == 1 && !run.schedule.overlapping);
-    if run.schedule.is_calm() && one_at_a_time {
-        for (object, heard) in &run.heard {
-            if heard.accepted + heard.refused > 1 {
-                broken.push(format!("{object:?} was processed twice: {heard:?}"));
-            }
-        }
+    let robbed = |report: &&Report| report.lost_its_lease() && !report.stalled;
+    let robbed = run.reports.iter().filter(robbed);
+    robbed
+        .map(|report| format!("poll {} lost a lease that it renewed in time", report.poll))
+        .collect()
+}
+
+/// Whether a bucket that keeps versions still has every one that it ever had. Those of the lease are nobody's data.
+fn versions(run: &Run) -> Vec<String> {
+    if !run.schedule.versioned {
+        return Vec::new();
     }
-    broken
+    let made = run
+        .history
+        .iter()
+        .filter_map(|mutation| match &mutation.change {
+            Change::Created { .. } => Some(&mutation.place),
+            Change::Moved { to } | Change::Copied { to } => Some(to),
+            Change::Updated { .. } | Change::Deleted | Change::Erased => None,
+        });
+    made.filter(|place| !place.name.starts_with(CONTROL_PREFIX))
+        .filter(|place| !run.versions.contains(place))
+        .map(|place| format!("{}: this version was removed for good", shown(place)))
+        .collect()
 }
 
 fn shown(place: &Place) -> String {

@@ -13,6 +13,7 @@ use std::{
 use crate::{
     check,
     planted::{BUGS, Planted},
+    report::Report,
     run::Run,
     schedule::Schedule,
 };
@@ -23,6 +24,23 @@ const REPEATED: u64 = 100;
 /// Broken seeds that are told in full; one is enough to begin with.
 const TOLD: usize = 3;
 
+/// One run in so many is repeated with the lease switched the other way.
+const COMPARED: u64 = 20;
+
+/// How often each kind of fault must be met, in a run of [`MANY`] seeds or more; none may be missed in a shorter one.
+const ENOUGH: u64 = 1_000;
+const MANY: u64 = 2_000;
+
+const KINDS: usize = 16;
+
+/// What one seed broke.
+#[derive(Debug)]
+pub(crate) struct Broken {
+    pub(crate) promises: Vec<String>,
+    seed: u64,
+    run: Run,
+}
+
 /// What came of many seeds.
 #[derive(Debug, Default)]
 pub(crate) struct Total {
@@ -32,42 +50,48 @@ pub(crate) struct Total {
     pub(crate) polls: u64,
     pub(crate) storage_calls: u64,
     /// How often each kind of fault was met.
-    pub(crate) faults: [(&'static str, u64); 7],
+    pub(crate) faults: [(&'static str, u64); KINDS],
+    /// Seeds that were run with the lease and without it, and how often an upload was processed once more than it had to.
+    pub(crate) compared: u64,
+    pub(crate) twice_with_lease: u64,
+    pub(crate) twice_without: u64,
     /// Seeds that broke a promise, told in full.
     pub(crate) broken: Vec<String>,
     pub(crate) broken_seeds: u64,
 }
 
 /// Runs one seed, and says what it broke, with all that is needed to see why.
-pub(crate) fn try_seed(seed: u64, planted: Planted) -> Result<Run, String> {
-    let run = Run::of(Schedule::of(seed), planted);
-    let broken = check::broken(&run);
-    if broken.is_empty() {
+pub(crate) fn try_seed(seed: u64, planted: Planted) -> Result<Run, Box<Broken>> {
+    try_schedule(Schedule::of(seed), planted)
+}
+
+fn try_schedule(schedule: Schedule, planted: Planted) -> Result<Run, Box<Broken>> {
+    let seed = schedule.seed;
+    let run = Run::of(schedule, planted);
+    let promises = check::broken(&run);
+    if promises.is_empty() {
         return Ok(run);
     }
-    let lines = |mut text: String, line: String| {
-        text.push_str(&line);
-        text.push('\n');
-        text
-    };
-    let history = run.history.iter().map(|mutation| format!("  {mutation:?}"));
-    let reports = run.reports.iter().map(|report| format!("  {report:?}"));
-    Err(format!(
-        "seed {seed} breaks {} promise(s):\n{}{:#?}\nreports:\n{}history:\n{}",
-        broken.len(),
-        broken.into_iter().fold(String::new(), lines),
-        run.schedule,
-        reports.fold(String::new(), lines),
-        history.fold(String::new(), lines),
-    ))
+    Err(Box::new(Broken {
+        promises,
+        seed,
+        run,
+    }))
+}
+
+/// A planted bug, and the first seed that finds it.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) name: &'static str,
+    pub(crate) by: Option<Box<Broken>>,
 }
 
 /// The seed that finds each planted bug, if one of the first `limit` does.
-pub(crate) fn planted(limit: u64) -> Vec<(&'static str, Option<u64>)> {
+pub(crate) fn planted(limit: u64) -> Vec<Found> {
     BUGS.into_iter()
-        .map(|(bug, name)| {
-            let found = (0..limit).find(|seed| try_seed(*seed, Planted(Some(bug))).is_err());
-            (name, found)
+        .map(|(bug, name)| Found {
+            name,
+            by: (0..limit).find_map(|seed| try_seed(seed, Planted(Some(bug))).err()),
         })
         .collect()
 }
@@ -103,7 +127,7 @@ impl Total {
         self.seeds += 1;
         let run = match try_seed(seed, Planted::default()) {
             Ok(run) => run,
-            Err(broken) => return self.tell(broken),
+            Err(broken) => return self.tell(broken.to_string()),
         };
         if seed.is_multiple_of(REPEATED) {
             self.repeated += 1;
@@ -112,23 +136,29 @@ impl Total {
                 self.tell(format!("seed {seed} went another way when it was repeated"));
             }
         }
+        if seed.is_multiple_of(COMPARED) {
+            self.compare(&run);
+        }
         self.objects += run.uploads();
         self.polls += run.reports.len() as u64;
-        self.storage_calls += run.calls;
-        let crashes = run.reports.iter().filter(|report| report.crashed).count();
-        let injected = run.injected;
-        let met = [
-            ("storage error before it applied", injected.before),
-            ("storage applied, answer lost", injected.applied_then_lost),
-            ("storage slow", injected.delay),
-            ("storage applied, answer late", injected.applied_then_delay),
-            ("worker out of reach, or its answer lost", run.ways),
-            ("poller crashed", crashes as u64),
-            ("uploaded again, or taken away", run.taken_away()),
-        ];
-        for (sum, (kind, count)) in self.faults.iter_mut().zip(met) {
+        self.storage_calls += run.counts.calls;
+        for (sum, (kind, count)) in self.faults.iter_mut().zip(met(&run)) {
             *sum = (kind, sum.1 + count);
         }
+    }
+
+    /// The same seed with the lease switched the other way: nothing is lost, and only duplicate calls may rise.
+    fn compare(&mut self, run: &Run) {
+        let leased = run.schedule.lease;
+        let other = run.schedule.clone().with_lease(!leased);
+        let other = match try_schedule(other, Planted::default()) {
+            Ok(other) => other,
+            Err(broken) => return self.tell(broken.to_string()),
+        };
+        let (with, without) = if leased { (run, &other) } else { (&other, run) };
+        self.compared += 1;
+        self.twice_with_lease += with.duplicate_calls();
+        self.twice_without += without.duplicate_calls();
     }
 
     fn tell(&mut self, broken: String) {
@@ -145,6 +175,9 @@ impl Total {
         self.polls += other.polls;
         self.storage_calls += other.storage_calls;
         self.broken_seeds += other.broken_seeds;
+        self.compared += other.compared;
+        self.twice_with_lease += other.twice_with_lease;
+        self.twice_without += other.twice_without;
         for broken in other.broken {
             if self.broken.len() < TOLD {
                 self.broken.push(broken);
@@ -155,11 +188,39 @@ impl Total {
         }
     }
 
-    /// Kinds of faults that were never met: nothing was proved about them.
+    /// Kinds of faults that were met too seldom: nothing was proved about them.
     pub(crate) fn missed(&self) -> Vec<&'static str> {
-        let missed = self.faults.iter().filter(|(_, count)| *count == 0);
+        let enough = if self.seeds >= MANY { ENOUGH } else { 1 };
+        let missed = self.faults.iter().filter(|(_, count)| *count < enough);
         missed.map(|(kind, _)| *kind).collect()
     }
+}
+
+/// How often each kind of fault was met in a run.
+fn met(run: &Run) -> [(&'static str, u64); KINDS] {
+    let (injected, troubles) = (run.injected, run.troubles);
+    let polls = |of: fn(&Report) -> bool| run.reports.iter().filter(|r| of(r)).count() as u64;
+    [
+        ("storage error before it applied", injected.before),
+        ("storage applied, answer lost", injected.applied_then_lost),
+        ("storage slow", injected.delay),
+        ("storage applied, answer late", injected.applied_then_delay),
+        ("copy that one call did not end", run.counts.more),
+        ("worker out of reach, or its answer lost", troubles.ways),
+        ("worker dead", troubles.died),
+        ("worker that hangs", troubles.hung),
+        ("answer that is not about the object", troubles.astray),
+        ("poller crashed", polls(|report| report.crashed)),
+        ("poller stood still", polls(|report| report.stalled)),
+        ("lease that expired", run.expired_leases()),
+        (
+            "poll cancelled or shut down",
+            polls(|report| report.cancelled || report.shut_down),
+        ),
+        ("trigger delivered twice", run.duplicates),
+        ("held, kept or annotated", run.meddled()),
+        ("uploaded again, or taken away", run.taken_away()),
+    ]
 }
 
 impl fmt::Display for Total {
@@ -169,8 +230,18 @@ impl fmt::Display for Total {
         }
         writeln!(
             f,
-            "{:>10}  polls, {} storage calls, {} seeds repeated to the letter",
-            self.polls, self.storage_calls, self.repeated
+            "{:>10}  polls, {} storage calls",
+            self.polls, self.storage_calls
+        )?;
+        writeln!(
+            f,
+            "{:>10}  seeds repeated to the letter; every live upload settled within 2 quiet polls, but for what the worker puts off",
+            self.repeated
+        )?;
+        writeln!(
+            f,
+            "{:>10}  seeds with the lease and without: {} and {} uploads processed once more than needed",
+            self.compared, self.twice_with_lease, self.twice_without
         )?;
         let faults: u64 = self.faults.iter().map(|(_, count)| count).sum();
         write!(
@@ -178,5 +249,47 @@ impl fmt::Display for Total {
             "{} seeds, {} objects, {faults} faults, {} promises broken",
             self.seeds, self.objects, self.broken_seeds
         )
+    }
+}
+
+// === impl Broken ===
+
+/// All that is needed to see why; the seed alone breaks it again.
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            promises,
+            seed,
+            run,
+        } = self;
+        writeln!(f, "seed {seed} breaks {} promise(s):", promises.len())?;
+        for promise in promises {
+            writeln!(f, "  {promise}")?;
+        }
+        writeln!(f, "{:#?}", run.schedule)?;
+        writeln!(f, "reports:")?;
+        for report in &run.reports {
+            writeln!(f, "  {report:?}")?;
+        }
+        writeln!(f, "history:")?;
+        for mutation in &run.history {
+            writeln!(f, "  {mutation:?}")?;
+        }
+        Ok(())
+    }
+}
+
+// === impl Found ===
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.by {
+            Some(broken) => {
+                let first = broken.promises.first().map_or("", String::as_str);
+                let shown: String = first.chars().take(110).collect();
+                write!(f, "{}: found by seed {} ({shown})", self.name, broken.seed)
+            }
+            None => write!(f, "{}: NOT FOUND", self.name),
+        }
     }
 }

@@ -12,6 +12,15 @@ use crate::schedule::Schedule;
 pub(crate) const BUCKET: &str = "data";
 pub(crate) const ELSEWHERE: &str = "archive";
 
+/// What lies in or beside the inbox and is no work: another inbox, what looks like a lease, and a folder.
+pub(crate) const NO_WORK: [&str; 5] = [
+    ".brigade/in/notes",
+    "in/.brigade/lease",
+    "in/folder/",
+    "in2/a",
+    "processed",
+];
+
 /// Uploads, most of them unlike every other.
 #[derive(Debug)]
 pub(crate) struct People {
@@ -43,8 +52,11 @@ impl People {
         format!("in/{odd}{number:03}")
     }
 
-    /// Uploads to every name once.
+    /// Uploads to every name once, and puts things beside them that are no work.
     pub(crate) fn begin(&mut self) {
+        for name in NO_WORK {
+            let _ = self.sim.upload(BUCKET, name, "");
+        }
         for number in 0..self.names {
             self.upload(&Self::named(number));
         }
@@ -69,12 +81,17 @@ impl People {
             let name = self.name();
             let held = self.rng.bool();
             // Most of it meets no object, as with people who guess a name.
-            match self.rng.u8(0..12) {
+            match self.rng.u8(0..14) {
                 0..7 => self.upload(&name),
                 7 => drop(self.sim.remove(BUCKET, &name)),
                 8 => drop(self.sim.annotate(BUCKET, &name, "note", "mine")),
                 9 => drop(self.sim.set_temporary_hold(BUCKET, &name, held)),
                 10 => drop(self.sim.set_event_based_hold(BUCKET, &name, held)),
+                11 => drop(self.sim.make_composite(BUCKET, &name)),
+                12 => {
+                    let until = self.sim.clock().now() + longest;
+                    drop(self.sim.retain(BUCKET, &name, Some(until)));
+                }
                 _ => self.take_a_destination(),
             }
         }
@@ -83,7 +100,12 @@ impl People {
     /// Somebody puts something where the poller wants to put something.
     fn take_a_destination(&mut self) {
         self.uploads += 1;
-        let name = self.name().replacen("in/", "processed/", 1);
+        let destination = if self.rng.bool() {
+            "processed/"
+        } else {
+            "failed/"
+        };
+        let name = self.name().replacen("in/", destination, 1);
         let content = format!("in the way {}", self.uploads);
         let _ = self.sim.upload(BUCKET, &name, content);
     }
@@ -92,7 +114,14 @@ impl People {
 /// Nobody keeps anything any more.
 pub(crate) fn release_holds(sim: &Sim) {
     for object in sim.objects(BUCKET) {
-        let _ = sim.set_temporary_hold(BUCKET, &object.name, false);
-        let _ = sim.set_event_based_hold(BUCKET, &object.name, false);
+        if object.temporary_hold {
+            let _ = sim.set_temporary_hold(BUCKET, &object.name, false);
+        }
+        if object.event_based_hold {
+            let _ = sim.set_event_based_hold(BUCKET, &object.name, false);
+        }
+        if object.retention_expires.is_some() {
+            let _ = sim.retain(BUCKET, &object.name, None);
+        }
     }
 }

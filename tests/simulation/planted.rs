@@ -9,10 +9,14 @@ use std::{
 
 use async_trait::async_trait;
 use brigade_client::answer::Answer;
-use brigade_poller::dispatch::Worker;
+use brigade_poller::{dispatch::Worker, filter::CONTROL_PREFIX};
 use brigade_proto::v1::ProcessRequest;
-use brigade_storage::{Bucket, Error, Kind, ListRequest, Object, Operation, Page, Pinned, Result};
+use brigade_storage::{
+    Bucket, Error, Kind, ListRequest, Object, Operation, Page, Pinned, Result, sim::Sim,
+};
 use tonic::Code;
+
+use crate::weather::REFUSALS;
 
 /// A bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +41,14 @@ pub(crate) enum Bug {
     VerdictByName,
     /// Counts pages of a listing that shrinks.
     CursorByPageNumber,
+    /// Gives back whatever lease lies there.
+    LeaseReleasedByName,
+    /// Names the version to delete instead of the one that must be live.
+    VersionDeleted,
 }
 
 /// All of them, by name.
-pub(crate) const BUGS: [(Bug, &str); 10] = [
+pub(crate) const BUGS: [(Bug, &str); 12] = [
     (Bug::NoSourceFence, "no source fence"),
     (Bug::NoDestinationFence, "no destination fence"),
     (Bug::DeleteInsteadOfMove, "delete instead of move"),
@@ -54,6 +62,11 @@ pub(crate) const BUGS: [(Bug, &str); 10] = [
         "verdict kept by name instead of generation",
     ),
     (Bug::CursorByPageNumber, "listing cursor by page number"),
+    (Bug::LeaseReleasedByName, "lease released by name"),
+    (
+        Bug::VersionDeleted,
+        "`generation` parameter in a versioned delete",
+    ),
 ];
 
 /// A bug, or none.
@@ -68,7 +81,8 @@ impl Planted {
     }
 
     pub(crate) async fn get(self, bucket: &dyn Bucket, name: &str) -> Result<Object> {
-        if self.is(Bug::LostAfterRetry) && !name.starts_with("in/") {
+        let is_destination = !name.starts_with("in/") && !name.starts_with(CONTROL_PREFIX);
+        if self.is(Bug::LostAfterRetry) && is_destination {
             return Err(error(Kind::NotFound, Operation::Get, bucket, name));
         }
         bucket.get(name).await
@@ -114,6 +128,24 @@ impl Planted {
                 answer => answer,
             },
             _ => bucket.rename(source, to).await,
+        }
+    }
+
+    pub(crate) async fn delete(
+        self,
+        bucket: &dyn Bucket,
+        sim: &Sim,
+        source: Pinned<'_>,
+    ) -> Result<()> {
+        match self.0 {
+            Some(Bug::LeaseReleasedByName) if source.name.starts_with(CONTROL_PREFIX) => {
+                let live = bucket.get(source.name).await?;
+                bucket.delete(live.pinned()).await
+            }
+            Some(Bug::VersionDeleted) if !source.name.starts_with(CONTROL_PREFIX) => {
+                sim.erase(bucket.name(), source.name, source.generation)
+            }
+            _ => bucket.delete(source).await,
         }
     }
 
@@ -172,7 +204,7 @@ impl<W: Worker> Worker for Misread<W> {
             Answer::Way(way) if self.planted.is(Bug::MoveOnWayFailure) => {
                 return Answer::status(Code::Internal, way.to_string());
             }
-            Answer::Worker(said) if matches!(said.code, Code::Ok | Code::InvalidArgument) => {
+            Answer::Worker(said) if said.code == Code::Ok || REFUSALS.contains(&said.code) => {
                 let mut remembered = self
                     .remembered
                     .lock()

@@ -1,39 +1,36 @@
 //! One run: a world from a seed, in which things go wrong for a while, and then no more.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     hash::{DefaultHasher, Hash as _, Hasher as _},
-    pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll},
     time::Duration,
 };
 
 use brigade_poller::{
     clock::Clock,
-    filter::Filters,
-    poll::{Budgets, Parts, Poller, Trigger},
-    report::Events,
+    filter::{CONTROL_PREFIX, Filters},
+    poll::{Budgets, Parts},
     settle::Settler,
 };
-use brigade_proto::v1::{PollRequest, Settlement, poll_response::Event};
 use brigade_storage::{
-    Bucket, Location, Object, Operation, Store as _,
-    sim::{By, Fate, Injected, Mutation, SeededFaults, Sim},
+    Bucket, Location, NewObject, Object, Operation, Store as _,
+    sim::{By, Change, Fate, Injected, Mutation, Place, SeededFaults, Sim},
 };
+use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
-    people::{BUCKET, ELSEWHERE, People, release_holds},
+    people::{BUCKET, ELSEWHERE, NO_WORK, People, release_holds},
     planted::{Misread, Planted},
+    report::{Errand, Report},
     schedule::Schedule,
-    wire::Wire,
-    worker::{Heard, SimWorker},
+    wire::{Counts, Wire},
+    worker::{Heard, SimWorker, Troubles},
 };
 
 /// How often the worker is asked about one object.
@@ -41,6 +38,9 @@ pub(crate) const MAX_ATTEMPTS: u32 = 5;
 
 /// Long enough for every lease to expire, and for every retry to be due.
 const A_LONG_WHILE: Duration = Duration::from_hours(2);
+
+/// Where the inbox's lease lies.
+const LEASE: &str = ".brigade/in/lease";
 
 /// The longest delay of a storage call.
 const SLOW: Duration = Duration::from_secs(90);
@@ -58,30 +58,14 @@ pub(crate) struct Run {
     pub(crate) reports: Vec<Report>,
     /// What was left in the inbox after the first calm polls.
     pub(crate) left: Vec<Object>,
-    pub(crate) calls: u64,
+    /// Every version that a bucket still has, live or noncurrent.
+    pub(crate) versions: BTreeSet<Place>,
+    pub(crate) counts: Counts,
     pub(crate) lists: u64,
     pub(crate) injected: Injected,
-    pub(crate) ways: u64,
-}
-
-/// What one poll said.
-#[derive(Clone, Debug, Default, Hash)]
-pub(crate) struct Report {
-    pub(crate) poller: usize,
-    pub(crate) settled: Vec<Said>,
-    pub(crate) finished: bool,
-    pub(crate) error: Option<String>,
-    /// It was dropped before it ended.
-    pub(crate) crashed: bool,
-}
-
-/// What a poll said of one object.
-#[derive(Clone, Debug, Hash)]
-pub(crate) struct Said {
-    pub(crate) name: String,
-    pub(crate) generation: i64,
-    pub(crate) settlement: Settlement,
-    pub(crate) destination: String,
+    pub(crate) troubles: Troubles,
+    /// Triggers that were delivered twice.
+    pub(crate) duplicates: u64,
 }
 
 // === impl Run ===
@@ -96,13 +80,60 @@ impl Run {
             .start_paused(true)
             .build()
             .expect("a runtime without I/O can be made");
-        runtime.block_on(World::new(schedule, planted).run())
+        // The simulation's clock begins within the runtime.
+        runtime.block_on(async { World::new(schedule, planted).run().await })
     }
 
     /// Everything that people uploaded.
     pub(crate) fn uploads(&self) -> u64 {
         let people = |fate: &&Fate| fate.by == By::People;
         self.fates.iter().filter(people).count() as u64
+    }
+
+    /// How often the worker gave its word on an upload once more than it had to.
+    pub(crate) fn duplicate_calls(&self) -> u64 {
+        let words = self.heard.values();
+        words
+            .map(|heard| u64::from((heard.accepted + heard.refused).saturating_sub(1)))
+            .sum()
+    }
+
+    /// How many calls a copy takes at most.
+    pub(crate) fn copy_calls(&self) -> u64 {
+        /// The longest content that people upload in a calm run, in bytes.
+        const CONTENT: u64 = 16;
+        let elsewhere = self.schedule.processed_elsewhere || self.schedule.failed_elsewhere;
+        let steps = self
+            .schedule
+            .rewrite_step
+            .map_or(1, |step| CONTENT.div_ceil(step));
+        if elsewhere { steps } else { 0 }
+    }
+
+    /// How often a lease was written over another that nobody had renewed for as long as it lasts.
+    pub(crate) fn expired_leases(&self) -> u64 {
+        let lasts = SignedDuration::from_mins(1);
+        let mut written: Option<Timestamp> = None;
+        let mut expired = 0;
+        for mutation in &self.history {
+            let own = mutation.by == By::Port && mutation.place.name.starts_with(CONTROL_PREFIX);
+            if let Change::Created { replaced } = mutation.change
+                && own
+            {
+                let late = written.is_some_and(|at| mutation.at.duration_since(at) > lasts);
+                expired += u64::from(replaced.is_some() && late);
+                written = Some(mutation.at);
+            }
+        }
+        expired
+    }
+
+    /// Holds, retentions and notes that people set.
+    pub(crate) fn meddled(&self) -> u64 {
+        let updated = |mutation: &&Mutation| {
+            mutation.by == By::People && matches!(mutation.change, Change::Updated { .. })
+        };
+        self.history.iter().filter(updated).count() as u64
     }
 
     /// Uploads that people replaced or deleted.
@@ -126,7 +157,9 @@ struct World {
     planted: Planted,
     sim: Sim,
     worker: Arc<Misread<SimWorker>>,
-    calls: Arc<AtomicU64>,
+    counts: Arc<Mutex<Counts>>,
+    polls: AtomicU64,
+    duplicates: AtomicU64,
 }
 
 // === impl World ===
@@ -139,54 +172,58 @@ impl World {
             remembered: Mutex::default(),
         };
         Self {
-            sim: Sim::new(),
+            sim: sim(&schedule),
             worker: Arc::new(worker),
-            calls: Arc::default(),
+            counts: Arc::default(),
+            polls: AtomicU64::new(0),
+            duplicates: AtomicU64::new(0),
             schedule,
             planted,
         }
     }
 
-    async fn run(mut self) -> Run {
-        // The simulation's clock begins when it is made, within the runtime.
-        self.sim = Sim::new().with_bucket(BUCKET).with_bucket(ELSEWHERE);
+    async fn run(self) -> Run {
         let mut people = People::new(self.sim.clone(), &self.schedule);
         people.begin();
-        let pollers: Vec<_> = (0..self.schedule.pollers)
-            .map(|number| Poller::new(self.parts(number), CancellationToken::new()))
-            .collect();
-        let mut reports = self.rough(people, &pollers).await;
-        let left = self.calm(&pollers[0], &mut reports).await;
+        if self.schedule.lease && self.schedule.orphaned {
+            let lease = NewObject {
+                metadata: [("brigade-holder".into(), "a dead poll".into())].into(),
+                ..NewObject::default()
+            };
+            let left = self.sim.bucket(BUCKET).create(LEASE, 0, lease).await;
+            left.expect("nothing goes wrong yet");
+        }
+        let mut reports = self.rough(people).await;
+        let left = self.calm(&mut reports).await;
         Run {
             history: self.sim.history(),
             fates: self.sim.fates(),
             heard: self.worker.inner.heard(),
             reports,
             left,
-            calls: self.calls.load(Ordering::Relaxed),
+            versions: versions(&self.sim),
+            counts: *self.counts.lock().expect("no run panics and goes on"),
             lists: self.sim.calls(Operation::List),
             injected: self.sim.injected(),
-            ways: self.worker.inner.ways(),
+            troubles: self.worker.inner.troubles(),
+            duplicates: self.duplicates.load(Ordering::Relaxed),
             schedule: self.schedule,
         }
     }
 
     /// Everybody at once, and everything goes wrong.
-    async fn rough(&self, people: People, pollers: &[Poller]) -> Vec<Report> {
+    async fn rough(&self, people: People) -> Vec<Report> {
         let faults = self.schedule.rng("faults").u64(..);
         self.sim
             .set_faults(SeededFaults::new(faults, self.schedule.faults, SLOW));
-        let polls = pollers
-            .iter()
-            .enumerate()
-            .map(|(number, poller)| self.polls(number, poller));
+        let polls = (0..self.schedule.pollers).map(|number| self.polls(number));
         let meddling = people.meddle(self.schedule.meddling, self.schedule.between);
         let (reports, ()) = tokio::join!(futures::future::join_all(polls), meddling);
         reports.into_iter().flatten().collect()
     }
 
     /// All polls of one poller, one after the other or over each other.
-    async fn polls(&self, number: usize, poller: &Poller) -> Vec<Report> {
+    async fn polls(&self, number: usize) -> Vec<Report> {
         let mut rng = self.schedule.rng(&format!("poller {number}"));
         let mut at = Duration::ZERO;
         let mut polls = Vec::new();
@@ -194,24 +231,41 @@ impl World {
             let pause = self.schedule.between.mul_f64(rng.f64());
             at += pause;
             let begin = if self.schedule.overlapping { at } else { pause };
-            let crash = (rng.u16(0..1_000) < self.schedule.crashes).then(|| rng.usize(1..200));
+            let errands = self.triggered(number, &mut rng);
             polls.push(async move {
                 sleep(begin).await;
-                poll(number, poller, crash).await
+                futures::future::join_all(errands.into_iter().map(Errand::run)).await
             });
         }
         if self.schedule.overlapping {
-            return futures::future::join_all(polls).await;
+            return futures::future::join_all(polls).await.concat();
         }
         let mut reports = Vec::new();
         for poll in polls {
-            reports.push(poll.await);
+            reports.extend(poll.await);
         }
         reports
     }
 
+    /// What one trigger starts: one poll, or two of the same when it is delivered twice.
+    fn triggered(&self, number: usize, rng: &mut Rng) -> Vec<Errand> {
+        let twice = rng.u16(0..1_000) < self.schedule.duplicates;
+        self.duplicates
+            .fetch_add(u64::from(twice), Ordering::Relaxed);
+        let times = if twice { 2 } else { 1 };
+        (0..times)
+            .map(|_| self.errand(number).drawn(&self.schedule, rng))
+            .collect()
+    }
+
+    /// A poll by a process of its own.
+    fn errand(&self, number: usize) -> Errand {
+        let id = self.polls.fetch_add(1, Ordering::Relaxed);
+        Errand::new(id, number, self.parts(number))
+    }
+
     /// Nothing goes wrong any more: one poller alone brings everything to its end.
-    async fn calm(&self, poller: &Poller, reports: &mut Vec<Report>) -> Vec<Object> {
+    async fn calm(&self, reports: &mut Vec<Report>) -> Vec<Object> {
         self.sim.clear_faults();
         self.worker.inner.calm_down();
         release_holds(&self.sim);
@@ -219,7 +273,7 @@ impl World {
         for polls in CALM_POLLS {
             for _ in 0..polls {
                 sleep(A_LONG_WHILE).await;
-                reports.push(poll(0, poller, None).await);
+                reports.push(self.errand(0).run().await);
             }
             left.get_or_insert_with(|| inbox(&self.sim));
         }
@@ -274,7 +328,8 @@ impl World {
             inner: self.sim.bucket(name),
             page: self.schedule.page,
             planted: self.planted,
-            calls: self.calls.clone(),
+            sim: self.sim.clone(),
+            counts: self.counts.clone(),
         })
     }
 
@@ -292,8 +347,33 @@ impl World {
 /// What is left in the inbox.
 pub(crate) fn inbox(sim: &Sim) -> Vec<Object> {
     let mut objects = sim.objects(BUCKET);
-    objects.retain(|object| object.name.starts_with("in/"));
+    objects.retain(|object| {
+        object.name.starts_with("in/") && !NO_WORK.contains(&object.name.as_str())
+    });
     objects
+}
+
+fn sim(schedule: &Schedule) -> Sim {
+    let mut sim = Sim::new().with_bucket(BUCKET).with_bucket(ELSEWHERE);
+    if schedule.versioned {
+        sim = sim
+            .with_versioned_bucket(BUCKET)
+            .with_versioned_bucket(ELSEWHERE);
+    }
+    match schedule.rewrite_step {
+        Some(bytes) => sim.with_rewrite_step(bytes),
+        None => sim,
+    }
+}
+
+fn versions(sim: &Sim) -> BTreeSet<Place> {
+    let objects = [BUCKET, ELSEWHERE].map(|bucket| [sim.objects(bucket), sim.noncurrent(bucket)]);
+    let place = |object: Object| Place {
+        bucket: object.bucket,
+        name: object.name,
+        generation: object.generation,
+    };
+    objects.into_iter().flatten().flatten().map(place).collect()
 }
 
 /// A machine's clock, which is off by as much.
@@ -307,65 +387,5 @@ impl Clock for Skewed {
     fn now(&self) -> Timestamp {
         let now = self.sim.clock().now();
         now.checked_add(self.by).unwrap_or(now)
-    }
-}
-
-/// One poll to its end, or until it has been woken `crash` times.
-async fn poll(number: usize, poller: &Poller, crash: Option<usize>) -> Report {
-    let (poll, events) = poller
-        .prepare(&PollRequest::default(), &Trigger::default())
-        .expect("an empty request is valid");
-    let crashing = Crashing {
-        poll: Some(Box::pin(poll)),
-        left: crash.unwrap_or(usize::MAX),
-    };
-    let (crashed, report) = tokio::join!(crashing, listen(number, events));
-    Report { crashed, ..report }
-}
-
-async fn listen(poller: usize, mut events: Events) -> Report {
-    let mut report = Report {
-        poller,
-        ..Report::default()
-    };
-    while let Some(event) = events.recv().await {
-        match event.map(|response| response.event) {
-            Ok(Some(Event::Settled(settled))) => {
-                let settlement = settled.settlement();
-                let object = settled.object.unwrap_or_default();
-                report.settled.push(Said {
-                    name: object.name,
-                    generation: object.generation,
-                    settlement,
-                    destination: settled.destination,
-                });
-            }
-            Ok(Some(Event::Finished(_))) => report.finished = true,
-            Ok(_) => {}
-            Err(error) => report.error = Some(error.to_string()),
-        }
-    }
-    report
-}
-
-/// A process that is killed when its future has been polled so many times. Says whether it was.
-struct Crashing<F> {
-    poll: Option<Pin<Box<F>>>,
-    left: usize,
-}
-
-impl<F: Future<Output = ()>> Future for Crashing<F> {
-    type Output = bool;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
-        if self.left == 0 {
-            self.poll = None;
-            return Poll::Ready(true);
-        }
-        self.left -= 1;
-        match &mut self.poll {
-            Some(poll) => poll.as_mut().poll(context).map(|()| false),
-            None => Poll::Ready(true),
-        }
     }
 }

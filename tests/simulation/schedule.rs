@@ -30,14 +30,32 @@ pub(crate) struct Schedule {
     pub(crate) faults: u16,
     /// Calls of the worker that fail on their way, or are lost on the way back, in 1,000.
     pub(crate) lost: u16,
+    /// Answers that are about anything but the object: too busy, wrong wiring, a front end's page, in 1,000.
+    pub(crate) astray: u16,
+    /// How often the worker's process dies, and comes back after a while.
+    pub(crate) outages: usize,
     /// Polls that are dropped half way, in 1,000.
     pub(crate) crashes: u16,
+    /// Polls whose process stands still for longer than a lease lasts, in 1,000.
+    pub(crate) stalls: u16,
+    /// Polls that their caller cancels, or their service ends, in 1,000.
+    pub(crate) ends: u16,
+    /// Triggers that are delivered twice, in 1,000.
+    pub(crate) duplicates: u16,
+    /// Triggers with a deadline or a limit of their own, in 1,000.
+    pub(crate) hurried: u16,
     /// What people do to the bucket meanwhile.
     pub(crate) meddling: usize,
     /// Objects about which the worker says one thing today and another tomorrow, in 1,000.
     pub(crate) moody: u16,
+    /// Whether the buckets keep noncurrent versions.
+    pub(crate) versioned: bool,
+    /// What one call of a copy carries, in bytes; all of it when there is no limit.
+    pub(crate) rewrite_step: Option<u64>,
     /// Whether the polls take a lease.
     pub(crate) lease: bool,
+    /// Whether a poll that died before the run has left its lease behind.
+    pub(crate) orphaned: bool,
     /// How far the pollers' clocks may be off.
     pub(crate) skew: Duration,
 }
@@ -46,7 +64,15 @@ impl Schedule {
     /// The schedule of a seed.
     pub(crate) fn of(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed ^ 0x5eed);
-        let rough = |rng: &mut Rng, most: u16| if rng.bool() { rng.u16(0..=most) } else { 0 };
+        // In some runs nothing goes wrong but time: there the poller is held to more.
+        let quiet = rng.u8(0..8) == 0;
+        let rough = |rng: &mut Rng, most: u16| {
+            if rng.bool() && !quiet {
+                rng.u16(0..=most)
+            } else {
+                0
+            }
+        };
         // Most runs are small, so that there can be many; every tenth is as large as they get.
         let names = if rng.u8(0..10) == 0 {
             rng.usize(10..=200)
@@ -59,28 +85,52 @@ impl Schedule {
             names,
             page: rng.i32(2..=40),
             concurrency: rng.usize(1..=12),
-            polls: rng.usize(1..=4),
+            polls: rng.usize(1..=5),
             between: Duration::from_secs(rng.u64(1..=180)),
             overlapping: rng.bool(),
             processed_elsewhere: rng.u8(0..4) == 0,
             failed_elsewhere: rng.u8(0..4) == 0,
-            faults: rough(&mut rng, 200),
+            faults: rough(&mut rng, 250),
             lost: rough(&mut rng, 250),
-            crashes: rough(&mut rng, 600),
+            astray: rough(&mut rng, 150),
+            outages: usize::from(rough(&mut rng, 3)),
+            crashes: rough(&mut rng, 900),
+            stalls: if rng.bool() { rng.u16(0..=900) } else { 0 },
+            ends: rough(&mut rng, 900),
+            duplicates: if rng.bool() { rng.u16(0..=900) } else { 0 },
+            hurried: rough(&mut rng, 600),
             meddling: usize::from(rough(&mut rng, 60)),
             moody: rough(&mut rng, 300),
-            lease: rng.bool(),
+            versioned: rng.u8(0..4) == 0,
+            rewrite_step: rng.bool().then(|| rng.u64(4..=16)),
+            lease: rng.u8(0..4) > 0,
+            orphaned: rng.bool(),
             skew: Duration::from_secs(rng.u64(0..=30)),
         }
     }
 
-    /// Whether nothing goes wrong in this run.
+    /// The same world with the lease switched on or off.
+    pub(crate) fn with_lease(self, lease: bool) -> Self {
+        Self { lease, ..self }
+    }
+
+    /// Whether nothing goes wrong in this run, but for processes that stand still.
     pub(crate) fn is_calm(&self) -> bool {
-        self.faults == 0
-            && self.lost == 0
-            && self.crashes == 0
-            && self.meddling == 0
-            && self.moody == 0
+        let rough = [
+            self.faults,
+            self.lost,
+            self.astray,
+            self.crashes,
+            self.ends,
+            self.hurried,
+            self.moody,
+        ];
+        rough == [0; 7] && self.outages == 0 && self.meddling == 0
+    }
+
+    /// Whether no two polls run at the same time.
+    pub(crate) fn is_one_by_one(&self) -> bool {
+        self.pollers == 1 && !self.overlapping && self.duplicates == 0
     }
 
     /// Random numbers for one purpose, the same in every run of this seed.

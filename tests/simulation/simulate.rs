@@ -5,10 +5,13 @@
 
 mod check;
 mod fleet;
+mod halt;
 mod people;
 mod planted;
+mod report;
 mod run;
 mod schedule;
+mod weather;
 mod wire;
 mod worker;
 
@@ -44,8 +47,12 @@ fn main() -> ExitCode {
     for broken in &total.broken {
         println!("{broken}\n");
     }
+    let missed = total.missed();
+    if !missed.is_empty() {
+        println!("met too seldom: {}\n", missed.join(", "));
+    }
     println!("{total}");
-    if total.broken.is_empty() && total.missed().is_empty() {
+    if total.broken.is_empty() && missed.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -53,15 +60,11 @@ fn main() -> ExitCode {
 }
 
 fn planted(limit: u64) -> ExitCode {
-    let mut all = true;
-    for (name, seed) in fleet::planted(limit) {
-        all &= seed.is_some();
-        match seed {
-            Some(seed) => println!("{name}: found by seed {seed}"),
-            None => println!("{name}: NOT FOUND within {limit} seeds"),
-        }
+    let found = fleet::planted(limit);
+    for bug in &found {
+        println!("{bug}");
     }
-    if all {
+    if found.iter().all(|bug| bug.by.is_some()) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -1,13 +1,11 @@
 //! The storage as one poller sees it: pages of its own size, and, on request, a bug of the poller's own making.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use brigade_poller::filter::CONTROL_PREFIX;
 use brigade_storage::{
-    Bucket, ListRequest, Metadata, NewObject, Object, Page, Pinned, Result, RewriteStep,
+    Bucket, ListRequest, Metadata, NewObject, Object, Page, Pinned, Result, RewriteStep, sim::Sim,
 };
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -20,14 +18,33 @@ pub(crate) struct Wire {
     pub(crate) inner: Arc<dyn Bucket>,
     pub(crate) page: i32,
     pub(crate) planted: Planted,
-    pub(crate) calls: Arc<AtomicU64>,
+    /// What a poller can do that goes round the port, for bugs that do.
+    pub(crate) sim: Sim,
+    pub(crate) counts: Arc<Mutex<Counts>>,
+}
+
+/// How many calls the pollers made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Of all kinds.
+    pub(crate) calls: u64,
+    /// Those about the lease.
+    pub(crate) lease: u64,
+    /// Copies that were not done after this call.
+    pub(crate) more: u64,
 }
 
 // === impl Wire ===
 
 impl Wire {
-    fn count(&self) {
-        self.calls.fetch_add(1, Ordering::Relaxed);
+    fn count(&self, name: &str) {
+        let mut counts = self.counts();
+        counts.calls += 1;
+        counts.lease += u64::from(name.starts_with(CONTROL_PREFIX));
+    }
+
+    fn counts(&self) -> std::sync::MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -38,7 +55,7 @@ impl Bucket for Wire {
     }
 
     async fn list(&self, request: &ListRequest) -> Result<Page> {
-        self.count();
+        self.count("");
         let request = ListRequest {
             page_size: request.page_size.min(self.page),
             ..request.clone()
@@ -50,12 +67,12 @@ impl Bucket for Wire {
     }
 
     async fn get(&self, name: &str) -> Result<Object> {
-        self.count();
+        self.count(name);
         self.planted.get(&*self.inner, name).await
     }
 
     async fn create(&self, name: &str, replaces: i64, new: NewObject) -> Result<Object> {
-        self.count();
+        self.count(name);
         self.inner.create(name, replaces, new).await
     }
 
@@ -65,12 +82,12 @@ impl Bucket for Wire {
         metageneration: i64,
         metadata: &Metadata,
     ) -> Result<Object> {
-        self.count();
+        self.count(source.name);
         self.inner.update(source, metageneration, metadata).await
     }
 
     async fn rename(&self, source: Pinned<'_>, destination: &str) -> Result<Object> {
-        self.count();
+        self.count(source.name);
         self.planted.rename(&*self.inner, source, destination).await
     }
 
@@ -82,15 +99,17 @@ impl Bucket for Wire {
         metadata: Option<&Metadata>,
         token: Option<&str>,
     ) -> Result<RewriteStep> {
-        self.count();
-        (self.inner)
+        self.count(source.name);
+        let step = (self.inner)
             .rewrite(source, bucket, destination, metadata, token)
-            .await
+            .await?;
+        self.counts().more += u64::from(matches!(step, RewriteStep::More(_)));
+        Ok(step)
     }
 
     async fn delete(&self, source: Pinned<'_>) -> Result<()> {
-        self.count();
-        self.inner.delete(source).await
+        self.count(source.name);
+        self.planted.delete(&*self.inner, &self.sim, source).await
     }
 
     async fn read(
@@ -98,7 +117,7 @@ impl Bucket for Wire {
         source: Pinned<'_>,
         offset: u64,
     ) -> Result<BoxStream<'static, Result<Bytes>>> {
-        self.count();
+        self.count(source.name);
         self.inner.read(source, offset).await
     }
 }

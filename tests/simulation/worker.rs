@@ -10,14 +10,18 @@ use std::{
 };
 
 use async_trait::async_trait;
-use brigade_client::answer::{Answer, Way};
+use brigade_client::answer::Answer;
 use brigade_poller::dispatch::Worker;
 use brigade_proto::v1::{ProcessRequest, ProcessResponse};
 use fastrand::Rng;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 use tonic::Code;
 
-use crate::schedule::Schedule;
+use crate::{
+    halt,
+    schedule::Schedule,
+    weather::{self, LATER, REFUSALS, Weather},
+};
 
 /// What the pollers heard about one generation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,27 +34,44 @@ pub(crate) struct Heard {
     pub(crate) refused: u32,
     /// Answers that asked for time, and timeouts.
     pub(crate) postponed: u32,
+    /// Which polls heard that it was accepted or refused.
+    pub(crate) by: Vec<u64>,
+    /// Whether the last such word accepted it.
+    pub(crate) last_word: Option<bool>,
 }
 
 /// What a worker does with one generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Nature {
     Accepts,
-    Refuses,
+    Refuses(Code),
     /// Asks for time this often, then accepts.
-    Later(u32),
+    Later(Code, u32),
     /// Asks for time until its attempts are used up.
-    Never,
+    Never(Code),
     /// Says what comes to its mind.
     Moody,
+}
+
+/// How often each thing went wrong with a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Troubles {
+    /// It failed on its way, or its answer did.
+    pub(crate) ways: u64,
+    /// The worker's process was gone, or went meanwhile.
+    pub(crate) died: u64,
+    /// Nobody ever answered.
+    pub(crate) hung: u64,
+    /// The answer said nothing of the object.
+    pub(crate) astray: u64,
 }
 
 /// Answers by the object's nature, and loses some answers on their way.
 #[derive(Debug)]
 pub(crate) struct SimWorker {
     seed: u64,
-    lost: u16,
     moody: u16,
+    weather: Weather,
     calm: AtomicBool,
     state: Mutex<State>,
 }
@@ -59,7 +80,7 @@ pub(crate) struct SimWorker {
 struct State {
     rng: Rng,
     heard: BTreeMap<(String, i64), Heard>,
-    ways: u64,
+    troubles: Troubles,
 }
 
 // === impl SimWorker ===
@@ -68,13 +89,13 @@ impl SimWorker {
     pub(crate) fn new(schedule: &Schedule) -> Self {
         Self {
             seed: schedule.seed,
-            lost: schedule.lost,
             moody: schedule.moody,
+            weather: Weather::of(schedule),
             calm: AtomicBool::new(false),
             state: Mutex::new(State {
                 rng: schedule.rng("worker"),
                 heard: BTreeMap::new(),
-                ways: 0,
+                troubles: Troubles::default(),
             }),
         }
     }
@@ -89,13 +110,16 @@ impl SimWorker {
         self.state().heard.clone()
     }
 
-    /// Calls that failed on their way.
-    pub(crate) fn ways(&self) -> u64 {
-        self.state().ways
+    pub(crate) fn troubles(&self) -> Troubles {
+        self.state().troubles
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_calm(&self) -> bool {
+        self.calm.load(Ordering::Relaxed)
     }
 
     /// A generation has one nature, whoever asks.
@@ -109,64 +133,99 @@ impl SimWorker {
             return Nature::Moody;
         }
         match rng.u8(0..20) {
-            0..4 => Nature::Refuses,
-            4..6 => Nature::Later(rng.u32(1..3)),
-            6 => Nature::Never,
+            0..4 => Nature::Refuses(REFUSALS[rng.usize(0..REFUSALS.len())]),
+            4..6 => Nature::Later(LATER[rng.usize(0..LATER.len())], rng.u32(1..3)),
+            6 => Nature::Never(LATER[rng.usize(0..LATER.len())]),
             _ => Nature::Accepts,
         }
     }
 
     fn say(&self, name: &str, generation: i64, asked: u32) -> Answer {
-        let nature = self.nature(name, generation);
-        let accepts = match nature {
-            Nature::Accepts => true,
-            Nature::Refuses => false,
-            Nature::Later(times) if asked > times => true,
-            Nature::Later(_) | Nature::Never => {
-                return Answer::status(Code::Unavailable, "later");
+        match self.nature(name, generation) {
+            Nature::Refuses(code) => Answer::status(code, "no"),
+            Nature::Later(code, times) if asked <= times => self.later(code),
+            Nature::Never(code) => self.later(code),
+            Nature::Moody if !self.is_calm() => {
+                let mood = self.state().rng.u8(0..3);
+                match mood {
+                    0 => accepted(),
+                    1 => Answer::status(Code::InvalidArgument, "no"),
+                    _ => self.later(Code::Unavailable),
+                }
             }
-            Nature::Moody if self.calm.load(Ordering::Relaxed) => true,
-            Nature::Moody => match self.state().rng.u8(0..3) {
-                0 => true,
-                1 => false,
-                _ => return Answer::status(Code::Unavailable, "not in the mood"),
-            },
-        };
-        if accepts {
-            Answer::ok(ProcessResponse::default())
-        } else {
-            Answer::status(Code::InvalidArgument, "no")
+            Nature::Accepts | Nature::Later(..) | Nature::Moody => accepted(),
         }
     }
 
-    /// How long a call takes, and whether it is lost: before it is made, or after.
-    fn fate(&self) -> (Duration, Option<bool>) {
-        if self.calm.load(Ordering::Relaxed) {
-            return (Duration::ZERO, None);
-        }
-        let rng = &mut self.state().rng;
-        let time = match rng.u8(0..20) {
-            0 => Duration::from_secs(rng.u64(0..900)),
-            1..6 => Duration::from_secs(rng.u64(0..40)),
-            _ => Duration::from_millis(rng.u64(0..2_000)),
-        };
-        let lost = (rng.u16(0..1_000) < self.lost).then(|| rng.bool());
-        (time, lost)
+    /// Asks for time, sometimes for a certain time.
+    fn later(&self, code: Code) -> Answer {
+        weather::wishing(code, &mut self.state().rng)
     }
 
-    fn way(&self) -> Answer {
+    /// How long a call takes; nothing when it is never answered.
+    fn time(&self) -> Option<Duration> {
+        if self.is_calm() {
+            return Some(Duration::ZERO);
+        }
         let mut state = self.state();
-        state.ways += 1;
-        Answer::Way(match state.rng.u8(0..4) {
-            0 => Way::Connect("refused".into()),
-            1 => Way::Reset("reset".into()),
-            2 => Way::CutShort("no grpc-status".into()),
-            _ => Way::Http {
-                status: 503,
-                retry_after: None,
-            },
+        let rng = &mut state.rng;
+        Some(match rng.u8(0..40) {
+            0 => {
+                state.troubles.hung += 1;
+                return None;
+            }
+            1 => Duration::from_secs(rng.u64(0..900)),
+            2..12 => Duration::from_secs(rng.u64(0..40)),
+            _ => Duration::from_millis(rng.u64(0..2_000)),
         })
     }
+
+    /// The worker's whole answer, unless it dies meanwhile. It may have done the work.
+    async fn answered(&self, object: (&str, i64), asked: u32, time: Option<Duration>) -> Answer {
+        let now = Instant::now();
+        let end = time.map(|time| now + time);
+        let death = self.weather.next_death(now).filter(|_| !self.is_calm());
+        match (end, death) {
+            (_, Some(death)) if end.is_none_or(|end| death <= end) => {
+                sleep_until(death).await;
+                self.state().troubles.died += 1;
+                weather::gone(death > now)
+            }
+            (Some(end), _) => {
+                sleep_until(end).await;
+                self.say(object.0, object.1, asked)
+            }
+            (None, _) => std::future::pending().await,
+        }
+    }
+
+    fn hear(&self, key: (String, i64), answer: &Answer) {
+        let mut state = self.state();
+        let heard = state.heard.entry(key).or_default();
+        let word = match answer {
+            Answer::Worker(answer) if answer.code == Code::Ok => Some(true),
+            Answer::Worker(answer) if REFUSALS.contains(&answer.code) => Some(false),
+            Answer::Worker(answer) if LATER.contains(&answer.code) => {
+                heard.postponed += 1;
+                None
+            }
+            Answer::TimedOut(_) => {
+                heard.postponed += 1;
+                None
+            }
+            Answer::Worker(_) | Answer::Way(_) => None,
+        };
+        if let Some(accepted) = word {
+            heard.accepted += u32::from(accepted);
+            heard.refused += u32::from(!accepted);
+            heard.by.push(halt::current_poll());
+            heard.last_word = Some(accepted);
+        }
+    }
+}
+
+fn accepted() -> Answer {
+    Answer::ok(ProcessResponse::default())
 }
 
 #[async_trait]
@@ -180,30 +239,33 @@ impl Worker for SimWorker {
             heard.calls += 1;
             heard.calls
         };
-        let (time, lost) = self.fate();
-        if lost == Some(true) {
-            return self.way();
+        let storm = {
+            let state = &mut *self.state();
+            let storm = (!self.is_calm()).then(|| self.weather.storm(&mut state.rng));
+            let storm = storm.flatten();
+            match &storm {
+                Some(storm) if storm.is_astray => state.troubles.astray += 1,
+                Some(_) => state.troubles.ways += 1,
+                None => {}
+            }
+            storm
+        };
+        if let Some(storm) = &storm
+            && !storm.after_the_work
+        {
+            return storm.answer.clone();
         }
-        if time >= timeout {
-            sleep(timeout).await;
-            self.state().heard.entry(key).or_default().postponed += 1;
-            return Answer::TimedOut(timeout);
+        let time = self.time();
+        let working = self.answered((&object.name, object.generation), asked, time);
+        let answer = tokio::select! {
+            biased;
+            answer = working => answer,
+            () = sleep(timeout) => Answer::TimedOut(timeout),
+        };
+        if let Some(storm) = storm {
+            return storm.answer;
         }
-        sleep(time).await;
-        let answer = self.say(&object.name, object.generation, asked);
-        if lost == Some(false) {
-            return self.way();
-        }
-        let mut state = self.state();
-        let heard = state.heard.entry(key).or_default();
-        match &answer {
-            Answer::Worker(answer) => match answer.code {
-                Code::Ok => heard.accepted += 1,
-                Code::Unavailable => heard.postponed += 1,
-                _ => heard.refused += 1,
-            },
-            Answer::Way(_) | Answer::TimedOut(_) => {}
-        }
+        self.hear(key, &answer);
         answer
     }
 }

@@ -31,6 +31,13 @@ pub fn candidates(
     })
 }
 
+/// Whether one of the names to try at `to` may have to be cut, so that it does not tell the whole name any more.
+pub fn may_be_cut(to: &Location, below: &str, generation: i64, now: Timestamp) -> bool {
+    let last = MAX_CANDIDATES - 1;
+    let longest = format!("{}{below}.{generation}.{last}", dated(&to.prefix, now));
+    longest.len() > MAX_NAME
+}
+
 /// Replaces `{date}` by the UTC day.
 fn dated(prefix: &str, now: Timestamp) -> String {
     if !prefix.contains("{date}") {
@@ -98,6 +105,18 @@ mod tests {
                 name.len()
             );
             assert_eq!(name.as_bytes()[name.len() - TAIL], b'~');
+        }
+    }
+
+    #[test]
+    fn whatever_is_cut_was_known_to_be() {
+        let now = Timestamp::UNIX_EPOCH;
+        let to = Location::new("b", "processed/");
+        for length in 980..=1024 {
+            let below = "x".repeat(length);
+            let whole = |name: &String| name.starts_with(&format!("processed/{below}"));
+            let cut = !candidates(&to, &below, 42, now).all(|name| whole(&name));
+            assert_eq!(may_be_cut(&to, &below, 42, now), cut, "{length}");
         }
     }
 

@@ -18,7 +18,7 @@ pub const ATTEMPTS: &str = "brigade-attempts";
 pub const SOURCE: &str = "brigade-source";
 /// When it failed, RFC 3339 in UTC.
 pub const FAILED_AT: &str = "brigade-failed-at";
-/// When it was accepted, RFC 3339 in UTC; written only when objects go to other buckets.
+/// When it was accepted, RFC 3339 in UTC; written only when objects go to other buckets, or get a shorter name.
 pub const PROCESSED_AT: &str = "brigade-processed-at";
 /// When the worker is to be asked again at the earliest, RFC 3339 in UTC.
 pub const RETRY_AT: &str = "brigade-retry-at";

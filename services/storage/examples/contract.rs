@@ -1,10 +1,11 @@
 //! Holds whatever storage the environment points at to the contract: the real Cloud Storage, or an emulator.
 //!
 //! ```sh
-//! cargo run -p brigade-storage --example contract -- BUCKET OTHER_BUCKET
+//! cargo run -p brigade-storage --example contract -- BUCKET OTHER_BUCKET [VERSIONED_BUCKET]
 //! ```
 //!
-//! Both buckets must exist, and hold nothing that matters: objects are created and deleted in them.
+//! The buckets must exist, and hold nothing that matters: objects are created and deleted in them. With a third one, which
+//! keeps versions, the promises about noncurrent versions are held too.
 
 #![expect(clippy::print_stdout, reason = "its results are for people")]
 
@@ -17,8 +18,9 @@ use brigade_storage::{
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let [bucket, other] = &env::args().skip(1).collect::<Vec<_>>()[..] else {
-        println!("usage: contract BUCKET OTHER_BUCKET");
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [bucket, other, versioned @ ..] = &arguments[..] else {
+        println!("usage: contract BUCKET OTHER_BUCKET [VERSIONED_BUCKET]");
         return ExitCode::from(64);
     };
     let settings = GcsSettings::from_env(|name| env::var(name).ok());
@@ -30,7 +32,10 @@ async fn main() -> ExitCode {
         }
     };
     let run = format!("contract-{}", jiff::Timestamp::now().as_millisecond());
-    let fixture = Fixture::new(Arc::new(store), bucket, other).below(&run);
+    let mut fixture = Fixture::new(Arc::new(store), bucket, other).below(&run);
+    if let Some(versioned) = versioned.first() {
+        fixture = fixture.with_versioned(versioned);
+    }
     match contract::all(&fixture).await {
         Ok(kept) => {
             println!("{kept} promises kept");

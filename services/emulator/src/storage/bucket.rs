@@ -8,6 +8,7 @@ use super::{
     medium::Medium,
     object::Object,
     refusal::{Refusal, Result},
+    versions::Versions,
 };
 
 /// One bucket and what lies in it.
@@ -18,6 +19,8 @@ pub(crate) struct Bucket {
     /// How long objects are kept after their creation.
     pub(crate) retention: Option<Duration>,
     pub(crate) medium: Box<dyn Medium>,
+    /// What was live before, when it is kept.
+    pub(crate) versions: Option<Versions>,
 }
 
 /// A bucket as callers see it.
@@ -35,6 +38,7 @@ impl Bucket {
             created: Timestamp::now(),
             retention: None,
             medium,
+            versions: None,
         }
     }
 

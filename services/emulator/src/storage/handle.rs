@@ -249,6 +249,22 @@ impl BucketHandle {
         )
     }
 
+    /// Keeps what is replaced, deleted or moved away as noncurrent versions from now on.
+    ///
+    /// # Errors
+    /// When the bucket is a directory, or there is none.
+    pub fn keep_versions(&self) -> Result<(), Refusal> {
+        self.storage.lock().bucket(&self.name)?.keep_versions()
+    }
+
+    /// The noncurrent versions, by name and generation.
+    pub fn noncurrent(&self) -> Result<Vec<Object>, Refusal> {
+        let mut core = self.storage.lock();
+        let versions = core.bucket(&self.name)?.versions.as_ref();
+        let kept = versions.into_iter().flatten();
+        Ok(kept.map(|(_, (object, _))| object.clone()).collect())
+    }
+
     /// Keeps every object for so long after its creation, or no longer at all.
     pub fn set_retention(&self, period: Option<Duration>) -> Result<(), Refusal> {
         self.storage.lock().bucket(&self.name)?.retention = period;

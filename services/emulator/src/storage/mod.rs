@@ -28,6 +28,7 @@ mod rewriting;
 mod router;
 #[cfg(test)]
 mod tests;
+mod versions;
 mod writing;
 
 pub use self::{

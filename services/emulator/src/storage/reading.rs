@@ -33,7 +33,7 @@ impl Core {
     ) -> Result<Object> {
         self.access.check(Permission::Get, name)?;
         name::check_object(name)?;
-        let object = self.bucket(bucket)?.find(name, generation)?;
+        let object = self.bucket(bucket)?.find_version(name, generation)?;
         conditions.check_read(&object)?;
         Ok(object)
     }
@@ -49,7 +49,7 @@ impl Core {
     ) -> Result<(Object, Range<u64>, Bytes)> {
         let object = self.get(bucket, name, generation, conditions)?;
         let range = range.map_or(Ok(0..object.size), |range| range.of(object.size))?;
-        let part = self.bucket(bucket)?.medium.read(&object, range.clone())?;
+        let part = self.bucket(bucket)?.read(&object, range.clone())?;
         Ok((object, range, part))
     }
 }

@@ -110,7 +110,9 @@ impl Core {
         let digest = upload.digest()?;
         let copy = Object::new(&wanted.destination, generation, digest, upload.attributes);
         let bucket = self.bucket(&wanted.bucket)?;
+        let left = bucket.leaving(live)?;
         bucket.medium.write(&copy, upload.content, live)?;
+        bucket.retire(left);
         self.pending.remove(&wanted.token);
         Ok(copy.retained_for(self.bucket(&wanted.bucket)?.retention))
     }

@@ -46,9 +46,11 @@ impl Core {
             .next(live.as_ref().map_or(0, |live| live.generation));
         let object = Object::new(name, generation, digest, upload.attributes);
         let bucket = self.bucket(bucket)?;
+        let left = bucket.leaving(live.as_ref())?;
         bucket
             .medium
             .write(&object, upload.content, live.as_ref())?;
+        bucket.retire(left);
         Ok(object.retained_for(bucket.retention))
     }
 
@@ -81,7 +83,7 @@ impl Core {
         Ok(object)
     }
 
-    /// Deletes an object.
+    /// Deletes an object; one that is named by its generation is not kept as a noncurrent version.
     pub(crate) fn delete(
         &mut self,
         bucket: &str,
@@ -92,10 +94,19 @@ impl Core {
         self.access.check(Permission::Delete, name)?;
         name::check_object(name)?;
         let found = self.bucket(bucket)?;
-        let object = found.find(name, generation)?;
+        let object = found.find_version(name, generation)?;
         conditions.check(Some(&object))?;
         object.check_not_kept(bucket, Timestamp::now())?;
-        found.medium.remove(&object)
+        if found.forget_version(name, object.generation) {
+            return Ok(());
+        }
+        let left = match generation {
+            Some(_) => None,
+            None => found.leaving(Some(&object))?,
+        };
+        found.medium.remove(&object)?;
+        found.retire(left);
+        Ok(())
     }
 
     /// Renames an object within its bucket in one step: a new generation with the same content and metadata.
@@ -117,7 +128,14 @@ impl Core {
         let attributes = source.attributes.clone();
         let moved = Object::new(&wanted.destination, generation, source.digest(), attributes);
         let bucket = self.bucket(&wanted.bucket)?;
+        let left = [
+            bucket.leaving(Some(&source))?,
+            bucket.leaving(live.as_ref())?,
+        ];
         bucket.medium.rename(&source, &moved, live.as_ref())?;
+        for left in left {
+            bucket.retire(left);
+        }
         Ok(moved.retained_for(bucket.retention))
     }
 

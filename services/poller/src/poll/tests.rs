@@ -2,6 +2,7 @@
 
 mod again;
 mod ends;
+mod selection;
 mod world;
 
 use std::sync::atomic::Ordering;
@@ -12,7 +13,7 @@ use brigade_storage::{Kind, Operation, sim::Fault};
 use tokio::sync::Notify;
 use tonic::Code;
 
-use self::world::{Script, answering, collect, world};
+use self::world::{Script, answering, collect, world, world_with};
 use super::*;
 
 #[tokio::test(start_paused = true)]

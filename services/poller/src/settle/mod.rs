@@ -7,11 +7,11 @@ mod rename;
 
 use std::{sync::Arc, time::Duration};
 
-use brigade_storage::{Bucket, Error, Location, Metadata, Object};
+use brigade_storage::{Bucket, Error, Kind, Location, Metadata, Object};
 
 use crate::{
     clock::Clock,
-    destination::candidates,
+    destination::{candidates, may_be_cut},
     mark::{self, Fixed},
 };
 
@@ -49,15 +49,19 @@ impl Settler {
     /// Moves an accepted object to the processed location: one storage call when everything lies in one bucket.
     ///
     /// Else the verdict is written on the object first, as that of a refused one is: a copy and a deletion are two
-    /// steps, and two pollers of different minds would leave two copies.
+    /// steps, and two pollers of different minds would leave two copies. So is that of an object whose name is too long
+    /// to be whole at its destination: the mark keeps it.
     pub async fn processed(&self, object: &Object) -> Result<Placement, Error> {
-        if self.is_one_bucket() {
+        let now = self.clock.now();
+        let below = self.inbox.below(&object.name);
+        if self.is_one_bucket() && !may_be_cut(&self.processed, below, object.generation, now) {
             return self
                 .place(object, &self.processed, &self.processed_bucket)
                 .await;
         }
-        let mark = mark::processed(object, self.clock.now());
-        self.fix(object, &mark).await
+        let mark = mark::processed(object, now);
+        let to = (&self.processed, &self.processed_bucket);
+        self.fix(object, &mark, to).await
     }
 
     /// Marks a refused object where it lies, then moves it to the failed location.
@@ -70,12 +74,28 @@ impl Settler {
         attempts: u32,
     ) -> Result<Placement, Error> {
         let mark = mark::failed(object, reason, attempts, self.clock.now());
-        self.fix(object, &mark).await
+        let to = (&self.failed, &self.failed_bucket);
+        self.fix(object, &mark, to).await
     }
 
     /// Writes a verdict on an object, and moves it by that, unless another verdict was there before.
-    async fn fix(&self, object: &Object, mark: &Metadata) -> Result<Placement, Error> {
-        match marking::mark(&*self.source, object, mark).await? {
+    ///
+    /// An object whose own metadata leaves no room for the mark is moved without it where one step is enough.
+    async fn fix(
+        &self,
+        object: &Object,
+        mark: &Metadata,
+        (to, bucket): (&Location, &Arc<dyn Bucket>),
+    ) -> Result<Placement, Error> {
+        let marked = marking::mark(&*self.source, object, mark).await;
+        if let Err(error) = &marked
+            && *error.kind() == Kind::Invalid
+            && self.is_one_bucket()
+        {
+            tracing::warn!(%error, "the verdict could not be written on its object, which is moved without it");
+            return self.place(object, to, bucket).await;
+        }
+        match marked? {
             Some(marked) if marked.metadata.get(mark::STATUS) == mark.get(mark::STATUS) => {
                 self.complete(&marked).await
             }
@@ -143,7 +163,7 @@ enum Try {
 /// Every candidate name was taken.
 fn all_taken(object: &Object, operation: brigade_storage::Operation) -> Error {
     Error::new(
-        brigade_storage::Kind::Precondition,
+        Kind::Precondition,
         operation,
         &object.bucket,
         &object.name,

@@ -1,5 +1,7 @@
 //! Settlement over a simulated bucket, with people and faults in the way.
 
+mod odd;
+
 use std::sync::Arc;
 
 use brigade_storage::{

@@ -19,6 +19,7 @@ pub struct Fixture {
     bucket: String,
     other: String,
     missing: String,
+    versioned: Option<String>,
     prefix: String,
     pub(super) capabilities: Capabilities,
 }
@@ -39,9 +40,17 @@ impl Fixture {
             bucket: bucket.to_owned(),
             other: other.to_owned(),
             missing: "brigade-no-such-bucket".to_owned(),
+            versioned: None,
             prefix: String::new(),
             capabilities: Capabilities::everything(),
         }
+    }
+
+    /// The same with a bucket that keeps noncurrent versions.
+    #[must_use]
+    pub fn with_versioned(mut self, bucket: &str) -> Self {
+        self.versioned = Some(bucket.to_owned());
+        self
     }
 
     /// The same for a store that cannot hold everything.
@@ -73,6 +82,11 @@ impl Fixture {
     /// A bucket that does not exist.
     pub(super) fn missing(&self) -> Arc<dyn Bucket> {
         self.store.bucket(&self.missing)
+    }
+
+    /// A bucket that keeps noncurrent versions, if there is one.
+    pub(super) fn versioned(&self) -> Option<Arc<dyn Bucket>> {
+        Some(self.store.bucket(self.versioned.as_ref()?))
     }
 
     /// A name below the prefix.

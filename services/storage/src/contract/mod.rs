@@ -36,6 +36,7 @@ mod naming;
 mod reading;
 mod renaming;
 mod updating;
+mod versioning;
 
 pub use check::{Broken, Outcome};
 pub use fixture::{Capabilities, Fixture};
@@ -108,6 +109,13 @@ macro_rules! contract_promises {
                 reading_beyond_the_end_is_refused
                 reading_a_replaced_generation_is_refused
                 reading_what_is_gone_is_not_found
+            }
+            versioning {
+                a_replaced_version_is_kept
+                a_deleted_version_is_kept
+                a_renamed_version_is_kept
+                a_version_moved_in_two_steps_is_kept
+                a_version_that_is_not_live_is_left_alone
             }
             naming {
                 odd_names_are_kept_byte_for_byte

@@ -205,10 +205,7 @@ impl Bucket for SimBucket {
         };
         let content = self
             .meet(fault, Operation::Read, source.name, |state, at| {
-                let found = state.get(at)?;
-                if found.object.generation != source.generation {
-                    return Err(at.failed(Kind::NotFound, "that generation is not live any more"));
-                }
+                let found = state.version(at, source.generation)?;
                 match usize::try_from(offset) {
                     Ok(offset) if offset <= found.content.len() => {
                         Ok(found.content.slice(offset..))

@@ -58,8 +58,10 @@ pub enum Change {
         /// Where the copy is.
         to: Place,
     },
-    /// It was deleted.
+    /// It was deleted; on a versioned bucket it is noncurrent now.
     Deleted,
+    /// It was removed for good.
+    Erased,
 }
 
 /// What became of one upload.
@@ -110,7 +112,7 @@ pub(super) fn fates(history: &[Mutation]) -> Vec<Fate> {
             Change::Copied { to } => {
                 with(&mut fates, place, |fate, _| fate.places.push(to.clone()));
             }
-            Change::Deleted => remove(&mut fates, place, *by),
+            Change::Deleted | Change::Erased => remove(&mut fates, place, *by),
         }
     }
     fates

@@ -1,6 +1,9 @@
 //! The simulated service itself: synchronous, one step a call.
 
-use std::{collections::BTreeMap, ops::Bound};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -31,7 +34,10 @@ pub(super) struct State {
     pub(super) history: Vec<Mutation>,
     pub(super) rewrite_step: Option<u64>,
     pub(super) rewrites: Vec<Progress>,
-    buckets: BTreeMap<String, BTreeMap<String, Stored>>,
+    pub(super) buckets: BTreeMap<String, BTreeMap<String, Stored>>,
+    /// Buckets that keep what is replaced or deleted, and what they kept.
+    pub(super) versioned: BTreeSet<String>,
+    pub(super) noncurrent: BTreeMap<Place, Stored>,
     generations: i64,
 }
 
@@ -301,12 +307,17 @@ impl State {
 
     fn insert(&mut self, object: Object, content: Bytes) {
         let bucket = self.buckets.entry(object.bucket.clone()).or_default();
-        bucket.insert(object.name.clone(), Stored { object, content });
+        let generation = object.generation;
+        let before = bucket.insert(object.name.clone(), Stored { object, content });
+        if let Some(before) = before.filter(|before| before.object.generation != generation) {
+            self.retire(before);
+        }
     }
 
     fn take(&mut self, request: Request<'_>) {
-        if let Some(bucket) = self.buckets.get_mut(request.bucket) {
-            bucket.remove(request.name);
+        let bucket = self.buckets.get_mut(request.bucket);
+        if let Some(before) = bucket.and_then(|bucket| bucket.remove(request.name)) {
+            self.retire(before);
         }
     }
 
@@ -351,7 +362,7 @@ pub(super) fn merged(base: &Metadata, changes: &Metadata) -> Metadata {
 }
 
 /// Asked after the conditions, as the real service does.
-fn check_held(request: Request<'_>, object: &Object) -> Result<()> {
+pub(super) fn check_held(request: Request<'_>, object: &Object) -> Result<()> {
     match object.held(request.now) {
         Some(why) => Err(request.failed(Kind::Held, why)),
         None => Ok(()),

@@ -18,6 +18,7 @@ enum Mistake {
     MoveOverTheDestination,
     MoveByCopyThatForgetsMetadata,
     DeleteByName,
+    DeleteForGood,
     CreateOverWhatIsThere,
     UpdateWithoutMetagenerationFence,
     UpdateReplacesAllMetadata,
@@ -32,6 +33,7 @@ enum Mistake {
 
 #[derive(Debug)]
 struct Sloppy {
+    sim: Sim,
     inner: Arc<dyn Bucket>,
     mistake: Mistake,
 }
@@ -42,6 +44,7 @@ struct SloppyStore(Sim, Mistake);
 impl Store for SloppyStore {
     fn bucket(&self, name: &str) -> Arc<dyn Bucket> {
         Arc::new(Sloppy {
+            sim: self.0.clone(),
             inner: self.0.bucket(name),
             mistake: self.1,
         })
@@ -195,6 +198,9 @@ impl Bucket for Sloppy {
 
     async fn delete(&self, source: Pinned<'_>) -> Result<()> {
         let source = self.pin(Mistake::DeleteByName, source).await?;
+        if self.makes(Mistake::DeleteForGood) {
+            return (self.sim).erase(self.inner.name(), source.name, source.generation);
+        }
         self.inner.delete(source).await
     }
 
@@ -215,9 +221,12 @@ impl Bucket for Sloppy {
 
 /// The promises that a store with this mistake breaks.
 async fn broken(mistake: Mistake) -> BTreeSet<&'static str> {
-    let sim = Sim::new().with_bucket("bucket").with_bucket("other");
+    let sim = Sim::new()
+        .with_bucket("bucket")
+        .with_bucket("other")
+        .with_versioned_bucket("versioned");
     let store = SloppyStore(sim, mistake);
-    let fixture = Fixture::new(Arc::new(store), "bucket", "other");
+    let fixture = Fixture::new(Arc::new(store), "bucket", "other").with_versioned("versioned");
     let broken = contract::all(&fixture).await.unwrap_err();
     broken.into_iter().map(|(promise, _)| promise).collect()
 }
@@ -237,6 +246,7 @@ found! {
     a_move_over_its_destination_is_found: MoveOverTheDestination breaks renaming_onto_a_taken_name_changes_nothing
     a_move_that_forgets_metadata_is_found: MoveByCopyThatForgetsMetadata breaks a_rename_keeps_all_under_a_new_generation
     a_delete_by_name_is_found: DeleteByName breaks deleting_a_stale_generation_changes_nothing
+    a_delete_for_good_is_found: DeleteForGood breaks a_deleted_version_is_kept
     a_create_that_overwrites_is_found: CreateOverWhatIsThere breaks creating_where_something_lies_changes_nothing
     an_update_without_fence_is_found: UpdateWithoutMetagenerationFence breaks an_update_of_a_stale_metageneration_changes_nothing
     an_update_that_replaces_is_found: UpdateReplacesAllMetadata breaks an_update_merges_and_removes_keys

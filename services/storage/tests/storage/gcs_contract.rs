@@ -92,7 +92,13 @@ impl Stand {
         let runtime = Runtime::new().unwrap();
         let directory = tempfile::tempdir().unwrap();
         let mut builder = Emulator::builder().memory();
-        for name in ["memory", "memory-other", "memory-all", "memory-all-other"] {
+        for name in [
+            "memory",
+            "memory-other",
+            "memory-all",
+            "memory-all-other",
+            "versioned",
+        ] {
             builder = builder.bucket(name);
         }
         for name in [
@@ -107,6 +113,8 @@ impl Stand {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             builder.start(listener).await.unwrap()
         });
+        let versioned = emulator.storage().bucket("versioned");
+        versioned.keep_versions().unwrap();
         Self {
             emulator,
             runtime: Some(runtime),
@@ -123,7 +131,8 @@ impl Stand {
                 .map(|(_, value)| value.clone())
         });
         let store = GcsStore::connect(settings).await.unwrap();
-        Fixture::new(Arc::new(store), bucket, other)
+        let fixture = Fixture::new(Arc::new(store), bucket, other).with_versioned("versioned");
+        fixture.below(bucket)
     }
 }
 

@@ -19,11 +19,14 @@ macro_rules! tests {
 brigade_storage::contract_promises!(tests);
 
 fn simulation() -> Sim {
-    Sim::new().with_bucket("bucket").with_bucket("other")
+    Sim::new()
+        .with_bucket("bucket")
+        .with_bucket("other")
+        .with_versioned_bucket("versioned")
 }
 
 fn fixture(sim: Sim) -> Fixture {
-    Fixture::new(Arc::new(sim), "bucket", "other")
+    Fixture::new(Arc::new(sim), "bucket", "other").with_versioned("versioned")
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use super::*;
 
-fn asking(code: Code, after: Option<u64>) -> Answer {
+pub(super) fn asking(code: Code, after: Option<u64>) -> Answer {
     let mut answer = Answer::status(code, "the model is loading");
     if let Answer::Worker(answer) = &mut answer {
         answer.retry_after = after.map(Duration::from_secs);

@@ -86,14 +86,19 @@ pub(super) struct World {
 }
 
 pub(super) fn world(worker: Script) -> World {
+    world_with(worker, "in/", |_| {})
+}
+
+/// A poller of this inbox, after `change`.
+pub(super) fn world_with(worker: Script, inbox: &str, change: impl FnOnce(&mut Parts)) -> World {
     let sim = Sim::new().with_bucket("data");
     let bucket = sim.bucket("data");
     let [inbox, processed, failed] =
-        ["in/", "processed/", "failed/"].map(|prefix| Location::new("data", prefix));
+        [inbox, "processed/", "failed/"].map(|prefix| Location::new("data", prefix));
     let clock: Arc<dyn Clock> = Arc::new(SimTime(sim.clone()));
     let worker = Arc::new(worker);
     let shutdown = CancellationToken::new();
-    let parts = Parts {
+    let mut parts = Parts {
         filters: Filters {
             inbox: inbox.clone(),
             destinations: vec![processed.clone(), failed.clone()],
@@ -122,6 +127,7 @@ pub(super) fn world(worker: Script) -> World {
         lease: worker.lease,
         observer: None,
     };
+    change(&mut parts);
     World {
         sim,
         worker,

@@ -1,0 +1,242 @@
+//! Odd names and long ones, byte for byte from the listing through the worker to their destination, and on one harmless
+//! line in the log, all over real sockets.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+};
+
+use brigade_emulator::Emulator;
+use brigade_runtime::telemetry::{self, Buffer, Format};
+use brigade_storage::{
+    NewObject, Store as _,
+    gcs::{GcsSettings, GcsStore},
+    object::escape,
+};
+use brigade_worker::{Outcome, ProcessError};
+use percent_encoding::percent_decode_str;
+
+use crate::harness::{BUCKET, System, loopback, scripted};
+
+/// Each has broken something: a path that was joined, a URL that was resolved, a glob, a shell, a log line, a terminal.
+const ODD: [&str; 45] = [
+    "a",
+    "a/../b",
+    "../a",
+    "./a",
+    "a/.",
+    "a/..",
+    "...",
+    "//",
+    "/a",
+    "a//",
+    "a//b",
+    "dir/",
+    "%2F",
+    "%2e%2e",
+    "a%2Fb",
+    "%",
+    "a?b",
+    "a#123",
+    "a*[x]?",
+    "a{date}b",
+    "\\",
+    "\\n",
+    "a\tb",
+    "\u{1b}[31mred\u{1b}[2J",
+    "\u{7f}",
+    "\0",
+    "nel\u{85}nel",
+    "csi\u{9b}2J",
+    "ls\u{2028}ps\u{2029}",
+    "\u{202e}gpj.exe",
+    "\u{2066}isolated\u{2069}",
+    "caf\u{e9}",
+    "cafe\u{301}",
+    "\u{ffff}",
+    "\u{feff}bom",
+    "\u{1f469}\u{200d}\u{1f52c}.csv",
+    " both ends ",
+    "-rf",
+    "--",
+    "~",
+    "`'\"$(x);|&<>",
+    "processed/x",
+    "failed/x",
+    "incoming/x",
+    "brigade/x",
+];
+
+/// Names of exactly so many bytes, of characters of one to four.
+fn long(bytes: usize) -> impl Iterator<Item = String> {
+    ["x", "é", "日", "\u{1f600}"]
+        .into_iter()
+        .map(move |filler| {
+            let mut name = filler.repeat(bytes / filler.len());
+            name.extend(std::iter::repeat_n('.', bytes - name.len()));
+            name
+        })
+}
+
+/// No line of a log acts on what shows it.
+pub(crate) fn harmless(log: &str) {
+    let acts = |c: &char| {
+        let turns = matches!(c, '\u{200b}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        turns || (c.is_control() && *c != '\n')
+    };
+    assert_eq!(log.chars().find(acts), None, "{log:?}");
+}
+
+/// The lines that tell of a settlement, as JSON.
+pub(crate) fn settled_lines(log: &str) -> Vec<serde_json::Value> {
+    let lines = log.lines().map(|line| serde_json::from_str(line).unwrap());
+    lines
+        .filter(|line: &serde_json::Value| line["message"] == "object settled")
+        .collect()
+}
+
+/// The whole name that an object had, as its mark tells it.
+pub(crate) fn source_of(marked: &str) -> (String, i64) {
+    let (uri, generation) = marked.rsplit_once('#').unwrap();
+    let uri = percent_decode_str(uri).decode_utf8().unwrap();
+    (uri.into_owned(), generation.parse().unwrap())
+}
+
+#[tokio::test]
+async fn every_odd_name_goes_the_whole_way_byte_for_byte_and_is_escaped_in_the_log() {
+    let log = Buffer::default();
+    let subscriber = telemetry::subscriber(Format::Json, "info", log.clone());
+    let _logged = tracing::subscriber::set_default(subscriber);
+    let seen = Arc::new(Mutex::new(BTreeSet::new()));
+    let asked = seen.clone();
+    let system = System::with_processor(scripted(move |job| {
+        let name = job.object().name.clone();
+        asked.lock().unwrap().insert(name.clone());
+        Box::pin(async move {
+            if name.starts_with("incoming/bad/") {
+                return Err(ProcessError::refuse(format!("{name} is bad")));
+            }
+            Ok(Outcome::summary(name))
+        })
+    }))
+    .await;
+
+    let mut expected = BTreeMap::new();
+    for odd in ODD {
+        for (name, to) in [
+            (odd.to_owned(), "processed"),
+            (format!("bad/{odd}"), "failed"),
+        ] {
+            system.upload(&name, &name);
+            expected.insert(format!("incoming/{name}"), format!("{to}/{name}"));
+        }
+    }
+    let polled = system.poll().await.unwrap();
+
+    let names: BTreeSet<String> = expected.keys().cloned().collect();
+    assert_eq!(*seen.lock().unwrap(), names, "what the worker saw");
+    let mut lie = system.names();
+    lie.sort();
+    let mut want: Vec<String> = expected.values().cloned().collect();
+    want.sort();
+    assert_eq!(lie, want);
+    for settled in &polled.settled {
+        let object = settled.object.clone().unwrap();
+        let to = &expected[&object.name];
+        assert_eq!(settled.destination, format!("gs://{BUCKET}/{to}"));
+        assert_eq!(
+            system.content(to),
+            object.name.strip_prefix("incoming/").unwrap()
+        );
+    }
+    assert_eq!(polled.settled.len(), expected.len());
+
+    let log = log.text();
+    harmless(&log);
+    let told: BTreeSet<String> = settled_lines(&log)
+        .iter()
+        .map(|line| line["object"].as_str().unwrap().to_owned())
+        .collect();
+    let uris = names
+        .iter()
+        .map(|name| escape(&format!("gs://{BUCKET}/{name}")).to_string());
+    assert_eq!(told, uris.collect());
+    assert_eq!(
+        settled_lines(&log).len(),
+        expected.len(),
+        "one line an object"
+    );
+}
+
+#[tokio::test]
+async fn the_longest_names_settle_and_can_be_told_from_their_marks() {
+    let system = System::with_processor(scripted(|job| {
+        let bad = job.object().name.ends_with('!');
+        Box::pin(async move {
+            if bad {
+                return Err(ProcessError::refuse("no"));
+            }
+            Ok(Outcome::default())
+        })
+    }))
+    .await;
+    let mut uploaded = BTreeMap::new();
+    for name in (1..=4).chain([1_013, 1_014, 1_015]).flat_map(long) {
+        uploaded.insert(name.clone(), system.upload(&name, &name));
+        if name.len() == 1_015 {
+            let refused = format!("{}!", name.trim_end_matches(|c| c == '.' || c == 'x'));
+            uploaded.insert(refused.clone(), system.upload(&refused, &refused));
+        }
+    }
+    let polled = system.poll().await.unwrap();
+    assert_eq!(polled.settled.len(), uploaded.len(), "{polled:?}");
+    let lie = system.names();
+    assert_eq!(lie.len(), uploaded.len());
+    for at in lie {
+        assert!(at.len() <= 1_024);
+        let name = system.content(&at);
+        let whole = [format!("processed/{name}"), format!("failed/{name}")].contains(&at);
+        let metadata = system.metadata_of(&at).await;
+        match metadata.get("brigade-source") {
+            Some(source) => {
+                let uri = format!("gs://{BUCKET}/incoming/{name}");
+                assert_eq!(source_of(source), (uri, uploaded[&name]));
+            }
+            None => assert!(whole, "{at:?} does not tell its name"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_no_directory_can_have_is_refused_with_a_line_that_says_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let builder = Emulator::builder().directory("files", directory.path());
+    let emulator = builder.start(loopback().await).await.unwrap();
+    let env = emulator.env();
+    let settings = GcsSettings::from_env(|name| {
+        let found = env.iter().find(|(key, _)| *key == name);
+        found.map(|(_, value)| value.clone())
+    });
+    let bucket = GcsStore::connect(settings).await.unwrap().bucket("files");
+    let long = "x".repeat(256);
+    for (name, why) in [
+        ("in/a/../b", "mean directories"),
+        ("in/./a", "mean directories"),
+        ("in//a", "two in a row"),
+        ("/in/a", "a slash at its beginning"),
+        ("in/a/", "a slash at its beginning or end"),
+        ("in/\0", "it has a NUL"),
+        (&*format!("in/{long}"), "longer than 255 bytes"),
+        (".brigade-emulator/x", "its own notes"),
+    ] {
+        let error = bucket
+            .create(name, 0, NewObject::default())
+            .await
+            .unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("A directory cannot hold the name"), "{text}");
+        assert!(text.contains(why) && text.contains("in memory"), "{text}");
+        assert!(!text.contains(char::is_control), "{text:?}");
+    }
+    assert_eq!(emulator.storage().list("").unwrap(), []);
+}

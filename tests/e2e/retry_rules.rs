@@ -1,0 +1,376 @@
+//! Which failures of storage are met by asking again, over real sockets: the scenarios that Google holds its own clients
+//! to (googleapis/conformance-tests, `storage/v1/retry_tests.json`), for every call that the poller makes.
+//!
+//! 1. what changes nothing (list, get) is repeated after 503 and broken connections;
+//! 2. so is what names a generation (create, update, move, rewrite, delete);
+//! 3. and 4. nothing is repeated that names none: the port has no such call, and the tests of its requests hold that;
+//! 5. 400 and 401 are never repeated;
+//! 6. a mixture ends at its first error of the latter kind.
+//!
+//! Beside these: the call that was applied and whose answer was lost, which no client can know from the outside. Each test
+//! proves that every fault was met, and that a poll without faults brings everything to its one place afterwards.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use brigade_client::answer::Answer;
+use brigade_emulator::{
+    Emulator,
+    storage::{Fault, Kind, Met, Operation},
+};
+use brigade_poller::{
+    clock::SystemClock,
+    dispatch::Worker,
+    filter::Filters,
+    poll::{Budgets, Parts, Poller, Trigger},
+    settle::Settler,
+};
+use brigade_proto::v1::{
+    PollRequest, ProcessRequest, ProcessResponse, Settlement, poll_response::Event,
+};
+use brigade_storage::{
+    Location, Store as _,
+    gcs::{GcsSettings, GcsStore},
+};
+use tokio_util::sync::CancellationToken;
+use tonic::Code;
+
+use crate::harness::loopback;
+
+/// What one call of an operation meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    /// This status, and it was not applied.
+    Refused(Kind),
+    /// The connection broke, and it was not applied.
+    Reset,
+}
+
+use Trouble::{Refused, Reset};
+
+const RETRIED: [&[Trouble]; 6] = [
+    &[Refused(Kind::Unavailable), Refused(Kind::Unavailable)],
+    &[Reset, Reset],
+    &[Reset, Refused(Kind::Unavailable)],
+    &[
+        Refused(Kind::RequestTimeout),
+        Refused(Kind::TooManyRequests),
+    ],
+    &[Refused(Kind::Internal), Refused(Kind::BadGateway)],
+    &[Refused(Kind::DeadlineExceeded)],
+];
+
+const NOT_RETRIED: [&[Trouble]; 4] = [
+    &[Refused(Kind::Invalid)],
+    &[Refused(Kind::Unauthenticated)],
+    &[Refused(Kind::Unavailable), Refused(Kind::Invalid)],
+    &[Reset, Refused(Kind::Unauthenticated)],
+];
+
+/// What happens to the object in whose poll an operation is called.
+#[derive(Clone, Copy, Debug)]
+struct Course {
+    operation: Operation,
+    accepted: bool,
+    /// Into another bucket: a copy and a deletion.
+    elsewhere: bool,
+    lease: bool,
+}
+
+const fn course(operation: Operation) -> Course {
+    Course {
+        operation,
+        accepted: true,
+        elsewhere: false,
+        lease: false,
+    }
+}
+
+const LIST: Course = course(Operation::List);
+const MOVE: Course = course(Operation::Move);
+/// A look follows a move whose answer was lost.
+const GET: Course = course(Operation::Get);
+const UPDATE: Course = Course {
+    accepted: false,
+    ..course(Operation::Update)
+};
+const REWRITE: Course = Course {
+    elsewhere: true,
+    ..course(Operation::Rewrite)
+};
+const DELETE: Course = Course {
+    elsewhere: true,
+    ..course(Operation::Delete)
+};
+const CREATE: Course = Course {
+    lease: true,
+    ..course(Operation::Insert)
+};
+
+#[derive(Debug)]
+struct Says(Answer);
+
+#[async_trait]
+impl Worker for Says {
+    async fn process(&self, _: ProcessRequest, _: Duration) -> Answer {
+        self.0.clone()
+    }
+}
+
+struct Stand {
+    emulator: Emulator,
+    course: Course,
+}
+
+/// How a poll ended: what it said of its object, or that it could not go on.
+type Ended = Result<Vec<(Settlement, String)>, String>;
+
+impl Stand {
+    async fn start(course: Course) -> Self {
+        let builder = Emulator::builder().bucket("data").bucket("archive");
+        let emulator = builder.start(loopback().await).await.unwrap();
+        Self { emulator, course }
+    }
+
+    /// An inbox with one object, and nothing else.
+    fn tidy(&self) {
+        for bucket in ["data", "archive"] {
+            let bucket = self.emulator.storage().bucket(bucket);
+            for object in bucket.list("").unwrap() {
+                bucket.remove(&object.name).unwrap();
+            }
+        }
+        self.emulator.storage().put("in/a", "content").unwrap();
+        self.emulator.storage().reset_calls();
+    }
+
+    fn arm(&self, troubles: &[Trouble]) -> Vec<Met> {
+        let faults = troubles.iter().map(|trouble| match trouble {
+            Refused(kind) => Fault::before(*kind),
+            Reset => Fault::reset_before(),
+        });
+        let storage = self.emulator.storage();
+        faults
+            .map(|fault| storage.fault(self.course.operation, fault))
+            .collect()
+    }
+
+    /// How often the operation was asked for.
+    fn asked(&self) -> u64 {
+        self.emulator.storage().calls().of(self.course.operation)
+    }
+
+    async fn poller(&self) -> Poller {
+        let env = self.emulator.env();
+        let settings = GcsSettings::from_env(|name| {
+            let found = env.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| value.clone())
+        });
+        let store = GcsStore::connect(settings).await.unwrap();
+        let to = if self.course.elsewhere {
+            "archive"
+        } else {
+            "data"
+        };
+        let inbox = Location::new("data", "in/");
+        let [processed, failed] = ["processed/", "failed/"].map(|prefix| Location::new(to, prefix));
+        let answer = if self.course.accepted {
+            Answer::ok(ProcessResponse::default())
+        } else {
+            Answer::status(Code::InvalidArgument, "no")
+        };
+        let parts = Parts {
+            filters: Filters {
+                inbox: inbox.clone(),
+                destinations: vec![processed.clone(), failed.clone()],
+                min_age: Duration::ZERO,
+                matching: None,
+            },
+            settler: Settler {
+                source: store.bucket("data"),
+                processed_bucket: store.bucket(to),
+                failed_bucket: store.bucket(to),
+                inbox,
+                processed,
+                failed,
+                clock: Arc::new(SystemClock),
+            },
+            worker: Arc::new(Says(answer)),
+            budgets: Budgets {
+                concurrency: 1,
+                process_timeout: Duration::from_secs(60),
+                poll_deadline: Duration::from_secs(300),
+                max_objects: None,
+                max_attempts: 5,
+                breaker: 5,
+            },
+            clock: Arc::new(SystemClock),
+            lease: self.course.lease,
+            observer: None,
+        };
+        Poller::new(parts, CancellationToken::new())
+    }
+
+    async fn poll(&self) -> Ended {
+        let poller = self.poller().await;
+        let mut events = poller
+            .start(&PollRequest::default(), &Trigger::default())
+            .unwrap();
+        let mut settled = Vec::new();
+        while let Some(event) = events.recv().await {
+            match event.map(|response| response.event) {
+                Ok(Some(Event::Settled(said))) => {
+                    settled.push((said.settlement(), said.destination));
+                }
+                Ok(_) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        Ok(settled)
+    }
+
+    /// The one thing that may be said of the object when all went well.
+    fn at_its_place(&self) -> Ended {
+        let bucket = if self.course.elsewhere {
+            "archive"
+        } else {
+            "data"
+        };
+        let (settlement, folder) = if self.course.accepted {
+            (Settlement::Processed, "processed")
+        } else {
+            (Settlement::Failed, "failed")
+        };
+        Ok(vec![(settlement, format!("gs://{bucket}/{folder}/a"))])
+    }
+
+    /// Every object, as URIs.
+    fn everything(&self) -> Vec<String> {
+        let uris = ["data", "archive"].map(|bucket| {
+            let objects = self.emulator.storage().bucket(bucket).list("").unwrap();
+            let uri = move |name| format!("gs://{bucket}/{name}");
+            objects.into_iter().map(move |object| uri(object.name))
+        });
+        uris.into_iter().flatten().collect()
+    }
+
+    /// Whatever a poll met, the next one that meets nothing leaves the object in one place.
+    async fn settles_in_the_end(&self, after: &str) {
+        self.poll().await.unwrap();
+        let place = self.at_its_place().unwrap().remove(0).1;
+        assert_eq!(self.everything(), [place], "after {after}");
+    }
+
+    /// Scenarios 1 and 2.
+    async fn repeats(&self) {
+        for troubles in RETRIED {
+            let what = format!("{:?}: {troubles:?}", self.course.operation);
+            self.tidy();
+            let before = self.before_the_call();
+            let met = self.arm(troubles);
+            let ended = self.poll().await;
+            assert_eq!(ended, self.at_its_place(), "{what}");
+            assert!(met.iter().all(|met| met.count() == 1), "{what}: {met:?}");
+            assert!(self.asked() > troubles.len() as u64, "{what}");
+            assert!(before.is_none_or(|before| before.count() == 1), "{what}");
+            self.settles_in_the_end(&what).await;
+        }
+    }
+
+    /// Scenarios 5 and 6.
+    async fn gives_up(&self) {
+        for troubles in NOT_RETRIED {
+            let what = format!("{:?}: {troubles:?}", self.course.operation);
+            self.tidy();
+            let before = self.before_the_call();
+            let met = self.arm(troubles);
+            let ended = self.poll().await;
+            assert_ne!(ended, self.at_its_place(), "{what}");
+            assert!(met.iter().all(|met| met.count() == 1), "{what}: {met:?}");
+            assert_eq!(self.asked(), troubles.len() as u64, "{what}: {ended:?}");
+            assert!(before.is_none_or(|before| before.count() == 1), "{what}");
+            let identity = *troubles.last().unwrap() == Refused(Kind::Unauthenticated);
+            assert!(!identity || ended.is_err(), "{what}: {ended:?}");
+            self.settles_in_the_end(&what).await;
+        }
+    }
+
+    /// It was applied, and its answer was lost.
+    async fn looks(&self) {
+        for fault in [Fault::after(Kind::Unavailable), Fault::reset_after()] {
+            let what = format!("{:?}: {fault:?}", self.course.operation);
+            self.tidy();
+            let met = self.emulator.storage().fault(self.course.operation, fault);
+            let ended = self.poll().await;
+            assert_eq!(ended, self.at_its_place(), "{what}");
+            assert_eq!(met.count(), 1, "{what}");
+            self.settles_in_the_end(&what).await;
+        }
+    }
+
+    /// What brings the poller to ask for it at all.
+    fn before_the_call(&self) -> Option<Met> {
+        let storage = self.emulator.storage();
+        let is_look = self.course.operation == Operation::Get;
+        is_look.then(|| storage.fault(Operation::Move, Fault::after(Kind::Unavailable)))
+    }
+}
+
+async fn keeps_to_the_rules(course: Course) {
+    let stand = Stand::start(course).await;
+    stand.repeats().await;
+    stand.gives_up().await;
+}
+
+#[tokio::test]
+async fn a_listing_is_repeated_as_google_says() {
+    keeps_to_the_rules(LIST).await;
+}
+
+#[tokio::test]
+async fn a_look_is_repeated_as_google_says() {
+    keeps_to_the_rules(GET).await;
+}
+
+#[tokio::test]
+async fn an_update_is_repeated_as_google_says() {
+    keeps_to_the_rules(UPDATE).await;
+    Stand::start(UPDATE).await.looks().await;
+}
+
+#[tokio::test]
+async fn a_move_is_repeated_as_google_says() {
+    keeps_to_the_rules(MOVE).await;
+    let stand = Stand::start(MOVE).await;
+    stand.looks().await;
+}
+
+#[tokio::test]
+async fn a_copy_is_repeated_as_google_says() {
+    keeps_to_the_rules(REWRITE).await;
+    Stand::start(REWRITE).await.looks().await;
+}
+
+#[tokio::test]
+async fn a_deletion_is_repeated_as_google_says() {
+    keeps_to_the_rules(DELETE).await;
+    Stand::start(DELETE).await.looks().await;
+}
+
+#[tokio::test]
+async fn taking_the_lease_is_repeated_as_google_says() {
+    keeps_to_the_rules(CREATE).await;
+    Stand::start(CREATE).await.looks().await;
+}
+
+#[tokio::test]
+async fn a_move_whose_answer_was_lost_is_not_made_again() {
+    let stand = Stand::start(MOVE).await;
+    stand.tidy();
+    let met = stand
+        .emulator
+        .storage()
+        .fault(Operation::Move, Fault::reset_after());
+    assert_eq!(stand.poll().await, stand.at_its_place());
+    assert_eq!((met.count(), stand.asked()), (1, 1));
+}
