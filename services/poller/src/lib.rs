@@ -9,14 +9,17 @@ pub mod destination;
 pub mod dispatch;
 pub mod error;
 pub mod filter;
+mod flight;
 mod lease;
 pub mod mark;
+pub mod one;
 pub mod poll;
 pub mod report;
 mod retry;
 pub mod scan;
 pub mod settings;
 pub mod settle;
+pub mod tasks;
 #[cfg(test)]
 mod testing;
 mod tries;

@@ -10,10 +10,13 @@ use tokio::time::Instant;
 use crate::{
     dispatch::dispatch,
     error::PollError,
+    flight::Flight,
     mark::{self, Fixed},
+    one::{Landed, One},
     poll::{Course, Parts, Slot},
     report::Settled,
     settle::Placement,
+    tasks::{Enqueued, Queue},
     tries::{Next, Tries},
     verdict::{Blame, Retry, Verdict, verdict},
 };
@@ -31,13 +34,28 @@ pub(crate) struct Walked {
 pub(crate) struct Way<'a> {
     parts: &'a Parts,
     course: &'a Course,
+    /// Where objects go instead of to the worker.
+    queue: Option<&'a dyn Queue>,
 }
 
 // === impl Way ===
 
 impl<'a> Way<'a> {
+    /// The way of an object that a poll has found.
     pub(crate) fn new(parts: &'a Parts, course: &'a Course) -> Self {
-        Self { parts, course }
+        Self {
+            queue: parts.queue.as_deref(),
+            ..Self::one(parts, course)
+        }
+    }
+
+    /// The way of an object that an event or a task named: to the worker in any case.
+    pub(crate) fn one(parts: &'a Parts, course: &'a Course) -> Self {
+        Self {
+            parts,
+            course,
+            queue: None,
+        }
     }
 
     /// The whole way of one object, which begins with a slot of its own.
@@ -62,6 +80,9 @@ impl<'a> Way<'a> {
             };
             let placed = self.parts.settler.complete(object).await;
             return self.placed(verdict, placed);
+        }
+        if let Some(queue) = self.queue {
+            return self.enqueued(queue, object, slot).await;
         }
         let mut tries = Tries::of(object, &self.parts.budgets);
         loop {
@@ -100,6 +121,46 @@ impl<'a> Way<'a> {
             match next {
                 Some(again) => slot = again,
                 None => return self.leave(object, &tries, &retry, pause, code).await,
+            }
+        }
+    }
+
+    /// Puts an object into the queue, whose task has it settled.
+    async fn enqueued(
+        self,
+        queue: &dyn Queue,
+        object: &Object,
+        mut slot: Slot<'a>,
+    ) -> Result<Settled, PollError> {
+        let mut tries = Tries::of(object, &self.parts.budgets);
+        loop {
+            let time = self.course.plan.call_time();
+            let enqueued = tokio::select! {
+                biased;
+                enqueued = queue.enqueue(object, time), if !time.is_zero() => enqueued,
+                () = self.course.cut.cancelled() => Enqueued::Again(cut_short()),
+                else => Enqueued::Again(cut_short()),
+            };
+            let retry = match enqueued {
+                Enqueued::Stop(stop) => return Err(PollError::Stopped(stop)),
+                Enqueued::Again(retry) => retry,
+                Enqueued::Created | Enqueued::Exists => {
+                    self.course.worker.success();
+                    return Ok(match enqueued {
+                        Enqueued::Created => Settled::new(Settlement::Enqueued),
+                        _ => Settled::new(Settlement::AlreadyEnqueued)
+                            .because("its task exists, or ended within about the last hour"),
+                    });
+                }
+            };
+            self.count(&retry)?;
+            let next = match tries.after(&retry, true) {
+                Next::Pause(pause) => self.course.pause(slot, pause).await,
+                Next::Later(_) | Next::GiveUp { .. } => None,
+            };
+            match next {
+                Some(again) => slot = again,
+                None => return Ok(Settled::new(Settlement::Retry).because(&retry.why)),
             }
         }
     }
@@ -155,9 +216,10 @@ impl<'a> Way<'a> {
         pause: Duration,
         code: Option<i32>,
     ) -> Result<Settled, PollError> {
-        let left = Settled::new(Settlement::Retry)
+        let mut left = Settled::new(Settlement::Retry)
             .because(&retry.why)
             .with(code);
+        left.again_in = Some(pause);
         if !tries.has_news() {
             return Ok(left);
         }
@@ -205,6 +267,23 @@ impl<'a> Way<'a> {
     }
 }
 
+// === impl Walked ===
+
+impl Walked {
+    /// Tells whoever waits for this object what it came to. An object that is a task now has not come to its end: they
+    /// begin anew.
+    pub(crate) fn land(&self, flight: Flight<Landed>) {
+        let end = match &self.settled {
+            Err(error) => Err(error.clone()),
+            Ok(settled) => match One::of(&self.object, settled, self.took) {
+                Some(one) => Ok(one),
+                None => return,
+            },
+        };
+        flight.land(end);
+    }
+}
+
 // === impl Settled ===
 
 impl Settled {
@@ -216,6 +295,7 @@ impl Settled {
             destination: String::new(),
             summary: String::new(),
             outputs: Vec::new(),
+            again_in: None,
         }
     }
 

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use brigade_client::identity::MetadataServer;
 use brigade_emulator::{Emulator, identity::ISSUER};
-use brigade_poller::{poll::Budgets, settings::PollerSettings};
+use brigade_poller::{
+    poll::Budgets,
+    settings::{PollerSettings, Protocol},
+};
 use brigade_runtime::{
     exit::Failure,
     guard::{GuardSettings, Mode},
@@ -54,7 +57,8 @@ fn jwks_url(emulator: &Emulator) -> Result<Url, Failure> {
         .map_err(|error| Failure::unavailable(format!("the stand-in's keys: {error}"), ""))
 }
 
-pub(super) fn poller_settings(worker: &Url) -> PollerSettings {
+/// With `push`, polls leave alone what an event is on its way for.
+pub(super) fn poller_settings(worker: &Url, push: bool) -> PollerSettings {
     let ten_minutes = Duration::from_secs(600);
     PollerSettings {
         inbox: Location::new(BUCKET, "incoming/"),
@@ -62,6 +66,8 @@ pub(super) fn poller_settings(worker: &Url) -> PollerSettings {
         failed: Location::new(BUCKET, "failed/"),
         worker_url: worker.clone(),
         worker_audience: None,
+        worker_protocol: Protocol::Grpc,
+        tasks: None,
         budgets: Budgets {
             concurrency: 32,
             process_timeout: ten_minutes,
@@ -70,7 +76,11 @@ pub(super) fn poller_settings(worker: &Url) -> PollerSettings {
             breaker: 5,
             max_objects: None,
         },
-        min_age: Duration::ZERO,
+        min_age: if push {
+            Duration::from_secs(10)
+        } else {
+            Duration::ZERO
+        },
         matching: None,
     }
 }

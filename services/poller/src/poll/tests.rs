@@ -2,6 +2,7 @@
 
 mod again;
 mod ends;
+mod one;
 mod selection;
 mod world;
 

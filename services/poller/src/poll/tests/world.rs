@@ -115,6 +115,7 @@ pub(super) fn world_with(worker: Script, inbox: &str, change: impl FnOnce(&mut P
             clock: clock.clone(),
         },
         worker: worker.clone(),
+        queue: None,
         budgets: Budgets {
             concurrency: 4,
             process_timeout: Duration::from_secs(60),
