@@ -37,34 +37,41 @@ pub struct Skip {
 impl Filters {
     /// Why this object is not work, or nothing if it is.
     pub fn skip(&self, object: &Object, now: Timestamp) -> Option<Skip> {
-        self.place(object)
-            .or_else(|| self.selection(object, now))
+        folder(object)
+            .or_else(|| self.skip_name(&object.name))
+            .or_else(|| self.young(object, now))
             .or_else(|| held(object, now))
             .or_else(|| not_due(object, now))
     }
 
-    fn place(&self, object: &Object) -> Option<Skip> {
-        if object.size == 0 && object.name.ends_with('/') {
-            return skip(Filter::Folder, "an empty object that ends in a slash");
-        }
-        let below = self.inbox.below(&object.name);
-        if below.starts_with(CONTROL_PREFIX) || object.name.starts_with(CONTROL_PREFIX) {
+    /// The same for an object that somebody names: the minimum age keeps polls off what an event is on its way for.
+    pub fn skip_at_any_age(&self, object: &Object, now: Timestamp) -> Option<Skip> {
+        folder(object)
+            .or_else(|| self.skip_name(&object.name))
+            .or_else(|| held(object, now))
+            .or_else(|| not_due(object, now))
+    }
+
+    /// Why nothing of this name in the inbox's bucket is work.
+    pub fn skip_name(&self, name: &str) -> Option<Skip> {
+        let below = self.inbox.below(name);
+        if below.starts_with(CONTROL_PREFIX) || name.starts_with(CONTROL_PREFIX) {
             return skip(Filter::Control, CONTROL_PREFIX);
         }
         let destination = self
             .destinations
             .iter()
-            .find(|destination| destination.holds(&object.bucket, &object.name))?;
-        skip(Filter::Destination, destination.to_string())
+            .find(|destination| destination.holds(&self.inbox.bucket, name));
+        if let Some(destination) = destination {
+            return skip(Filter::Destination, destination.to_string());
+        }
+        match &self.matching {
+            Some(glob) if !glob.is_match(below) => skip(Filter::Match, glob.glob().glob()),
+            Some(_) | None => None,
+        }
     }
 
-    fn selection(&self, object: &Object, now: Timestamp) -> Option<Skip> {
-        let below = self.inbox.below(&object.name);
-        if let Some(glob) = &self.matching
-            && !glob.is_match(below)
-        {
-            return skip(Filter::Match, glob.glob().glob());
-        }
+    fn young(&self, object: &Object, now: Timestamp) -> Option<Skip> {
         // A creation time ahead of our clock is an age of nothing, not an overflow.
         let age = Duration::try_from(now.duration_since(object.created)).unwrap_or_default();
         if age < self.min_age {
@@ -75,6 +82,13 @@ impl Filters {
         }
         None
     }
+}
+
+fn folder(object: &Object) -> Option<Skip> {
+    if object.size == 0 && object.name.ends_with('/') {
+        return skip(Filter::Folder, "an empty object that ends in a slash");
+    }
+    None
 }
 
 fn held(object: &Object, now: Timestamp) -> Option<Skip> {

@@ -7,8 +7,9 @@ mod work;
 use std::{sync::Arc, time::Duration};
 
 use brigade_proto::v1::{EndReason, PollRequest, PollStarted};
+use brigade_storage::object::escape;
 use tokio::{
-    sync::{broadcast, mpsc},
+    sync::{Semaphore, broadcast, mpsc},
     time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -19,25 +20,38 @@ use crate::{
     dispatch::Worker,
     error::PollError,
     filter::Filters,
+    flight::Flights,
     lease::{Acquired, Keeper},
+    one::{Landed, Named},
     report::{Events, Reporter},
     settle::Settler,
     wire,
 };
 
 pub(crate) use course::{Course, Slot};
-use plan::Plan;
-use work::{Ends, work};
+pub(crate) use plan::Plan;
+pub(crate) use work::Ends;
+use work::work;
 
 /// Events that a slow listener may be behind before the poll waits for it.
 const BEHIND: usize = 256;
 
-/// Polls one inbox.
+/// Polls one inbox, and takes single objects of it that somebody names.
 #[derive(Clone, Debug)]
 pub struct Poller {
-    parts: Arc<Parts>,
-    shutdown: CancellationToken,
-    running: TaskTracker,
+    pub(crate) parts: Arc<Parts>,
+    pub(crate) shared: Shared,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) running: TaskTracker,
+}
+
+/// What all polls and events of one instance share.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    /// One for each object in flight.
+    pub(crate) slots: Arc<Semaphore>,
+    /// Which objects are at work.
+    pub(crate) flights: Flights<Landed>,
 }
 
 /// What a poller is made of.
@@ -76,20 +90,49 @@ pub struct Budgets {
     pub breaker: u32,
 }
 
-/// Where a poll came from, and how long its caller waits.
+/// What asked for a poll or an object, and how long it waits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trigger {
-    /// `grpc`, `http`.
+    /// `grpc`, `http`, `scheduler`, `tasks`, `pubsub`, `eventarc`.
     pub kind: &'static str,
+    /// Which one of its kind: the Scheduler job, the Tasks queue, the subscription.
+    pub name: String,
+    /// What it calls this request: the schedule time, the task, the message.
+    pub id: String,
+    /// How often it has sent this one before, or for Pub/Sub the number of this delivery, if it says so.
+    pub attempt: Option<u64>,
+    /// Pub/Sub's ordering key.
+    pub ordering_key: String,
     /// The caller's own deadline.
     pub deadline: Option<Duration>,
+}
+
+impl Trigger {
+    /// What every log line of an object says that this trigger named.
+    pub(crate) fn span(&self, named: &Named) -> tracing::Span {
+        tracing::info_span!(
+            "event",
+            trigger = self.kind,
+            name = %escape(&self.name),
+            id = %escape(&self.id),
+            attempt = self.attempt,
+            ordering_key = %escape(&self.ordering_key),
+            object = %escape(&format!("gs://{}/{}", named.bucket, named.name)),
+            generation = named.generation,
+        )
+    }
 }
 
 impl Poller {
     /// A poller of these parts. `shutdown` ends its polls early: nothing new is dispatched.
     pub fn new(parts: Parts, shutdown: CancellationToken) -> Self {
+        let slots = parts.budgets.concurrency.min(Semaphore::MAX_PERMITS);
         Self {
             parts: Arc::new(parts),
+            shared: Shared {
+                slots: Arc::new(Semaphore::new(slots)),
+                flights: Flights::default(),
+            },
             shutdown,
             running: TaskTracker::new(),
         }
@@ -118,10 +161,13 @@ impl Poller {
             poll_id,
             inbox: self.parts.settler.inbox.to_string(),
             trigger: trigger.kind.to_owned(),
+            trigger_name: trigger.name.clone(),
+            trigger_id: trigger.id.clone(),
             start_time: Some(wire::timestamp(self.parts.clock.now())),
         };
         let poll = run(
             self.parts.clone(),
+            self.shared.clone(),
             plan,
             reporter,
             started,
@@ -140,6 +186,7 @@ impl Poller {
 /// One poll, from its first event to its last.
 async fn run(
     parts: Arc<Parts>,
+    shared: Shared,
     plan: Plan,
     mut reporter: Reporter,
     started: PollStarted,
@@ -148,7 +195,7 @@ async fn run(
     let began = Instant::now();
     let holder = started.poll_id.clone();
     reporter.started(started).await;
-    match leased(&parts, plan, &mut reporter, &holder, shutdown).await {
+    match leased(&parts, &shared, plan, &mut reporter, &holder, shutdown).await {
         Ok(reason) => reporter.finished(reason, began.elapsed()).await,
         Err(error) => reporter.broken(error).await,
     }
@@ -157,6 +204,7 @@ async fn run(
 /// The work, under the inbox's lease. A dry run changes nothing, and needs none.
 async fn leased(
     parts: &Parts,
+    shared: &Shared,
     plan: Plan,
     reporter: &mut Reporter,
     holder: &str,
@@ -164,13 +212,13 @@ async fn leased(
 ) -> Result<EndReason, PollError> {
     let budgets = &parts.budgets;
     let needs_lease = parts.lease && !plan.dry_run;
-    let course = Course::new(plan, budgets.concurrency, budgets.breaker);
+    let course = Course::new(plan, shared.slots.clone(), budgets.breaker);
     let ends = Ends {
         shutdown,
         lost: CancellationToken::new(),
     };
     if !needs_lease {
-        return work(parts, &course, reporter, &ends).await;
+        return work(parts, &shared.flights, &course, reporter, &ends).await;
     }
     let settler = &parts.settler;
     let keeper = Keeper::new(settler.source.clone(), &settler.inbox, parts.clock.clone());
@@ -184,7 +232,7 @@ async fn leased(
     let ended = tokio::select! {
         biased;
         () = lease.keep(&ends.lost) => Ok(EndReason::LeaseLost),
-        ended = work(parts, &course, reporter, &ends) => ended,
+        ended = work(parts, &shared.flights, &course, reporter, &ends) => ended,
     };
     lease.release().await;
     ended

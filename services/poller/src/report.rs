@@ -32,6 +32,8 @@ pub(crate) struct Settled {
     pub(crate) destination: String,
     pub(crate) summary: String,
     pub(crate) outputs: Vec<String>,
+    /// When it is to be tried again, unless it has an outcome.
+    pub(crate) again_in: Option<Duration>,
 }
 
 impl Reporter {
@@ -57,6 +59,8 @@ impl Reporter {
             poll = started.poll_id,
             inbox = started.inbox,
             trigger = started.trigger,
+            trigger_name = %escape(&started.trigger_name),
+            trigger_id = %escape(&started.trigger_id),
             "poll started"
         );
         self.send(Event::Started(started)).await;
@@ -87,18 +91,8 @@ impl Reporter {
 
     pub(crate) async fn settled(&mut self, object: &Object, settled: Settled, took: Duration) {
         self.count(settled.settlement);
-        log(object, &settled, took);
-        self.send(Event::Settled(ObjectSettled {
-            object: Some(wire::object(object)),
-            settlement: settled.settlement.into(),
-            status_code: settled.status_code,
-            reason: settled.reason,
-            duration: Some(wire::duration(took)),
-            destination: settled.destination,
-            summary: settled.summary,
-            outputs: settled.outputs,
-        }))
-        .await;
+        let told = self::settled(object, settled, took);
+        self.send(Event::Settled(told)).await;
     }
 
     pub(crate) async fn finished(&self, reason: EndReason, took: Duration) {
@@ -112,6 +106,7 @@ impl Reporter {
             retry = c.retry,
             superseded = c.superseded,
             held = c.held,
+            enqueued = c.enqueued,
             reason = reason.as_str_name(),
             ms = took.as_millis(),
             "poll finished"
@@ -139,6 +134,8 @@ impl Reporter {
             Settlement::Retry | Settlement::Stopped => c.retry += 1,
             Settlement::Superseded => c.superseded += 1,
             Settlement::Held => c.held += 1,
+            Settlement::Enqueued => c.enqueued += 1,
+            Settlement::AlreadyEnqueued => c.skipped += 1,
             Settlement::Planned | Settlement::Unspecified => {}
         }
     }
@@ -163,6 +160,33 @@ fn is_early(reason: EndReason) -> bool {
         | EndReason::Cancelled => true,
         EndReason::Complete | EndReason::AlreadyRunning | EndReason::Unspecified => false,
     }
+}
+
+/// What became of an object, as a message and as a line in the log.
+pub(crate) fn settled(object: &Object, settled: Settled, took: Duration) -> ObjectSettled {
+    log(object, &settled, took);
+    told(object, settled, took)
+}
+
+/// What became of an object, as a message.
+pub(crate) fn told(object: &Object, settled: Settled, took: Duration) -> ObjectSettled {
+    ObjectSettled {
+        object: Some(wire::object(object)),
+        settlement: settled.settlement.into(),
+        status_code: settled.status_code,
+        reason: settled.reason,
+        duration: Some(wire::duration(took)),
+        destination: settled.destination,
+        summary: settled.summary,
+        outputs: settled.outputs,
+    }
+}
+
+/// Lets whoever watches this poller know of an object that was settled outside of a poll.
+pub(crate) fn observed(observer: &broadcast::Sender<PollResponse>, settled: ObjectSettled) {
+    let event = Some(Event::Settled(settled));
+    // Nobody watching is no error.
+    let _ = observer.send(PollResponse { event });
 }
 
 /// One line an object; names and reasons are escaped, because whoever uploads chooses them.

@@ -10,7 +10,9 @@ use tokio::time::Instant;
 use crate::{
     dispatch::dispatch,
     error::PollError,
+    flight::Flight,
     mark::{self, Fixed},
+    one::{Landed, One},
     poll::{Course, Parts, Slot},
     report::Settled,
     settle::Placement,
@@ -38,6 +40,11 @@ pub(crate) struct Way<'a> {
 impl<'a> Way<'a> {
     pub(crate) fn new(parts: &'a Parts, course: &'a Course) -> Self {
         Self { parts, course }
+    }
+
+    /// The way of an object that an event or a task named.
+    pub(crate) fn one(parts: &'a Parts, course: &'a Course) -> Self {
+        Self::new(parts, course)
     }
 
     /// The whole way of one object, which begins with a slot of its own.
@@ -155,9 +162,10 @@ impl<'a> Way<'a> {
         pause: Duration,
         code: Option<i32>,
     ) -> Result<Settled, PollError> {
-        let left = Settled::new(Settlement::Retry)
+        let mut left = Settled::new(Settlement::Retry)
             .because(&retry.why)
             .with(code);
+        left.again_in = Some(pause);
         if !tries.has_news() {
             return Ok(left);
         }
@@ -205,6 +213,23 @@ impl<'a> Way<'a> {
     }
 }
 
+// === impl Walked ===
+
+impl Walked {
+    /// Tells whoever waits for this object what it came to. An object that is a task now has not come to its end: they
+    /// begin anew.
+    pub(crate) fn land(&self, flight: Flight<Landed>) {
+        let end = match &self.settled {
+            Err(error) => Err(error.clone()),
+            Ok(settled) => match One::of(&self.object, settled, self.took) {
+                Some(one) => Ok(one),
+                None => return,
+            },
+        };
+        flight.land(end);
+    }
+}
+
 // === impl Settled ===
 
 impl Settled {
@@ -216,6 +241,7 @@ impl Settled {
             destination: String::new(),
             summary: String::new(),
             outputs: Vec::new(),
+            again_in: None,
         }
     }
 

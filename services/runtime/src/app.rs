@@ -1,19 +1,29 @@
 //! One router of many: the service's own routes and reflection behind the guard, health before it.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use axum::{
     Router,
     http::{HeaderValue, Request, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use tower::ServiceBuilder;
-use tower_http::limit::RequestBodyLimitLayer;
+use tower::{Layer, Service, ServiceBuilder};
+use tower_http::limit::RequestBodyLimit;
 
 use crate::guard::{Guard, GuardLayer};
 
 /// The longest request body, in bytes: 64 KiB of message and gRPC's five bytes before it. Messages carry names, not data.
 pub const MAX_BODY: usize = 64 * 1024 + 5;
+
+/// The longest body at [`EVENTS`], in bytes: 1 MiB. A storage notification carries the whole resource of its object, whose
+/// metadata and access list can be longer than the 64 KiB that are enough for a name, the more so in base64.
+pub const MAX_EVENT: usize = 1024 * 1024;
+
+/// The one path whose bodies may be longer.
+const EVENTS: &str = "/events";
 
 /// Joins a service's routes with its health. Everything but health is behind the guard, unknown paths too: who is not
 /// let in learns nothing of what there is.
@@ -26,9 +36,54 @@ pub fn assemble(routes: Router, reflection: Router, health: Router, guard: Arc<G
         .layer(
             ServiceBuilder::new()
                 .layer(GuardLayer::new(guard))
-                .layer(RequestBodyLimitLayer::new(MAX_BODY)),
+                .layer(BodyLimitLayer),
         );
     guarded.merge(health.reset_fallback())
+}
+
+/// Limits bodies, by path. Within the guard: who is not let in sends no body.
+#[derive(Clone, Copy, Debug)]
+struct BodyLimitLayer;
+
+#[derive(Clone, Debug)]
+struct BodyLimit<S> {
+    usual: RequestBodyLimit<S>,
+    events: RequestBodyLimit<S>,
+}
+
+impl<S: Clone> Layer<S> for BodyLimitLayer {
+    type Service = BodyLimit<S>;
+
+    fn layer(&self, inner: S) -> BodyLimit<S> {
+        BodyLimit {
+            usual: RequestBodyLimit::new(inner.clone(), MAX_BODY),
+            events: RequestBodyLimit::new(inner, MAX_EVENT),
+        }
+    }
+}
+
+impl<S, B> Service<Request<B>> for BodyLimit<S>
+where
+    RequestBodyLimit<S>: Service<Request<B>>,
+{
+    type Response = <RequestBodyLimit<S> as Service<Request<B>>>::Response;
+    type Error = <RequestBodyLimit<S> as Service<Request<B>>>::Error;
+    type Future = <RequestBodyLimit<S> as Service<Request<B>>>::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        match self.usual.poll_ready(context) {
+            Poll::Ready(Ok(())) => self.events.poll_ready(context),
+            other => other,
+        }
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        if request.uri().path() == EVENTS {
+            self.events.call(request)
+        } else {
+            self.usual.call(request)
+        }
+    }
 }
 
 /// No such route, said in the caller's own protocol.

@@ -189,6 +189,7 @@ fn word(settlement: Settlement) -> &'static str {
         Settlement::Held => "held",
         Settlement::Stopped => "stopped",
         Settlement::Planned => "planned",
+        Settlement::Enqueued | Settlement::AlreadyEnqueued => "enqueued",
         Settlement::Unspecified => "?",
     }
 }
@@ -199,7 +200,11 @@ fn style(settlement: Settlement) -> Style {
         Settlement::Processed => style.green(),
         Settlement::Failed | Settlement::Stopped => style.red(),
         Settlement::Retry | Settlement::Held => style.yellow(),
-        Settlement::Superseded | Settlement::Planned | Settlement::Unspecified => style.dimmed(),
+        Settlement::Superseded
+        | Settlement::Planned
+        | Settlement::Enqueued
+        | Settlement::AlreadyEnqueued
+        | Settlement::Unspecified => style.dimmed(),
     }
 }
 

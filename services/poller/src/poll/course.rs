@@ -1,6 +1,6 @@
 //! What the objects of one poll share.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
@@ -21,8 +21,9 @@ const MAX_PAUSE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) struct Course {
     pub(crate) plan: Plan,
-    /// One for each object in flight. An object that waits for its next try gives its slot back meanwhile.
-    pub(crate) slots: Semaphore,
+    /// One for each object in flight, of whatever poll or event. An object that waits for its next try gives its slot back
+    /// meanwhile.
+    pub(crate) slots: Arc<Semaphore>,
     waiting: Semaphore,
     /// Counts calls that did not reach the worker.
     pub(crate) worker: Breaker,
@@ -40,10 +41,10 @@ pub(crate) type Slot<'a> = SemaphorePermit<'a>;
 // === impl Course ===
 
 impl Course {
-    pub(super) fn new(plan: Plan, concurrency: usize, breaker: u32) -> Self {
+    pub(crate) fn new(plan: Plan, slots: Arc<Semaphore>, breaker: u32) -> Self {
         Self {
             plan,
-            slots: Semaphore::new(concurrency.min(Semaphore::MAX_PERMITS)),
+            slots,
             waiting: Semaphore::new(WAITING),
             worker: Breaker::new(breaker),
             storage: Breaker::new(breaker),

@@ -29,7 +29,7 @@ pub(crate) struct Plan {
 // === impl Plan ===
 
 impl Plan {
-    pub(super) fn of(
+    pub(crate) fn of(
         parts: &Parts,
         request: &PollRequest,
         trigger: &Trigger,
@@ -77,7 +77,8 @@ impl Plan {
         call_time + TOLERANCE >= self.whole_call
     }
 
-    fn left(&self) -> Duration {
+    /// How long something may still begin.
+    pub(crate) fn left(&self) -> Duration {
         self.deadline
             .saturating_duration_since(Instant::now() + SETTLING)
     }

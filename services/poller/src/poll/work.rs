@@ -2,7 +2,7 @@
 
 use std::{pin::pin, time::Duration};
 
-use brigade_proto::v1::EndReason;
+use brigade_proto::v1::{EndReason, Filter};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -10,6 +10,9 @@ use tokio_util::sync::CancellationToken;
 use super::{Parts, course::Course};
 use crate::{
     error::PollError,
+    filter::Skip,
+    flight::{Boarding, Flights},
+    one::Landed,
     report::{Reporter, Settled},
     scan::scan,
     way::{Walked, Way},
@@ -21,7 +24,7 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// What can end a poll from outside.
 #[derive(Debug)]
-pub(super) struct Ends {
+pub(crate) struct Ends {
     /// The service is told to shut down.
     pub(super) shutdown: CancellationToken,
     /// The lease is not surely ours any more.
@@ -32,6 +35,7 @@ pub(super) struct Ends {
 /// all the same, so nobody's work is lost.
 pub(super) async fn work(
     parts: &Parts,
+    flights: &Flights<Landed>,
     course: &Course,
     reporter: &mut Reporter,
     ends: &Ends,
@@ -41,7 +45,7 @@ pub(super) async fn work(
     let mut listing = pin!(scan(parts.settler.source.clone(), plan.prefix.clone()));
     let mut in_flight = FuturesUnordered::new();
     let mut interrupted = pin!(ends.interrupted(reporter.unheard()));
-    let mut grace = pin!(ends.grace());
+    let mut grace = pin!(Ends::grace(&ends.shutdown));
     let mut free = None;
     let mut end = None;
     let mut dispatched = 0;
@@ -73,10 +77,21 @@ pub(super) async fn work(
                         end = Some(Ok(EndReason::MaxObjects));
                     } else if plan.is_over_in(Duration::ZERO) {
                         end = Some(Ok(EndReason::Deadline));
-                    } else if let Some(slot) = free.take() {
-                        dispatched += 1;
-                        reporter.dispatched();
-                        in_flight.push(way.walk(object, slot));
+                    } else {
+                        match flights.board(&object.name, object.generation) {
+                            Boarding::Theirs(_) => {
+                                reporter.skipped(&object, elsewhere(), plan.explain).await;
+                            }
+                            Boarding::Ours(flight) => if let Some(slot) = free.take() {
+                                dispatched += 1;
+                                reporter.dispatched();
+                                in_flight.push(async move {
+                                    let walked = way.walk(object, slot).await;
+                                    walked.land(flight);
+                                    walked
+                                });
+                            },
+                        }
                     }
                 }
             },
@@ -91,6 +106,13 @@ pub(super) async fn work(
         }
     }
     end.unwrap_or(Ok(EndReason::Complete))
+}
+
+fn elsewhere() -> Skip {
+    Skip {
+        filter: Filter::InFlight,
+        detail: "an event or a task for it is at work".into(),
+    }
 }
 
 /// Reports an object that reached its end; an error is one that ends the poll.
@@ -116,8 +138,9 @@ impl Ends {
         }
     }
 
-    async fn grace(&self) {
-        self.shutdown.cancelled().await;
+    /// Ends when calls in flight are to be given up after a shutdown.
+    pub(crate) async fn grace(shutdown: &CancellationToken) {
+        shutdown.cancelled().await;
         sleep(GRACE).await;
     }
 }

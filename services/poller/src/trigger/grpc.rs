@@ -39,6 +39,7 @@ impl PollerService for Service {
         let trigger = Trigger {
             kind: "grpc",
             deadline: deadline::of(request.metadata().as_ref()),
+            ..Trigger::default()
         };
         let events = self.poller.start(request.get_ref(), &trigger)?;
         let stream = ReceiverStream::new(events).map(|event| event.map_err(Status::from));

@@ -4,23 +4,19 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, State},
-    http::{StatusCode, header::RETRY_AFTER},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
     routing::post,
 };
 use brigade_proto::v1::{PollFinished, PollRequest, poll_response::Event};
-use serde_json::json;
 
-use crate::{
-    error::PollError,
-    poll::{Poller, Trigger},
-    report::Events,
+use super::{
+    answer::{problem, refuse},
+    caller,
 };
+use crate::{error::PollError, poll::Poller, report::Events};
 
 const MAX_REQUEST: usize = 64 * 1024;
-
-/// Seconds after which a caller may try again when the worker or the storage is away.
-const TRY_AGAIN: &str = "30";
 
 /// The HTTP routes.
 pub(super) fn routes(poller: Poller) -> Router {
@@ -30,17 +26,15 @@ pub(super) fn routes(poller: Poller) -> Router {
         .with_state(poller)
 }
 
-/// Polls once and answers the summary. 200: `PollFinished` as proto3 JSON. 400: the body is no `PollRequest`. 503:
-/// try again. 500: something must be mended first, and the body says what.
-async fn poll(State(poller): State<Poller>, body: Bytes) -> Response {
+/// Polls once and answers the summary. 200: `PollFinished` as proto3 JSON; a poll that found another at work is one too. 400:
+/// the body is no `PollRequest`. 503 with `Retry-After`: the worker or the storage is away. 500: something must be mended
+/// first, and the body says what.
+async fn poll(State(poller): State<Poller>, headers: HeaderMap, body: Bytes) -> Response {
     let request = match parse(&body) {
         Ok(request) => request,
         Err(why) => return problem(StatusCode::BAD_REQUEST, &why),
     };
-    let trigger = Trigger {
-        kind: "http",
-        deadline: None,
-    };
+    let trigger = caller::of(&headers, "http");
     let summary = match poller.start(&request, &trigger) {
         Ok(events) => finished(events).await,
         Err(error) => Err(error),
@@ -68,20 +62,4 @@ async fn finished(mut events: Events) -> Result<PollFinished, PollError> {
         }
     }
     Ok(summary)
-}
-
-fn refuse(error: &PollError) -> Response {
-    let message = error.to_string();
-    match error {
-        PollError::Invalid { .. } => problem(StatusCode::BAD_REQUEST, &message),
-        error if error.needs_mending() => problem(StatusCode::INTERNAL_SERVER_ERROR, &message),
-        _ => {
-            let body = problem(StatusCode::SERVICE_UNAVAILABLE, &message);
-            ([(RETRY_AFTER, TRY_AGAIN)], body).into_response()
-        }
-    }
-}
-
-fn problem(status: StatusCode, message: &str) -> Response {
-    (status, Json(json!({ "error": message }))).into_response()
 }

@@ -1,13 +1,21 @@
-//! What starts a poll.
+//! What starts a poll, or hands over one object.
 
+mod answer;
+mod caller;
+pub mod events;
 pub mod grpc;
 pub mod http;
+mod named;
+pub mod process;
 
 use axum::Router;
 
 use crate::poll::Poller;
 
-/// Every route of the poller: the gRPC service and `POST /poll`.
+/// Every route of the poller: the gRPC service, `POST /poll`, `POST /events` and `POST /process`.
 pub fn routes(poller: &Poller) -> Router {
-    grpc::routes(poller.clone()).merge(http::routes(poller.clone()))
+    grpc::routes(poller.clone())
+        .merge(http::routes(poller.clone()))
+        .merge(events::routes(poller.clone()))
+        .merge(process::routes(poller.clone()))
 }

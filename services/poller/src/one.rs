@@ -1,0 +1,222 @@
+//! One object, named by an event or a task: the same way as in a poll, and fenced by the generation that was named.
+
+use std::{pin::pin, time::Duration};
+
+use brigade_proto::v1::{Filter, ObjectSettled, PollRequest, Settlement};
+use brigade_storage::{Object, object::escape};
+use futures::future::Either;
+use tokio::time::timeout;
+use tracing::{Instrument as _, info};
+
+use crate::{
+    error::PollError,
+    filter::Skip,
+    flight::Boarding,
+    mark,
+    poll::{Course, Ends, Plan, Poller, Trigger},
+    report::{self, Settled},
+    retry,
+    way::Way,
+};
+
+/// How soon an object is to be tried again that found no place among those in flight, or that a shutdown cut short.
+const SOON: Duration = Duration::from_secs(1);
+
+/// An object as somebody else names it. Nothing is known of it yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Its bucket.
+    pub bucket: String,
+    /// Its whole name.
+    pub name: String,
+    /// Its generation; the live one when nobody says.
+    pub generation: Option<i64>,
+}
+
+/// What became of an object that was named.
+#[derive(Clone, Debug, PartialEq)]
+pub enum One {
+    /// It is no work of ours, or not now: nothing was done, and the sweep takes it if that changes.
+    Ignored(Ignored),
+    /// It has its outcome; superseded is one too.
+    Settled(Box<ObjectSettled>),
+    /// It stays in the inbox and is to be sent again.
+    Retry {
+        /// After this long at the earliest.
+        after: Duration,
+        /// Why, for people.
+        why: String,
+    },
+}
+
+/// Why an object is no work of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ignored {
+    /// It lies in another bucket, or outside of the inbox.
+    Elsewhere,
+    /// A filter left it out.
+    Filtered(Skip),
+}
+
+/// How a flight ends, for whoever waits for it.
+pub(crate) type Landed = Result<One, PollError>;
+
+impl Poller {
+    /// Takes one object through dispatch, verdict and settlement.
+    ///
+    /// The worker is called once: whoever named the object has a queue that sends it again. Attempts and the time when the
+    /// next one is due are kept on the object, as in a poll. Whoever names an object that is at work on this instance
+    /// already waits for it, and gets its end. Dropping the future leaves the object at work.
+    ///
+    /// # Errors
+    /// When something has to be mended first, or the storage is away. Nothing was moved on account of it.
+    pub async fn one(&self, named: Named, trigger: Trigger) -> Result<One, PollError> {
+        let filters = &self.parts.filters;
+        if !filters.inbox.holds(&named.bucket, &named.name) {
+            return Ok(One::Ignored(Ignored::Elsewhere));
+        }
+        if let Some(skip) = filters.skip_name(&named.name) {
+            return Ok(One::Ignored(Ignored::Filtered(skip)));
+        }
+        let generation = match named.generation {
+            Some(generation) => generation,
+            None => match self.look(&named.name).await? {
+                Some(found) => found.generation,
+                None => return Ok(superseded(&named)),
+            },
+        };
+        loop {
+            match self.shared.flights.board(&named.name, generation) {
+                Boarding::Theirs(waiting) => {
+                    if let Some(end) = waiting.landed().await {
+                        return end;
+                    }
+                }
+                Boarding::Ours(flight) => {
+                    let (poller, named) = (self.clone(), named.clone());
+                    let trigger = trigger.clone();
+                    let span = trigger.span(&named);
+                    let flown = async move {
+                        let end = poller.fly(&named, generation, &trigger).await;
+                        flight.land(end.clone());
+                        end
+                    };
+                    // A caller that goes away leaves no object half settled.
+                    let flown = self.running.spawn(flown.instrument(span));
+                    return flown.await.unwrap_or_else(|_| Ok(interrupted()));
+                }
+            }
+        }
+    }
+
+    /// The live object of this name.
+    async fn look(&self, name: &str) -> Result<Option<Object>, PollError> {
+        let source = &self.parts.settler.source;
+        match retry::reading(|| source.get(name)).await {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn fly(&self, named: &Named, generation: i64, trigger: &Trigger) -> Landed {
+        let parts = &*self.parts;
+        let found = self.look(&named.name).await?;
+        let Some(object) = found.filter(|found| found.generation == generation) else {
+            info!("superseded: that generation is not there any more");
+            return Ok(superseded(named));
+        };
+        let now = parts.clock.now();
+        if let Some(skip) = parts.filters.skip_at_any_age(&object, now) {
+            info!(filter = skip.filter.as_str_name(), detail = %escape(&skip.detail), "left out by a filter");
+            return Ok(
+                match mark::due(&object).filter(|_| skip.filter == Filter::NotDue) {
+                    Some(due) => One::Retry {
+                        after: Duration::try_from(due.duration_since(now)).unwrap_or(SOON),
+                        why: format!("its worker asked for time: it is {}", skip.detail),
+                    },
+                    None => One::Ignored(Ignored::Filtered(skip)),
+                },
+            );
+        }
+        self.take(object, trigger).await
+    }
+
+    /// The way of an object that is work, in a slot of its own.
+    async fn take(&self, object: Object, trigger: &Trigger) -> Landed {
+        let parts = &*self.parts;
+        let plan = Plan::of(parts, &PollRequest::default(), trigger)?;
+        let course = Course::new(plan, self.shared.slots.clone(), parts.budgets.breaker);
+        // No pauses here: the sender has a queue that waits better.
+        course.closing.cancel();
+        let room = timeout(course.plan.left(), course.slots.acquire());
+        let mut shutdown = pin!(self.shutdown.cancelled());
+        let slot = match futures::future::select(pin!(room), &mut shutdown).await {
+            Either::Left((Ok(Ok(slot)), _)) => slot,
+            Either::Left(_) | Either::Right(_) => return Ok(interrupted()),
+        };
+        let mut walk = pin!(Way::one(parts, &course).walk(object, slot));
+        let walked = tokio::select! {
+            biased;
+            walked = &mut walk => walked,
+            () = Ends::grace(&self.shutdown) => {
+                course.cut.cancel();
+                walk.await
+            }
+        };
+        let settled = walked.settled?;
+        let told = report::settled(&walked.object, settled.clone(), walked.took);
+        if let Some(observer) = &parts.observer {
+            report::observed(observer, told);
+        }
+        Ok(One::of(&walked.object, &settled, walked.took).unwrap_or_else(interrupted))
+    }
+}
+
+// === impl One ===
+
+impl One {
+    /// What a settlement is to whoever named the object; nothing when it has none yet.
+    pub(crate) fn of(object: &Object, settled: &Settled, took: Duration) -> Option<Self> {
+        match settled.settlement {
+            Settlement::Processed
+            | Settlement::Failed
+            | Settlement::Superseded
+            | Settlement::Held => {
+                let told = report::told(object, settled.clone(), took);
+                Some(Self::Settled(Box::new(told)))
+            }
+            Settlement::Retry => Some(Self::Retry {
+                after: settled.again_in.unwrap_or(SOON),
+                why: settled.reason.clone(),
+            }),
+            Settlement::Enqueued
+            | Settlement::AlreadyEnqueued
+            | Settlement::Planned
+            | Settlement::Stopped
+            | Settlement::Unspecified => None,
+        }
+    }
+}
+
+/// Somebody else was there before, or the name has a new generation, which has an event of its own.
+fn superseded(named: &Named) -> One {
+    One::Settled(Box::new(ObjectSettled {
+        object: Some(brigade_proto::v1::Object {
+            bucket: named.bucket.clone(),
+            name: named.name.clone(),
+            generation: named.generation.unwrap_or_default(),
+            ..Default::default()
+        }),
+        settlement: Settlement::Superseded.into(),
+        reason: "it was settled already, or replaced or removed meanwhile".into(),
+        ..Default::default()
+    }))
+}
+
+fn interrupted() -> One {
+    One::Retry {
+        after: SOON,
+        why: "this instance is shutting down, or has too much to do".into(),
+    }
+}

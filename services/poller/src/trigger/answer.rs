@@ -1,0 +1,60 @@
+//! Answers in HTTP that a queue understands.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use crate::error::PollError;
+
+/// When a caller may try again that met a worker or a storage which is away.
+const AWAY: Duration = Duration::from_secs(30);
+
+/// 400: the request cannot be met. 500: something must be mended first, and the body says what. 503: time heals it.
+pub(super) fn refuse(error: &PollError) -> Response {
+    let message = error.to_string();
+    match error {
+        PollError::Invalid { .. } => problem(StatusCode::BAD_REQUEST, &message),
+        error if error.needs_mending() => problem(StatusCode::INTERNAL_SERVER_ERROR, &message),
+        _ => again(AWAY, &message),
+    }
+}
+
+/// 503 with `Retry-After`, in whole seconds, at least one.
+pub(super) fn again(after: Duration, why: &str) -> Response {
+    let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+    let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, why);
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    response
+}
+
+/// A status, and why in the body.
+pub(super) fn problem(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({ "error": message }))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_rounded_up_to_whole_seconds() {
+        for (pause, seconds) in [
+            (0, "1"),
+            (1, "1"),
+            (1_000, "1"),
+            (1_001, "2"),
+            (90_000, "90"),
+        ] {
+            let response = again(Duration::from_millis(pause), "busy");
+            assert_eq!(response.status(), 503);
+            assert_eq!(response.headers()[RETRY_AFTER], seconds, "{pause} ms");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! `POST /events`: a change in a bucket, told by Pub/Sub or Eventarc.
+
+mod cloud_event;
+mod event;
+mod notification;
+mod pubsub;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use brigade_runtime::app::MAX_EVENT;
+use brigade_storage::object::escape;
+
+use self::event::Event;
+use super::{
+    answer::{again, problem, refuse},
+    caller,
+};
+use crate::{
+    one::{Ignored, One},
+    poll::Poller,
+};
+
+pub(super) fn routes(poller: Poller) -> Router {
+    let state = Desk {
+        poller,
+        counts: Arc::default(),
+    };
+    Router::new()
+        .route("/events", post(take))
+        .layer(DefaultBodyLimit::max(MAX_EVENT))
+        .with_state(state)
+}
+
+#[derive(Clone)]
+struct Desk {
+    poller: Poller,
+    counts: Arc<Counts>,
+}
+
+/// What came that was no work, since this instance began.
+#[derive(Debug, Default)]
+struct Counts {
+    not_ours: AtomicU64,
+    other_events: AtomicU64,
+    filtered: AtomicU64,
+    malformed: AtomicU64,
+}
+
+/// Takes one event. It is a storage notification in a Pub/Sub push, wrapped or not, or a `CloudEvent`, binary or
+/// structured.
+///
+/// 204: the object has its outcome, was settled or replaced before, or is no work of ours (another bucket, prefix or kind
+/// of event, or left out by a filter). 400: no event can be read of it. 413: it is longer than [`MAX_EVENT`]. 503 with
+/// `Retry-After`: send it again. 500: something must be mended first, and the body says what.
+async fn take(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Response {
+    let mut trigger = caller::of(&headers, "http");
+    let event = match event::read(&headers, &body, &mut trigger) {
+        Ok(event) => event,
+        Err(why) => {
+            let so_far = count(&desk.counts.malformed);
+            tracing::warn!(
+                trigger = trigger.kind, name = %escape(&trigger.name), id = %escape(&trigger.id),
+                attempt = trigger.attempt, why = %escape(&why), so_far,
+                "an event that cannot be read was refused"
+            );
+            return problem(StatusCode::BAD_REQUEST, &why);
+        }
+    };
+    let span = tracing::info_span!(
+        "delivery", trigger = trigger.kind, name = %escape(&trigger.name), id = %escape(&trigger.id),
+        attempt = trigger.attempt, ordering_key = %escape(&trigger.ordering_key),
+    );
+    let named = match event {
+        Event::Object(named) => named,
+        Event::Other(kind) => {
+            let so_far = count(&desk.counts.other_events);
+            span.in_scope(
+                || tracing::info!(kind = %escape(&kind), so_far, "ignored: another kind of event"),
+            );
+            return acknowledged();
+        }
+    };
+    let uri = format!("gs://{}/{}", named.bucket, named.name);
+    let ended = desk.poller.one(named, trigger).await;
+    let _entered = span.entered();
+    match ended {
+        Ok(One::Settled(settled)) => {
+            tracing::debug!(object = %escape(&uri), settlement = settled.settlement().as_str_name(), "acknowledged");
+            acknowledged()
+        }
+        Ok(One::Ignored(Ignored::Elsewhere)) => {
+            let so_far = count(&desk.counts.not_ours);
+            tracing::info!(object = %escape(&uri), so_far, "ignored: not in this inbox");
+            acknowledged()
+        }
+        Ok(One::Ignored(Ignored::Filtered(skip))) => {
+            let so_far = count(&desk.counts.filtered);
+            tracing::info!(
+                object = %escape(&uri), filter = skip.filter.as_str_name(), detail = %escape(&skip.detail), so_far,
+                "ignored: left out by a filter"
+            );
+            acknowledged()
+        }
+        Ok(One::Retry { after, why }) => again(after, &why),
+        Err(error) => {
+            tracing::warn!(object = %escape(&uri), %error, "not acknowledged");
+            refuse(&error)
+        }
+    }
+}
+
+fn acknowledged() -> Response {
+    StatusCode::NO_CONTENT.into_response()
+}
+
+fn count(counter: &AtomicU64) -> u64 {
+    counter.fetch_add(1, Ordering::Relaxed) + 1
+}

@@ -1,0 +1,65 @@
+//! `POST /process`: one object, for Cloud Tasks and for people.
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use serde_json::Value;
+
+use super::{
+    answer::{again, problem, refuse},
+    caller, named,
+};
+use crate::{
+    one::{Named, One},
+    poll::Poller,
+};
+
+/// A request names one object; more than this does not.
+const MAX_REQUEST: usize = 64 * 1024;
+
+pub(super) fn routes(poller: Poller) -> Router {
+    Router::new()
+        .route("/process", post(process))
+        .layer(DefaultBodyLimit::max(MAX_REQUEST))
+        .with_state(poller)
+}
+
+/// The body is JSON with `bucket`, `name` and, unless the live one is meant, `generation`; or a worker's request, which has
+/// them under `object`.
+///
+/// 200: it has its outcome, an `ObjectSettled` as proto3 JSON. 204: it is no work of this poller. 400: the body is not
+/// that. 503 with `Retry-After`: try again. 500: something must be mended first, and the body says what.
+async fn process(State(poller): State<Poller>, headers: HeaderMap, body: Bytes) -> Response {
+    let trigger = caller::of(&headers, "http");
+    let named = match parse(&body) {
+        Ok(named) => named,
+        Err(why) => {
+            tracing::warn!(
+                trigger = trigger.kind,
+                why,
+                "a request that names no object was refused"
+            );
+            return problem(StatusCode::BAD_REQUEST, &why);
+        }
+    };
+    match poller.one(named, trigger).await {
+        Ok(One::Settled(settled)) => Json(settled).into_response(),
+        Ok(One::Ignored(_)) => StatusCode::NO_CONTENT.into_response(),
+        Ok(One::Retry { after, why }) => again(after, &why),
+        Err(error) => refuse(&error),
+    }
+}
+
+fn parse(body: &[u8]) -> Result<Named, String> {
+    let body: Value =
+        serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?;
+    match body.get("object") {
+        Some(object) => named::of_resource(object),
+        None => named::of_resource(&body),
+    }
+}
