@@ -1,7 +1,9 @@
 """The poller as it is deployed: behind a front end, called by other services' accounts, before a worker that counts."""
 
+from collections import Counter
 from pathlib import Path
 
+import requests
 from google.cloud import storage
 
 from running import Emulator, Process, brigade, free_port, until
@@ -11,50 +13,64 @@ DOMAIN = "brigade-dev.iam.gserviceaccount.com"
 
 
 class Deployed:
-    """The stand-in, the poller on one instance, and a worker that notes each of its calls.
+    """The stand-in, the poller on one instance, and a worker.
 
-    Whoever calls `path` without a token, as emulators do, gets the token of `caller` from the front end.
+    Whoever calls `path` without a token, as emulators do, gets the token of `caller` from the front end. The worker is
+    ours, and notes each of its calls in `scratch`; or `http_worker(port, env)` starts one that speaks HTTP, behind a
+    front end that lets the poller in and nobody else.
     """
 
-    def __init__(self, scratch: Path, caller: str, path: str, settings=None):
-        self.calls = scratch / "calls"
+    def __init__(self, caller, path, scratch: Path = None, http_worker=None, settings=None):
+        self.calls = scratch and scratch / "calls"
         self.running = []
         poller, worker = free_port(), free_port()
+        front_ends = [f"poller={poller},invoker={caller},push={path}:{caller}"]
+        if http_worker:
+            front_ends.append(f"worker={worker},http1,invoker=default")
         try:
-            self.google = self._start(
-                Emulator("--memory", "--bucket", BUCKET, "--front-end", f"poller={poller},invoker={caller},push={path}:{caller}")
-            )
-            _, self.url = self.google.export()
-            self._start_worker(worker)
-            self._start_poller(poller, worker, caller, settings or {})
+            options = [option for front_end in front_ends for option in ("--front-end", front_end)]
+            self.google = self._start(Emulator("--memory", "--bucket", BUCKET, *options))
+            for _ in front_ends:
+                self.google.export()
+            self.url = self.google.env.pop("POLLER_URL")
+            env = self.google.env
+            if http_worker:
+                # WORKER_URL is the front end's.
+                self.worker = self._start(http_worker(worker, env))
+                env = env | {"BRIGADE_WORKER_PROTOCOL": "http"}
+            else:
+                self.worker = self._start(self._counting_worker(worker, env))
+                env = env | {"WORKER_URL": f"http://127.0.0.1:{worker}"}
+            self.poller = self._start(self._poller(poller, caller, env | (settings or {})))
         except BaseException:
             self.stop()
             raise
-        self.client = storage.Client(client_options={"api_endpoint": self.google.env["STORAGE_EMULATOR_HOST"]}, use_auth_w_custom_endpoint=False)
+        self.client = storage.Client(
+            client_options={"api_endpoint": env["STORAGE_EMULATOR_HOST"]}, use_auth_w_custom_endpoint=False
+        )
         self.bucket = self.client.bucket(BUCKET)
 
     def _start(self, process):
         self.running.append(process)
         return process
 
-    def _start_worker(self, port):
+    def _counting_worker(self, port, env):
         # One short line, appended in one write, stays whole beside those of other calls.
         note = f"sh -c 'echo \"$OBJECT_NAME#$OBJECT_GENERATION\" >> {self.calls}'"
-        env = {
+        settings = {
             "PORT": port,
             "BRIGADE_BIND": "127.0.0.1",
             "BRIGADE_AUDIENCE": f"http://127.0.0.1:{port}",
             "BRIGADE_ALLOWED_CALLERS": f"default@{DOMAIN}",
             "RUST_LOG": "warn",
         }
-        self._start(Process([brigade(), "worker", "--exec", note], env=self.google.env | env)).wait_for_port(port)
+        return Process([brigade(), "worker", "--exec", note], env=env | settings).wait_for_port(port)
 
-    def _start_poller(self, port, worker, caller, settings):
-        env = {
+    def _poller(self, port, caller, env):
+        settings = {
             "PORT": port,
             "BRIGADE_BIND": "127.0.0.1",
             "BRIGADE_INBOX": f"gs://{BUCKET}/incoming/",
-            "WORKER_URL": f"http://127.0.0.1:{worker}",
             # As on Cloud Run: the front end takes the signature out, and the poller proves that it is there.
             "K_SERVICE": "poller",
             "BRIGADE_AUTH": "platform",
@@ -64,8 +80,13 @@ class Deployed:
             # A line for each event that is acknowledged.
             "RUST_LOG": "info,brigade_poller::trigger=debug",
         }
-        self.poller = self._start(Process([brigade(), "poller"], env=self.google.env | env | settings))
-        self.poller.wait_for_port(port)
+        return Process([brigade(), "poller"], env=settings | env).wait_for_port(port)
+
+    def poll(self):
+        """`POST /poll`, as Cloud Scheduler does; its summary."""
+        answer = requests.post(f"{self.url}/poll", json={}, timeout=60)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
 
     def upload(self, count):
         """Objects for the inbox; each as Google tells of it."""
@@ -96,8 +117,9 @@ class Deployed:
 
     def check_settled_once(self, uploaded):
         """Every object lies in processed/ with its content, nothing lies elsewhere, and the worker was called once for each."""
-        wanted = sorted(f"{blob.name}#{blob.generation}" for blob in uploaded)
-        assert sorted(self.called()) == wanted
+        calls = Counter(self.called())
+        assert {call: times for call, times in calls.items() if times > 1} == {}, "the worker was called more than once"
+        assert set(calls) == {f"{blob.name}#{blob.generation}" for blob in uploaded}
         names = [blob.name.removeprefix("incoming/") for blob in uploaded]
         assert self.names("processed") == names
         assert self.names("incoming") == self.names("failed") == []

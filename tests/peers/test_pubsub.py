@@ -42,7 +42,7 @@ def notification(blob):
 
 
 def test_500_objects_announced_twice_are_settled_once(monkeypatch, tmp_path):
-    with Deployed(tmp_path, "pubsub", "/events") as system:
+    with Deployed("pubsub", "/events", tmp_path) as system:
         uploaded = system.upload(OBJECTS)
         with topic_with_push(monkeypatch, f"{system.url}/events") as publish:
             sent = [publish(**notification(blob)) for blob in uploaded for _ in range(2)]

@@ -9,7 +9,7 @@ OBJECTS = 500
 
 
 def test_500_tasks_each_in_two_queues_settle_their_objects_once(tmp_path):
-    with Deployed(tmp_path, "tasks", "/process") as system, Tasks("one", "two") as tasks:
+    with Deployed("tasks", "/process", tmp_path) as system, Tasks("one", "two") as tasks:
         uploaded = system.upload(OBJECTS)
         for blob in uploaded:
             body = json.dumps({"bucket": blob.bucket.name, "name": blob.name, "generation": str(blob.generation)})
