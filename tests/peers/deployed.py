@@ -24,6 +24,7 @@ class Deployed:
         self.calls = scratch and scratch / "calls"
         self.running = []
         poller, worker = free_port(), free_port()
+        self.worker_port = worker
         front_ends = [f"poller={poller},invoker={caller},push={path}:{caller}"]
         if http_worker:
             front_ends.append(f"worker={worker},http1,invoker=default")
@@ -39,7 +40,7 @@ class Deployed:
                 self.worker = self._start(http_worker(worker, env))
                 env = env | {"BRIGADE_WORKER_PROTOCOL": "http"}
             else:
-                self.worker = self._start(self._counting_worker(worker, env))
+                self.start_worker()
                 env = env | {"WORKER_URL": f"http://127.0.0.1:{worker}"}
             self.poller = self._start(self._poller(poller, caller, env | (settings or {})))
         except BaseException:
@@ -53,6 +54,10 @@ class Deployed:
     def _start(self, process):
         self.running.append(process)
         return process
+
+    def start_worker(self):
+        """Starts ours, or starts it again."""
+        self.worker = self._start(self._counting_worker(self.worker_port, self.google.env))
 
     def _counting_worker(self, port, env):
         # One short line, appended in one write, stays whole beside those of other calls.
@@ -100,16 +105,16 @@ class Deployed:
     def names(self, folder):
         return [blob.name.removeprefix(f"{folder}/") for blob in self.bucket.list_blobs(prefix=f"{folder}/")]
 
-    def wait_until_acknowledged(self, count, timeout):
-        """Until so many events were acknowledged, since the poller began."""
+    def wait_until_said(self, what, count, timeout):
+        """Until the poller has logged this so often, since it began."""
 
-        def acknowledged():
-            return sum('"acknowledged"' in line for line in list(self.poller.log)) >= count
+        def said():
+            return sum(what in line for line in list(self.poller.log)) >= count
 
         try:
-            until(f"{count} events are acknowledged", acknowledged, timeout=timeout, every=0.5)
+            until(what, said, timeout=timeout, every=0.5)
         except AssertionError:
-            self.poller.fail(f"has not acknowledged {count} events after {timeout} s")
+            self.poller.fail(f"has not said {what} {count} times after {timeout} s")
 
     def called(self):
         """The worker's calls, as `name#generation`."""

@@ -8,6 +8,9 @@ from deployed import BUCKET, Deployed
 from pubsub import PubSub
 
 OBJECTS = 500
+# What the poller logs of an event.
+ACKNOWLEDGED = '"acknowledged"'
+AWAY = "SETTLEMENT_RETRY"
 
 
 @contextlib.contextmanager
@@ -47,9 +50,23 @@ def test_500_objects_announced_twice_are_settled_once(monkeypatch, tmp_path):
         with topic_with_push(monkeypatch, f"{system.url}/events") as publish:
             sent = [publish(**notification(blob)) for blob in uploaded for _ in range(2)]
             assert len({one.result() for one in sent}) == 2 * OBJECTS
-            system.wait_until_acknowledged(2 * OBJECTS, timeout=90)
+            system.wait_until_said(ACKNOWLEDGED, 2 * OBJECTS, timeout=90)
             system.check_settled_once(uploaded)
             # One more that comes late finds nothing to do.
             publish(**notification(uploaded[0])).result()
-            system.wait_until_acknowledged(2 * OBJECTS + 1, timeout=20)
+            system.wait_until_said(ACKNOWLEDGED, 2 * OBJECTS + 1, timeout=20)
+        system.check_settled_once(uploaded)
+
+
+def test_what_comes_while_the_worker_is_away_is_delivered_again(monkeypatch, tmp_path):
+    with Deployed("pubsub", "/events", tmp_path) as system:
+        system.worker.stop()
+        uploaded = system.upload(20)
+        with topic_with_push(monkeypatch, f"{system.url}/events") as publish:
+            for blob in uploaded:
+                publish(**notification(blob)).result()
+            system.wait_until_said(AWAY, 20, timeout=30)
+            assert len(system.names("incoming")) == 20
+            system.start_worker()
+            system.wait_until_said(ACKNOWLEDGED, 20, timeout=60)
         system.check_settled_once(uploaded)
