@@ -255,6 +255,7 @@ impl World {
                 clock: clock.clone(),
             },
             worker: self.worker.clone(),
+            queue: None,
             budgets: Budgets {
                 concurrency: schedule.concurrency,
                 process_timeout: Duration::from_mins(5),

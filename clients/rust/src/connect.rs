@@ -24,6 +24,14 @@ pub enum ConnectError {
     /// A token cannot be sent there.
     #[error(transparent)]
     Identity(#[from] identity::Error),
+    /// The HTTP client cannot be set up.
+    #[error("cannot set up the connection to {url}: {error}")]
+    Client {
+        /// The service's origin.
+        url: String,
+        /// What the client said.
+        error: reqwest::Error,
+    },
     /// The transport cannot be set up.
     #[error("cannot set up the connection to {url}: {error}")]
     Transport {

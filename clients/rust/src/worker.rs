@@ -4,13 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use brigade_proto::v1::{ProcessRequest, worker_service_client::WorkerServiceClient};
 use tokio::time::{Instant, timeout_at};
-use tonic::Code;
 use url::Url;
 
 use crate::{
-    answer::{Answer, Record, Way, classify},
+    answer::{Answer, Record, classify},
     connect::{ConnectError, Stack, stack},
     identity::{TokenSource, attach::Attached, origin},
+    renewal::gets_another,
 };
 
 /// Messages carry names, not data.
@@ -69,7 +69,8 @@ impl WorkerClient {
         let end = Instant::now().checked_add(budget).unwrap_or_else(far);
         let attached = Attached::default();
         let answer = self.call(request.clone(), budget, end, &attached).await;
-        if !refuses_token(&answer) || !self.gets_another(&attached) {
+        let identity = self.identity.as_deref();
+        if !gets_another(&answer, identity, &self.audience, &attached) {
             return answer;
         }
         self.call(request, budget, end, &Attached::default()).await
@@ -99,22 +100,6 @@ impl WorkerClient {
             ),
             Err(_) => Answer::TimedOut(budget),
         }
-    }
-
-    /// Whether another try carries another token than the one that was refused.
-    fn gets_another(&self, attached: &Attached) -> bool {
-        let (Some(identity), Some(token)) = (&self.identity, attached.token()) else {
-            return false;
-        };
-        identity.forget(&self.audience, token)
-    }
-}
-
-fn refuses_token(answer: &Answer) -> bool {
-    match answer {
-        Answer::Worker(answer) => answer.code == Code::Unauthenticated,
-        Answer::Way(Way::Http { status, .. }) => *status == 401,
-        Answer::Way(_) | Answer::TimedOut(_) => false,
     }
 }
 

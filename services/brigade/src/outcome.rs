@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use brigade_client::{ConnectError, identity};
 use brigade_emulator::StartError;
+use brigade_poller::tasks::TasksError;
 use brigade_runtime::exit::{Exit, Failure};
 use brigade_storage::gcs;
 use tonic::{Code, Status};
@@ -28,7 +29,17 @@ pub(crate) fn connect(error: &ConnectError) -> Failure {
     match error {
         ConnectError::Url(_) => Failure::usage(error, ""),
         ConnectError::Identity(cause) => identity(cause),
-        ConnectError::Transport { .. } => Failure::unavailable(error, ""),
+        ConnectError::Client { .. } | ConnectError::Transport { .. } => {
+            Failure::unavailable(error, "")
+        }
+    }
+}
+
+/// No queue.
+pub(crate) fn tasks(error: &TasksError) -> Failure {
+    match error {
+        TasksError::Credentials(_) => Failure::permission(error, ""),
+        TasksError::Transport { .. } => Failure::unavailable(error, ""),
     }
 }
 

@@ -1,14 +1,18 @@
 //! `brigade poller`: serves the poller.
 
+mod queue;
+
 use std::sync::Arc;
 
-use brigade_client::{WorkerClient, identity::TokenSource};
+use brigade_client::{HttpWorkerClient, WorkerClient, identity::TokenSource};
 use brigade_poller::{
     clock::SystemClock,
+    dispatch::Worker,
     filter::Filters,
     poll::{Parts, Poller},
-    settings::{PollerArgs, PollerSettings},
+    settings::{PollerArgs, PollerSettings, Protocol},
     settle::Settler,
+    tasks::Queue,
     trigger,
 };
 use brigade_proto::v1::PollResponse;
@@ -46,6 +50,9 @@ pub async fn run(args: &Args) -> Result<Exit, Failure> {
     let server = args.server.resolve(&mut problems);
     let gate = Gate::resolve(&args.guard, server.as_ref(), &mut problems);
     let settings = args.poller.resolve(&mut problems);
+    if let (Some(gate), Some(settings)) = (&gate, &settings) {
+        queue::check(settings, gate, &mut problems);
+    }
     problems.into_result()?;
     let (Some(server), Some(gate), Some(settings)) = (server, gate, settings) else {
         return Err(Failure::usage(
@@ -84,19 +91,34 @@ pub async fn serve(
     outside: Outside,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
-    let poller = Poller::new(parts(settings, outside)?, shutdown.clone());
+    let gate = gate.into();
+    let queue = queue::of(settings, &gate)?;
+    let poller = Poller::new(parts(settings, queue, outside)?, shutdown.clone());
     let (routes, service) = (trigger::routes(&poller), "brigade.v1.PollerService");
-    gate::serve(listener, routes, service, gate.into(), shutdown).await?;
+    gate::serve(listener, routes, service, gate, shutdown).await?;
     poller.drained().await;
     Ok(())
 }
 
-fn parts(settings: &PollerSettings, outside: Outside) -> Result<Parts, Failure> {
-    let worker = WorkerClient::new(
-        &settings.worker_url,
-        Some(outside.identity),
-        settings.worker_audience.as_deref(),
-    );
+fn worker(
+    settings: &PollerSettings,
+    identity: Arc<dyn TokenSource>,
+) -> Result<Arc<dyn Worker>, Failure> {
+    let (url, identity) = (&settings.worker_url, Some(identity));
+    let audience = settings.worker_audience.as_deref();
+    let failed = |error| outcome::connect(&error);
+    Ok(match settings.worker_protocol {
+        Protocol::Grpc => Arc::new(WorkerClient::new(url, identity, audience).map_err(failed)?),
+        Protocol::Http => Arc::new(HttpWorkerClient::new(url, identity, audience).map_err(failed)?),
+    })
+}
+
+fn parts(
+    settings: &PollerSettings,
+    queue: Option<Arc<dyn Queue>>,
+    outside: Outside,
+) -> Result<Parts, Failure> {
+    let worker = worker(settings, outside.identity)?;
     let bucket = |name: &str| outside.store.bucket(name);
     let clock = Arc::new(SystemClock);
     Ok(Parts {
@@ -115,7 +137,8 @@ fn parts(settings: &PollerSettings, outside: Outside) -> Result<Parts, Failure> 
             failed_bucket: bucket(&settings.failed.bucket),
             clock: clock.clone(),
         },
-        worker: Arc::new(worker.map_err(|error| outcome::connect(&error))?),
+        worker,
+        queue,
         budgets: settings.budgets,
         clock,
         lease: true,

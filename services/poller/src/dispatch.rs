@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
-use brigade_client::{WorkerClient, answer::Answer};
+use brigade_client::{HttpWorkerClient, WorkerClient, answer::Answer};
 use brigade_proto::v1::ProcessRequest;
 use brigade_storage::Object;
 
@@ -20,6 +20,13 @@ pub trait Worker: fmt::Debug + Send + Sync + 'static {
 impl Worker for WorkerClient {
     async fn process(&self, request: ProcessRequest, timeout: Duration) -> Answer {
         WorkerClient::process(self, request, timeout).await
+    }
+}
+
+#[async_trait]
+impl Worker for HttpWorkerClient {
+    async fn process(&self, request: ProcessRequest, timeout: Duration) -> Answer {
+        HttpWorkerClient::process(self, request, timeout).await
     }
 }
 

@@ -19,6 +19,7 @@ mod retry;
 pub mod scan;
 pub mod settings;
 pub mod settle;
+pub mod tasks;
 #[cfg(test)]
 mod testing;
 mod tries;

@@ -25,6 +25,7 @@ use crate::{
     one::{Landed, Named},
     report::{Events, Reporter},
     settle::Settler,
+    tasks::Queue,
     wire,
 };
 
@@ -63,6 +64,8 @@ pub struct Parts {
     pub settler: Settler,
     /// Processes them.
     pub worker: Arc<dyn Worker>,
+    /// Where polls put objects instead of asking the worker; whoever is named one asks all the same.
+    pub queue: Option<Arc<dyn Queue>>,
     /// Limits of one poll.
     pub budgets: Budgets,
     /// The time of day.

@@ -10,7 +10,10 @@ use brigade_storage::Location;
 use globset::{GlobBuilder, GlobMatcher};
 use url::Url;
 
-use crate::poll::Budgets;
+use crate::{
+    poll::Budgets,
+    tasks::{TasksArgs, TasksSettings},
+};
 
 /// The settings as given.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -30,6 +33,12 @@ pub struct PollerArgs {
     /// The audience of the token sent to the worker [default: the origin of the worker's URL]
     #[arg(long, env = names::WORKER_AUDIENCE, value_name = "AUDIENCE")]
     pub worker_audience: Option<String>,
+    /// How the worker is called: grpc, or http for a service that takes a POST of JSON [default: grpc]
+    #[arg(long, env = names::WORKER_PROTOCOL, value_name = "PROTOCOL")]
+    pub worker_protocol: Option<String>,
+    /// Who calls the worker.
+    #[command(flatten)]
+    pub tasks: TasksArgs,
     /// Objects in flight at once [default: 32]
     #[arg(long, env = names::CONCURRENCY, value_name = "N")]
     pub concurrency: Option<String>,
@@ -69,12 +78,26 @@ pub struct PollerSettings {
     pub worker_url: Url,
     /// The audience of the token sent to the worker, unless it is the URL's origin.
     pub worker_audience: Option<String>,
+    /// How the worker is called.
+    pub worker_protocol: Protocol,
+    /// The queue that polls put objects into, unless they call the worker themselves.
+    pub tasks: Option<TasksSettings>,
     /// Limits of one poll.
     pub budgets: Budgets,
     /// Younger objects are left alone.
     pub min_age: Duration,
     /// Which names are work.
     pub matching: Option<GlobMatcher>,
+}
+
+/// How the worker is called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// `brigade.v1.WorkerService` over gRPC.
+    #[default]
+    Grpc,
+    /// A POST of JSON, whose HTTP status is the answer.
+    Http,
 }
 
 impl PollerArgs {
@@ -91,6 +114,14 @@ impl PollerArgs {
             URL_FORM,
             worker_url,
         );
+        let worker_protocol = problems.or(
+            names::WORKER_PROTOCOL,
+            self.worker_protocol.as_deref(),
+            Protocol::Grpc,
+            "grpc or http",
+            protocol,
+        );
+        let tasks = self.tasks.resolve(problems);
         let budgets = self.budgets(problems);
         let min_age = problems.duration(names::MIN_AGE, self.min_age.as_deref(), Duration::ZERO);
         let matching = problems.optional(names::MATCH, self.matching.as_deref(), GLOB_FORM, glob);
@@ -103,6 +134,8 @@ impl PollerArgs {
                 .worker_audience
                 .clone()
                 .filter(|given| !given.is_empty()),
+            worker_protocol: worker_protocol?,
+            tasks: tasks?,
             budgets: budgets?,
             min_age: min_age?,
             matching: matching?,
@@ -200,6 +233,14 @@ impl PollerArgs {
 }
 
 const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(32).expect("32 is not zero");
+
+fn protocol(given: &str) -> Result<Protocol, &'static str> {
+    match given {
+        "grpc" => Ok(Protocol::Grpc),
+        "http" => Ok(Protocol::Http),
+        _ => Err(""),
+    }
+}
 
 fn worker_url(given: &str) -> Result<Url, String> {
     let url = Url::parse(given).map_err(|error| error.to_string())?;

@@ -69,7 +69,8 @@ const MEND_IDENTITY: &str =
     "Check WORKER_AUDIENCE here, and BRIGADE_AUDIENCE and BRIGADE_ALLOWED_CALLERS at the worker";
 const MEND_INVOKER: &str =
     "Grant this service's account roles/run.invoker on the worker, and check WORKER_AUDIENCE";
-const MEND_URL: &str = "Check WORKER_URL: it must be the worker's own origin, reached over HTTP/2";
+const MEND_URL: &str = "Check WORKER_URL and BRIGADE_WORKER_PROTOCOL: with grpc the URL is the worker's own origin, reached over \
+     HTTP/2, and with http the whole address that takes its POST";
 const MEND_METHOD: &str =
     "Check WORKER_URL and the worker's version: it does not serve brigade.v1.WorkerService/Process";
 const MEND_CREDENTIALS: &str = "Check GOOGLE_APPLICATION_CREDENTIALS or the metadata server";

@@ -16,6 +16,7 @@ use crate::{
     poll::{Course, Parts, Slot},
     report::Settled,
     settle::Placement,
+    tasks::{Enqueued, Queue},
     tries::{Next, Tries},
     verdict::{Blame, Retry, Verdict, verdict},
 };
@@ -33,18 +34,28 @@ pub(crate) struct Walked {
 pub(crate) struct Way<'a> {
     parts: &'a Parts,
     course: &'a Course,
+    /// Where objects go instead of to the worker.
+    queue: Option<&'a dyn Queue>,
 }
 
 // === impl Way ===
 
 impl<'a> Way<'a> {
+    /// The way of an object that a poll has found.
     pub(crate) fn new(parts: &'a Parts, course: &'a Course) -> Self {
-        Self { parts, course }
+        Self {
+            queue: parts.queue.as_deref(),
+            ..Self::one(parts, course)
+        }
     }
 
-    /// The way of an object that an event or a task named.
+    /// The way of an object that an event or a task named: to the worker in any case.
     pub(crate) fn one(parts: &'a Parts, course: &'a Course) -> Self {
-        Self::new(parts, course)
+        Self {
+            parts,
+            course,
+            queue: None,
+        }
     }
 
     /// The whole way of one object, which begins with a slot of its own.
@@ -69,6 +80,9 @@ impl<'a> Way<'a> {
             };
             let placed = self.parts.settler.complete(object).await;
             return self.placed(verdict, placed);
+        }
+        if let Some(queue) = self.queue {
+            return self.enqueued(queue, object, slot).await;
         }
         let mut tries = Tries::of(object, &self.parts.budgets);
         loop {
@@ -107,6 +121,46 @@ impl<'a> Way<'a> {
             match next {
                 Some(again) => slot = again,
                 None => return self.leave(object, &tries, &retry, pause, code).await,
+            }
+        }
+    }
+
+    /// Puts an object into the queue, whose task has it settled.
+    async fn enqueued(
+        self,
+        queue: &dyn Queue,
+        object: &Object,
+        mut slot: Slot<'a>,
+    ) -> Result<Settled, PollError> {
+        let mut tries = Tries::of(object, &self.parts.budgets);
+        loop {
+            let time = self.course.plan.call_time();
+            let enqueued = tokio::select! {
+                biased;
+                enqueued = queue.enqueue(object, time), if !time.is_zero() => enqueued,
+                () = self.course.cut.cancelled() => Enqueued::Again(cut_short()),
+                else => Enqueued::Again(cut_short()),
+            };
+            let retry = match enqueued {
+                Enqueued::Stop(stop) => return Err(PollError::Stopped(stop)),
+                Enqueued::Again(retry) => retry,
+                Enqueued::Created | Enqueued::Exists => {
+                    self.course.worker.success();
+                    return Ok(match enqueued {
+                        Enqueued::Created => Settled::new(Settlement::Enqueued),
+                        _ => Settled::new(Settlement::AlreadyEnqueued)
+                            .because("its task exists, or ended within about the last hour"),
+                    });
+                }
+            };
+            self.count(&retry)?;
+            let next = match tries.after(&retry, true) {
+                Next::Pause(pause) => self.course.pause(slot, pause).await,
+                Next::Later(_) | Next::GiveUp { .. } => None,
+            };
+            match next {
+                Some(again) => slot = again,
+                None => return Ok(Settled::new(Settlement::Retry).because(&retry.why)),
             }
         }
     }

@@ -11,7 +11,7 @@ use axum::{
     routing::post,
 };
 use brigade_proto::v1::ProcessRequest;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::{
     error::{A_MOMENT, ErrorKind, ProcessError, Violation},
@@ -40,8 +40,22 @@ async fn process<P: Processor>(State(runner): State<Arc<Runner<P>>>, body: Bytes
     }
 }
 
+/// A `ProcessRequest` in proto3 JSON. An HTTP worker's request names its object at the top as well; what names one there
+/// alone is enough.
 fn parse(body: &[u8]) -> Result<ProcessRequest, ProcessError> {
-    serde_json::from_slice(body).map_err(|error| {
+    let request = serde_json::from_slice(body).and_then(|mut body: Value| {
+        if let Some(request) = body.as_object_mut() {
+            let fields = ["bucket", "name", "generation"]
+                .into_iter()
+                .filter_map(|field| Some((field.to_owned(), request.remove(field)?)));
+            let named: Map<_, _> = fields.collect();
+            if !named.is_empty() {
+                request.entry("object").or_insert(Value::Object(named));
+            }
+        }
+        serde_json::from_value(body)
+    });
+    request.map_err(|error| {
         ProcessError::malformed(vec![Violation {
             field: "the body".to_owned(),
             description: format!("is not a ProcessRequest in proto3 JSON: {error}"),

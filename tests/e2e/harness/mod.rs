@@ -5,21 +5,24 @@ mod processor;
 
 use std::{sync::Arc, time::Duration};
 
-use brigade::poller::Outside;
+use brigade::{Gate, poller::Outside};
 use brigade_client::{
     PollerClient,
     identity::{Cached, MetadataServer, TokenSource, origin},
 };
 use brigade_emulator::{Emulator, FrontEnd, frontend::Service, identity::ISSUER};
-use brigade_poller::{poll::Budgets, settings::PollerSettings};
+use brigade_poller::{
+    poll::Budgets,
+    settings::{PollerSettings, Protocol},
+};
 use brigade_proto::v1::{
-    ObjectSettled, PollFinished, PollRequest, Settlement, poll_response::Event,
+    ObjectSettled, PollFinished, PollRequest, PollResponse, Settlement, poll_response::Event,
 };
 use brigade_runtime::guard::{GuardSettings, Mode};
 use brigade_storage::Location;
 use brigade_storage::gcs::{GcsSettings, GcsStore};
 use brigade_worker::{Processor, settings::WorkerSettings};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, sync::broadcast, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use url::Url;
@@ -39,6 +42,8 @@ pub(crate) struct System {
     pub(crate) worker: Url,
     front: Option<FrontEnd>,
     bucket: &'static str,
+    /// What every poll and event tells.
+    pub(crate) events: broadcast::Sender<PollResponse>,
     stop_worker: CancellationToken,
     stop_poller: CancellationToken,
     services: JoinSet<()>,
@@ -129,6 +134,30 @@ impl System {
         system
     }
 
+    /// Everything, with this processor in the worker, and a poller whose settings are tuned.
+    pub(crate) async fn tuned(
+        processor: impl Processor,
+        tune: impl FnOnce(&Self, &mut PollerSettings),
+    ) -> Self {
+        let mut system = Self::bare().await;
+        let listener = loopback().await;
+        system.worker = url(&listener);
+        system.start_worker(listener, processor).await;
+        system.start_tuned(tune).await;
+        system
+    }
+
+    /// A poller whose settings are tuned, and whose worker is whatever answers at `worker`.
+    pub(crate) async fn tuned_at(
+        worker: Url,
+        tune: impl FnOnce(&Self, &mut PollerSettings),
+    ) -> Self {
+        let mut system = Self::bare().await;
+        system.worker = worker;
+        system.start_tuned(tune).await;
+        system
+    }
+
     /// A poller with this identity, whose worker accepts everything.
     pub(crate) async fn with_identity(
         identity: impl FnOnce(&Emulator) -> Arc<dyn TokenSource>,
@@ -156,6 +185,7 @@ impl System {
             worker: nowhere,
             front: None,
             bucket: BUCKET,
+            events: broadcast::channel(4096).0,
             stop_worker: CancellationToken::new(),
             stop_poller: CancellationToken::new(),
             services: JoinSet::new(),
@@ -172,20 +202,36 @@ impl System {
     }
 
     async fn start_poller(&mut self, identity: Arc<dyn TokenSource>) {
+        self.start(identity, |_, _| {}).await;
+    }
+
+    async fn start_tuned(&mut self, tune: impl FnOnce(&Self, &mut PollerSettings)) {
+        self.start(self.metadata(), tune).await;
+    }
+
+    async fn start(
+        &mut self,
+        identity: Arc<dyn TokenSource>,
+        tune: impl FnOnce(&Self, &mut PollerSettings),
+    ) {
         self.stop_poller.cancel();
         self.stop_poller = CancellationToken::new();
         let listener = loopback().await;
         self.poller = url(&listener);
-        let settings = self.poller_settings();
-        let guard = self.guard(&self.poller, &[CALLER]);
+        let mut settings = self.poller_settings();
+        tune(self, &mut settings);
+        let gate = Gate {
+            guard: self.guard(&self.poller, &[CALLER]),
+            public_url: Some(self.poller.clone()),
+        };
         let outside = Outside {
             store: self.store().await,
             identity,
-            observer: None,
+            observer: Some(self.events.clone()),
         };
         let stop = self.stop_poller.clone();
         self.services.spawn(async move {
-            brigade::poller::serve(listener, &settings, guard, outside, stop)
+            brigade::poller::serve(listener, &settings, gate, outside, stop)
                 .await
                 .unwrap();
         });
@@ -198,6 +244,8 @@ impl System {
             failed: Location::new(self.bucket, "failed/"),
             worker_url: self.worker.clone(),
             worker_audience: None,
+            worker_protocol: Protocol::Grpc,
+            tasks: None,
             budgets: Budgets {
                 concurrency: 8,
                 process_timeout: Duration::from_secs(30),

@@ -19,6 +19,7 @@ pub use body::RecordedBody;
 pub use classify::classify;
 pub use layer::RecordLayer;
 pub use record::{Record, Wire, WireError};
+pub(crate) use record::{causes, chain};
 pub use service::{CallError, Recorder};
 
 /// What came back.
@@ -52,7 +53,8 @@ pub enum Way {
     Connect(String),
     /// The connection or the stream broke before any response: the worker may have done the work.
     Reset(String),
-    /// An HTTP status of something before the worker, without a `grpc-status`.
+    /// An HTTP status of something before the worker, without a `grpc-status`; or one of an HTTP worker that something
+    /// before it says too.
     Http {
         /// The HTTP status code.
         status: u16,
@@ -99,7 +101,7 @@ impl fmt::Display for Way {
             Self::Reset(why) => write!(f, "the connection broke before an answer: {why}"),
             Self::Http { status, .. } => write!(
                 f,
-                "HTTP {status} from something before the worker (there was no grpc-status)"
+                "HTTP {status}, which is not surely the worker's own word"
             ),
             Self::CutShort(why) => write!(f, "the answer was cut short: {why}"),
             Self::Identity { message, .. } => write!(f, "no ID token for the worker: {message}"),

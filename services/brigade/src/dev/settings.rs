@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use brigade_client::identity::MetadataServer;
 use brigade_emulator::{Emulator, identity::ISSUER};
-use brigade_poller::{poll::Budgets, settings::PollerSettings};
+use brigade_poller::{
+    poll::Budgets,
+    settings::{PollerSettings, Protocol},
+};
 use brigade_runtime::{
     exit::Failure,
     guard::{GuardSettings, Mode},
@@ -62,6 +65,8 @@ pub(super) fn poller_settings(worker: &Url) -> PollerSettings {
         failed: Location::new(BUCKET, "failed/"),
         worker_url: worker.clone(),
         worker_audience: None,
+        worker_protocol: Protocol::Grpc,
+        tasks: None,
         budgets: Budgets {
             concurrency: 32,
             process_timeout: ten_minutes,

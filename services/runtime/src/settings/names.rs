@@ -10,6 +10,16 @@ pub const FAILED: &str = "BRIGADE_FAILED";
 pub const WORKER_URL: &str = "WORKER_URL";
 /// The audience of the token sent to the worker.
 pub const WORKER_AUDIENCE: &str = "WORKER_AUDIENCE";
+/// How the worker is called: `grpc` or `http`.
+pub const WORKER_PROTOCOL: &str = "BRIGADE_WORKER_PROTOCOL";
+/// Who calls the worker: the poll itself (`direct`), or Cloud Tasks (`tasks`).
+pub const DISPATCH: &str = "BRIGADE_DISPATCH";
+/// The queue that objects are put into, as `projects/P/locations/L/queues/Q`.
+pub const TASKS_QUEUE: &str = "BRIGADE_TASKS_QUEUE";
+/// The service account whose ID token Cloud Tasks sends along.
+pub const TASKS_ACCOUNT: &str = "BRIGADE_TASKS_ACCOUNT";
+/// Where Cloud Tasks is; for an emulator.
+pub const TASKS_ENDPOINT: &str = "BRIGADE_TASKS_ENDPOINT";
 /// The audiences that this service's callers must ask their tokens for, separated by commas.
 pub const AUDIENCE: &str = "BRIGADE_AUDIENCE";
 /// The emails of the accounts that may call this service, separated by commas.
@@ -61,6 +71,11 @@ pub const KNOWN: &[&str] = &[
     INBOX,
     PROCESSED,
     FAILED,
+    WORKER_PROTOCOL,
+    DISPATCH,
+    TASKS_QUEUE,
+    TASKS_ACCOUNT,
+    TASKS_ENDPOINT,
     AUDIENCE,
     ALLOWED_CALLERS,
     AUTH,

@@ -110,6 +110,7 @@ pub(super) fn world(worker: Script) -> World {
             clock: clock.clone(),
         },
         worker: worker.clone(),
+        queue: None,
         budgets: Budgets {
             concurrency: 4,
             process_timeout: Duration::from_secs(60),

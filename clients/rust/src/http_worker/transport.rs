@@ -1,0 +1,55 @@
+//! reqwest as a plain tower service, so that the layers of a gRPC channel go around it too.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use reqwest::{Body, Client, redirect::Policy};
+use tower::{Service, util::BoxCloneSyncService};
+
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Boxed, because with an identity and without one it is of two types.
+pub(super) type Stack = BoxCloneSyncService<Request<Bytes>, Response<Body>, BoxError>;
+
+const CONNECT: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Debug)]
+pub(super) struct Transport(Client);
+
+// === impl Transport ===
+
+impl Transport {
+    /// Follows no redirect: a token that is sent on is a token that is lost.
+    pub(super) fn new() -> reqwest::Result<Self> {
+        Client::builder()
+            .redirect(Policy::none())
+            .connect_timeout(CONNECT)
+            .tcp_nodelay(true)
+            .build()
+            .map(Self)
+    }
+}
+
+impl Service<Request<Bytes>> for Transport {
+    type Response = Response<Body>;
+    type Error = reqwest::Error;
+    type Future = Pin<Box<dyn Future<Output = reqwest::Result<Response<Body>>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<reqwest::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Bytes>) -> Self::Future {
+        let client = self.0.clone();
+        Box::pin(async move {
+            let request = reqwest::Request::try_from(request)?;
+            Ok(client.execute(request).await?.into())
+        })
+    }
+}

@@ -1,0 +1,30 @@
+//! When a call is worth another try with another token.
+
+use tonic::Code;
+
+use crate::{
+    answer::{Answer, Way},
+    identity::{TokenSource, attach::Attached},
+};
+
+/// Whether the answer refuses the token, and another try carries another one than that.
+pub(crate) fn gets_another(
+    answer: &Answer,
+    identity: Option<&dyn TokenSource>,
+    audience: &str,
+    attached: &Attached,
+) -> bool {
+    let (true, Some(identity), Some(token)) = (refuses_token(answer), identity, attached.token())
+    else {
+        return false;
+    };
+    identity.forget(audience, token)
+}
+
+fn refuses_token(answer: &Answer) -> bool {
+    match answer {
+        Answer::Worker(answer) => answer.code == Code::Unauthenticated,
+        Answer::Way(Way::Http { status, .. }) => *status == 401,
+        Answer::Way(_) | Answer::TimedOut(_) => false,
+    }
+}

@@ -1,0 +1,347 @@
+//! Whose word an HTTP worker's answer is, against a raw TCP server: only what it sends varies.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use brigade_client::{
+    HttpWorkerClient,
+    answer::{Answer, Way},
+    identity::{Error, IdToken, TokenSource},
+};
+use brigade_proto::v1::{Object, ProcessRequest};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+};
+use tonic::Code;
+use url::Url;
+
+/// A server that answers each request with these bytes and hangs up, and tells what it was sent.
+async fn server(answer: impl Into<String>) -> (Url, UnboundedReceiver<String>) {
+    let answer = answer.into();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/process", listener.local_addr().unwrap());
+    let (sent, seen) = unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let request = request(&mut stream).await;
+            let _ = sent.send(request);
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    (url.parse().unwrap(), seen)
+}
+
+/// Reads a whole request, by its content-length.
+async fn request(stream: &mut TcpStream) -> String {
+    let mut read = Vec::new();
+    loop {
+        let mut buffer = [0; 4096];
+        let count = stream.read(&mut buffer).await.unwrap_or(0);
+        read.extend_from_slice(&buffer[..count]);
+        let text = String::from_utf8_lossy(&read).into_owned();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else {
+            if count == 0 {
+                return text;
+            }
+            continue;
+        };
+        let lower = head.to_ascii_lowercase();
+        let length = lower
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "));
+        let length: usize = length.map_or(0, |length| length.parse().unwrap());
+        if body.len() >= length || count == 0 {
+            return text;
+        }
+    }
+}
+
+fn response(status: u16, headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status} Whatever\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    )
+}
+
+fn object() -> ProcessRequest {
+    ProcessRequest {
+        object: Some(Object {
+            bucket: "data".into(),
+            name: "in/a".into(),
+            generation: 7,
+            ..Object::default()
+        }),
+        attempt: 1,
+        idempotency_key: "data/in/a#7".into(),
+    }
+}
+
+async fn asked_within(url: &Url, budget: Duration) -> Answer {
+    let client = HttpWorkerClient::new(url, None, None).unwrap();
+    client.process(object(), budget).await
+}
+
+async fn asked(url: &Url) -> Answer {
+    asked_within(url, Duration::from_secs(20)).await
+}
+
+async fn answered(status: u16, headers: &str, body: &str) -> Answer {
+    let (url, _) = server(response(status, headers, body)).await;
+    asked(&url).await
+}
+
+const HTML: &str = "content-type: text/html; charset=UTF-8\r\n";
+const JSON: &str = "content-type: application/json\r\n";
+/// The page of Google's front end, for a container that broke.
+const PAGE: &str = "\n<html><head>\n<meta http-equiv=\"content-type\" content=\"text/html;charset=utf-8\">\n\
+    <title>500 Server Error</title>\n</head>\n<body text=#000000 bgcolor=#ffffff>\n<h1>Error: Server Error</h1>\n\
+    <h2>The server encountered an error and could not complete your request.<p>Please try again in 30 seconds.</h2>\n\
+    <h2></h2>\n</body></html>\n";
+/// Flask's own, for an exception that nobody caught.
+const FLASK: &str = "<!doctype html>\n<html lang=en>\n<title>500 Internal Server Error</title>\n\
+    <h1>Internal Server Error</h1>\n<p>The server encountered an internal error.</p>\n";
+
+fn code(answer: &Answer) -> Option<Code> {
+    match answer {
+        Answer::Worker(answer) => Some(answer.code),
+        Answer::Way(_) | Answer::TimedOut(_) => None,
+    }
+}
+
+fn message(answer: &Answer) -> &str {
+    match answer {
+        Answer::Worker(answer) => &answer.message,
+        Answer::Way(_) | Answer::TimedOut(_) => panic!("{answer:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_post_of_json_names_the_object_at_the_top() {
+    let (url, mut seen) = server(response(200, "", "OK")).await;
+    asked(&url).await;
+    let request = seen.recv().await.unwrap();
+    assert!(
+        request.starts_with("POST /process HTTP/1.1\r\n"),
+        "{request}"
+    );
+    let (_, body) = request.split_once("\r\n\r\n").unwrap();
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(
+        (&body["bucket"], &body["name"]),
+        (&"data".into(), &"in/a".into())
+    );
+    assert_eq!(
+        (&body["generation"], &body["attempt"]),
+        (&"7".into(), &1.into())
+    );
+    assert!(!request.to_ascii_lowercase().contains("authorization"));
+}
+
+#[tokio::test]
+async fn success_is_the_workers_own_whatever_its_words() {
+    for (status, headers, body, summary) in [
+        (200, "", "", ""),
+        (204, "", "", ""),
+        (
+            201,
+            JSON,
+            r#"{"summary": "3 lines", "outputs": ["gs://b/o"]}"#,
+            "3 lines",
+        ),
+        (200, JSON, r#"{"message": "done", "rows": 3}"#, "done"),
+        (200, "", "OK\n", "OK"),
+        (200, HTML, "<html><title>Fine</title></html>", "Fine"),
+    ] {
+        let Answer::Worker(answer) = answered(status, headers, body).await else {
+            panic!("{status} {body}");
+        };
+        assert_eq!(
+            (answer.code, answer.response.summary.as_str()),
+            (Code::Ok, summary),
+            "{body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_500_is_the_workers_own_with_its_words() {
+    for (headers, body, words) in [
+        ("", "line 2 is not a number", "line 2 is not a number"),
+        (JSON, r#"{"error": "line 2"}"#, "line 2"),
+        (HTML, FLASK, "500 Internal Server Error"),
+        (
+            "server: Google Frontend\r\n",
+            "Error: could not handle the request",
+            "Error: could not handle the request",
+        ),
+        ("", "", "HTTP 500 without words"),
+    ] {
+        let answer = answered(500, headers, body).await;
+        assert_eq!(
+            (code(&answer), message(&answer)),
+            (Some(Code::Internal), words)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_500_of_googles_front_end_says_nothing_about_the_object() {
+    let answer = answered(500, HTML, PAGE).await;
+    assert!(
+        matches!(answer, Answer::Way(Way::Http { status: 500, .. })),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_something_before_the_worker_says_too_is_never_the_workers_own() {
+    for status in [
+        202, 206, 301, 302, 400, 401, 403, 404, 405, 413, 429, 501, 502, 503, 504, 599,
+    ] {
+        let answer = answered(status, "retry-after: 9\r\n", "words").await;
+        let expected = Way::Http {
+            status,
+            retry_after: Some(Duration::from_secs(9)),
+        };
+        assert_eq!(answer, Answer::Way(expected), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_asks_for_time_by_408_or_425_is_believed() {
+    for status in [408, 425] {
+        let Answer::Worker(answer) = answered(status, "retry-after: 3\r\n", "later").await else {
+            panic!("{status}");
+        };
+        assert_eq!(
+            (answer.code, answer.retry_after),
+            (Code::Unavailable, Some(Duration::from_secs(3)))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_body_cut_short_says_nothing_whatever_the_status() {
+    for status in [200, 500] {
+        let cut = response(status, "", "whole").replace("length: 5", "length: 50");
+        let (url, _) = server(cut).await;
+        let answer = asked(&url).await;
+        assert!(
+            matches!(answer, Answer::Way(Way::CutShort(_))),
+            "{status}: {answer:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_read_no_further_than_a_line_needs() {
+    let long = "x".repeat(1 << 20);
+    let answer = answered(500, "", &long).await;
+    assert_eq!(code(&answer), Some(Code::Internal));
+    assert_eq!(message(&answer).len(), 1024);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_refused_or_breaks_is_the_ways() {
+    let (url, _) = server("").await;
+    let answer = asked(&url).await;
+    assert!(matches!(answer, Answer::Way(Way::Reset(_))), "{answer:?}");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    drop(listener);
+    let answer = asked(&nobody).await;
+    assert!(matches!(answer, Answer::Way(Way::Connect(_))), "{answer:?}");
+    let (url, _) = server("SSH-2.0-OpenSSH_9.6\r\n").await;
+    let answer = asked(&url).await;
+    assert!(matches!(answer, Answer::Way(Way::Reset(_))), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_worker_that_gives_no_answer_meets_our_own_timer() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let budget = Duration::from_millis(50);
+    let asked = tokio::spawn(async move { asked_within(&url, budget).await });
+    let (_stream, _) = listener.accept().await.unwrap();
+    assert_eq!(asked.await.unwrap(), Answer::TimedOut(budget));
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed_with_the_token() {
+    let (elsewhere, mut seen) = server(response(200, "", "OK")).await;
+    let (url, _) = server(response(307, &format!("location: {elsewhere}\r\n"), "")).await;
+    let answer = asked(&url).await;
+    assert!(
+        matches!(answer, Answer::Way(Way::Http { status: 307, .. })),
+        "{answer:?}"
+    );
+    assert!(seen.try_recv().is_err());
+}
+
+/// Hands out tokens with a number, and forgets them.
+#[derive(Debug, Default)]
+struct Numbered(AtomicUsize);
+
+#[async_trait]
+impl TokenSource for Numbered {
+    async fn fetch(&self, audience: &str) -> Result<IdToken, Error> {
+        let number = self.0.load(Ordering::SeqCst);
+        Ok(token(audience, number))
+    }
+
+    fn describe(&self) -> String {
+        "numbers".into()
+    }
+
+    fn forget(&self, _audience: &str, _token: &IdToken) -> bool {
+        self.0.fetch_add(1, Ordering::SeqCst) < 5
+    }
+}
+
+/// An unsigned token; nobody here looks at more than its text.
+fn token(audience: &str, number: usize) -> IdToken {
+    use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+    let part = |json: serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(json.to_string());
+    let header = part(serde_json::json!({"alg": "RS256"}));
+    let claims = part(serde_json::json!({
+        "aud": audience, "iss": "i", "sub": number.to_string(), "iat": 0, "exp": 4_000_000_000_u64,
+    }));
+    IdToken::parse(&format!("{header}.{claims}.c2ln"), audience, "numbers").unwrap()
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_is_renewed_once() {
+    let (url, mut seen) = server(response(401, "", "")).await;
+    let client = HttpWorkerClient::new(&url, Some(Arc::new(Numbered::default())), None).unwrap();
+    let answer = client.process(object(), Duration::from_secs(20)).await;
+    assert!(
+        matches!(answer, Answer::Way(Way::Http { status: 401, .. })),
+        "{answer:?}"
+    );
+    let bearer = |request: String| {
+        let line = request
+            .lines()
+            .find(|line| line.starts_with("authorization: "));
+        line.unwrap().to_owned()
+    };
+    let (first, second) = (seen.recv().await.unwrap(), seen.recv().await.unwrap());
+    assert_ne!(bearer(first), bearer(second));
+    assert!(seen.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_token_is_not_sent_where_it_could_be_read() {
+    let url = "http://worker.example/process".parse().unwrap();
+    let error = HttpWorkerClient::new(&url, Some(Arc::new(Numbered::default())), None);
+    assert!(error.is_err());
+}

@@ -1,0 +1,117 @@
+//! What a queue is told when an object is not settled.
+
+use std::time::Duration;
+
+use brigade_worker::{Outcome, ProcessError, Processor};
+
+use crate::{
+    caller::Caller,
+    harness::{System, accepting, front_end, scripted},
+};
+
+fn obeying() -> impl Processor {
+    scripted(|job| {
+        Box::pin(async move {
+            match job.file_name() {
+                "bad" => Err(ProcessError::refuse("line 2 is not a number")),
+                "later" => Err(ProcessError::retry_after(
+                    Duration::from_secs(90),
+                    "loading",
+                )),
+                _ => Ok(Outcome::summary("done")),
+            }
+        })
+    })
+}
+
+#[tokio::test]
+async fn a_refused_object_is_settled_and_acknowledged() {
+    let system = System::with_processor(obeying()).await;
+    let generation = system.upload("bad", "x");
+    assert_eq!(
+        Caller::of(&system).announce("bad", generation).await.status,
+        204
+    );
+    assert_eq!(system.names(), ["failed/bad"]);
+    let metadata = system.metadata_of("failed/bad").await;
+    assert_eq!(metadata["brigade-reason"], "line 2 is not a number");
+}
+
+#[tokio::test]
+async fn a_worker_that_asks_for_time_makes_the_event_come_again_and_keeps_its_attempt() {
+    let system = System::with_processor(obeying()).await;
+    let generation = system.upload("later", "x");
+    let caller = Caller::of(&system);
+    let answer = caller.announce("later", generation).await;
+    assert_eq!((answer.status, answer.retry_after), (503, Some(90)));
+    assert!(answer.body.contains("loading"), "{}", answer.body);
+    // A redelivery that comes too soon asks nobody, and says how long it is still.
+    let early = caller.announce("later", generation).await;
+    assert_eq!(early.status, 503);
+    assert!((80..=90).contains(&early.retry_after.unwrap()), "{early:?}");
+    let metadata = system.metadata_of("incoming/later").await;
+    assert_eq!(metadata["brigade-attempts"], "1");
+}
+
+#[tokio::test]
+async fn a_worker_that_is_away_makes_the_event_come_again_and_costs_no_attempt() {
+    let mut system = System::with_processor(accepting()).await;
+    system.stop_worker().await;
+    let generation = system.upload("a", "x");
+    let caller = Caller::of(&system);
+    for _ in 0..7 {
+        let answer = caller.announce("a", generation).await;
+        assert_eq!(answer.status, 503, "{}", answer.body);
+        assert!(answer.retry_after.unwrap() >= 1);
+    }
+    assert_eq!(system.names(), ["incoming/a"]);
+    assert_eq!(
+        system
+            .metadata_of("incoming/a")
+            .await
+            .get("brigade-attempts"),
+        None
+    );
+}
+
+#[tokio::test]
+async fn wiring_that_must_be_mended_is_an_error_that_says_so() {
+    for (status, mend) in [(403, "roles/run.invoker"), (404, "WORKER_URL")] {
+        let system = System::with_worker_at(front_end(status).await).await;
+        let generation = system.upload("a", "x");
+        let answer = Caller::of(&system).announce("a", generation).await;
+        assert_eq!(answer.status, 500);
+        assert!(answer.body.contains(mend), "{}", answer.body);
+        assert_eq!(system.names(), ["incoming/a"]);
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_not_there_is_an_error_that_says_so() {
+    let system = System::without_bucket().await;
+    let attributes = serde_json::json!({
+        "eventType": "OBJECT_FINALIZE", "bucketId": "no-such-bucket", "objectId": "incoming/a", "objectGeneration": "7",
+    });
+    let (headers, body) = crate::caller::wrapped(&serde_json::json!({"attributes": attributes}));
+    let answer = Caller::of(&system).post("events", &headers, body).await;
+    assert_eq!(answer.status, 500, "{}", answer.body);
+    assert!(answer.body.contains("no such bucket"), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_storage_that_is_away_makes_the_event_come_again() {
+    use brigade_emulator::storage::{Fault, Kind, Operation};
+    let system = System::with_processor(accepting()).await;
+    let generation = system.upload("a", "x");
+    let caller = Caller::of(&system);
+    let fault = Fault::before(Kind::Unavailable).times(100);
+    system.emulator.storage().fault(Operation::Get, fault);
+    let answer = caller.announce("a", generation).await;
+    assert_eq!(
+        (answer.status, answer.retry_after),
+        (503, Some(30)),
+        "{}",
+        answer.body
+    );
+    assert_eq!(system.names(), ["incoming/a"]);
+}

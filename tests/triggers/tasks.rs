@@ -1,0 +1,191 @@
+//! Dispatch through Cloud Tasks: a poll fills the queue, and the queue's tasks settle the objects.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use brigade_poller::tasks::TasksSettings;
+use brigade_proto::v1::Settlement;
+use brigade_worker::{Outcome, ProcessError};
+use serde_json::Value;
+use tonic::Code;
+
+use crate::{
+    harness::{CALLER, System, scripted},
+    queue::{QUEUE, Queue},
+};
+
+struct World {
+    system: System,
+    queue: Queue,
+    asked: Arc<AtomicUsize>,
+}
+
+async fn world() -> World {
+    of_queue(QUEUE).await
+}
+
+async fn of_queue(name: &str) -> World {
+    let (queue, at) = Queue::start().await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    let worker = scripted(move |job| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async move {
+            match job.file_name() {
+                "bad" => Err(ProcessError::refuse("no")),
+                _ => Ok(Outcome::default()),
+            }
+        })
+    });
+    let system = System::tuned(worker, |_, settings| {
+        settings.tasks = Some(TasksSettings {
+            queue: name.to_owned(),
+            account: CALLER.to_owned(),
+            endpoint: Some(at),
+        });
+    })
+    .await;
+    World {
+        system,
+        queue,
+        asked,
+    }
+}
+
+impl World {
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    async fn deliver(&self) -> Vec<u16> {
+        self.queue.deliver(self.system.emulator.identity()).await
+    }
+}
+
+#[tokio::test]
+async fn a_poll_enqueues_each_object_once_and_its_task_settles_it() {
+    let world = world().await;
+    for name in ["a", "bad", "c/é \u{1}"] {
+        world.system.upload(name, "x");
+    }
+    let polled = world.system.poll().await.unwrap();
+    let all_are = |polled: &crate::harness::Polled, settlement| {
+        assert_eq!(polled.settled.len(), 3);
+        assert!(
+            polled
+                .settled
+                .iter()
+                .all(|one| one.settlement() == settlement)
+        );
+    };
+    all_are(&polled, Settlement::Enqueued);
+    let counts = polled.finished.unwrap().counts.unwrap();
+    assert_eq!((counts.found, counts.enqueued, counts.skipped), (3, 3, 0));
+    assert_eq!(world.asked(), 0);
+
+    // The objects lie there still, and so do their tasks.
+    let again = world.system.poll().await.unwrap();
+    all_are(&again, Settlement::AlreadyEnqueued);
+    let counts = again.finished.unwrap().counts.unwrap();
+    assert_eq!((counts.enqueued, counts.skipped), (0, 3));
+
+    assert_eq!(world.deliver().await, [200, 200, 200]);
+    assert_eq!(world.asked(), 3);
+    assert_eq!(
+        world.system.names(),
+        ["failed/bad", "processed/a", "processed/c/é \u{1}"]
+    );
+    assert!(world.deliver().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_task_names_its_object_and_comes_to_this_service_with_a_token_it_takes() {
+    let world = world().await;
+    let generation = world.system.upload("a", "x");
+    world.system.poll().await.unwrap();
+    use googleapis_tonic_google_cloud_tasks_v2::google::cloud::tasks::v2::{
+        http_request::AuthorizationHeader, task::MessageType,
+    };
+    let (_, task) = world.queue.tasks().pop_first().unwrap();
+    let Some(MessageType::HttpRequest(call)) = task.message_type else {
+        panic!("no HTTP task");
+    };
+    assert_eq!(
+        call.url,
+        world.system.poller.join("process").unwrap().as_str()
+    );
+    assert_eq!(call.headers["Content-Type"], "application/json");
+    let body: Value = serde_json::from_slice(&call.body).unwrap();
+    assert_eq!(body["generation"], generation.to_string());
+    let Some(AuthorizationHeader::OidcToken(token)) = call.authorization_header else {
+        panic!("no token");
+    };
+    assert_eq!(token.service_account_email, CALLER);
+    assert_eq!(
+        token.audience,
+        brigade_client::identity::origin(&world.system.poller)
+    );
+}
+
+#[tokio::test]
+async fn a_new_upload_under_the_same_name_is_a_task_of_its_own() {
+    let world = world().await;
+    world.system.upload("a", "old");
+    world.system.poll().await.unwrap();
+    world.system.upload("a", "new");
+    let polled = world.system.poll().await.unwrap();
+    assert_eq!(polled.settled[0].settlement(), Settlement::Enqueued);
+    assert_eq!(world.queue.tasks().len(), 2);
+    assert_eq!(world.deliver().await, [200, 200]);
+    assert_eq!(world.asked(), 1, "the old one is superseded");
+    assert_eq!(world.system.content("processed/a"), "new");
+}
+
+#[tokio::test]
+async fn a_task_that_was_made_although_its_answer_was_lost_is_not_made_twice() {
+    let world = world().await;
+    world.system.upload("a", "x");
+    world
+        .queue
+        .refuse([Code::Unavailable, Code::DeadlineExceeded]);
+    let polled = world.system.poll().await.unwrap();
+    assert_eq!(polled.settled[0].settlement(), Settlement::Enqueued);
+    assert_eq!((world.queue.calls(), world.queue.tasks().len()), (3, 1));
+}
+
+#[tokio::test]
+async fn a_queue_that_is_not_there_stops_the_poll_with_what_to_mend() {
+    let world = of_queue("projects/p/locations/europe-west1/queues/no-such-queue").await;
+    world.system.upload("a", "x");
+    let error = world.system.poll().await.unwrap_err();
+    assert_eq!(error.code(), Code::FailedPrecondition);
+    assert!(error.message().contains("BRIGADE_TASKS_QUEUE"), "{error}");
+    assert_eq!(world.system.names(), ["incoming/a"]);
+}
+
+#[tokio::test]
+async fn a_queue_that_we_may_not_use_stops_the_poll_with_the_role_to_grant() {
+    let world = world().await;
+    world.system.upload("a", "x");
+    world.queue.refuse([Code::PermissionDenied]);
+    let error = world.system.poll().await.unwrap_err();
+    assert!(
+        error.message().contains("roles/cloudtasks.enqueuer"),
+        "{error}"
+    );
+    assert!(world.queue.tasks().is_empty());
+}
+
+#[tokio::test]
+async fn a_queue_that_is_away_ends_the_poll_and_moves_nothing() {
+    let world = world().await;
+    world.system.upload("a", "x");
+    world.queue.refuse([Code::Unavailable; 100]);
+    match world.system.poll().await {
+        Err(error) => assert_eq!(error.code(), Code::Unavailable, "{error}"),
+        Ok(polled) => assert_eq!(polled.settled[0].settlement(), Settlement::Retry),
+    }
+    assert_eq!(world.system.names(), ["incoming/a"]);
+}
