@@ -9,23 +9,28 @@ from google.cloud import storage
 from running import Emulator, Process, brigade, free_port, until
 
 BUCKET = "brigade-dev"
-DOMAIN = "brigade-dev.iam.gserviceaccount.com"
+
+
+def account(name):
+    """Its email, in the stand-in's project."""
+    return f"{name}@brigade-dev.iam.gserviceaccount.com"
 
 
 class Deployed:
     """The stand-in, the poller on one instance, and a worker.
 
-    Whoever calls `path` without a token, as emulators do, gets the token of `caller` from the front end. The worker is
-    ours, and notes each of its calls in `scratch`; or `http_worker(port, env)` starts one that speaks HTTP, behind a
+    `callers` are accounts by path: whoever calls there without a token, as emulators do, gets the account's from the
+    front end. The worker is ours, and notes each of its calls in `scratch`; or `http_worker(port, env)` starts one that speaks HTTP, behind a
     front end that lets the poller in and nobody else.
     """
 
-    def __init__(self, caller, path, scratch: Path = None, http_worker=None, settings=None):
+    def __init__(self, callers, scratch: Path = None, http_worker=None, settings=None):
         self.calls = scratch and scratch / "calls"
         self.running = []
         poller, worker = free_port(), free_port()
         self.worker_port = worker
-        front_ends = [f"poller={poller},invoker={caller},push={path}:{caller}"]
+        admitted = [f"invoker={caller},push={path}:{caller}" for path, caller in callers.items()]
+        front_ends = [",".join([f"poller={poller}", *admitted])]
         if http_worker:
             front_ends.append(f"worker={worker},http1,invoker=default")
         try:
@@ -42,7 +47,7 @@ class Deployed:
             else:
                 self.start_worker()
                 env = env | {"WORKER_URL": f"http://127.0.0.1:{worker}"}
-            self.poller = self._start(self._poller(poller, caller, env | (settings or {})))
+            self.poller = self._start(self._poller(poller, callers.values(), env | (settings or {})))
         except BaseException:
             self.stop()
             raise
@@ -66,12 +71,12 @@ class Deployed:
             "PORT": port,
             "BRIGADE_BIND": "127.0.0.1",
             "BRIGADE_AUDIENCE": f"http://127.0.0.1:{port}",
-            "BRIGADE_ALLOWED_CALLERS": f"default@{DOMAIN}",
+            "BRIGADE_ALLOWED_CALLERS": account("default"),
             "RUST_LOG": "warn",
         }
         return Process([brigade(), "worker", "--exec", note], env=env | settings).wait_for_port(port)
 
-    def _poller(self, port, caller, env):
+    def _poller(self, port, callers, env):
         settings = {
             "PORT": port,
             "BRIGADE_BIND": "127.0.0.1",
@@ -81,7 +86,7 @@ class Deployed:
             "BRIGADE_AUTH": "platform",
             "BRIGADE_PUBLIC_URL": self.url,
             "BRIGADE_AUDIENCE": self.url,
-            "BRIGADE_ALLOWED_CALLERS": f"{caller}@{DOMAIN}",
+            "BRIGADE_ALLOWED_CALLERS": ",".join(account(caller) for caller in callers),
             # A line for each event that is acknowledged.
             "RUST_LOG": "info,brigade_poller::trigger=debug",
         }

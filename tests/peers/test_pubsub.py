@@ -45,7 +45,7 @@ def notification(blob):
 
 
 def test_500_objects_announced_twice_are_settled_once(monkeypatch, tmp_path):
-    with Deployed("pubsub", "/events", tmp_path) as system:
+    with Deployed({"/events": "pubsub"}, tmp_path) as system:
         uploaded = system.upload(OBJECTS)
         with topic_with_push(monkeypatch, f"{system.url}/events") as publish:
             sent = [publish(**notification(blob)) for blob in uploaded for _ in range(2)]
@@ -59,7 +59,7 @@ def test_500_objects_announced_twice_are_settled_once(monkeypatch, tmp_path):
 
 
 def test_what_comes_while_the_worker_is_away_is_delivered_again(monkeypatch, tmp_path):
-    with Deployed("pubsub", "/events", tmp_path) as system:
+    with Deployed({"/events": "pubsub"}, tmp_path) as system:
         system.worker.stop()
         uploaded = system.upload(20)
         with topic_with_push(monkeypatch, f"{system.url}/events") as publish:
