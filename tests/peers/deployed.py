@@ -20,8 +20,8 @@ class Deployed:
     """The stand-in, the poller on one instance, and a worker.
 
     `callers` are accounts by path: whoever calls there without a token, as emulators do, gets the account's from the
-    front end. The worker is ours, and notes each of its calls in `scratch`; or `http_worker(port, env)` starts one that speaks HTTP, behind a
-    front end that lets the poller in and nobody else.
+    front end. The worker is ours, and notes each of its calls in `scratch`; or `http_worker(port, env)` starts one that
+    speaks HTTP, behind a front end that lets the poller in and nobody else.
     """
 
     def __init__(self, callers, scratch: Path = None, http_worker=None, settings=None):
@@ -126,7 +126,7 @@ class Deployed:
         return self.calls.read_text().splitlines()
 
     def check_settled_once(self, uploaded):
-        """Every object lies in processed/ with its content, nothing lies elsewhere, and the worker was called once for each."""
+        """Every object lies in processed/ with its content, nothing elsewhere, and the worker was called once for each."""
         calls = Counter(self.called())
         assert {call: times for call, times in calls.items() if times > 1} == {}, "the worker was called more than once"
         assert set(calls) == {f"{blob.name}#{blob.generation}" for blob in uploaded}

@@ -13,7 +13,18 @@ ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "samples" / "sleepstudy"
 
 # Settings of the machine that would reach the processes and change what is tested.
-STRANGE = ("BRIGADE_", "WORKER_", "STORAGE_EMULATOR_", "GCE_METADATA_", "GOOGLE_", "CLOUDSDK_", "PUBSUB_", "PORT", "K_", "RUST_LOG")
+STRANGE = (
+    "BRIGADE_",
+    "WORKER_",
+    "STORAGE_EMULATOR_",
+    "GCE_METADATA_",
+    "GOOGLE_",
+    "CLOUDSDK_",
+    "PUBSUB_",
+    "PORT",
+    "K_",
+    "RUST_LOG",
+)
 
 
 def brigade():

@@ -39,7 +39,13 @@ def test_chunks_of_a_download_make_the_whole(blob):
 
 @pytest.mark.parametrize(
     ("start", "end", "wanted"),
-    [(0, 0, slice(0, 1)), (5, 9, slice(5, 10)), (1_048_000, None, slice(1_048_000, None)), (1_048_000, 9_999_999, slice(1_048_000, None)), (-10, None, slice(-10, None))],
+    [
+        (0, 0, slice(0, 1)),
+        (5, 9, slice(5, 10)),
+        (1_048_000, None, slice(1_048_000, None)),
+        (1_048_000, 9_999_999, slice(1_048_000, None)),
+        (-10, None, slice(-10, None)),
+    ],
 )
 def test_a_range_is_a_part(blob, start, end, wanted):
     assert blob.download_as_bytes(start=start, end=end) == CONTENT[wanted]

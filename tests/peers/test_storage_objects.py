@@ -234,9 +234,7 @@ def test_a_move_is_one_step_and_keeps_its_conditions(bucket, prefix):
         bucket.move_blob(blob, prefix + "b", if_source_generation_match=blob.generation + 1)
     with pytest.raises(PreconditionFailed):
         bucket.move_blob(blob, taken.name, if_generation_match=0)
-    moved = bucket.move_blob(
-        blob, prefix + "b", if_generation_match=0, if_source_generation_match=blob.generation
-    )
+    moved = bucket.move_blob(blob, prefix + "b", if_generation_match=0, if_source_generation_match=blob.generation)
     assert moved.download_as_bytes() == b"abc"
     assert names(bucket.list_blobs(prefix=prefix)) == [prefix + "b", taken.name]
 
@@ -339,7 +337,9 @@ def test_what_is_not_there_is_refused_and_never_ignored(bucket, prefix):
         lambda: list(bucket.list_blobs(prefix=prefix, match_glob="**.csv")),
         lambda: list(bucket.list_blobs(prefix=prefix, soft_deleted=True)),
         lambda: bucket.blob(prefix + "b").compose([blob, blob], retry=None),
-        lambda: bucket.blob(prefix + "c", kms_key_name="projects/p/locations/l/keyRings/r/cryptoKeys/k").upload_from_string(b"x"),
+        lambda: bucket.blob(prefix + "c", kms_key_name="projects/p/locations/l/keyRings/r/cryptoKeys/k").upload_from_string(
+            b"x"
+        ),
         lambda: bucket.blob(prefix + "d", encryption_key=bytes(32)).upload_from_string(b"x"),
     ):
         with pytest.raises(GoogleAPICallError):
