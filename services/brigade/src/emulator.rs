@@ -9,7 +9,10 @@ use brigade_runtime::{
     telemetry::{self, Format},
 };
 
+use self::front_end::Asked;
 use crate::outcome;
+
+mod front_end;
 
 /// The arguments.
 #[derive(Clone, Debug, clap::Args)]
@@ -35,6 +38,14 @@ pub struct Args {
     /// NAME@brigade-dev.iam.gserviceaccount.com; @PREFIX limits it to names that begin so
     #[arg(long = "role", value_name = "NAME=PERMISSION,...[@PREFIX]")]
     roles: Vec<Role>,
+    /// Put a front end like Cloud Run's before a service on this machine: it takes tokens of invokers alone, and its URL
+    /// is printed with the other variables. The service speaks h2c, or HTTP/1.1 with http1; push adds an account's token
+    /// to calls on a path that come without one, as those of Pub/Sub's and Cloud Tasks' emulators do. Repeatable
+    #[arg(
+        long = "front-end",
+        value_name = "NAME=PORT[,http1][,port=PORT][,invoker=ACCOUNT]...[,push=PATH:ACCOUNT]..."
+    )]
+    front_ends: Vec<Asked>,
 }
 
 /// What one account may do.
@@ -54,19 +65,23 @@ impl FromStr for Role {
             .filter(|(name, _)| !name.is_empty())
             .ok_or("give NAME=PERMISSION,..., such as poller=list,get,update,move,create")?;
         let (permissions, prefix) = rest.split_once('@').unwrap_or((rest, ""));
-        let account = if name.contains('@') {
-            name.to_owned()
-        } else {
-            format!("{name}@brigade-dev.iam.gserviceaccount.com")
-        };
         Ok(Self {
-            account,
+            account: account(name),
             permissions: permissions
                 .split(',')
                 .map(str::parse)
                 .collect::<Result<_, _>>()?,
             prefix: prefix.to_owned(),
         })
+    }
+}
+
+/// An account's email; a name alone is one of the stand-in's project.
+fn account(name: &str) -> String {
+    if name.contains('@') {
+        name.to_owned()
+    } else {
+        format!("{name}@brigade-dev.iam.gserviceaccount.com")
     }
 }
 
@@ -82,16 +97,27 @@ pub async fn run(args: Args) -> Result<Exit, Failure> {
     let builder = args.roles.iter().fold(builder, |builder, role| {
         builder.role(&role.account, &role.permissions, &role.prefix)
     });
-    let emulator = builder
+    let emulator = Asked::introduce(&args.front_ends, builder)
         .start(listener)
         .await
         .map_err(|error| outcome::emulator(&error))?;
+    let mut front_ends = Vec::new();
+    let mut variables = emulator.env();
+    for asked in &args.front_ends {
+        let front_end = asked.start(&emulator).await?;
+        let url = front_end.url().to_string();
+        variables.push((asked.variable(), url.trim_end_matches('/').to_owned()));
+        front_ends.push(front_end);
+    }
     let mut out = std::io::stdout();
-    for (name, value) in emulator.env() {
+    for (name, value) in variables {
         // A reader that went away does not need them.
         let _ = writeln!(out, "export {name}={value}");
     }
     shutdown.cancelled().await;
+    for front_end in front_ends {
+        front_end.stop().await;
+    }
     emulator.stop().await;
     Ok(Exit::Done)
 }

@@ -14,15 +14,18 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const TRACE: HeaderName = HeaderName::from_static("x-cloud-trace-context");
 
-/// The same request over HTTP/2, with what Google's front end adds.
-pub(super) fn forward(mut request: Request<Body>) -> Request<Body> {
-    let uri = uri(&request);
+/// The same request in this version of HTTP, with what Google's front end adds.
+pub(super) fn forward(mut request: Request<Body>, version: Version) -> Request<Body> {
+    let mut uri = uri(&request);
     let peer = request.extensions().get::<Peer>().copied();
     if request.version() != Version::HTTP_2 {
         remove_connection_headers(request.headers_mut());
     }
     let headers = request.headers_mut();
     headers.remove(HOST);
+    if version != Version::HTTP_2 {
+        uri = in_origin_form(uri, headers);
+    }
     if let Some(Peer(peer)) = peer {
         append(headers, &peer.ip().to_string());
     }
@@ -34,7 +37,7 @@ pub(super) fn forward(mut request: Request<Body>) -> Request<Body> {
     }
     let (mut head, body) = request.into_parts();
     head.uri = uri;
-    head.version = Version::HTTP_2;
+    head.version = version;
     // What this server keeps there is not the container's.
     head.extensions.clear();
     Request::from_parts(head, body)
@@ -52,8 +55,18 @@ fn uri(request: &Request<Body>) -> Uri {
     Uri::from_parts(parts).unwrap_or_else(|_| request.uri().clone())
 }
 
-/// They are about the caller's connection, and HTTP/2 has none of them.
-fn remove_connection_headers(headers: &mut HeaderMap) {
+/// HTTP/1.1 has the host in a header of its own, and the path alone in its first line.
+fn in_origin_form(uri: Uri, headers: &mut HeaderMap) -> Uri {
+    if let Some(authority) = uri.authority()
+        && let Ok(host) = HeaderValue::try_from(authority.as_str())
+    {
+        headers.insert(HOST, host);
+    }
+    uri.path_and_query().cloned().map_or(uri, Uri::from)
+}
+
+/// They are about one connection, this side's or the other's, and HTTP/2 has none of them.
+pub(super) fn remove_connection_headers(headers: &mut HeaderMap) {
     let listed: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()

@@ -1,7 +1,7 @@
 //! The front end: what Cloud Run puts before a container.
 //!
 //! A reverse proxy on a loopback address. It checks the ID token and `run.invoker`, takes the signature out of the
-//! header that it checked, and passes the call on over h2c, its body and trailers as they come. What it refuses it
+//! header that it checked, and passes the call on over h2c or HTTP/1.1, its body and trailers as they come. What it refuses it
 //! answers as Google's front end does: with a page, and never with a `grpc-status`.
 //!
 //! `gate` says who is let in, `upstream` is the way to the container, `proxy` is one call from end to end.

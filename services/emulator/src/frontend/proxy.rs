@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::{body::Body, response::IntoResponse as _};
-use http::{Request, Response, header::CONTENT_LENGTH};
+use http::{Request, Response, Version, header::CONTENT_LENGTH};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     body::Passing,
     fault::{Effect, Faults},
-    forward::forward,
+    forward::{forward, remove_connection_headers},
     gate::Gate,
     page::Refused,
     service::Service,
@@ -36,7 +36,7 @@ impl Proxy {
             probe: service.probe.clone(),
             gate: Gate::new(issuer, origin, service),
             room: Arc::new(Semaphore::new(service.max_in_flight)),
-            upstream: Upstream::new(service.target),
+            upstream: Upstream::new(service.target, service.http1),
             faults: Faults::default(),
         }
     }
@@ -66,7 +66,8 @@ impl Proxy {
         self.gate.admit(&mut request)?;
         let permit = Arc::clone(&self.room).try_acquire_owned();
         let permit = permit.map_err(|_| Refused::Busy)?;
-        self.ask(forward(request), cut, permit).await
+        self.ask(forward(request, self.upstream.version()), cut, permit)
+            .await
     }
 
     async fn ask(
@@ -80,6 +81,8 @@ impl Proxy {
             Refused::NoContainer
         })?;
         let (mut head, body) = answered.into_parts();
+        remove_connection_headers(&mut head.headers);
+        head.version = Version::default();
         if cut {
             // A call without messages has its status here.
             for name in ["grpc-status", "grpc-message", "grpc-status-details-bin"] {

@@ -17,6 +17,7 @@ const MAX_IN_FLIGHT: usize = 80;
 pub struct Service {
     pub(super) name: String,
     pub(super) target: SocketAddr,
+    pub(super) http1: bool,
     pub(super) audiences: Vec<String>,
     pub(super) invokers: Vec<String>,
     pub(super) public: bool,
@@ -38,6 +39,7 @@ impl Service {
         Self {
             name: name.to_owned(),
             target,
+            http1: false,
             audiences: Vec::new(),
             invokers: Vec::new(),
             public: false,
@@ -45,6 +47,13 @@ impl Service {
             pushes: Vec::new(),
             probe: None,
         }
+    }
+
+    /// Its container speaks HTTP/1.1 alone, as Cloud Run takes it to do unless end-to-end HTTP/2 is switched on.
+    #[must_use]
+    pub fn http1(mut self) -> Self {
+        self.http1 = true;
+        self
     }
 
     /// Takes tokens for this audience too, as a custom audience of the service; its URL is always one.

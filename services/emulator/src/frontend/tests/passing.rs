@@ -43,6 +43,31 @@ async fn the_container_hears_the_call_over_http2_with_what_google_adds() {
 }
 
 #[tokio::test]
+async fn a_container_that_speaks_http1_alone_hears_the_call_so() {
+    let shape = shape(|service| service.invoker(POLLER).http1()).await;
+    let bearer = shape.bearer(POLLER);
+    let headers = [("authorization", bearer.as_str()), ("x-custom", "kept")];
+    let heard = {
+        shape.get(&headers).await;
+        shape.container.heard().unwrap()
+    };
+    assert_eq!(heard.version, Version::HTTP_11);
+    assert_eq!(heard.uri, "/some/path?x=1");
+    assert_eq!(heard.headers["host"], shape.front.url().authority());
+    assert_eq!(heard.headers["x-custom"], "kept");
+    assert_eq!(heard.headers["x-forwarded-proto"], "http");
+    let added = heard.headers["authorization"].to_str().unwrap();
+    assert!(added.ends_with(".SIGNATURE_REMOVED_BY_GOOGLE"), "{added}");
+
+    for body in ["{}", ""] {
+        // A caller of the front end may speak HTTP/2 all the same.
+        let (echoed, _) = whole(shape.call(body).await.unwrap()).await.unwrap();
+        assert_eq!(echoed, body);
+        assert_eq!(shape.container.heard().unwrap().version, Version::HTTP_11);
+    }
+}
+
+#[tokio::test]
 async fn messages_pass_both_ways_as_they_come_and_trailers_after_them() {
     let shape = private().await;
     let (sender, body) = frames();

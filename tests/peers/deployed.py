@@ -1,0 +1,147 @@
+"""The poller as it is deployed: behind a front end, called by other services' accounts, before a worker that counts."""
+
+from collections import Counter
+from pathlib import Path
+
+import requests
+from google.cloud import storage
+
+from running import Emulator, Process, brigade, free_port, until
+
+BUCKET = "brigade-dev"
+
+
+def account(name):
+    """Its email, in the stand-in's project."""
+    return f"{name}@brigade-dev.iam.gserviceaccount.com"
+
+
+class Deployed:
+    """The stand-in, the poller on one instance, and a worker.
+
+    `callers` are accounts by path: whoever calls there without a token, as emulators do, gets the account's from the
+    front end. The worker is ours, and notes each of its calls in `scratch`; or `http_worker(port, env)` starts one that
+    speaks HTTP, behind a front end that lets the poller in and nobody else.
+    """
+
+    def __init__(self, callers, scratch: Path = None, http_worker=None, settings=None):
+        self.calls = scratch and scratch / "calls"
+        self.running = []
+        poller, worker = free_port(), free_port()
+        self.worker_port = worker
+        admitted = [f"invoker={caller},push={path}:{caller}" for path, caller in callers.items()]
+        front_ends = [",".join([f"poller={poller}", *admitted])]
+        if http_worker:
+            front_ends.append(f"worker={worker},http1,invoker=default")
+        try:
+            options = [option for front_end in front_ends for option in ("--front-end", front_end)]
+            self.google = self._start(Emulator("--memory", "--bucket", BUCKET, *options))
+            for _ in front_ends:
+                self.google.export()
+            self.url = self.google.env.pop("POLLER_URL")
+            env = self.google.env
+            if http_worker:
+                # WORKER_URL is the front end's.
+                self.worker = self._start(http_worker(worker, env))
+                env = env | {"BRIGADE_WORKER_PROTOCOL": "http"}
+            else:
+                self.start_worker()
+                env = env | {"WORKER_URL": f"http://127.0.0.1:{worker}"}
+            self.poller = self._start(self._poller(poller, callers.values(), env | (settings or {})))
+        except BaseException:
+            self.stop()
+            raise
+        self.client = storage.Client(
+            client_options={"api_endpoint": env["STORAGE_EMULATOR_HOST"]}, use_auth_w_custom_endpoint=False
+        )
+        self.bucket = self.client.bucket(BUCKET)
+
+    def _start(self, process):
+        self.running.append(process)
+        return process
+
+    def start_worker(self):
+        """Starts ours, or starts it again."""
+        self.worker = self._start(self._counting_worker(self.worker_port, self.google.env))
+
+    def _counting_worker(self, port, env):
+        # One short line, appended in one write, stays whole beside those of other calls.
+        note = f"sh -c 'echo \"$OBJECT_NAME#$OBJECT_GENERATION\" >> {self.calls}'"
+        settings = {
+            "PORT": port,
+            "BRIGADE_BIND": "127.0.0.1",
+            "BRIGADE_AUDIENCE": f"http://127.0.0.1:{port}",
+            "BRIGADE_ALLOWED_CALLERS": account("default"),
+            "RUST_LOG": "warn",
+        }
+        return Process([brigade(), "worker", "--exec", note], env=env | settings).wait_for_port(port)
+
+    def _poller(self, port, callers, env):
+        settings = {
+            "PORT": port,
+            "BRIGADE_BIND": "127.0.0.1",
+            "BRIGADE_INBOX": f"gs://{BUCKET}/incoming/",
+            # As on Cloud Run: the front end takes the signature out, and the poller proves that it is there.
+            "K_SERVICE": "poller",
+            "BRIGADE_AUTH": "platform",
+            "BRIGADE_PUBLIC_URL": self.url,
+            "BRIGADE_AUDIENCE": self.url,
+            "BRIGADE_ALLOWED_CALLERS": ",".join(account(caller) for caller in callers),
+            # A line for each event that is acknowledged.
+            "RUST_LOG": "info,brigade_poller::trigger=debug",
+        }
+        return Process([brigade(), "poller"], env=settings | env).wait_for_port(port)
+
+    def poll(self):
+        """`POST /poll`, as Cloud Scheduler does; its summary."""
+        answer = requests.post(f"{self.url}/poll", json={}, timeout=60)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def upload(self, count):
+        """Objects for the inbox; each as Google tells of it."""
+        made = []
+        for number in range(count):
+            blob = self.bucket.blob(f"incoming/{number:03}.csv")
+            blob.upload_from_string(f"{number}\n")
+            made.append(blob)
+        return made
+
+    def names(self, folder):
+        return [blob.name.removeprefix(f"{folder}/") for blob in self.bucket.list_blobs(prefix=f"{folder}/")]
+
+    def wait_until_said(self, what, count, timeout):
+        """Until the poller has logged this so often, since it began."""
+
+        def said():
+            return sum(what in line for line in list(self.poller.log)) >= count
+
+        try:
+            until(what, said, timeout=timeout, every=0.5)
+        except AssertionError:
+            self.poller.fail(f"has not said {what} {count} times after {timeout} s")
+
+    def called(self):
+        """The worker's calls, as `name#generation`."""
+        return self.calls.read_text().splitlines()
+
+    def check_settled_once(self, uploaded):
+        """Every object lies in processed/ with its content, nothing elsewhere, and the worker was called once for each."""
+        calls = Counter(self.called())
+        assert {call: times for call, times in calls.items() if times > 1} == {}, "the worker was called more than once"
+        assert set(calls) == {f"{blob.name}#{blob.generation}" for blob in uploaded}
+        names = [blob.name.removeprefix("incoming/") for blob in uploaded]
+        assert self.names("processed") == names
+        assert self.names("incoming") == self.names("failed") == []
+        for number, name in enumerate(names):
+            assert self.bucket.blob(f"processed/{name}").download_as_bytes() == f"{number}\n".encode()
+
+    def stop(self):
+        for process in reversed(self.running):
+            process.stop()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
