@@ -35,7 +35,10 @@ pub struct Args {
     /// From one poll to the next
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = brigade_runtime::settings::duration)]
     pub interval: Duration,
-    /// The poller's port; the worker and the stand-in take the next two [default: 8080, any with --once]
+    /// Run no scheduler: nothing polls but who calls
+    #[arg(long)]
+    pub no_schedule: bool,
+    /// The poller's port; the worker and the stand-in take the next two; 0 is any three [default: 8080, 0 with --once]
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
     /// Do not lay the sample recordings into a new directory
@@ -57,7 +60,8 @@ pub async fn run(args: Args) -> Result<Exit, Failure> {
     let ended = if args.once {
         once::run(&system, show, &shutdown).await
     } else {
-        watch::run(&system, show, args.interval, &shutdown).await
+        let every = (!args.no_schedule).then_some(args.interval);
+        watch::run(&system, show, every, &shutdown).await
     };
     system.stop().await;
     ended

@@ -1,4 +1,4 @@
-//! Polls on the scheduler's ticks, and shows what happens, until it is told to stop.
+//! Polls on the scheduler's ticks, if it has one, and shows what happens, until it is told to stop.
 
 use std::{io, time::Duration};
 
@@ -18,21 +18,14 @@ use super::{
 pub(super) async fn run(
     system: &System,
     show: Show,
-    every: Duration,
+    every: Option<Duration>,
     shutdown: &CancellationToken,
 ) -> Result<Exit, Failure> {
     let mut events = system.events.subscribe();
-    let scheduler = Scheduler {
-        name: "brigade-dev".into(),
-        url: system
-            .poller
-            .join("poll")
-            .map_err(|error| Failure::unavailable(format!("the poller's URL: {error}"), ""))?,
-        account: SCHEDULER.into(),
-        audience: brigade_client::identity::origin(&system.poller),
-        every,
-    };
-    let ticking = tokio::spawn(scheduler.run(system.emulator.identity().clone(), shutdown.clone()));
+    let scheduler = every.map(|every| scheduler(system, every)).transpose()?;
+    let ticking = scheduler.map(|scheduler| {
+        tokio::spawn(scheduler.run(system.emulator.identity().clone(), shutdown.clone()))
+    });
     let mut table = Table::new(show, io::stdout());
     loop {
         let received = tokio::select! {
@@ -50,8 +43,23 @@ pub(super) async fn run(
             Err(RecvError::Closed) => break,
         }
     }
-    // It ends with the shutdown.
-    let _ = ticking.await;
+    if let Some(ticking) = ticking {
+        // It ends with the shutdown.
+        let _ = ticking.await;
+    }
     let _ = table.summary();
     Ok(Exit::Done)
+}
+
+fn scheduler(system: &System, every: Duration) -> Result<Scheduler, Failure> {
+    Ok(Scheduler {
+        name: "brigade-dev".into(),
+        url: system
+            .poller
+            .join("poll")
+            .map_err(|error| Failure::unavailable(format!("the poller's URL: {error}"), ""))?,
+        account: SCHEDULER.into(),
+        audience: brigade_client::identity::origin(&system.poller),
+        every,
+    })
 }
