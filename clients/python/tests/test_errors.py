@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import grpc
 import pytest
 import raw
@@ -104,14 +102,6 @@ def test_a_front_ends_page_is_never_the_objects_fault(status: int, kind: type[Br
         assert str(status) in error.message
         assert says in error.advice
         assert not isinstance(error, Refused)
-
-
-def test_the_status_of_a_page_is_known_on_a_busy_machine_too() -> None:
-    def refused(_: int) -> type[BrigadeError]:
-        return type(polled(raw.page(403)))
-
-    with ThreadPoolExecutor(8) as threads:
-        assert set(threads.map(refused, range(400))) == {errors.PermissionDenied}
 
 
 @pytest.mark.parametrize("answer", [raw.no_status, raw.cut_message, raw.reset, raw.hang_up, raw.page(200)])

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import google.auth.credentials
@@ -40,6 +41,23 @@ def test_a_token_for_another_audience_is_not_believed(system: Dev) -> None:
             list(worker.poll())
     assert isinstance(raised.value, NeedsMending)
     assert len(system.names("incoming")) == 20
+
+
+def test_a_refusal_is_never_mistaken_for_a_broken_wire(system: Dev) -> None:
+    """gRPC loses the status of some pages when many streaming calls are answered at once."""
+    stranger = Account(system, "scheduler@brigade-dev.iam.gserviceaccount.com", system.worker)
+
+    def refused(_: int) -> type[errors.BrigadeError]:
+        with connect(system.worker, credentials=stranger) as worker:
+            # Over a connection that stands it happens most.
+            with pytest.raises(errors.PermissionDenied):
+                worker.process(ONE)
+            with pytest.raises(errors.BrigadeError) as raised:
+                list(worker.poll())
+        return type(raised.value)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(refused, range(400))) == {errors.PermissionDenied}
 
 
 def test_a_good_token_of_a_stranger_is_denied(system: Dev) -> None:
