@@ -106,9 +106,10 @@ def test_no_error_and_no_log_holds_the_token(system: Dev) -> None:
         assert account.token.split(".")[2] not in text
 
 
-def test_the_readmes_lines_poll(system: Dev) -> None:
+@pytest.mark.parametrize("name", ["README.md", "clients/python/README.md"])
+def test_the_readmes_lines_poll(system: Dev, name: str) -> None:
     """In a process of its own: nothing but the environment says who it is."""
-    readme = (ROOT / "clients" / "python" / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / name).read_text(encoding="utf-8")
     block = readme.split("```python\n", 1)[1].split("```", 1)[0]
     url = "https://poller-….run.app"
     assert url in block

@@ -12,7 +12,8 @@ channel that does the same for the generated stubs in `bucket_brigade_client.v1`
 """
 
 from . import errors
-from ._client import Client, Event, Poll, connect
+from ._client import Client, connect
+from ._poll import Event, Poll
 from .errors import BrigadeError, NeedsMending, Refused, TryAgain
 from .v1.object_pb2 import Object
 from .v1.poller_pb2 import (

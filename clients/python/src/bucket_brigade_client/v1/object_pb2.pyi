@@ -21,7 +21,10 @@ DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
 class Object(google.protobuf.message.Message):
-    """One generation of one Cloud Storage object: what a poller knows of it when it hands it to a worker."""
+    """One generation of one Cloud Storage object: what a poller knows of it when it hands it to a worker.
+
+    Names, types and metadata are chosen by whoever uploads: they are data, and never a path, a command or a line of a log.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -53,24 +56,30 @@ class Object(google.protobuf.message.Message):
     bucket: builtins.str
     """The bucket's name, without `gs://`."""
     name: builtins.str
-    """The object's whole name, byte for byte as Cloud Storage has it: 1 to 1,024 bytes of UTF-8."""
+    """The object's whole name, byte for byte as Cloud Storage has it: 1 to 1,024 bytes of UTF-8 without CR and LF. Slashes
+    are part of it, and so may be `..`, control characters and blanks.
+    """
     generation: builtins.int
-    """The generation that this message is about. A name that is uploaded again gets another one."""
+    """The generation that this message is about, above 0. A name that is uploaded again gets another one."""
     size: builtins.int
     """The content's length in bytes."""
     content_type: builtins.str
     """The stored Content-Type, empty when the object has none."""
     crc32c: builtins.int
-    """CRC32C (Castagnoli) of the content. Absent when the store did not say."""
+    """CRC32C (Castagnoli) of the content, as a number; Cloud Storage's JSON has it as base64 of the four bytes, the most
+    significant first. Absent when the store did not say.
+    """
     md5_hash: builtins.bytes
     """MD5 of the content, 16 bytes. Empty for composite objects, which have none."""
     @property
     def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """When this generation was created."""
+        """When this generation was created, by the store's clock."""
 
     @property
     def metadata(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
-        """Custom metadata. Keys that begin with `brigade-` are the poller's own."""
+        """Custom metadata, at most 8 KiB in all. Keys that begin with `brigade-` are the poller's own: `brigade-attempts` and
+        `brigade-retry-at`, and on a failed object `brigade-status`, `brigade-reason`, `brigade-source` and `brigade-failed-at`.
+        """
 
     def __init__(
         self,

@@ -165,9 +165,13 @@ class PollRequest(google.protobuf.message.Message):
     DRY_RUN_FIELD_NUMBER: builtins.int
     EXPLAIN_FIELD_NUMBER: builtins.int
     prefix: builtins.str
-    """Only objects whose name, below the inbox, begins with this."""
+    """Only objects whose name, below the inbox, begins with this: `2026/` of `gs://bucket/incoming/` scans
+    `incoming/2026/`.
+    """
     max_objects: builtins.int
-    """At most this many objects are handed to the worker; 0 is no limit. Filtered objects do not count."""
+    """At most this many objects are handed to the worker; 0 leaves it to the poller's own limit, if it has one, which is
+    never exceeded. Filtered objects do not count. A negative number is an INVALID_ARGUMENT.
+    """
     dry_run: builtins.bool
     """Says what would be dispatched; asks no worker and moves nothing."""
     explain: builtins.bool
@@ -235,14 +239,14 @@ class PollStarted(google.protobuf.message.Message):
     TRIGGER_FIELD_NUMBER: builtins.int
     START_TIME_FIELD_NUMBER: builtins.int
     poll_id: builtins.str
-    """Names this poll in logs."""
+    """Names this poll in logs: 16 hex digits."""
     inbox: builtins.str
     """The inbox as `gs://bucket/prefix/`."""
     trigger: builtins.str
     """What asked for the poll, such as `grpc` or `http`."""
     @property
     def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """When it began."""
+        """When it began, by the poller's clock."""
 
     def __init__(
         self,
@@ -274,7 +278,9 @@ class ObjectSettled(google.protobuf.message.Message):
     settlement: Global___Settlement.ValueType
     """What became of it."""
     status_code: builtins.int
-    """The worker's gRPC status code. Absent when the worker itself gave no answer."""
+    """The worker's gRPC status code: 0 is OK, 3 INVALID_ARGUMENT, and so on. Absent when the worker itself gave no answer:
+    what a front end or a broken connection says is not the worker's.
+    """
     reason: builtins.str
     """Why, for people: the worker's message or ours. Empty for an object that was processed without remark."""
     destination: builtins.str
@@ -287,11 +293,11 @@ class ObjectSettled(google.protobuf.message.Message):
 
     @property
     def duration(self) -> google.protobuf.duration_pb2.Duration:
-        """From dispatch to settlement."""
+        """From dispatch to settlement, with the pauses between tries."""
 
     @property
     def outputs(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """`gs://` URIs of what the worker wrote."""
+        """`gs://bucket/name` URIs of what the worker wrote."""
 
     def __init__(
         self,
@@ -397,7 +403,7 @@ class PollFinished(google.protobuf.message.Message):
     REASON_FIELD_NUMBER: builtins.int
     DURATION_FIELD_NUMBER: builtins.int
     more: builtins.bool
-    """Whether a budget ended the poll before the whole inbox was seen."""
+    """Whether the poll ended before the whole inbox was seen: another one would find work."""
     reason: Global___EndReason.ValueType
     """Why it ended."""
     @property

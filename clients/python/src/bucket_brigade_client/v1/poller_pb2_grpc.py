@@ -27,6 +27,8 @@ if _version_not_supported:
 
 class PollerServiceStub(object):
     """Watches one inbox: lists it, hands each object to the worker, and moves it by the worker's answer.
+
+    It needs a Google-signed ID token whose audience is this service's URL, of an account that may call it.
     """
 
     def __init__(self, channel):
@@ -44,14 +46,24 @@ class PollerServiceStub(object):
 
 class PollerServiceServicer(object):
     """Watches one inbox: lists it, hands each object to the worker, and moves it by the worker's answer.
+
+    It needs a Google-signed ID token whose audience is this service's URL, of an account that may call it.
     """
 
     def Poll(self, request, context):
         """Scans the inbox once and streams what happens.
 
-        The first response is `started`, the last one `finished`. Dropping the stream cancels the poll: nothing new is
-        dispatched, objects in flight settle. Errors: FAILED_PRECONDITION when the wiring must be mended (the message says
-        what), UNAVAILABLE when the worker or the storage is away, INVALID_ARGUMENT for a request that cannot be met.
+        The first response is `started`, the last one `finished`. Cancelling the call, or dropping its stream, cancels the
+        poll: nothing new is dispatched, objects in flight settle. So it ends in time for the call's deadline: what could not
+        end before it, less 5 s for moving what was answered last, is not dispatched. A poll that finds another one at work on
+        the inbox is no error: it ends as END_REASON_ALREADY_RUNNING.
+
+        Errors, after which nothing has moved on their account:
+
+        - INVALID_ARGUMENT: the request cannot be met; the message names the field.
+        - FAILED_PRECONDITION: the wiring to the worker or the storage must be mended first; the message says what.
+        - UNAVAILABLE: the worker or the storage is away; the next poll tries again.
+        - UNAUTHENTICATED, PERMISSION_DENIED: the token is not believed, or its account may not poll.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -75,6 +87,8 @@ def add_PollerServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class PollerService(object):
     """Watches one inbox: lists it, hands each object to the worker, and moves it by the worker's answer.
+
+    It needs a Google-signed ID token whose audience is this service's URL, of an account that may call it.
     """
 
     @staticmethod

@@ -29,9 +29,13 @@ class ProcessRequest(google.protobuf.message.Message):
     ATTEMPT_FIELD_NUMBER: builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: builtins.int
     attempt: builtins.int
-    """1 for the first time that a worker is asked about this generation, one more for each time it asked for a retry."""
+    """1 for the first time that a worker is asked about this generation, one more for each time it asked for a retry; 0
+    counts as 1.
+    """
     idempotency_key: builtins.str
-    """`bucket/name#generation`. Two calls with one key are about the same bytes and must have one effect."""
+    """`bucket/name#generation`, or empty, which means the same. Two calls with one key are about the same bytes and must have
+    one effect. Another key than the object's is an INVALID_ARGUMENT.
+    """
     @property
     def object(self) -> bucket_brigade_client.v1.object_pb2.Object:
         """The object. Read it pinned to its generation: the name may hold newer content by then."""
@@ -74,10 +78,10 @@ class ProcessResponse(google.protobuf.message.Message):
     OUTPUTS_FIELD_NUMBER: builtins.int
     LABELS_FIELD_NUMBER: builtins.int
     summary: builtins.str
-    """One line for people."""
+    """One line for people, such as `subject 308: slope +21.76 ms/day over 10 days`."""
     @property
     def outputs(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """`gs://` URIs of what was written."""
+        """`gs://bucket/name` URIs of what was written; empty when nothing was."""
 
     @property
     def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:

@@ -27,6 +27,8 @@ if _version_not_supported:
 
 class WorkerServiceStub(object):
     """Your code: looks at one object, does its work, and answers what became of it.
+
+    It needs a Google-signed ID token whose audience is this service's URL, of an account that may call it.
     """
 
     def __init__(self, channel):
@@ -44,17 +46,29 @@ class WorkerServiceStub(object):
 
 class WorkerServiceServicer(object):
     """Your code: looks at one object, does its work, and answers what became of it.
+
+    It needs a Google-signed ID token whose audience is this service's URL, of an account that may call it.
     """
 
     def Process(self, request, context):
         """Processes one object generation.
 
-        The status code is the answer. OK: processed. INTERNAL, INVALID_ARGUMENT, FAILED_PRECONDITION, OUT_OF_RANGE,
-        DATA_LOSS, NOT_FOUND, ALREADY_EXISTS and UNKNOWN: this object cannot be processed. UNAVAILABLE,
-        RESOURCE_EXHAUSTED, ABORTED, CANCELLED and DEADLINE_EXCEEDED: try again later; a google.rpc.RetryInfo detail says
-        when. UNAUTHENTICATED, PERMISSION_DENIED and UNIMPLEMENTED: the wiring is wrong, which ends the poll.
+        The status code is the answer, and decides where the object goes:
 
-        A call may be repeated for the same generation: `idempotency_key` tells. The deadline is gRPC's own.
+        - OK: it is processed, and goes to the processed location.
+        - INTERNAL, INVALID_ARGUMENT, FAILED_PRECONDITION, OUT_OF_RANGE, DATA_LOSS, NOT_FOUND, ALREADY_EXISTS, UNKNOWN: this
+        object cannot be processed. It goes to the failed location, with the message as its reason.
+        - UNAVAILABLE, ABORTED, CANCELLED, DEADLINE_EXCEEDED: try again later. It stays, and each such answer is one of its
+        attempts; when they are used up it fails.
+        - RESOURCE_EXHAUSTED: the worker is full. It stays, and no attempt is counted.
+        - UNAUTHENTICATED, PERMISSION_DENIED, UNIMPLEMENTED: the wiring is wrong. The poll ends, and nothing moves.
+
+        Details in `google.rpc` messages: `RetryInfo` says when to try again, `ErrorInfo` has a reason for programs
+        (`OBJECT_REFUSED`, `OBJECT_SUPERSEDED`, `WORKER_BUSY` and so on, of the domain `brigade.v1`), `BadRequest` the parts of
+        the input that are wrong.
+
+        A call may be repeated for the same generation, also while the first one still runs: `idempotency_key` tells. The
+        deadline is gRPC's own (`grpc-timeout`). Messages have at most 64 KiB.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,6 +92,8 @@ def add_WorkerServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class WorkerService(object):
     """Your code: looks at one object, does its work, and answers what became of it.
+
+    It needs a Google-signed ID token whose audience is this service's URL, of an account that may call it.
     """
 
     @staticmethod
