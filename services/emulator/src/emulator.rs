@@ -80,7 +80,9 @@ impl Emulator {
         [
             ("STORAGE_EMULATOR_HOST", origin.clone()),
             ("STORAGE_EMULATOR_HOST_GRPC", authority.clone()),
-            ("GCE_METADATA_HOST", authority),
+            ("GCE_METADATA_HOST", authority.clone()),
+            // Python's google-auth looks here whether there is one.
+            ("GCE_METADATA_IP", authority),
             (
                 "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS",
                 origin.clone(),

@@ -73,6 +73,7 @@ async fn the_environment_points_everything_at_it() {
             format!("STORAGE_EMULATOR_HOST=http://{authority}"),
             format!("STORAGE_EMULATOR_HOST_GRPC={authority}"),
             format!("GCE_METADATA_HOST={authority}"),
+            format!("GCE_METADATA_IP={authority}"),
             format!("CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS=http://{authority}"),
             format!("BRIGADE_JWKS_URL=http://{authority}/oauth2/v3/certs"),
             "BRIGADE_ISSUERS=https://accounts.google.com".to_owned(),

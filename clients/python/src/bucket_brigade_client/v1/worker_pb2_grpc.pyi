@@ -69,12 +69,12 @@ class WorkerServiceStub(typing.Generic[_WorkerServiceProcessType]):
     The status code is the answer, and decides where the object goes:
 
     - OK: it is processed, and goes to the processed location.
-    - INTERNAL, INVALID_ARGUMENT, FAILED_PRECONDITION, OUT_OF_RANGE, DATA_LOSS, NOT_FOUND, ALREADY_EXISTS, UNKNOWN: this
-      object cannot be processed. It goes to the failed location, with the message as its reason.
-    - UNAVAILABLE, ABORTED, CANCELLED, DEADLINE_EXCEEDED: try again later. It stays, and each such answer is one of its
-      attempts; when they are used up it fails.
-    - RESOURCE_EXHAUSTED: the worker is full. It stays, and no attempt is counted.
+    - INTERNAL, INVALID_ARGUMENT, FAILED_PRECONDITION, OUT_OF_RANGE, DATA_LOSS, NOT_FOUND, ALREADY_EXISTS, UNKNOWN: it fails.
+    - UNAVAILABLE, ABORTED, CANCELLED, DEADLINE_EXCEEDED: it stays, and is tried again; this counts as an attempt.
+    - RESOURCE_EXHAUSTED: it stays, and is tried again; the worker is full, and no attempt is counted.
     - UNAUTHENTICATED, PERMISSION_DENIED, UNIMPLEMENTED: the wiring is wrong. The poll ends, and nothing moves.
+
+    An object that fails, or whose attempts are used up, goes to the failed location with the message as its reason.
 
     Details in `google.rpc` messages: `RetryInfo` says when to try again, `ErrorInfo` has a reason for programs
     (`OBJECT_REFUSED`, `OBJECT_SUPERSEDED`, `WORKER_BUSY` and so on, of the domain `brigade.v1`), `BadRequest` the parts of
@@ -108,12 +108,12 @@ class WorkerServiceServicer(metaclass=abc.ABCMeta):
         The status code is the answer, and decides where the object goes:
 
         - OK: it is processed, and goes to the processed location.
-        - INTERNAL, INVALID_ARGUMENT, FAILED_PRECONDITION, OUT_OF_RANGE, DATA_LOSS, NOT_FOUND, ALREADY_EXISTS, UNKNOWN: this
-          object cannot be processed. It goes to the failed location, with the message as its reason.
-        - UNAVAILABLE, ABORTED, CANCELLED, DEADLINE_EXCEEDED: try again later. It stays, and each such answer is one of its
-          attempts; when they are used up it fails.
-        - RESOURCE_EXHAUSTED: the worker is full. It stays, and no attempt is counted.
+        - INTERNAL, INVALID_ARGUMENT, FAILED_PRECONDITION, OUT_OF_RANGE, DATA_LOSS, NOT_FOUND, ALREADY_EXISTS, UNKNOWN: it fails.
+        - UNAVAILABLE, ABORTED, CANCELLED, DEADLINE_EXCEEDED: it stays, and is tried again; this counts as an attempt.
+        - RESOURCE_EXHAUSTED: it stays, and is tried again; the worker is full, and no attempt is counted.
         - UNAUTHENTICATED, PERMISSION_DENIED, UNIMPLEMENTED: the wiring is wrong. The poll ends, and nothing moves.
+
+        An object that fails, or whose attempts are used up, goes to the failed location with the message as its reason.
 
         Details in `google.rpc` messages: `RetryInfo` says when to try again, `ErrorInfo` has a reason for programs
         (`OBJECT_REFUSED`, `OBJECT_SUPERSEDED`, `WORKER_BUSY` and so on, of the domain `brigade.v1`), `BadRequest` the parts of
