@@ -5,6 +5,7 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader},
+    net::TcpStream,
     path::Path,
     process::{Command, Output, Stdio},
 };
@@ -146,6 +147,31 @@ fn files_of_ones_own_are_settled_by_a_programs_exit_code() {
             .join("scratch/failed/deep/bad.txt")
             .exists()
     );
+}
+
+#[test]
+fn a_program_that_starts_it_on_free_ports_is_told_them_and_has_the_inbox_to_itself() {
+    let directory = TempDir::new().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_brigade"))
+        .current_dir(directory.path())
+        .args(["dev", "--no-schedule", "--port", "0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let told: serde_json::Value = serde_json::from_str(&line).unwrap();
+    for part in ["poller", "worker", "standIn"] {
+        let url = told["serving"][part].as_str().unwrap();
+        TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // With a scheduler, the first poll comes at once.
+    let data = directory.path().join("brigade-data");
+    assert_eq!(names(&data.join("incoming")).len(), 20);
 }
 
 #[test]

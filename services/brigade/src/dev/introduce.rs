@@ -30,7 +30,19 @@ impl System {
             if !args.once {
                 self.invite();
             }
+        } else if !args.once {
+            print_lines(&[self.addresses().to_string()]);
         }
+    }
+
+    /// For a program that starts this one with `--port 0`: everything answers by now, and this is where.
+    fn addresses(&self) -> serde_json::Value {
+        let origin = brigade_client::identity::origin;
+        serde_json::json!({ "serving": {
+            "poller": origin(&self.poller),
+            "worker": origin(&self.worker.url()),
+            "standIn": origin(&self.emulator.url()),
+        }})
     }
 
     fn invite(&self) {

@@ -38,7 +38,10 @@ pub struct Args {
     /// Tell the poller of each new file at once, as Pub/Sub does, instead of waiting for the next poll
     #[arg(long, conflicts_with = "once")]
     pub push: bool,
-    /// The poller's port; the worker and the stand-in take the next two [default: 8080, any with --once]
+    /// Run no scheduler: nothing polls but who calls
+    #[arg(long)]
+    pub no_schedule: bool,
+    /// The poller's port; the worker and the stand-in take the next two; 0 is any three [default: 8080, 0 with --once]
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
     /// Do not lay the sample recordings into a new directory
@@ -60,7 +63,8 @@ pub async fn run(args: Args) -> Result<Exit, Failure> {
     let ended = if args.once {
         once::run(&system, show, &shutdown).await
     } else {
-        watch::run(&system, show, args.interval, args.push, &shutdown).await
+        let every = (!args.no_schedule).then_some(args.interval);
+        watch::run(&system, show, every, args.push, &shutdown).await
     };
     system.stop().await;
     ended

@@ -1,4 +1,4 @@
-//! Polls on the scheduler's ticks, and shows what happens, until it is told to stop.
+//! Polls on the scheduler's ticks, if it has one, and shows what happens, until it is told to stop.
 
 use std::{io, time::Duration};
 
@@ -25,26 +25,19 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(super) async fn run(
     system: &System,
     show: Show,
-    every: Duration,
+    every: Option<Duration>,
     push: bool,
     shutdown: &CancellationToken,
 ) -> Result<Exit, Failure> {
     let mut events = system.events.subscribe();
-    let scheduler = Scheduler {
-        name: "brigade-dev".into(),
-        url: endpoint(system, "poll")?,
-        account: SCHEDULER.into(),
-        audience: brigade_client::identity::origin(&system.poller),
-        every,
-        retry: RetryConfig {
-            retry_count: 3,
-            ..RetryConfig::default()
-        },
-    };
-    let ticking = tokio::spawn(scheduler.run(system.emulator.identity().clone(), shutdown.clone()));
-    let pushing = push.then(|| notifier(system)).transpose()?.map(|notifier| {
-        let (storage, identity) = (system.emulator.storage(), system.emulator.identity());
-        tokio::spawn(notifier.run(storage.clone(), identity.clone(), shutdown.clone()))
+    let identity = system.emulator.identity();
+    let scheduler = every.map(|every| scheduler(system, every)).transpose()?;
+    let ticking =
+        scheduler.map(|scheduler| tokio::spawn(scheduler.run(identity.clone(), shutdown.clone())));
+    let notifier = push.then(|| notifier(system)).transpose()?;
+    let pushing = notifier.map(|notifier| {
+        let storage = system.emulator.storage().clone();
+        tokio::spawn(notifier.run(storage, identity.clone(), shutdown.clone()))
     });
     let mut table = Table::new(show, io::stdout());
     loop {
@@ -64,12 +57,25 @@ pub(super) async fn run(
         }
     }
     // They end with the shutdown.
-    let _ = ticking.await;
-    if let Some(pushing) = pushing {
-        let _ = pushing.await;
+    for task in [ticking, pushing].into_iter().flatten() {
+        let _ = task.await;
     }
     let _ = table.summary();
     Ok(Exit::Done)
+}
+
+fn scheduler(system: &System, every: Duration) -> Result<Scheduler, Failure> {
+    Ok(Scheduler {
+        name: "brigade-dev".into(),
+        url: endpoint(system, "poll")?,
+        account: SCHEDULER.into(),
+        audience: brigade_client::identity::origin(&system.poller),
+        every,
+        retry: RetryConfig {
+            retry_count: 3,
+            ..RetryConfig::default()
+        },
+    })
 }
 
 /// Tells the poller of each new file at once.

@@ -58,6 +58,10 @@ pub(super) async fn work(
             () = &mut grace, if !course.cut.is_cancelled() => course.cut.cancel(),
             reason = &mut interrupted, if !course.closing.is_cancelled() => {
                 course.closing.cancel();
+                tracing::info!(
+                    reason = reason.as_str_name(),
+                    "the poll ends early: nothing new is dispatched"
+                );
                 end = Some(end.filter(Result::is_err).unwrap_or(Ok(reason)));
             }
             Some(walked) = in_flight.next() => {

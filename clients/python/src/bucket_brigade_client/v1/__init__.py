@@ -1,0 +1,1 @@
+"""Generated from the contract, `brigade.v1`, by generate.py."""
