@@ -6,6 +6,7 @@
 mod bad_credential;
 mod deployed;
 mod documents;
+mod download;
 mod edges;
 mod exec;
 mod front_end;

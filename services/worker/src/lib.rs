@@ -1,10 +1,13 @@
 //! The worker side of Bucket Brigade: what looks at one object and says what became of it.
 //!
-//! Write a [`Processor`], and serve its [`routes`]; or let [`exec::ExecProcessor`] run any program. [`sample`] is a
-//! whole processor to read.
+//! Write a [`Processor`], try it with [`testing`], and [`serve`] it; or let [`exec::ExecProcessor`] run any program.
+//! [`sample`] is a whole processor to read.
 
 pub mod error;
 pub mod exec;
+#[cfg(test)]
+mod fixtures;
+mod flight;
 mod http;
 pub mod job;
 pub mod processor;
@@ -12,15 +15,16 @@ mod request;
 mod routes;
 mod runner;
 pub mod sample;
+pub mod serve;
 mod service;
 pub mod settings;
 pub mod status;
-#[cfg(test)]
-mod testing;
+pub mod testing;
 mod text;
 
 pub use error::{ErrorKind, ProcessError};
 pub use job::Job;
 pub use processor::{Outcome, Processor};
 pub use routes::routes;
+pub use serve::serve;
 pub use settings::{WorkerArgs, WorkerSettings};
