@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bad_credential;
+mod clients;
 mod deployed;
 mod documents;
 mod download;
