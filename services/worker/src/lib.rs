@@ -1,7 +1,7 @@
 //! The worker side of Bucket Brigade: what looks at one object and says what became of it.
 //!
 //! Write a [`Processor`], try it with [`testing`], and [`serve`] it; or let [`exec::ExecProcessor`] run any program.
-//! [`sample`] is a whole processor to read.
+//! [`sample`] is a whole processor to read, and `docs/WORKER.md` leads from an empty crate to a processed file.
 
 pub mod error;
 pub mod exec;
@@ -28,3 +28,8 @@ pub use processor::{Outcome, Processor};
 pub use routes::routes;
 pub use serve::serve;
 pub use settings::{WorkerArgs, WorkerSettings};
+
+/// The guide, whose blocks are compiled, and run where they end.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/WORKER.md")]
+struct Guide;
