@@ -4,6 +4,8 @@
 //! the environment that they run in, ask again what is safe to ask again, and keep to a deadline. [`identity`] has the
 //! sources of tokens one by one, and [`identity::attach`] attaches them to any other client.
 
+#![deny(missing_docs)]
+
 pub mod answer;
 mod connect;
 pub mod identity;

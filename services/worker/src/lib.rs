@@ -3,6 +3,8 @@
 //! Write a [`Processor`], try it with [`testing`], and [`serve`] it; or let [`exec::ExecProcessor`] run any program.
 //! [`sample`] is a whole processor to read, and `docs/WORKER.md` leads from an empty crate to a processed file.
 
+#![deny(missing_docs)]
+
 pub mod error;
 pub mod exec;
 #[cfg(test)]
