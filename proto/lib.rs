@@ -3,9 +3,10 @@
 //! Everything here is generated from `proto/brigade/v1/*.proto`, whose comments are the documentation. Messages
 //! also implement serde's traits with the proto3 JSON mapping, for the HTTP routes.
 
+#![deny(missing_docs)]
+
 /// Version 1 of the contract, protobuf package `brigade.v1`.
 #[allow(
-    missing_docs,
     unreachable_pub,
     clippy::pedantic,
     clippy::unwrap_used,

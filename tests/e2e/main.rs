@@ -5,8 +5,10 @@
 
 mod any_name;
 mod bad_credential;
+mod clients;
 mod deployed;
 mod documents;
+mod download;
 mod edges;
 mod exec;
 mod front_end;

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::{
     answer::{CallError, RecordLayer, RecordedBody},
-    identity::{self, TokenSource, attach::AttachLayer, origin},
+    identity::{self, Environment, TokenSource, attach::AttachLayer, origin},
 };
 
 /// A client that cannot be made. Nothing was sent.
@@ -63,6 +63,12 @@ pub(crate) fn stack(
         Some(attach) => Stack::new(RecordLayer.layer(attach.layer(channel))),
         None => Stack::new(RecordLayer.layer(channel)),
     })
+}
+
+/// A service's URL, and who this environment says that we are.
+pub(crate) fn from_environment(url: &str) -> Result<(Url, Arc<dyn TokenSource>), ConnectError> {
+    let url = Url::parse(url).map_err(|_| ConnectError::Url(url.to_owned()))?;
+    Ok((url, identity::source(&Environment::from_env())?))
 }
 
 fn endpoint(url: &Url) -> Result<Endpoint, ConnectError> {

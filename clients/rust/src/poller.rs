@@ -1,53 +1,185 @@
 //! The client of a poller.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use brigade_proto::v1::{PollRequest, PollResponse, poller_service_client::PollerServiceClient};
-use tonic::{Status, Streaming};
+use tokio::time::{Instant, sleep, timeout_at};
+use tonic::{Code, Status, Streaming};
 use url::Url;
 
 use crate::{
-    connect::{ConnectError, Stack, stack},
-    identity::TokenSource,
+    answer::Record,
+    connect::{ConnectError, Stack, from_environment, stack},
+    identity::{TokenSource, attach::Attached, origin},
+    retry::{Retry, poll_wish},
 };
 
 const MAX_MESSAGE: usize = 64 * 1024;
+/// A poll ends by itself within the deadline that it is told; our own timer is for one that does not.
+const SLACK: Duration = Duration::from_secs(5);
 
 /// Asks one poller to poll. Cloning is cheap; clones share the connection.
 ///
 /// ```no_run
-/// use brigade_client::{PollerClient, identity::{self, Environment}};
-///
-/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let identity = identity::source(&Environment::from_env())?;
-/// let poller = PollerClient::new(&"https://poller.example.run.app".parse()?, Some(identity), None)?;
-/// let mut events = poller.poll(Default::default()).await?;
-/// while let Some(event) = events.message().await? {
-///     println!("{event:?}");
-/// }
-/// # Ok(())
-/// # }
+#[doc = include_str!("../examples/poll.rs")]
 /// ```
 #[derive(Clone, Debug)]
 pub struct PollerClient {
     client: PollerServiceClient<Stack>,
+    identity: Option<Arc<dyn TokenSource>>,
+    audience: String,
+    retry: Retry,
+    deadline: Option<Duration>,
 }
 
+/// The events of one poll, as they happen. Dropping them cancels the poll: nothing new is dispatched, and objects in
+/// flight settle.
+#[derive(Debug)]
+pub struct Events {
+    first: Option<PollResponse>,
+    rest: Streaming<PollResponse>,
+    end: Option<Instant>,
+}
+
+// === impl PollerClient ===
+
 impl PollerClient {
+    /// A client of the poller at `url` with the identity of this environment
+    /// ([`identity::source`](crate::identity::source)) and the default [`Retry`]. Nothing is sent before the first call.
+    /// Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When `url` is not that of a service, a token could be read on its way there, or a key file is not one.
+    pub fn connect(url: impl AsRef<str>) -> Result<Self, ConnectError> {
+        let (url, identity) = from_environment(url.as_ref())?;
+        Ok(Self::new(&url, Some(identity), None)?.with_retry(Retry::default()))
+    }
+
     /// A client of the poller at `url`; it connects at its first call. Without an identity it sends no token. The
-    /// audience is the URL's origin unless another is given.
+    /// audience is the URL's origin unless another is given. No call is made again until
+    /// [`with_retry`](Self::with_retry) says so.
     pub fn new(
         url: &Url,
         identity: Option<Arc<dyn TokenSource>>,
         audience: Option<&str>,
     ) -> Result<Self, ConnectError> {
-        let stack = stack(url, identity, audience)?;
+        let stack = stack(url, identity.clone(), audience)?;
         let client = PollerServiceClient::new(stack).max_decoding_message_size(MAX_MESSAGE);
-        Ok(Self { client })
+        Ok(Self {
+            client,
+            identity,
+            audience: audience.map_or_else(|| origin(url), str::to_owned),
+            retry: Retry::NEVER,
+            deadline: None,
+        })
     }
 
-    /// Polls once. The events arrive as they happen; dropping them cancels the poll.
-    pub async fn poll(&self, request: PollRequest) -> Result<Streaming<PollResponse>, Status> {
-        Ok(self.client.clone().poll(request).await?.into_inner())
+    /// Begins a poll again that brought no event yet, when the poller or the way to it is away for now. A poll that
+    /// brought one is never repeated.
+    #[must_use]
+    pub fn with_retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Lets a poll take this long at most, all tries together. The poller is told: it hands out no object that could not
+    /// end by then, and its last event says that there is more. Without it a poll takes as long as the poller's own
+    /// settings let it.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Polls once. It answers when the first event is there.
+    ///
+    /// A token that is refused is renewed once: it may have ended on its way, or its key may have been withdrawn.
+    ///
+    /// # Errors
+    /// `FAILED_PRECONDITION` when something must be mended (the message says what), `UNAVAILABLE` when the poller, its
+    /// worker or its storage is away, `DEADLINE_EXCEEDED` after [`with_deadline`](Self::with_deadline).
+    pub async fn poll(&self, request: PollRequest) -> Result<Events, Status> {
+        // A deadline that the clock cannot hold is none.
+        let end = self
+            .deadline
+            .and_then(|time| Instant::now().checked_add(time));
+        let mut pauses = self.retry.pauses();
+        let mut renews = true;
+        loop {
+            let (record, attached) = (Record::default(), Attached::default());
+            let begun = self.begin(request.clone(), end, &record, &attached);
+            let status = match begun.await {
+                Ok(events) => return Ok(events),
+                Err(status) => status,
+            };
+            if renews && status.code() == Code::Unauthenticated && self.gets_another(&attached) {
+                renews = false;
+                continue;
+            }
+            let wish = poll_wish(status.code(), &record.wire());
+            let (Some(wish), Some(pause)) = (wish, pauses.next()) else {
+                return Err(status);
+            };
+            let pause = pause.max(wish);
+            if end.is_some_and(|end| Instant::now() + pause >= end) {
+                return Err(status);
+            }
+            sleep(pause).await;
+        }
+    }
+
+    async fn begin(
+        &self,
+        request: PollRequest,
+        end: Option<Instant>,
+        record: &Record,
+        attached: &Attached,
+    ) -> Result<Events, Status> {
+        let mut request = tonic::Request::new(request);
+        request.extensions_mut().insert(record.clone());
+        request.extensions_mut().insert(attached.clone());
+        if let Some(end) = end {
+            request.set_timeout(end.saturating_duration_since(Instant::now()));
+        }
+        let mut client = self.client.clone();
+        let mut rest = within(end, client.poll(request)).await?.into_inner();
+        let first = within(end, rest.message()).await?;
+        Ok(Events { first, rest, end })
+    }
+
+    /// Whether another try carries another token than the one that was refused.
+    fn gets_another(&self, attached: &Attached) -> bool {
+        let (Some(identity), Some(token)) = (&self.identity, attached.token()) else {
+            return false;
+        };
+        identity.forget(&self.audience, token)
+    }
+}
+
+// === impl Events ===
+
+impl Events {
+    /// The next event; nothing after the last one.
+    pub async fn message(&mut self) -> Result<Option<PollResponse>, Status> {
+        match self.first.take() {
+            Some(first) => Ok(Some(first)),
+            None => within(self.end, self.rest.message()).await,
+        }
+    }
+}
+
+/// The transport has a timer of its own for the deadline, whose end it calls something else.
+async fn within<T>(
+    end: Option<Instant>,
+    answer: impl Future<Output = Result<T, Status>>,
+) -> Result<T, Status> {
+    let Some(end) = end else {
+        return answer.await;
+    };
+    let late = || Status::deadline_exceeded("the poll did not end before its deadline");
+    match timeout_at(end + SLACK, answer).await {
+        Ok(Err(status)) if status.code() == Code::Cancelled && Instant::now() >= end => Err(late()),
+        Ok(answer) => answer,
+        Err(_) => Err(late()),
     }
 }

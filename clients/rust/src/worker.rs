@@ -3,14 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use brigade_proto::v1::{ProcessRequest, worker_service_client::WorkerServiceClient};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
 use crate::{
     answer::{Answer, Record, classify},
-    connect::{ConnectError, Stack, stack},
+    connect::{ConnectError, Stack, from_environment, stack},
     identity::{TokenSource, attach::Attached, origin},
     renewal::gets_another,
+    retry::{Retry, worker_wish},
 };
 
 /// Messages carry names, not data.
@@ -21,28 +22,31 @@ const SLACK: Duration = Duration::from_secs(1);
 /// Asks one worker to process objects. Cloning is cheap; clones share the connection.
 ///
 /// ```no_run
-/// use std::time::Duration;
-/// use brigade_client::{WorkerClient, identity::{self, Environment}};
-/// use brigade_proto::v1::ProcessRequest;
-///
-/// # async fn example(request: ProcessRequest) -> Result<(), Box<dyn std::error::Error>> {
-/// let identity = identity::source(&Environment::from_env())?;
-/// let worker = WorkerClient::new(&"https://worker.example.run.app".parse()?, Some(identity), None)?;
-/// let answer = worker.process(request, Duration::from_secs(600)).await;
-/// println!("{answer:?}");
-/// # Ok(())
-/// # }
+#[doc = include_str!("../examples/process.rs")]
 /// ```
 #[derive(Clone, Debug)]
 pub struct WorkerClient {
     client: WorkerServiceClient<Stack>,
     identity: Option<Arc<dyn TokenSource>>,
     audience: String,
+    retry: Retry,
 }
 
 impl WorkerClient {
+    /// A client of the worker at `url` with the identity of this environment
+    /// ([`identity::source`](crate::identity::source)) and the default [`Retry`]. Nothing is sent before the first call.
+    /// Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When `url` is not that of a service, a token could be read on its way there, or a key file is not one.
+    pub fn connect(url: impl AsRef<str>) -> Result<Self, ConnectError> {
+        let (url, identity) = from_environment(url.as_ref())?;
+        Ok(Self::new(&url, Some(identity), None)?.with_retry(Retry::default()))
+    }
+
     /// A client of the worker at `url`; it connects at its first call. Without an identity it sends no token. The
-    /// audience is the URL's origin unless another is given.
+    /// audience is the URL's origin unless another is given. No call is made again until
+    /// [`with_retry`](Self::with_retry) says so.
     pub fn new(
         url: &Url,
         identity: Option<Arc<dyn TokenSource>>,
@@ -57,16 +61,47 @@ impl WorkerClient {
             client,
             identity,
             audience,
+            retry: Retry::NEVER,
         })
     }
 
-    /// Asks the worker to process one object, for at most `budget`, which it is told as its deadline.
+    /// Asks again, within a call's budget, when the worker asks for time or the call failed on its way. That is safe:
+    /// two calls of one idempotency key have the effect of one.
+    #[must_use]
+    pub fn with_retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Asks the worker to process one object, for at most `budget`, all tries together, which it is told as its deadline.
+    /// An idempotency key that is left out is the object's own. [`Answer::into_result`] makes gRPC's usual result of the
+    /// answer.
     ///
     /// A token that is refused is renewed once, within the same budget: it may have ended on its way, or its key may
     /// have been withdrawn.
-    pub async fn process(&self, request: ProcessRequest, budget: Duration) -> Answer {
+    pub async fn process(&self, mut request: ProcessRequest, budget: Duration) -> Answer {
+        if request.idempotency_key.is_empty()
+            && let Some(object) = &request.object
+        {
+            request.idempotency_key = object.idempotency_key();
+        }
         // A budget that the clock cannot hold is none.
         let end = Instant::now().checked_add(budget).unwrap_or_else(far);
+        let mut pauses = self.retry.pauses();
+        loop {
+            let answer = self.ask(request.clone(), budget, end).await;
+            let (Some(wish), Some(pause)) = (worker_wish(&answer), pauses.next()) else {
+                return answer;
+            };
+            let pause = pause.max(wish);
+            if Instant::now() + pause >= end {
+                return answer;
+            }
+            sleep(pause).await;
+        }
+    }
+
+    async fn ask(&self, request: ProcessRequest, budget: Duration, end: Instant) -> Answer {
         let attached = Attached::default();
         let answer = self.call(request.clone(), budget, end, &attached).await;
         let identity = self.identity.as_deref();

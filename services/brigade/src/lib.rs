@@ -3,14 +3,13 @@
 pub mod cli;
 pub mod dev;
 pub mod emulator;
-mod gate;
 mod outcome;
 pub mod poller;
 mod setup;
 pub mod token;
 pub mod worker;
 
-pub use gate::{Gate, assemble};
+pub use brigade_runtime::gate::{Gate, assemble};
 
 use brigade_runtime::exit::{Exit, Failure};
 

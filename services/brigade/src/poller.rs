@@ -18,6 +18,7 @@ use brigade_poller::{
 use brigade_proto::v1::PollResponse;
 use brigade_runtime::{
     exit::{Exit, Failure},
+    gate::{self, Gate},
     serve,
     settings::{GuardArgs, ServerArgs},
     shutdown,
@@ -27,10 +28,7 @@ use brigade_storage::Store;
 use tokio::{net::TcpListener, sync::broadcast};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    gate::{self, Gate},
-    outcome, setup,
-};
+use crate::{outcome, setup};
 
 /// The arguments.
 #[derive(Clone, Debug, Default, clap::Args)]

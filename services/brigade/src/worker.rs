@@ -4,59 +4,29 @@ use std::sync::Arc;
 
 use brigade_runtime::{
     exit::{Exit, Failure},
-    serve,
-    settings::{GuardArgs, ServerArgs},
-    shutdown,
+    gate::Gate,
     telemetry::{self, Format},
 };
 use brigade_storage::Store;
+pub use brigade_worker::serve::Args;
 use brigade_worker::{
-    exec::ExecProcessor,
-    routes,
-    sample::SleepStudy,
-    settings::{WorkerArgs, WorkerSettings},
+    exec::ExecProcessor, sample::SleepStudy, serve::serve_on, settings::WorkerSettings,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    gate::{self, Gate},
-    setup,
-};
-
-/// The arguments.
-#[derive(Clone, Debug, Default, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    guard: GuardArgs,
-    #[command(flatten)]
-    worker: WorkerArgs,
-}
-
-/// Serves until it is told to stop.
+/// Serves until it is told to stop: the exec worker, or the sample when no program is set.
 pub async fn run(args: &Args) -> Result<Exit, Failure> {
     telemetry::init(Format::for_stderr(), "info");
-    let mut problems = setup::problems();
-    let server = args.server.resolve(&mut problems);
-    let gate = Gate::resolve(&args.guard, server.as_ref(), &mut problems);
-    let settings = args.worker.resolve(&mut problems);
-    problems.into_result()?;
-    let (Some(server), Some(gate), Some(settings)) = (server, gate, settings) else {
-        return Err(Failure::usage(
-            "the settings are not complete",
-            "see --help",
-        ));
-    };
-    let shutdown = shutdown::signal();
-    let listener = serve::bind(server.address).await?;
-    tracing::info!(address = %server.address, exec = args.worker.exec, "serving the worker");
-    serve(listener, &settings, gate, setup::store().await?, shutdown).await?;
+    let settings = args.resolve()?;
+    match settings.worker.exec.clone() {
+        Some(program) => settings.serve(ExecProcessor::new(program)).await?,
+        None => settings.serve(SleepStudy).await?,
+    }
     Ok(Exit::Done)
 }
 
-/// Serves a worker on a bound listener until `shutdown`: the exec worker, or the sample when no program is set.
+/// The same on a bound listener, until `shutdown`.
 pub async fn serve(
     listener: TcpListener,
     settings: &WorkerSettings,
@@ -64,10 +34,12 @@ pub async fn serve(
     store: Arc<dyn Store>,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
-    let routes = match &settings.exec {
-        Some(program) => routes(ExecProcessor::new(program.clone()), store, settings),
-        None => routes(SleepStudy, store, settings),
-    };
-    let service = "brigade.v1.WorkerService";
-    gate::serve(listener, routes, service, gate.into(), shutdown).await
+    let gate = gate.into();
+    match &settings.exec {
+        Some(program) => {
+            let processor = ExecProcessor::new(program.clone());
+            serve_on(listener, processor, settings, gate, store, shutdown).await
+        }
+        None => serve_on(listener, SleepStudy, settings, gate, store, shutdown).await,
+    }
 }

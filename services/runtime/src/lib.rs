@@ -4,6 +4,7 @@
 pub mod app;
 pub mod deadline;
 pub mod exit;
+pub mod gate;
 pub mod guard;
 pub mod health;
 pub mod reflection;

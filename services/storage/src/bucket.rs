@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 
 use crate::{
+    content::Content,
     error::Result,
     object::{Metadata, Object, Pinned},
 };
@@ -96,7 +97,7 @@ pub struct Page {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewObject {
     /// The content.
-    pub content: Bytes,
+    pub content: Content,
     /// The Content-Type; empty for none.
     pub content_type: String,
     /// Custom metadata.

@@ -4,6 +4,7 @@
 //! official client, and [`sim`] in memory. [`contract`] is the suite that both must pass.
 
 pub mod bucket;
+pub mod content;
 pub mod contract;
 pub mod error;
 pub mod gcs;
@@ -12,6 +13,7 @@ pub mod object;
 pub mod sim;
 
 pub use bucket::{Bucket, ListRequest, NewObject, Page, RewriteStep, Store};
+pub use content::{Content, FileContent};
 pub use error::{Error, Kind, Operation, Result};
 pub use location::{InvalidLocation, Location};
 pub use object::{Metadata, Object, ObjectRef, Pinned};

@@ -32,7 +32,7 @@ pub(crate) fn routes<P: Processor>(runner: Arc<Runner<P>>) -> Router {
 async fn process<P: Processor>(State(runner): State<Arc<Runner<P>>>, body: Bytes) -> Response {
     let answer = match parse(&body) {
         Ok(request) => runner.run(request, None).await,
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     };
     match answer {
         Ok(response) => Json(response).into_response(),

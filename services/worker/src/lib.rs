@@ -1,10 +1,15 @@
 //! The worker side of Bucket Brigade: what looks at one object and says what became of it.
 //!
-//! Write a [`Processor`], and serve its [`routes`]; or let [`exec::ExecProcessor`] run any program. [`sample`] is a
-//! whole processor to read.
+//! Write a [`Processor`], try it with [`testing`], and [`serve`] it; or let [`exec::ExecProcessor`] run any program.
+//! [`sample`] is a whole processor to read, and `docs/WORKER.md` leads from an empty crate to a processed file.
+
+#![deny(missing_docs)]
 
 pub mod error;
 pub mod exec;
+#[cfg(test)]
+mod fixtures;
+mod flight;
 mod http;
 pub mod job;
 pub mod processor;
@@ -12,15 +17,21 @@ mod request;
 mod routes;
 mod runner;
 pub mod sample;
+pub mod serve;
 mod service;
 pub mod settings;
 pub mod status;
-#[cfg(test)]
-mod testing;
+pub mod testing;
 mod text;
 
 pub use error::{ErrorKind, ProcessError};
 pub use job::Job;
 pub use processor::{Outcome, Processor};
 pub use routes::routes;
+pub use serve::serve;
 pub use settings::{WorkerArgs, WorkerSettings};
+
+/// The guide, whose blocks are compiled, and run where they end.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/WORKER.md")]
+struct Guide;

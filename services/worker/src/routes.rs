@@ -19,7 +19,7 @@ pub fn routes<P: Processor>(
     store: Arc<dyn Store>,
     settings: &WorkerSettings,
 ) -> Router {
-    let runner = Arc::new(Runner::new(processor, store, settings));
+    let runner = Runner::new(processor, store, settings);
     service::routes(Arc::clone(&runner)).merge(http::routes(runner))
 }
 

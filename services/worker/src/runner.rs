@@ -2,7 +2,7 @@
 
 use std::{any::Any, fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use brigade_proto::v1::{ProcessRequest, ProcessResponse};
+use brigade_proto::v1::ProcessRequest;
 use brigade_storage::{Location, Store, object::escape};
 use futures::FutureExt as _;
 use tokio::{
@@ -12,9 +12,10 @@ use tokio::{
 
 use crate::{
     error::{ErrorKind, ProcessError},
-    job::{Job, Surroundings},
+    flight::{Answer, Deadline, Flights},
+    job::{Job, Progress, Surroundings},
     processor::{Outcome, Processor},
-    request::check,
+    request::{Valid, check},
     settings::WorkerSettings,
 };
 
@@ -27,49 +28,84 @@ pub(crate) struct Runner<P> {
     store: Arc<dyn Store>,
     output: Option<Location>,
     timeout: Duration,
+    max_size: Option<u64>,
     concurrency: usize,
     slots: Arc<Semaphore>,
+    flights: Flights,
 }
 
 // === impl Runner ===
 
 impl<P: Processor> Runner<P> {
-    pub(crate) fn new(processor: P, store: Arc<dyn Store>, settings: &WorkerSettings) -> Self {
+    pub(crate) fn new(processor: P, store: Arc<dyn Store>, settings: &WorkerSettings) -> Arc<Self> {
         let concurrency = settings.concurrency.min(Semaphore::MAX_PERMITS);
-        Self {
+        Arc::new(Self {
             processor,
             store,
             output: settings.output.clone(),
             timeout: settings.timeout,
+            max_size: settings.max_size,
             concurrency,
             slots: Arc::new(Semaphore::new(concurrency)),
-        }
+            flights: Flights::default(),
+        })
     }
 
-    /// Runs the processor once. `budget` is how long the caller waits, if it says so.
+    /// Runs the processor, or joins the run that the same key has already. `budget` is how long the caller waits, if it
+    /// says so. A caller that goes away, or whose time runs out, stops the run only when nobody else waits for it.
     pub(crate) async fn run(
-        &self,
+        self: &Arc<Self>,
         request: ProcessRequest,
         budget: Option<Duration>,
-    ) -> Result<ProcessResponse, ProcessError> {
+    ) -> Answer {
         let began = Instant::now();
+        let after = |time: Duration| began.checked_add(time).unwrap_or(began + FAR);
         let valid = check(request)?;
-        let key = escape(&valid.key).to_string();
-        let attempt = valid.attempt;
-        let slot = self.slot()?;
+        let (key, attempt) = (valid.key.clone(), valid.attempt);
         let time = budget.map_or(self.timeout, |budget| budget.min(self.timeout));
-        let job = Job::new(
-            valid,
-            Surroundings {
-                store: Arc::clone(&self.store),
-                output: self.output.clone(),
-                deadline: began.checked_add(time).unwrap_or(began + FAR),
-                slot,
-            },
-        );
-        let answer = self.process(&job, time).await;
-        report(&key, attempt, began.elapsed(), &answer);
-        answer.map(Outcome::into_response)
+        let flight = self.flights.join(
+            &key,
+            after(time),
+            after(self.timeout),
+            |deadline, progress| self.start(valid, deadline, progress),
+        )?;
+        let deadline = after(time).min(flight.latest());
+        let Ok(answer) = timeout_at(deadline, flight.answer()).await else {
+            let error = too_late(deadline - began, flight.progress());
+            report(
+                &escape(&key).to_string(),
+                attempt,
+                began.elapsed(),
+                &Err(&error),
+            );
+            return Err(Arc::new(error));
+        };
+        answer
+    }
+
+    /// One run, which has its place among those at work already.
+    fn start(
+        self: &Arc<Self>,
+        valid: Valid,
+        deadline: Arc<Deadline>,
+        progress: Arc<Progress>,
+    ) -> Result<impl Future<Output = Answer> + Send + use<P>, ProcessError> {
+        let around = Surroundings {
+            store: Arc::clone(&self.store),
+            output: self.output.clone(),
+            deadline,
+            progress,
+            max_size: self.max_size,
+            slot: self.slot()?,
+        };
+        let runner = Arc::clone(self);
+        Ok(async move {
+            let began = Instant::now();
+            let (key, attempt) = (escape(&valid.key).to_string(), valid.attempt);
+            let answer = runner.process(Job::new(valid, around)).await;
+            report(&key, attempt, began.elapsed(), &answer.as_ref());
+            answer.map(Outcome::into_response).map_err(Arc::new)
+        })
     }
 
     fn slot(&self) -> Result<OwnedSemaphorePermit, ProcessError> {
@@ -81,20 +117,25 @@ impl<P: Processor> Runner<P> {
         })
     }
 
-    async fn process(&self, job: &Job, time: Duration) -> Result<Outcome, ProcessError> {
+    async fn process(&self, job: Job) -> Result<Outcome, ProcessError> {
         // A processor may panic before its first await too.
-        let work = AssertUnwindSafe(async { self.processor.process(job).await }).catch_unwind();
-        match timeout_at(job.deadline(), work).await {
-            Ok(Ok(answer)) => answer.map_err(Into::into),
-            Ok(Err(panic)) => Err(ProcessError::internal(format!(
+        let work = AssertUnwindSafe(async { self.processor.process(&job).await }).catch_unwind();
+        match work.await {
+            Ok(answer) => answer.map_err(Into::into),
+            Err(panic) => Err(ProcessError::internal(format!(
                 "the processor panicked: {}",
                 words(&*panic)
             ))),
-            Err(_) => Err(ProcessError::deadline(format!(
-                "the processor did not end within {time:?}"
-            ))),
         }
     }
+}
+
+fn too_late(time: Duration, progress: &Progress) -> ProcessError {
+    let message = format!("the processor did not end within {time:?}");
+    ProcessError::deadline(match progress.last() {
+        Some(last) => format!("{message}: {last}"),
+        None => message,
+    })
 }
 
 /// What a panic said.
@@ -106,7 +147,7 @@ fn words(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("it did not say why")
 }
 
-fn report(key: &str, attempt: u32, took: Duration, answer: &Result<Outcome, ProcessError>) {
+fn report(key: &str, attempt: u32, took: Duration, answer: &Result<&Outcome, &ProcessError>) {
     match answer {
         Ok(outcome) => {
             tracing::info!(key, attempt, ?took, summary = %escape(&outcome.summary), "processed");
@@ -130,3 +171,6 @@ impl<P> fmt::Debug for Runner<P> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,9 @@ impl<P: Processor> WorkerService for Service<P> {
         request: Request<ProcessRequest>,
     ) -> Result<Response<ProcessResponse>, Status> {
         let budget = deadline::of(request.metadata().as_ref());
-        let response = self.runner.run(request.into_inner(), budget).await?;
-        Ok(Response::new(response))
+        match self.runner.run(request.into_inner(), budget).await {
+            Ok(response) => Ok(Response::new(response)),
+            Err(error) => Err(Status::from(&*error)),
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::{num::NonZeroUsize, time::Duration};
 
 use brigade_runtime::settings::{Problems, names};
 use brigade_storage::Location;
+use bytesize::ByteSize;
 
 use crate::exec::Program;
 
@@ -26,8 +27,11 @@ pub struct WorkerArgs {
     #[arg(long, env = names::CONCURRENCY, value_name = "N")]
     pub concurrency: Option<String>,
     /// How long one object may take, unless its caller waits for less [default: 1h]
-    #[arg(long, env = names::PROCESS_TIMEOUT, value_name = "TIME")]
+    #[arg(long, visible_alias = "timeout", env = names::PROCESS_TIMEOUT, value_name = "TIME")]
     pub process_timeout: Option<String>,
+    /// The largest object that is taken, such as 500MB or 2GiB; a larger one goes to failed/ unread [default: any]
+    #[arg(long, env = names::MAX_SIZE, value_name = "SIZE")]
+    pub max_size: Option<String>,
 }
 
 /// The settings as resolved.
@@ -41,6 +45,8 @@ pub struct WorkerSettings {
     pub concurrency: usize,
     /// How long one object may take.
     pub timeout: Duration,
+    /// The largest object that is read, in bytes.
+    pub max_size: Option<u64>,
 }
 
 // === impl WorkerArgs ===
@@ -67,11 +73,18 @@ impl WorkerArgs {
             self.process_timeout.as_deref(),
             TIMEOUT,
         );
+        let max_size = problems.optional(
+            names::MAX_SIZE,
+            self.max_size.as_deref(),
+            "a size such as 500MB or 2GiB",
+            str::parse::<ByteSize>,
+        );
         Some(WorkerSettings {
             exec: exec?,
             output: output?,
             concurrency: concurrency?,
             timeout: timeout?,
+            max_size: max_size?.map(|size| size.as_u64()),
         })
     }
 }
@@ -79,13 +92,14 @@ impl WorkerArgs {
 // === impl WorkerSettings ===
 
 impl Default for WorkerSettings {
-    /// No program, no output location, 32 objects at once, an hour each.
+    /// No program, no output location, 32 objects of any size at once, an hour each.
     fn default() -> Self {
         Self {
             exec: None,
             output: None,
             concurrency: CONCURRENCY.get(),
             timeout: TIMEOUT,
+            max_size: None,
         }
     }
 }
@@ -114,6 +128,7 @@ mod tests {
             output: Some("features/".into()),
             concurrency: Some("0".into()),
             process_timeout: Some("10".into()),
+            max_size: Some("2 elephants".into()),
         };
         let text = resolve(&wrong).unwrap_err();
         for part in [
@@ -122,6 +137,7 @@ mod tests {
             "BRIGADE_OUTPUT",
             "BRIGADE_CONCURRENCY",
             "BRIGADE_PROCESS_TIMEOUT",
+            "BRIGADE_MAX_SIZE",
         ] {
             assert!(text.contains(part), "{part} is missing in: {text}");
         }

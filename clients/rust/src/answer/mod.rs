@@ -13,7 +13,7 @@ mod service;
 use std::{fmt, time::Duration};
 
 use brigade_proto::v1::ProcessResponse;
-use tonic::Code;
+use tonic::{Code, Status};
 
 pub use body::RecordedBody;
 pub use classify::classify;
@@ -91,6 +91,39 @@ impl Answer {
             retry_after: None,
             response: ProcessResponse::default(),
         }))
+    }
+}
+
+impl Answer {
+    /// As gRPC's own result, for whoever only wants to know whether it is done.
+    ///
+    /// What failed on its way is `UNAVAILABLE`, `UNAUTHENTICATED` or `PERMISSION_DENIED` for a token that something before
+    /// the worker refused, `UNIMPLEMENTED` for a URL that is no worker's, and `DEADLINE_EXCEEDED` when the budget ran out.
+    pub fn into_result(self) -> Result<ProcessResponse, Status> {
+        match self {
+            Self::Worker(answer) if answer.code == Code::Ok => Ok(answer.response),
+            Self::Worker(answer) => Err(Status::new(answer.code, answer.message)),
+            Self::Way(way) => Err(Status::new(way.code(), way.to_string())),
+            Self::TimedOut(budget) => Err(Status::deadline_exceeded(format!(
+                "the worker did not answer within {budget:?}"
+            ))),
+        }
+    }
+}
+
+impl Way {
+    fn code(&self) -> Code {
+        match self {
+            Self::Connect(_) | Self::Reset(_) | Self::CutShort(_) => Code::Unavailable,
+            Self::Http { status, .. } => match status {
+                401 => Code::Unauthenticated,
+                403 => Code::PermissionDenied,
+                429 | 500.. => Code::Unavailable,
+                _ => Code::Unimplemented,
+            },
+            Self::Identity { transient, .. } if *transient => Code::Unavailable,
+            Self::Identity { .. } => Code::Unauthenticated,
+        }
     }
 }
 

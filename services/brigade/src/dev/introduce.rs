@@ -7,6 +7,9 @@ use super::{Args, show::Show, system::System};
 impl System {
     /// Says where things are, and how to reach them.
     pub(super) fn introduce(&self, args: &Args, show: Show) {
+        if args.worker.is_some() {
+            self.tell_worker(show);
+        }
         if let Show::Table { .. } = show {
             let data = args.data.display();
             let samples = if self.laid > 0 {
@@ -20,7 +23,7 @@ impl System {
                 format!("  inbox      {data}/incoming/{samples}"),
                 format!("  outcomes   {data}/processed/  {data}/failed/  {data}/features/"),
                 format!("  poller     {}", self.poller),
-                format!("  worker     {}", self.worker.url()),
+                format!("  worker     {}", self.worker),
                 format!(
                     "  stand-in   {}  for Cloud Storage and its identities",
                     self.emulator.url()
@@ -40,9 +43,26 @@ impl System {
         let origin = brigade_client::identity::origin;
         serde_json::json!({ "serving": {
             "poller": origin(&self.poller),
-            "worker": origin(&self.worker.url()),
+            "worker": origin(&self.worker),
             "standIn": origin(&self.emulator.url()),
         }})
+    }
+
+    /// Piped, stdout has events alone.
+    fn tell_worker(&self, show: Show) {
+        let mut lines = vec![
+            "The worker has to be told, before it starts:".to_owned(),
+            String::new(),
+        ];
+        let told = self.worker_environment().into_iter();
+        lines.extend(told.map(|(name, value)| format!("  export {name}={value}")));
+        lines.push(String::new());
+        match show {
+            Show::Table { .. } => print_lines(&lines),
+            Show::Json => {
+                let _ = writeln!(std::io::stderr(), "{}", lines.join("\n"));
+            }
+        }
     }
 
     fn invite(&self) {

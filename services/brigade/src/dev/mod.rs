@@ -32,6 +32,12 @@ pub struct Args {
     /// The program to run for each object; {} is its file's path [default: the sleep-study sample]
     #[arg(long, value_name = "CMD")]
     pub exec: Option<String>,
+    /// How long the program may take for one file [default: 10m]
+    #[arg(long, value_name = "TIME", value_parser = brigade_runtime::settings::duration)]
+    pub timeout: Option<Duration>,
+    /// Ask a worker that runs already, at this URL, in place of one of its own; what it has to be told is printed
+    #[arg(long, value_name = "URL", conflicts_with_all = ["exec", "timeout"], value_parser = brigade_runtime::settings::url)]
+    pub worker: Option<url::Url>,
     /// From one poll to the next
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = brigade_runtime::settings::duration)]
     pub interval: Duration,

@@ -57,9 +57,13 @@ fn jwks_url(emulator: &Emulator) -> Result<Url, Failure> {
         .map_err(|error| Failure::unavailable(format!("the stand-in's keys: {error}"), ""))
 }
 
+pub(super) const TEN_MINUTES: Duration = Duration::from_secs(600);
+/// The poller waits a little longer than the worker takes, so that it hears of a program that was stopped.
+const MORE: Duration = Duration::from_secs(10);
+
 /// With `push`, polls leave alone what an event is on its way for.
-pub(super) fn poller_settings(worker: &Url, push: bool) -> PollerSettings {
-    let ten_minutes = Duration::from_secs(600);
+pub(super) fn poller_settings(worker: &Url, timeout: Duration, push: bool) -> PollerSettings {
+    let process_timeout = timeout.saturating_add(MORE);
     PollerSettings {
         inbox: Location::new(BUCKET, "incoming/"),
         processed: Location::new(BUCKET, "processed/"),
@@ -70,8 +74,9 @@ pub(super) fn poller_settings(worker: &Url, push: bool) -> PollerSettings {
         tasks: None,
         budgets: Budgets {
             concurrency: 32,
-            process_timeout: ten_minutes,
-            poll_deadline: ten_minutes,
+            process_timeout,
+            // What could not end before it is not begun.
+            poll_deadline: process_timeout.saturating_mul(2).max(TEN_MINUTES),
             max_attempts: 5,
             breaker: 5,
             max_objects: None,

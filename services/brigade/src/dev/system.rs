@@ -2,7 +2,10 @@
 
 use std::{fs, net::Ipv4Addr, path::Path, str::FromStr as _, sync::Arc};
 
-use brigade_client::{PollerClient, identity::Cached};
+use brigade_client::{
+    PollerClient,
+    identity::{Cached, origin as origin_of},
+};
 use brigade_emulator::{
     Emulator,
     frontend::{FrontEnd, Service},
@@ -12,6 +15,7 @@ use brigade_runtime::{
     exit::Failure,
     guard::{FRONT_END_PROBE, GuardSettings, Mode},
     serve,
+    settings::names,
 };
 use brigade_storage::Location;
 use brigade_worker::{exec::Program, settings::WorkerSettings};
@@ -21,12 +25,14 @@ use url::Url;
 
 use super::{
     Args, samples,
-    settings::{guard, metadata, poller_settings, storage},
+    settings::{TEN_MINUTES, guard, metadata, poller_settings, storage},
 };
 use crate::{Gate, outcome, poller, setup, worker};
 
 /// The bucket that the directory stands for.
 pub(super) const BUCKET: &str = "brigade-dev";
+/// Where the worker's outputs go.
+const OUTPUT: &str = "features/";
 const FOLDERS: [&str; 4] = ["incoming", "processed", "failed", "features"];
 const POLLER: &str = "poller@brigade-dev.iam.gserviceaccount.com";
 pub(super) const SCHEDULER: &str = "scheduler@brigade-dev.iam.gserviceaccount.com";
@@ -44,9 +50,9 @@ pub(super) struct System {
     pub(super) poller: Url,
     pub(super) client: PollerClient,
     pub(super) events: broadcast::Sender<PollResponse>,
-    pub(super) worker: FrontEnd,
+    pub(super) worker: Url,
     pub(super) laid: usize,
-    front: FrontEnd,
+    fronts: Vec<FrontEnd>,
     stop: CancellationToken,
     services: JoinSet<Result<(), Failure>>,
 }
@@ -54,7 +60,8 @@ pub(super) struct System {
 impl System {
     pub(super) async fn start(args: &Args, shutdown: CancellationToken) -> Result<Self, Failure> {
         let exec = args.exec.as_deref().map(program).transpose()?;
-        let [poller_at, worker_at, emulator_at] = listeners(args).await?;
+        let [poller_at, worker_at, emulator_at] = ports(args)?;
+        let (poller_at, emulator_at) = (poller_at.bind().await?, emulator_at.bind().await?);
         let laid = lay_out(&args.data, args.no_samples)?;
         let emulator = Emulator::builder()
             .directory(BUCKET, &args.data)
@@ -69,24 +76,39 @@ impl System {
         let poller = origin(&poller_at)?;
         let callers = [SCHEDULER, PUBSUB, DEVELOPER];
         let (poller_at, front) = behind(&emulator, "poller", poller_at, &callers).await?;
-        let (worker_at, worker) = behind(&emulator, "worker", worker_at, &WORKER_CALLERS).await?;
+        let mut fronts = vec![front];
+        let timeout = args.timeout.unwrap_or(TEN_MINUTES);
         let (events, _) = broadcast::channel(BEHIND);
         // The services end after what watches them, and with it on a signal.
         let stop = shutdown.child_token();
         let store = setup::connect(storage(&emulator)).await?;
         let mut services = JoinSet::new();
-        services.spawn({
+        let worker = if let Some(elsewhere) = &args.worker {
+            elsewhere.clone()
+        } else {
+            let (listener, front) = behind(
+                &emulator,
+                "worker",
+                worker_at.bind().await?,
+                &WORKER_CALLERS,
+            )
+            .await?;
+            let url = front.url();
+            fronts.push(front);
             let settings = WorkerSettings {
                 exec,
-                output: Some(Location::new(BUCKET, "features/")),
+                output: Some(Location::new(BUCKET, OUTPUT)),
+                timeout,
                 ..WorkerSettings::default()
             };
-            let guard = guard(&emulator, &worker.url(), &WORKER_CALLERS)?;
+            let guard = guard(&emulator, &url, &WORKER_CALLERS)?;
             let (store, stop) = (store.clone(), stop.clone());
-            async move { worker::serve(worker_at, &settings, guard, store, stop).await }
-        });
+            services
+                .spawn(async move { worker::serve(listener, &settings, guard, store, stop).await });
+            url
+        };
         services.spawn({
-            let settings = poller_settings(&worker.url(), args.push);
+            let settings = poller_settings(&worker, timeout, args.push);
             // Its callers send one `authorization` header, whose signature the front end checks and takes out.
             let gate = Gate {
                 guard: GuardSettings {
@@ -113,18 +135,40 @@ impl System {
             events,
             worker,
             laid,
-            front,
+            fronts,
             stop,
             services,
         })
+    }
+
+    /// What a worker that runs elsewhere has to be told to work here: the variables and their values.
+    pub(super) fn worker_environment(&self) -> Vec<(String, String)> {
+        let mut variables: Vec<_> = self
+            .emulator
+            .env()
+            .into_iter()
+            .filter(|(name, _)| name.starts_with("STORAGE_") || name.starts_with("BRIGADE_"))
+            .collect();
+        let port = self.worker.port_or_known_default().unwrap_or_default();
+        for (name, value) in [
+            (names::AUDIENCE, origin_of(&self.worker)),
+            (names::ALLOWED_CALLERS, WORKER_CALLERS.join(",")),
+            (names::OUTPUT, format!("gs://{BUCKET}/{OUTPUT}")),
+            (names::BIND, Ipv4Addr::LOCALHOST.to_string()),
+            (names::PORT, port.to_string()),
+        ] {
+            variables.push((name.to_owned(), value));
+        }
+        variables
     }
 
     /// Ends everything; what is in flight settles first.
     pub(super) async fn stop(mut self) {
         self.stop.cancel();
         while self.services.join_next().await.is_some() {}
-        self.front.stop().await;
-        self.worker.stop().await;
+        for front in self.fronts {
+            front.stop().await;
+        }
         self.emulator.stop().await;
     }
 }
@@ -134,20 +178,30 @@ fn program(given: &str) -> Result<Program, Failure> {
         .map_err(|error| Failure::usage(format!("--exec {given:?}: {error}"), ""))
 }
 
-/// The three ports in a row, or any with `--once`, so that two runs never meet.
-async fn listeners(args: &Args) -> Result<[TcpListener; 3], Failure> {
+/// A port of this machine alone.
+#[derive(Clone, Copy)]
+struct Port(u16);
+
+impl Port {
+    async fn bind(self) -> Result<TcpListener, Failure> {
+        serve::bind((Ipv4Addr::LOCALHOST, self.0).into()).await
+    }
+}
+
+/// The three ports in a row, or any with `--once`, so that two runs never meet. The worker's is left free when it runs
+/// elsewhere.
+fn ports(args: &Args) -> Result<[Port; 3], Failure> {
     let first = args.port.unwrap_or(if args.once { 0 } else { 8080 });
     let port = |n: u16| match first {
-        0 => Ok(0),
-        first => first.checked_add(n).ok_or_else(|| {
+        0 => Ok(Port(0)),
+        first => first.checked_add(n).map(Port).ok_or_else(|| {
             Failure::usage(
                 format!("--port {first} leaves no room for three ports"),
                 "choose one below 65534",
             )
         }),
     };
-    let bind = async |n| serve::bind((Ipv4Addr::LOCALHOST, port(n)?).into()).await;
-    Ok([bind(0).await?, bind(1).await?, bind(2).await?])
+    Ok([port(0)?, port(1)?, port(2)?])
 }
 
 /// Makes the folders, and lays the samples into a directory that is new.

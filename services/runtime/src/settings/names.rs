@@ -42,6 +42,8 @@ pub const PORT: &str = "PORT";
 pub const CONCURRENCY: &str = "BRIGADE_CONCURRENCY";
 /// How long the worker may take for one object.
 pub const PROCESS_TIMEOUT: &str = "BRIGADE_PROCESS_TIMEOUT";
+/// The largest object that a worker takes, in bytes.
+pub const MAX_SIZE: &str = "BRIGADE_MAX_SIZE";
 /// How long one poll may take.
 pub const POLL_DEADLINE: &str = "BRIGADE_POLL_DEADLINE";
 /// Objects handed to the worker in one poll.
@@ -85,6 +87,7 @@ pub const KNOWN: &[&str] = &[
     BIND,
     CONCURRENCY,
     PROCESS_TIMEOUT,
+    MAX_SIZE,
     POLL_DEADLINE,
     MAX_OBJECTS,
     MAX_ATTEMPTS,

@@ -47,7 +47,7 @@ pub async fn creating_where_something_lies_changes_nothing(fixture: &Fixture) ->
 pub async fn creating_replaces_exactly_the_named_generation(fixture: &Fixture) -> Outcome {
     let first = fixture.put("a", "first").await?;
     let new = NewObject {
-        content: Bytes::from_static(b"second"),
+        content: "second".into(),
         content_type: "text/plain".into(),
         metadata: metadata(&[("site", "Basel")]),
     };
@@ -132,7 +132,7 @@ pub async fn a_large_object_is_kept_whole(fixture: &Fixture) -> Outcome {
         .map(|n| n.to_le_bytes()[n as usize % 3])
         .collect();
     let new = NewObject {
-        content: content.clone(),
+        content: content.clone().into(),
         content_type: "application/octet-stream".into(),
         ..NewObject::default()
     };

@@ -178,7 +178,7 @@ impl fmt::Debug for Capabilities {
 /// A small object with a content type and metadata.
 pub(super) fn text(content: &'static str) -> NewObject {
     NewObject {
-        content: Bytes::from_static(content.as_bytes()),
+        content: content.into(),
         content_type: "text/csv".into(),
         metadata: metadata(&[("device", "pad"), ("site", "Bern"), ("subject", "308")]),
     }

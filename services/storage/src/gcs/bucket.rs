@@ -11,6 +11,7 @@ use super::{
     Clients,
     call::{ATTEMPT_LIMIT, Call},
     convert::{self, bucket_path, merge},
+    payload::Payload,
     read::{self, Opened},
     request,
 };
@@ -143,14 +144,14 @@ impl Bucket for GcsBucket {
 
     async fn create(&self, name: &str, replaces: i64, new: NewObject) -> Result<Object> {
         let call = self.call(Operation::Create, name)?;
-        let limit = upload_limit(new.content.len());
-        let checksum = crc32c::crc32c(&new.content);
+        let limit = upload_limit(new.content.size());
+        let checksum = new.content.crc32c();
         // One request whatever the size: a resumable upload would be several, each with its own ambiguity. The known
         // checksum goes before the content, and the service refuses what does not match it.
         let mut upload = self
             .clients
             .data
-            .write_object(&self.path, name, new.content)
+            .write_object(&self.path, name, Payload::from(new.content))
             .set_if_generation_match(replaces)
             .set_metadata(merge([], &new.metadata))
             .with_known_crc32c(checksum)
@@ -294,6 +295,6 @@ impl fmt::Debug for GcsBucket {
     }
 }
 
-fn upload_limit(bytes: usize) -> Duration {
-    ATTEMPT_LIMIT + Duration::from_secs(bytes as u64 / SLOWEST_UPLOAD)
+fn upload_limit(bytes: u64) -> Duration {
+    ATTEMPT_LIMIT + Duration::from_secs(bytes / SLOWEST_UPLOAD)
 }

@@ -13,6 +13,7 @@
 mod bucket;
 mod call;
 mod convert;
+mod payload;
 mod read;
 mod request;
 mod settings;

@@ -145,7 +145,18 @@ impl Bucket for SimBucket {
         .await
     }
 
-    async fn create(&self, name: &str, replaces: i64, new: NewObject) -> Result<Object> {
+    async fn create(&self, name: &str, replaces: i64, mut new: NewObject) -> Result<Object> {
+        let content = new.content.into_bytes().await.map_err(|error| {
+            Error::new(
+                Kind::Invalid,
+                Operation::Create,
+                &self.name,
+                name,
+                "the file cannot be read",
+            )
+            .with_source(error)
+        })?;
+        new.content = content.into();
         self.call(Operation::Create, name, |state, at| {
             state.create(at, Some(replaces), new)
         })

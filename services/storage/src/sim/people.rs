@@ -24,7 +24,7 @@ impl Sim {
             bucket,
             name,
             NewObject {
-                content: content.into(),
+                content: content.into().into(),
                 content_type: "application/octet-stream".into(),
                 metadata: Metadata::new(),
             },
@@ -34,7 +34,7 @@ impl Sim {
     /// The same with a content type and metadata.
     ///
     /// # Errors
-    /// As [`Sim::upload`].
+    /// As [`Sim::upload`], and when the content is a file: nothing is read here.
     pub fn upload_new(&self, bucket: &str, name: &str, new: NewObject) -> Result<Object> {
         self.people(Operation::Create, bucket, name, |state, request| {
             state.create(request, None, new)

@@ -14,7 +14,7 @@ use super::{
     rewrite::Progress,
 };
 use crate::{
-    ListRequest, NewObject, Page,
+    Content, ListRequest, NewObject, Page,
     error::{Error, Kind, Operation, Result},
     object::{Metadata, Object, Pinned},
 };
@@ -155,15 +155,18 @@ impl State {
         }
         let metadata = merged(&Metadata::new(), &new.metadata);
         check_metadata(request, &metadata)?;
+        let Content::Bytes(content) = new.content else {
+            return Err(request.failed(Kind::Invalid, "a file is read before it comes here"));
+        };
         let object = Object {
             bucket: request.bucket.to_owned(),
             name: request.name.to_owned(),
             generation: self.next_generation(),
             metageneration: 1,
-            size: new.content.len() as u64,
+            size: content.len() as u64,
             content_type: new.content_type,
-            crc32c: Some(crc32c::crc32c(&new.content)),
-            md5: Some(md5::compute(&new.content).0),
+            crc32c: Some(crc32c::crc32c(&content)),
+            md5: Some(md5::compute(&content).0),
             created: request.now,
             updated: request.now,
             metadata,
@@ -172,7 +175,7 @@ impl State {
             retention_expires: None,
         };
         let place = request.place(object.generation);
-        self.insert(object.clone(), new.content);
+        self.insert(object.clone(), content);
         let change = Change::Created {
             replaced: live.map(|live| live.object.generation),
         };

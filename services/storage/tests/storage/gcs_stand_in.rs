@@ -8,7 +8,7 @@ use brigade_emulator::{
     storage::{Fault, Kind as Refused, Operation as Asked},
 };
 use brigade_storage::{
-    Bucket, Kind, ListRequest, Metadata, NewObject, Object, RewriteStep, Store,
+    Bucket, FileContent, Kind, ListRequest, Metadata, NewObject, Object, RewriteStep, Store,
     gcs::{GcsSettings, GcsStore},
 };
 use futures::TryStreamExt as _;
@@ -249,4 +249,40 @@ async fn a_copy_in_many_steps_keeps_its_metadata_to_the_last() {
     assert_eq!(copy.metadata, mark);
     assert_eq!(copy.content_type, "text/csv");
     assert!(copy.same_content(&stand.object));
+}
+
+#[tokio::test]
+async fn a_file_is_uploaded_piece_by_piece_and_arrives_whole() {
+    let stand = Stand::start().await;
+    let content: Vec<u8> = (0..400_000_u32).flat_map(u32::to_le_bytes).collect();
+    for (name, content) in [("out/large", content.as_slice()), ("out/empty", b"")] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), content).unwrap();
+        let new = NewObject {
+            content: FileContent::new(file.reopen().unwrap())
+                .await
+                .unwrap()
+                .into(),
+            ..NewObject::default()
+        };
+        let created = stand.bucket.create(name, 0, new).await.unwrap();
+        assert_eq!(created.crc32c, Some(crc32c::crc32c(content)));
+        let stored = stand.emulator.storage().bucket("bucket").read(name);
+        assert!(stored.unwrap().unwrap() == content, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_changes_while_it_is_uploaded_is_not_stored() {
+    let stand = Stand::start().await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "before").unwrap();
+    let content = FileContent::new(file.reopen().unwrap()).await.unwrap();
+    std::fs::write(file.path(), "AFTER!").unwrap();
+    let new = NewObject {
+        content: content.into(),
+        ..NewObject::default()
+    };
+    assert!(stand.bucket.create("out/a", 0, new).await.is_err());
+    assert!(stand.bucket.get("out/a").await.unwrap_err().is_not_found());
 }

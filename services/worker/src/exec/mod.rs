@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use self::{
     group::End,
     run::{Run, start},
+    tail::Tail,
 };
 use crate::{
     error::{ProcessError, is_exhausted},
@@ -67,8 +68,12 @@ impl Processor for ExecProcessor {
         let command = self.program.command(&room.file, &variables);
         // Dropping this future cancels; the run is a task of its own, which ends when the last process has.
         let stop = CancellationToken::new();
+        // For whoever gives up on the program before it ends.
+        let complains = Tail::default();
+        let tail = complains.clone();
+        job.progress_is(move || Some(tail.lines()).filter(|lines| !lines.is_empty()));
         let _cancels = stop.clone().drop_guard();
-        let running = tokio::spawn(start(command, stop, (room, job.slot()))?);
+        let running = tokio::spawn(start(command, stop, complains, (room, job.slot()))?);
         let over = running.await.map_err(io::Error::other).flatten();
         let (run, (room, _slot)) =
             over.map_err(|error| ProcessError::internal(format!("the program was lost: {error}")))?;

@@ -2,13 +2,13 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, OpenOptions},
-    io::{self, Read as _},
+    fs::{self, File, OpenOptions},
+    io,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
-use bytes::Bytes;
+use brigade_storage::FileContent;
 use rustix::fs::OFlags;
 use tokio::task::spawn_blocking;
 
@@ -17,9 +17,6 @@ use crate::{
     job::{Job, no_output},
 };
 
-/// The largest output, in bytes: one is held in memory while it is uploaded.
-pub(super) const MAX_OUTPUT: u64 = 256 * 1024 * 1024;
-
 /// A file below the output directory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Found {
@@ -27,7 +24,8 @@ struct Found {
     path: PathBuf,
 }
 
-/// Uploads every file under `directory` by its path below it, and returns the URIs in name order.
+/// Uploads every file under `directory` by its path below it, and returns the URIs in name order. However large, one is
+/// read piece by piece.
 ///
 /// A worker without a place for outputs must not lose any: files are an error then, and name the setting.
 pub(super) async fn upload(job: &Job, directory: &Path) -> Result<Vec<String>, ProcessError> {
@@ -41,13 +39,12 @@ pub(super) async fn upload(job: &Job, directory: &Path) -> Result<Vec<String>, P
     }
     let mut uris = Vec::with_capacity(found.len());
     for found in found {
-        let (found, content) = blocking(move || {
-            let content = read(&found.name, &found.path)?;
-            Ok((found, content))
-        })
-        .await?;
-        let content_type = content_type(&found.name);
-        uris.push(job.write(&found.name, content, content_type).await?);
+        let Found { name, path } = found;
+        let (name, file) = blocking(move || open(&name, &path).map(|file| (name, file))).await?;
+        let content = FileContent::new(file).await;
+        let content = content.map_err(|error| unreadable(&error))?;
+        let content_type = content_type(&name);
+        uris.push(job.write(&name, content, content_type).await?);
     }
     Ok(uris)
 }
@@ -115,28 +112,19 @@ fn below(directory: &Path, path: &Path) -> io::Result<String> {
 }
 
 /// What was a plain file may have become a link or a pipe: it is opened as what it was, or not at all.
-fn read(name: &str, path: &Path) -> io::Result<Bytes> {
+fn open(name: &str, path: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(flags.bits().cast_signed())
         .open(path)?;
-    let status = file.metadata()?;
-    if !status.is_file() {
-        return Err(io::Error::other(format!(
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::other(format!(
             "{name:?} is not a plain file any more"
-        )));
+        )))
     }
-    let too_large = || io::Error::other(format!("{name:?} has more than {MAX_OUTPUT} bytes"));
-    if status.len() > MAX_OUTPUT {
-        return Err(too_large());
-    }
-    let mut content = Vec::new();
-    file.take(MAX_OUTPUT + 1).read_to_end(&mut content)?;
-    if content.len() as u64 > MAX_OUTPUT {
-        return Err(too_large());
-    }
-    Ok(content.into())
 }
 
 /// What the usual extensions mean; everything else is bytes.
@@ -196,7 +184,7 @@ mod tests {
             .map(|found| found.name)
             .collect();
         assert_eq!(names, ["a.txt", "b/c/x.json"]);
-        assert!(read("pipe", &pipe).is_err() && read("link", &at("link")).is_err());
+        assert!(open("pipe", &pipe).is_err() && open("link", &at("link")).is_err());
     }
 
     #[test]
@@ -208,22 +196,6 @@ mod tests {
                 .unwrap_err()
                 .to_string()
                 .contains("line break")
-        );
-    }
-
-    #[test]
-    fn an_output_that_is_too_large_is_refused_before_it_is_read() {
-        let room = tempfile::tempdir().unwrap();
-        let path = room.path().join("sparse");
-        fs::File::create(&path)
-            .unwrap()
-            .set_len(MAX_OUTPUT + 1)
-            .unwrap();
-        assert!(
-            read("sparse", &path)
-                .unwrap_err()
-                .to_string()
-                .contains("268435456 bytes")
         );
     }
 

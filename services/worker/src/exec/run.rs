@@ -32,22 +32,29 @@ pub(super) struct Run {
 /// Runs a command until it ends, or until `stop` is cancelled and its group is brought to its end. When this answers,
 /// nothing of the group runs any more.
 ///
-/// `hold` is dropped then, and not before: the files that the program works on, for one.
+/// The end of stderr is kept in `tail`. `hold` is dropped then, and not before: the files that the program works on,
+/// for one.
 pub(super) fn start<H: Send + 'static>(
     mut command: Command,
     stop: CancellationToken,
+    tail: Tail,
     hold: H,
 ) -> Result<impl Future<Output = io::Result<(Run, H)>> + Send + 'static, ProcessError> {
     let (group, pipes) =
         Group::start(&mut command).map_err(|error| cannot_start(&command, error))?;
     Ok(async move {
-        let run = watch(group, pipes, &stop).await?;
+        let run = watch(group, pipes, &stop, tail).await?;
         Ok((run, hold))
     })
 }
 
-async fn watch(mut group: Group, pipes: Pipes, stop: &CancellationToken) -> io::Result<Run> {
-    let (mut head, mut tail) = (Head::default(), Tail::default());
+async fn watch(
+    mut group: Group,
+    pipes: Pipes,
+    stop: &CancellationToken,
+    tail: Tail,
+) -> io::Result<Run> {
+    let mut head = Head::default();
     let end = {
         let mut reading = pin!(join(head.drain(pipes.stdout), tail.drain(pipes.stderr)).fuse());
         let end = {

@@ -1,5 +1,7 @@
 //! What is kept of what a program writes: in bounded memory, however much it is.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::text;
@@ -14,9 +16,9 @@ const CHUNK: usize = 8 * 1_024;
 #[derive(Debug, Default)]
 pub(super) struct Head(Vec<u8>);
 
-/// The end of a stream.
-#[derive(Debug, Default)]
-pub(super) struct Tail(Vec<u8>);
+/// The end of a stream. Clones share it: it is looked at while the program still writes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tail(Arc<Mutex<Vec<u8>>>);
 
 // === impl Head ===
 
@@ -41,20 +43,25 @@ impl Head {
 
 impl Tail {
     /// As [`Head::drain`].
-    pub(super) async fn drain(&mut self, stream: impl AsyncRead + Unpin) {
+    pub(super) async fn drain(&self, stream: impl AsyncRead + Unpin) {
         drain(stream, |chunk| {
-            self.0.extend_from_slice(chunk);
-            let surplus = self.0.len().saturating_sub(KEPT);
-            self.0.drain(..surplus);
+            let mut kept = self.kept();
+            kept.extend_from_slice(chunk);
+            let surplus = kept.len().saturating_sub(KEPT);
+            kept.drain(..surplus);
         })
         .await;
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// As many of the last lines as fit, joined to one; of a last line that is too long, its end.
     pub(super) fn lines(&self) -> String {
         const BETWEEN: &str = " | ";
         let mut shown = String::new();
-        for line in text::lines(&self.0).into_iter().rev() {
+        for line in text::lines(&self.kept()).into_iter().rev() {
             if shown.is_empty() {
                 text::cut_front(&line, SHOWN).clone_into(&mut shown);
             } else if shown.len() + BETWEEN.len() + line.len() <= SHOWN {
@@ -80,7 +87,7 @@ mod tests {
     use super::*;
 
     async fn tail(written: &[u8]) -> Tail {
-        let mut tail = Tail::default();
+        let tail = Tail::default();
         tail.drain(written).await;
         tail
     }
@@ -90,11 +97,8 @@ mod tests {
         let mut written = "noise\n".repeat(1_000_000).into_bytes();
         written.extend(b"Traceback:\nValueError: no column \xffx\n\n");
         let tail = tail(&written).await;
-        assert!(
-            tail.0.capacity() <= 2 * (KEPT + CHUNK),
-            "{}",
-            tail.0.capacity()
-        );
+        let capacity = tail.kept().capacity();
+        assert!(capacity <= 2 * (KEPT + CHUNK), "{capacity}");
         let shown = tail.lines();
         assert!(
             shown.ends_with("noise | Traceback: | ValueError: no column \u{fffd}x"),

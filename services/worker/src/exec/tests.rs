@@ -14,8 +14,9 @@ use tokio::{io::AsyncReadExt as _, net::unix::pipe};
 use super::*;
 use crate::{
     error::ErrorKind,
+    fixtures::{AN_HOUR, BUCKET, job, job_of, request, settings, sim},
     runner::Runner,
-    testing::{AN_HOUR, BUCKET, job, job_of, request, settings, sim},
+    testing::TestWorker,
 };
 
 fn exec(command: &str) -> ExecProcessor {
@@ -160,7 +161,7 @@ async fn a_signal_refuses_and_is_named() {
 
 #[tokio::test]
 async fn of_a_huge_stderr_and_stdout_the_end_and_the_beginning_are_kept() {
-    let noise = "echo begun; yes out | head -c 20000000; yes err | head -c 20000000 >&2; echo last words >&2";
+    let noise = "echo begun; yes out | head -c 100000000; yes err | head -c 100000000 >&2; echo last words >&2";
     let (_, reason) = refusal(script(&format!("{noise}; exit 1"))).await;
     assert!(
         reason.ends_with("err | last words") && reason.len() <= 1_024,
@@ -307,6 +308,29 @@ async fn what_is_left_in_the_output_directory_is_uploaded_once() {
 }
 
 #[tokio::test]
+async fn a_large_output_is_uploaded_piece_by_piece() {
+    let sim = sim();
+    let object = sim.upload(BUCKET, "in/a", "x").unwrap();
+    let write = "yes 0123456 | head -c 8000000 > \"$OUTPUT_DIR/large\"";
+    run_on(&sim, &object, script(write)).await.unwrap();
+    let stored = sim.content(BUCKET, "features/large").unwrap();
+    assert!(stored.len() == 8_000_000 && stored.ends_with(b"0123456\n"));
+}
+
+#[tokio::test]
+async fn a_file_that_is_too_large_is_refused_and_the_program_never_runs() {
+    let small = crate::WorkerSettings {
+        max_size: Some(3),
+        ..settings()
+    };
+    let program = script("echo ran > \"$OUTPUT_DIR/ran\"");
+    let worker = TestWorker::with_settings(program, small);
+    let error = worker.process("in/a", "abcd").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert!(worker.outputs().is_empty());
+}
+
+#[tokio::test]
 async fn outputs_of_a_program_that_fails_are_not_uploaded() {
     let sim = sim();
     let object = sim.upload(BUCKET, "in/a", "x").unwrap();
@@ -395,6 +419,26 @@ async fn the_deadline_kills_grandchildren_too() {
 }
 
 #[tokio::test]
+async fn a_program_whose_time_is_out_has_its_last_words_in_the_reason() {
+    let sim = sim();
+    let object = sim.upload(BUCKET, "in/a", "x").unwrap();
+    let mut ears = Ears::new();
+    let program = ears.script("echo fold 3 of 5 >&2; echo ready >&3; sleep 1000 & wait");
+    let runner = Runner::new(program, Arc::new(sim), &settings());
+    let running = tokio::spawn(async move { runner.run(request(&object), Some(AN_HOUR)).await });
+    ears.hear("ready\n").await;
+    // What is in the pipe already is read first.
+    tokio::task::yield_now().await;
+    tokio::time::pause();
+    let error = running.await.unwrap().unwrap_err();
+    assert_eq!(
+        error.message(),
+        "the processor did not end within 3600s: fold 3 of 5"
+    );
+    ears.hear_the_end().await;
+}
+
+#[tokio::test]
 async fn a_program_that_is_still_ending_keeps_its_place() {
     let sim = sim();
     let object = sim.upload(BUCKET, "in/a", "x").unwrap();
@@ -404,7 +448,7 @@ async fn a_program_that_is_still_ending_keeps_its_place() {
         concurrency: 1,
         ..settings()
     };
-    let runner = Arc::new(Runner::new(program, Arc::new(sim), &one));
+    let runner = Runner::new(program, Arc::new(sim), &one);
     let running = tokio::spawn({
         let (runner, request) = (runner.clone(), request(&object));
         async move { runner.run(request, None).await }

@@ -1,18 +1,20 @@
 //! One object generation to process, and what a processor may do with it.
 
 mod download;
+mod progress;
 mod read;
 mod write;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use brigade_proto::v1::Object;
-use brigade_storage::{Bucket, Location, ObjectRef, Pinned, Store, object::escape};
+use brigade_storage::{Bucket, Location, ObjectRef, Store, object::escape};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use crate::request::Valid;
+use crate::{flight::Deadline, request::Valid};
 
+pub(crate) use progress::Progress;
 pub(crate) use write::no_output;
 
 /// One object generation to process.
@@ -23,7 +25,9 @@ pub struct Job {
     valid: Valid,
     store: Arc<dyn Store>,
     output: Option<Location>,
-    deadline: Instant,
+    deadline: Arc<Deadline>,
+    progress: Arc<Progress>,
+    max_size: Option<u64>,
     cancelled: CancellationToken,
     slot: Arc<OwnedSemaphorePermit>,
 }
@@ -32,7 +36,9 @@ pub struct Job {
 pub(crate) struct Surroundings {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) output: Option<Location>,
-    pub(crate) deadline: Instant,
+    pub(crate) deadline: Arc<Deadline>,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) max_size: Option<u64>,
     pub(crate) slot: OwnedSemaphorePermit,
 }
 
@@ -45,6 +51,8 @@ impl Job {
             store: around.store,
             output: around.output,
             deadline: around.deadline,
+            progress: around.progress,
+            max_size: around.max_size,
             cancelled: CancellationToken::new(),
             slot: Arc::new(around.slot),
         }
@@ -80,18 +88,16 @@ impl Job {
         &self.valid.key
     }
 
-    /// How much time is left for this object. At zero the future of [`Processor::process`](crate::Processor::process)
-    /// is dropped.
+    /// How much time is left for this object: it grows when another call joins that waits for longer. At zero the
+    /// future of [`Processor::process`](crate::Processor::process) is dropped.
     pub fn remaining(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
-    }
-
-    pub(crate) fn deadline(&self) -> Instant {
         self.deadline
+            .get()
+            .saturating_duration_since(Instant::now())
     }
 
-    /// Cancelled when the call has ended, whether it was answered, ran out of time or was given up by the caller. For
-    /// work that does not end when the processor's future is dropped, such as a thread's.
+    /// Cancelled when the work is over, whether it was answered, ran out of time, or was given up by all who waited for
+    /// it. For work that does not end when the processor's future is dropped, such as a thread's.
     pub fn cancelled(&self) -> &CancellationToken {
         &self.cancelled
     }
@@ -105,11 +111,9 @@ impl Job {
         self.store.bucket(&self.valid.object.bucket)
     }
 
-    fn pinned(&self) -> Pinned<'_> {
-        Pinned {
-            name: &self.valid.object.name,
-            generation: self.valid.object.generation,
-        }
+    /// For logs.
+    fn escaped_key(&self) -> String {
+        escape(&self.valid.key).to_string()
     }
 
     /// For messages.
@@ -130,7 +134,7 @@ impl Drop for Job {
 impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Job")
-            .field("key", &escape(&self.valid.key).to_string())
+            .field("key", &self.escaped_key())
             .field("attempt", &self.valid.attempt)
             .finish_non_exhaustive()
     }

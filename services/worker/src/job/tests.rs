@@ -1,10 +1,12 @@
-use brigade_storage::{Kind, Operation, sim::Fault};
+use brigade_storage::{FileContent, Kind, Operation, sim::Fault};
 use futures::TryStreamExt as _;
 
 use super::*;
 use crate::{
     error::{ErrorKind, ProcessError},
-    testing::{AN_HOUR, BUCKET, job, job_of, request, settings, sim},
+    fixtures::{AN_HOUR, BUCKET, job, job_of, request, settings, sim},
+    processor::{Outcome, Processor},
+    testing::TestWorker,
 };
 
 fn kind<T: fmt::Debug>(answer: Result<T, ProcessError>) -> ErrorKind {
@@ -92,11 +94,30 @@ async fn content_other_than_was_uploaded_is_tried_again_and_leaves_no_file() {
     }
 }
 
-#[tokio::test]
-async fn a_download_that_is_cut_is_tried_again() {
+#[tokio::test(start_paused = true)]
+async fn a_download_that_is_cut_goes_on_where_it_was() {
     let sim = sim();
     let object = sim.upload(BUCKET, "in/a", "abcdef").unwrap();
     sim.fail_next(Operation::Read, Fault::Cut(3));
+    sim.fail_next(Operation::Read, Fault::Before(Kind::Unknown));
+    let busy = Kind::Busy { retry_after: None };
+    sim.fail_next(Operation::Read, Fault::Before(busy));
+    sim.fail_next(Operation::Read, Fault::Cut(1));
+    let room = tempfile::tempdir().unwrap();
+    let path = room.path().join("a");
+    job(&sim, &object).download(&path).await.unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"abcdef");
+    assert_eq!(sim.calls(Operation::Read), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_download_that_brings_nothing_more_is_given_up_for_now() {
+    let sim = sim();
+    let object = sim.upload(BUCKET, "in/a", "abcdef").unwrap();
+    sim.fail_next(Operation::Read, Fault::Cut(3));
+    for _ in 0..5 {
+        sim.fail_next(Operation::Read, Fault::Cut(0));
+    }
     let room = tempfile::tempdir().unwrap();
     let path = room.path().join("a");
     assert_eq!(
@@ -104,6 +125,112 @@ async fn a_download_that_is_cut_is_tried_again() {
         ErrorKind::Unavailable
     );
     assert!(!path.exists());
+    assert_eq!(sim.calls(Operation::Read), 6);
+}
+
+#[tokio::test]
+async fn what_time_does_not_heal_is_not_tried_again() {
+    let sim = sim();
+    let object = sim.upload(BUCKET, "in/a", "abcdef").unwrap();
+    sim.fail_next(Operation::Read, Fault::Before(Kind::PermissionDenied));
+    assert_eq!(
+        kind(job(&sim, &object).bytes(9).await),
+        ErrorKind::Misconfigured
+    );
+    assert_eq!(sim.calls(Operation::Read), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_is_replaced_during_its_download_is_superseded() {
+    let sim = sim();
+    for (cut, size) in [(Some(3), 6), (None, 6)] {
+        let mut object = sim.upload(BUCKET, "in/a", "abcdef").unwrap();
+        // Without a cut: as if some bytes were of the next upload already.
+        object.crc32c = object.crc32c.filter(|_| cut.is_some()).or(Some(7));
+        object.size = size;
+        if let Some(cut) = cut {
+            sim.fail_next(Operation::Read, Fault::Cut(cut));
+        }
+        let mut chunks = job(&sim, &object).read().await.unwrap();
+        assert!(chunks.try_next().await.unwrap().is_some());
+        sim.upload(BUCKET, "in/a", "ABCDEF").unwrap();
+        assert_eq!(kind(chunks.try_next().await), ErrorKind::Superseded);
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_is_removed_during_its_download_is_superseded() {
+    let sim = sim();
+    let mut object = sim.upload(BUCKET, "in/a", "abcdef").unwrap();
+    object.crc32c = Some(7);
+    let mut chunks = job(&sim, &object).read().await.unwrap();
+    assert!(chunks.try_next().await.unwrap().is_some());
+    sim.remove(BUCKET, "in/a").unwrap();
+    assert_eq!(kind(chunks.try_next().await), ErrorKind::Superseded);
+}
+
+#[tokio::test]
+async fn an_object_that_is_larger_than_the_worker_takes_is_refused_unread() {
+    let small = crate::WorkerSettings {
+        max_size: Some(3),
+        ..settings()
+    };
+    let worker = TestWorker::with_settings(Reads, small);
+    worker.process("in/a", "abc").await.unwrap();
+    let error = worker.process("in/b", "abcd").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert!(error.message().contains("BRIGADE_MAX_SIZE"), "{error}");
+    assert_eq!(worker.bucket().calls(Operation::Read), 1);
+}
+
+/// Reads all of it.
+struct Reads;
+
+impl Processor for Reads {
+    type Error = ProcessError;
+
+    async fn process(&self, job: &Job) -> Result<Outcome, ProcessError> {
+        let chunks: Vec<_> = job.read().await?.try_collect().await?;
+        Ok(Outcome::summary(format!("{} chunks", chunks.len())))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_much_was_read_is_the_reason_when_the_time_runs_out() {
+    let short = crate::WorkerSettings {
+        timeout: Duration::from_secs(5),
+        ..settings()
+    };
+    let worker = TestWorker::with_settings(Reads, short);
+    worker.bucket().fail_next(Operation::Read, Fault::Cut(3));
+    let hour = Fault::Delay(AN_HOUR);
+    worker.bucket().fail_next(Operation::Read, hour);
+    let error = worker.process("in/a", "abcdef").await.unwrap_err();
+    assert_eq!(
+        error.message(),
+        "the processor did not end within 5s: 3 of 6 bytes were read"
+    );
+}
+
+#[tokio::test]
+async fn a_file_is_an_output_as_bytes_are() {
+    let sim = sim();
+    let object = sim.upload(BUCKET, "in/a", "").unwrap();
+    let content: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &content).unwrap();
+    let job = job(&sim, &object);
+    let of_file = FileContent::new(file.reopen().unwrap()).await.unwrap();
+    let uri = job.write("a", of_file, "application/octet-stream");
+    assert_eq!(uri.await.unwrap(), "gs://data/features/a");
+    assert_eq!(sim.content(BUCKET, "features/a").unwrap(), content);
+    let creates = sim.calls(Operation::Create);
+    let before = sim.objects(BUCKET);
+    job.write("a", content, "application/octet-stream")
+        .await
+        .unwrap();
+    assert_eq!(sim.objects(BUCKET), before, "the same bytes are left alone");
+    assert_eq!(sim.calls(Operation::Create), creates + 1);
 }
 
 #[tokio::test]

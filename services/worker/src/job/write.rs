@@ -1,8 +1,7 @@
 //! Writes results, so that a repeated run has the effect of one.
 
 use brigade_runtime::settings::names;
-use brigade_storage::{Bucket, Error, Location, NewObject, Object};
-use bytes::Bytes;
+use brigade_storage::{Bucket, Content, Error, Location, NewObject, Object};
 
 use super::Job;
 use crate::error::{A_MOMENT, ProcessError};
@@ -11,14 +10,15 @@ use crate::error::{A_MOMENT, ProcessError};
 const TRIES: usize = 4;
 
 impl Job {
-    /// Writes `name` below the worker's output location, and returns its `gs://` URI.
+    /// Writes `name` below the worker's output location, and returns its `gs://` URI. The content is bytes at hand, or a
+    /// [`FileContent`](brigade_storage::FileContent), which is never in memory as a whole.
     ///
     /// When the name is taken, what lies there is left alone if it is identical, and is replaced otherwise, fenced by
     /// its generation. A worker without an output location is [`ProcessError::misconfigured`].
     pub async fn write(
         &self,
         name: &str,
-        content: impl Into<Bytes> + Send,
+        content: impl Into<Content> + Send,
         content_type: &str,
     ) -> Result<String, ProcessError> {
         let output = self
@@ -89,7 +89,7 @@ async fn look(bucket: &dyn Bucket, name: &str) -> Result<Option<Object>, Error> 
 }
 
 fn is_identical(live: &Object, new: &NewObject) -> bool {
-    live.size == new.content.len() as u64
-        && live.crc32c == Some(crc32c::crc32c(&new.content))
+    live.size == new.content.size()
+        && live.crc32c == Some(new.content.crc32c())
         && live.content_type == new.content_type
 }

@@ -20,8 +20,8 @@ use tower::ServiceExt as _;
 use super::*;
 use crate::{
     Job, Outcome, ProcessError,
+    fixtures::{BUCKET, request, settings, sim},
     sample::SleepStudy,
-    testing::{BUCKET, request, settings, sim},
 };
 
 /// Does what the object's name says.

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::Router;
-use brigade_runtime::{
+use crate::{
     app,
     exit::Failure,
     guard::{Guard, GuardSettings},
@@ -11,6 +10,7 @@ use brigade_runtime::{
     serve::{self, Limits},
     settings::{GuardArgs, Problems, ServerSettings},
 };
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -28,7 +28,7 @@ pub struct Gate {
 
 impl Gate {
     /// As the arguments say; nothing when there was a problem.
-    pub(crate) fn resolve(
+    pub fn resolve(
         args: &GuardArgs,
         server: Option<&ServerSettings>,
         problems: &mut Problems,
@@ -63,7 +63,7 @@ pub async fn assemble(
 /// Serves a service on a bound listener until `shutdown`.
 ///
 /// In `platform` mode it proves meanwhile that a front end stands before it, and ends with an error when none does.
-pub(crate) async fn serve(
+pub async fn serve(
     listener: TcpListener,
     routes: Router,
     service: &str,

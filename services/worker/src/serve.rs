@@ -1,0 +1,187 @@
+//! Serves a processor: one call from an empty `main` to a worker as it is deployed.
+
+use std::{io::Write as _, process::ExitCode, sync::Arc};
+
+use brigade_runtime::{
+    exit::{Exit, Failure},
+    gate::{self, Gate},
+    serve as server,
+    settings::{GuardArgs, Problem, Problems, ServerArgs, ServerSettings, check_unknown, names},
+    shutdown,
+    telemetry::{self, Format},
+};
+use brigade_storage::{
+    Store,
+    gcs::{self, GcsSettings, GcsStore},
+};
+use clap::Parser as _;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    processor::Processor,
+    routes::routes,
+    settings::{WorkerArgs, WorkerSettings},
+};
+
+/// The name under which reflection and health know a worker.
+const SERVICE: &str = "brigade.v1.WorkerService";
+
+/// Serves a processor until SIGTERM or Ctrl-C, by the settings in the environment; for `main`:
+///
+/// ```no_run
+/// # use brigade_worker::{Job, Outcome, ProcessError, Processor};
+/// # struct Lines;
+/// # impl Processor for Lines {
+/// #     type Error = ProcessError;
+/// #     async fn process(&self, _: &Job) -> Result<Outcome, ProcessError> {
+/// #         Ok(Outcome::default())
+/// #     }
+/// # }
+/// #[tokio::main]
+/// async fn main() -> std::process::ExitCode {
+///     brigade_worker::serve(Lines).await
+/// }
+/// ```
+///
+/// It brings gRPC and HTTP on one port, ID tokens checked before a byte is read, health, reflection, at most
+/// `BRIGADE_CONCURRENCY` objects at once, and logs on stderr. A wrong setting is said before anything starts; the exit
+/// code is that of `sysexits(3)`. On SIGTERM what is at work has 9 s to end.
+pub async fn serve<P: Processor>(processor: P) -> ExitCode {
+    telemetry::init(Format::for_stderr(), "info");
+    let served = match from_env() {
+        Ok(settings) => settings.serve(processor).await,
+        Err(failure) => Err(failure),
+    };
+    match served {
+        Ok(()) => Exit::Done.into(),
+        Err(failure) => {
+            // Nobody is left to tell when stderr is gone.
+            let _ = writeln!(std::io::stderr(), "{failure}");
+            failure.exit.into()
+        }
+    }
+}
+
+/// Serves a processor on a bound listener until `shutdown`; what is at work then has the grace of
+/// [`Limits`](brigade_runtime::serve::Limits) to end.
+pub async fn serve_on<P: Processor>(
+    listener: TcpListener,
+    processor: P,
+    settings: &WorkerSettings,
+    gate: impl Into<Gate>,
+    store: Arc<dyn Store>,
+    shutdown: CancellationToken,
+) -> Result<(), Failure> {
+    let routes = routes(processor, store, settings);
+    gate::serve(listener, routes, SERVICE, gate.into(), shutdown).await
+}
+
+/// All settings of a worker, as given.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Args {
+    /// Where it listens.
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// Who may call.
+    #[command(flatten)]
+    pub guard: GuardArgs,
+    /// What it does.
+    #[command(flatten)]
+    pub worker: WorkerArgs,
+}
+
+/// All settings of a worker, as resolved.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where it listens.
+    pub server: ServerSettings,
+    /// Who may call.
+    pub gate: Gate,
+    /// What it does.
+    pub worker: WorkerSettings,
+}
+
+/// The environment alone: the arguments of a program that calls [`serve`] are its own.
+#[derive(clap::Parser)]
+struct Given {
+    #[command(flatten)]
+    args: Args,
+}
+
+fn from_env() -> Result<Settings, Failure> {
+    let given = Given::try_parse_from(["worker"]).map_err(|error| Failure::usage(error, ""))?;
+    let mut problems = problems();
+    if given.args.worker.exec.is_some() {
+        problems.push(Problem::Conflict {
+            setting: names::EXEC,
+            why: "this program is a processor itself and runs no other; unset it".to_owned(),
+        });
+    }
+    given.args.resolve_into(problems)
+}
+
+/// An unknown variable of ours is a problem too.
+fn problems() -> Problems {
+    let mut problems = Problems::default();
+    check_unknown(std::env::vars_os().map(|(name, _)| name), &mut problems);
+    problems
+}
+
+// === impl Args ===
+
+impl Args {
+    /// Resolves every setting, or names every problem at once.
+    pub fn resolve(&self) -> Result<Settings, Failure> {
+        self.resolve_into(problems())
+    }
+
+    fn resolve_into(&self, mut problems: Problems) -> Result<Settings, Failure> {
+        let server = self.server.resolve(&mut problems);
+        let gate = Gate::resolve(&self.guard, server.as_ref(), &mut problems);
+        let worker = self.worker.resolve(&mut problems);
+        problems.into_result()?;
+        let (Some(server), Some(gate), Some(worker)) = (server, gate, worker) else {
+            return Err(Failure::usage("the settings are not complete", ""));
+        };
+        Ok(Settings {
+            server,
+            gate,
+            worker,
+        })
+    }
+}
+
+// === impl Settings ===
+
+impl Settings {
+    /// Serves a processor by these settings until SIGTERM or Ctrl-C, over Cloud Storage or the stand-in that
+    /// `STORAGE_EMULATOR_HOST` names.
+    pub async fn serve<P: Processor>(self, processor: P) -> Result<(), Failure> {
+        let shutdown = shutdown::signal();
+        let listener = server::bind(self.server.address).await?;
+        // Port 0 is any that is free.
+        let address = listener.local_addr().unwrap_or(self.server.address);
+        tracing::info!(%address, exec = self.worker.exec.is_some(), "serving the worker");
+        let store = GcsStore::connect(GcsSettings::from_env(|name| std::env::var(name).ok()));
+        let store = store.await.map_err(|error| no_storage(&error))?;
+        let store = Arc::new(store);
+        serve_on(
+            listener,
+            processor,
+            &self.worker,
+            self.gate,
+            store,
+            shutdown,
+        )
+        .await
+    }
+}
+
+fn no_storage(error: &gcs::ConnectError) -> Failure {
+    match error {
+        gcs::ConnectError::Credentials(_) => Failure::permission(error, ""),
+        gcs::ConnectError::Endpoint { .. } => Failure::usage(error, ""),
+        gcs::ConnectError::TimedOut => Failure::unavailable(error, ""),
+    }
+}
