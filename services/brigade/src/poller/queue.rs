@@ -9,12 +9,13 @@ use brigade_poller::{
 };
 use brigade_runtime::{
     exit::Failure,
+    gate::Gate,
     guard::Mode,
     settings::{Problem, Problems, names},
 };
 use url::Url;
 
-use crate::{gate::Gate, outcome};
+use crate::outcome;
 
 const URL_FORM: &str = "this service's own URL, which Cloud Tasks calls";
 
