@@ -17,7 +17,7 @@ use brigade_proto::v1::{
 };
 use brigade_runtime::guard::{GuardSettings, Mode};
 use brigade_storage::Location;
-use brigade_storage::gcs::{GcsSettings, GcsStore};
+use brigade_storage::gcs::{Credentials, GcsSettings, GcsStore};
 use brigade_worker::{Processor, settings::WorkerSettings};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -234,7 +234,7 @@ impl System {
         let settings = GcsSettings {
             grpc_endpoint: endpoint.clone(),
             json_endpoint: endpoint,
-            anonymous: true,
+            credentials: Credentials::Anonymous,
         };
         Arc::new(GcsStore::connect(settings).await.unwrap())
     }
