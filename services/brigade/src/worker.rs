@@ -51,7 +51,8 @@ pub async fn run(args: &Args) -> Result<Exit, Failure> {
     };
     let shutdown = shutdown::signal();
     let listener = serve::bind(server.address).await?;
-    tracing::info!(address = %server.address, exec = args.worker.exec, "serving the worker");
+    let address = listener.local_addr().unwrap_or(server.address);
+    tracing::info!(%address, exec = args.worker.exec, "serving the worker");
     serve(listener, &settings, gate, setup::store().await?, shutdown).await?;
     Ok(Exit::Done)
 }
