@@ -2,6 +2,7 @@
 
 mod again;
 mod ends;
+mod memory;
 mod world;
 
 use std::sync::atomic::Ordering;

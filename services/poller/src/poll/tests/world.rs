@@ -13,7 +13,7 @@ use brigade_client::answer::Answer;
 use brigade_proto::v1::{
     Filter, PollFinished, PollResponse, ProcessRequest, Settlement, poll_response::Event,
 };
-use brigade_storage::{Location, Store as _, sim::Sim};
+use brigade_storage::{Bucket, Location, Store as _, sim::Sim};
 use tokio::sync::Notify;
 
 use super::*;
@@ -85,15 +85,12 @@ pub(super) struct World {
     pub(super) shutdown: CancellationToken,
 }
 
-pub(super) fn world(worker: Script) -> World {
-    let sim = Sim::new().with_bucket("data");
-    let bucket = sim.bucket("data");
+/// A poller's parts, over this bucket.
+pub(super) fn parts(bucket: Arc<dyn Bucket>, clock: Arc<dyn Clock>, worker: Arc<Script>) -> Parts {
     let [inbox, processed, failed] =
         ["in/", "processed/", "failed/"].map(|prefix| Location::new("data", prefix));
-    let clock: Arc<dyn Clock> = Arc::new(SimTime(sim.clone()));
-    let worker = Arc::new(worker);
-    let shutdown = CancellationToken::new();
-    let parts = Parts {
+    let lease = worker.lease;
+    Parts {
         filters: Filters {
             inbox: inbox.clone(),
             destinations: vec![processed.clone(), failed.clone()],
@@ -109,7 +106,7 @@ pub(super) fn world(worker: Script) -> World {
             failed_bucket: bucket,
             clock: clock.clone(),
         },
-        worker: worker.clone(),
+        worker,
         budgets: Budgets {
             concurrency: 4,
             process_timeout: Duration::from_secs(60),
@@ -119,9 +116,17 @@ pub(super) fn world(worker: Script) -> World {
             max_objects: None,
         },
         clock,
-        lease: worker.lease,
+        lease,
         observer: None,
-    };
+    }
+}
+
+pub(super) fn world(worker: Script) -> World {
+    let sim = Sim::new().with_bucket("data");
+    let clock: Arc<dyn Clock> = Arc::new(SimTime(sim.clone()));
+    let worker = Arc::new(worker);
+    let shutdown = CancellationToken::new();
+    let parts = parts(sim.bucket("data"), clock, worker.clone());
     World {
         sim,
         worker,
