@@ -5,8 +5,10 @@
 
 mod bad_credential;
 mod deployed;
+mod destination;
 mod documents;
 mod edges;
+mod ends;
 mod exec;
 mod front_end;
 mod happy;

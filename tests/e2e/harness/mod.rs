@@ -39,6 +39,7 @@ pub(crate) struct System {
     pub(crate) worker: Url,
     front: Option<FrontEnd>,
     bucket: &'static str,
+    adjust: fn(&mut PollerSettings),
     stop_worker: CancellationToken,
     stop_poller: CancellationToken,
     services: JoinSet<()>,
@@ -58,6 +59,18 @@ impl System {
         let listener = loopback().await;
         system.worker = url(&listener);
         system.start_worker(listener, processor).await;
+        let identity = system.metadata();
+        system.start_poller(identity).await;
+        system
+    }
+
+    /// The same, with other settings of the poller.
+    pub(crate) async fn with_settings(
+        processor: impl Processor,
+        adjust: fn(&mut PollerSettings),
+    ) -> Self {
+        let mut system = Self::with_processor(processor).await;
+        system.adjust = adjust;
         let identity = system.metadata();
         system.start_poller(identity).await;
         system
@@ -156,6 +169,7 @@ impl System {
             worker: nowhere,
             front: None,
             bucket: BUCKET,
+            adjust: |_| {},
             stop_worker: CancellationToken::new(),
             stop_poller: CancellationToken::new(),
             services: JoinSet::new(),
@@ -192,7 +206,7 @@ impl System {
     }
 
     fn poller_settings(&self) -> PollerSettings {
-        PollerSettings {
+        let mut settings = PollerSettings {
             inbox: Location::new(self.bucket, "incoming/"),
             processed: Location::new(self.bucket, "processed/"),
             failed: Location::new(self.bucket, "failed/"),
@@ -209,7 +223,9 @@ impl System {
             },
             min_age: Duration::ZERO,
             matching: None,
-        }
+        };
+        (self.adjust)(&mut settings);
+        settings
     }
 
     fn guard(&self, service: &Url, callers: &[&str]) -> GuardSettings {
