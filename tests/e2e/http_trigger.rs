@@ -3,7 +3,7 @@
 use brigade_worker::{Outcome, ProcessError};
 use serde_json::Value;
 
-use crate::harness::{CALLER, System, accepting, front_end, scripted};
+use crate::harness::{CALLER, System, accepting, front_end, loopback, scripted, url};
 
 async fn post(system: &System, body: &'static str) -> (u16, Option<String>, Value) {
     let audience = brigade_client::identity::origin(&system.poller);
@@ -81,8 +81,8 @@ async fn a_body_that_is_no_request_is_refused_and_loses_nothing() {
 async fn wiring_that_must_be_mended_is_an_error_for_the_trigger() {
     let system = System::with_worker_at(front_end(404).await).await;
     system.upload("a", "x");
-    let (status, _, body) = post(&system, "{}").await;
-    assert_eq!(status, 500);
+    let (status, retry_after, body) = post(&system, "{}").await;
+    assert_eq!((status, retry_after), (500, None));
     assert!(
         body["error"].as_str().unwrap().contains("WORKER_URL"),
         "{body}"
@@ -108,4 +108,20 @@ async fn storage_that_is_missing_is_told_to_the_trigger() {
         body["error"].as_str().unwrap().contains("no such bucket"),
         "{body}"
     );
+}
+
+#[tokio::test]
+async fn what_heals_with_time_asks_the_trigger_to_come_again() {
+    let listener = loopback().await;
+    let nobody = url(&listener);
+    drop(listener);
+    let system = System::with_worker_at(nobody).await;
+    system.upload("a", "x");
+    let (status, retry_after, body) = post(&system, "{}").await;
+    assert_eq!((status, retry_after.as_deref()), (503, Some("30")));
+    assert!(
+        body["error"].as_str().unwrap().contains("WORKER_URL"),
+        "{body}"
+    );
+    assert_eq!(system.names(), ["incoming/a"]);
 }

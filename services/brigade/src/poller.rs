@@ -60,7 +60,8 @@ pub async fn run(args: &Args) -> Result<Exit, Failure> {
     };
     let shutdown = shutdown::signal();
     let listener = serve::bind(server.address).await?;
-    tracing::info!(address = %server.address, inbox = %settings.inbox, worker = %settings.worker_url, "serving the poller");
+    let address = listener.local_addr().unwrap_or(server.address);
+    tracing::info!(%address, inbox = %settings.inbox, worker = %settings.worker_url, "serving the poller");
     let outside = Outside {
         store: setup::store().await?,
         identity: setup::identity()?,

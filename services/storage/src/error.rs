@@ -91,6 +91,19 @@ impl Error {
         self
     }
 
+    /// Says where it was to go, for what the caller has to mend there.
+    #[must_use]
+    pub fn on_the_way_to(mut self, bucket: &str, name: &str) -> Self {
+        // It is escaped with the rest of it.
+        let to = format!("gs://{bucket}/{name}");
+        self.detail = if self.detail.is_empty() {
+            format!("to {to}")
+        } else {
+            format!("to {to}: {}", self.detail)
+        };
+        self
+    }
+
     /// Why it failed.
     pub fn kind(&self) -> &Kind {
         &self.kind

@@ -20,7 +20,7 @@ use brigade_proto::v1::{
 };
 use brigade_runtime::guard::{GuardSettings, Mode};
 use brigade_storage::Location;
-use brigade_storage::gcs::{GcsSettings, GcsStore};
+use brigade_storage::gcs::{Credentials, GcsSettings, GcsStore};
 use brigade_worker::{Processor, settings::WorkerSettings};
 use tokio::{net::TcpListener, sync::broadcast, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -44,6 +44,7 @@ pub(crate) struct System {
     bucket: &'static str,
     /// What every poll and event tells.
     pub(crate) events: broadcast::Sender<PollResponse>,
+    adjust: fn(&mut PollerSettings),
     stop_worker: CancellationToken,
     stop_poller: CancellationToken,
     services: JoinSet<()>,
@@ -63,6 +64,18 @@ impl System {
         let listener = loopback().await;
         system.worker = url(&listener);
         system.start_worker(listener, processor).await;
+        let identity = system.metadata();
+        system.start_poller(identity).await;
+        system
+    }
+
+    /// The same, with other settings of the poller.
+    pub(crate) async fn with_settings(
+        processor: impl Processor,
+        adjust: fn(&mut PollerSettings),
+    ) -> Self {
+        let mut system = Self::with_processor(processor).await;
+        system.adjust = adjust;
         let identity = system.metadata();
         system.start_poller(identity).await;
         system
@@ -186,6 +199,7 @@ impl System {
             front: None,
             bucket: BUCKET,
             events: broadcast::channel(4096).0,
+            adjust: |_| {},
             stop_worker: CancellationToken::new(),
             stop_poller: CancellationToken::new(),
             services: JoinSet::new(),
@@ -238,7 +252,7 @@ impl System {
     }
 
     fn poller_settings(&self) -> PollerSettings {
-        PollerSettings {
+        let mut settings = PollerSettings {
             inbox: Location::new(self.bucket, "incoming/"),
             processed: Location::new(self.bucket, "processed/"),
             failed: Location::new(self.bucket, "failed/"),
@@ -257,7 +271,9 @@ impl System {
             },
             min_age: Duration::ZERO,
             matching: None,
-        }
+        };
+        (self.adjust)(&mut settings);
+        settings
     }
 
     fn guard(&self, service: &Url, callers: &[&str]) -> GuardSettings {
@@ -282,7 +298,7 @@ impl System {
         let settings = GcsSettings {
             grpc_endpoint: endpoint.clone(),
             json_endpoint: endpoint,
-            anonymous: true,
+            credentials: Credentials::Anonymous,
         };
         Arc::new(GcsStore::connect(settings).await.unwrap())
     }

@@ -13,7 +13,10 @@ use brigade_runtime::{
     guard::{GuardSettings, Mode},
     settings::names,
 };
-use brigade_storage::{Location, gcs::GcsSettings};
+use brigade_storage::{
+    Location,
+    gcs::{Credentials, GcsSettings},
+};
 use url::Url;
 
 use super::system::BUCKET;
@@ -23,7 +26,7 @@ pub(super) fn storage(emulator: &Emulator) -> GcsSettings {
     GcsSettings {
         grpc_endpoint: endpoint.clone(),
         json_endpoint: endpoint,
-        anonymous: true,
+        credentials: Credentials::Anonymous,
     }
 }
 

@@ -81,7 +81,8 @@ async fn rewrite(
                 Some(&metadata),
                 token.as_deref(),
             )
-            .await?;
+            .await
+            .map_err(|error| error.on_the_way_to(to.name(), name))?;
         match step {
             RewriteStep::Done(copy) => return Ok(*copy),
             RewriteStep::More(next) => token = Some(next),

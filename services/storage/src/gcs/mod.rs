@@ -21,12 +21,12 @@ mod status;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use google_cloud_auth::credentials::anonymous;
+use google_cloud_auth::credentials::{self as auth, anonymous, mds};
 use google_cloud_gax::{client_builder, retry_policy::NeverRetry};
 use google_cloud_storage::client::{Storage, StorageControl};
 use tokio::time::timeout;
 
-pub use settings::GcsSettings;
+pub use settings::{Credentials, GcsSettings};
 
 use crate::{Bucket, Store};
 
@@ -113,8 +113,8 @@ async fn control(settings: &GcsSettings) -> client_builder::Result<StorageContro
     if let Some(endpoint) = &settings.grpc_endpoint {
         builder = builder.with_endpoint(endpoint);
     }
-    if settings.anonymous {
-        builder = builder.with_credentials(anonymous::Builder::new().build());
+    if let Some(credentials) = credentials(settings)? {
+        builder = builder.with_credentials(credentials);
     }
     builder.build().await
 }
@@ -124,10 +124,22 @@ async fn data(settings: &GcsSettings) -> client_builder::Result<Storage> {
     if let Some(endpoint) = &settings.json_endpoint {
         builder = builder.with_endpoint(endpoint);
     }
-    if settings.anonymous {
-        builder = builder.with_credentials(anonymous::Builder::new().build());
+    if let Some(credentials) = credentials(settings)? {
+        builder = builder.with_credentials(credentials);
     }
     builder.build().await
+}
+
+/// Credentials of our own choice; none where the client finds the environment's by itself.
+fn credentials(settings: &GcsSettings) -> client_builder::Result<Option<auth::Credentials>> {
+    match &settings.credentials {
+        Credentials::Environment => Ok(None),
+        Credentials::Anonymous => Ok(Some(anonymous::Builder::new().build())),
+        Credentials::Metadata(origin) => {
+            let credentials = mds::Builder::default().with_endpoint(origin).build();
+            credentials.map(Some).map_err(client_builder::Error::cred)
+        }
+    }
 }
 
 async fn within_limit<T>(building: impl Future<Output = T>) -> Result<T, ConnectError> {

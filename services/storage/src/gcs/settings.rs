@@ -4,6 +4,8 @@
 const JSON_HOST: &str = "STORAGE_EMULATOR_HOST";
 /// The same for gRPC; the JSON one's address when unset.
 const GRPC_HOST: &str = "STORAGE_EMULATOR_HOST_GRPC";
+/// The metadata server, when it is not Google's.
+const METADATA_HOST: &str = "GCE_METADATA_HOST";
 
 /// Where Cloud Storage is, and as whom it is asked. The default is Google's own service with the environment's
 /// credentials.
@@ -13,22 +15,47 @@ pub struct GcsSettings {
     pub grpc_endpoint: Option<String>,
     /// URL of the JSON API; Google's own when `None`.
     pub json_endpoint: Option<String>,
-    /// Sends no credentials: for emulators.
-    pub anonymous: bool,
+    /// As whom.
+    pub credentials: Credentials,
+}
+
+/// As whom Cloud Storage is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Credentials {
+    /// As the environment says, the way every Google client reads it.
+    #[default]
+    Environment,
+    /// As nobody: for emulators.
+    Anonymous,
+    /// As whom the metadata server of this origin gives access tokens for: for an emulator that is one itself.
+    Metadata(String),
 }
 
 impl GcsSettings {
     /// Reads `STORAGE_EMULATOR_HOST` and `STORAGE_EMULATOR_HOST_GRPC`, with or without a scheme, through `lookup`.
     ///
     /// One of them serves for both APIs when the other is unset, so that no call of a program that is pointed at an
-    /// emulator ever reaches the real service; with either set no credentials are sent.
+    /// emulator ever reaches the real service. With either set no credentials are sent, unless `GCE_METADATA_HOST` is the
+    /// very same host: then its own access tokens are, and reach nobody but the one who gave them.
     pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Self {
         let json = lookup(JSON_HOST).and_then(|host| endpoint(&host));
         let grpc = lookup(GRPC_HOST).and_then(|host| endpoint(&host));
+        let grpc_endpoint = grpc.clone().or_else(|| json.clone());
+        let json_endpoint = json.or(grpc);
+        let metadata = lookup(METADATA_HOST).and_then(|host| endpoint(&host));
+        let credentials = match metadata {
+            _ if grpc_endpoint.is_none() => Credentials::Environment,
+            Some(own)
+                if grpc_endpoint.as_ref() == Some(&own) && json_endpoint.as_ref() == Some(&own) =>
+            {
+                Credentials::Metadata(own)
+            }
+            Some(_) | None => Credentials::Anonymous,
+        };
         Self {
-            anonymous: json.is_some() || grpc.is_some(),
-            grpc_endpoint: grpc.clone().or_else(|| json.clone()),
-            json_endpoint: json.or(grpc),
+            grpc_endpoint,
+            json_endpoint,
+            credentials,
         }
     }
 }
@@ -61,7 +88,7 @@ mod tests {
         GcsSettings {
             grpc_endpoint: Some(grpc.into()),
             json_endpoint: Some(json.into()),
-            anonymous: true,
+            credentials: Credentials::Anonymous,
         }
     }
 
@@ -88,5 +115,34 @@ mod tests {
     fn two_addresses_are_kept_apart() {
         let got = from(&[(JSON_HOST, "https://a.test"), (GRPC_HOST, "b.test:1")]);
         assert_eq!(got, at("http://b.test:1", "https://a.test"));
+    }
+
+    #[test]
+    fn an_emulator_gets_the_tokens_that_it_gave_and_no_others() {
+        let own = "127.0.0.1:9000";
+        let env = |json: &str, grpc: &str, metadata: &str| {
+            let vars = [
+                (JSON_HOST, json),
+                (GRPC_HOST, grpc),
+                (METADATA_HOST, metadata),
+            ];
+            from(&vars).credentials
+        };
+        assert_eq!(
+            env("http://127.0.0.1:9000", own, own),
+            Credentials::Metadata("http://127.0.0.1:9000".into())
+        );
+        for (json, grpc, metadata) in [
+            (own, own, "metadata.google.internal"),
+            (own, own, ""),
+            (own, own, "127.0.0.1:9001"),
+            (own, "127.0.0.1:9001", own),
+            ("127.0.0.1:9001", own, own),
+            ("https://127.0.0.1:9000", own, own),
+        ] {
+            let got = env(json, grpc, metadata);
+            assert_eq!(got, Credentials::Anonymous, "{json} {grpc} {metadata}");
+        }
+        assert_eq!(env("", "", own), Credentials::Environment);
     }
 }

@@ -27,6 +27,7 @@ mod fault;
 mod history;
 mod names;
 mod people;
+mod plenty;
 mod rewrite;
 mod state;
 mod versions;
@@ -41,6 +42,7 @@ use bytes::Bytes;
 pub use clock::{Clock, ManualClock, TokioClock};
 pub use fault::{Call, Fault, FaultPlan, Injected, SeededFaults};
 pub use history::{By, Change, Fate, Mutation, Place};
+pub use plenty::Plenty;
 
 use crate::{Bucket, Object, Operation, Store};
 use fault::Faults;

@@ -11,7 +11,7 @@ use std::{
 
 use brigade_storage::{
     Bucket, Kind, NewObject, Pinned, Store,
-    gcs::{GcsSettings, GcsStore},
+    gcs::{Credentials, GcsSettings, GcsStore},
 };
 use futures::StreamExt as _;
 use tokio::{
@@ -236,7 +236,7 @@ async fn an_endpoint_that_is_no_url_is_told_before_any_call() {
     let settings = GcsSettings {
         grpc_endpoint: Some("http://".into()),
         json_endpoint: Some("http://".into()),
-        anonymous: true,
+        credentials: Credentials::Anonymous,
     };
     let error = GcsStore::connect(settings).await.unwrap_err().to_string();
     assert!(error.contains("STORAGE_EMULATOR_HOST"), "{error}");

@@ -13,7 +13,7 @@ use brigade_client::answer::Answer;
 use brigade_proto::v1::{
     Filter, PollFinished, PollResponse, ProcessRequest, Settlement, poll_response::Event,
 };
-use brigade_storage::{Location, Store as _, sim::Sim};
+use brigade_storage::{Bucket, Location, Store as _, sim::Sim};
 use tokio::sync::Notify;
 
 use super::*;
@@ -85,20 +85,22 @@ pub(super) struct World {
     pub(super) shutdown: CancellationToken,
 }
 
-pub(super) fn world(worker: Script) -> World {
-    world_with(worker, "in/", |_| {})
+/// A poller's parts, over this bucket.
+pub(super) fn parts(bucket: Arc<dyn Bucket>, clock: Arc<dyn Clock>, worker: Arc<Script>) -> Parts {
+    parts_of("in/", bucket, clock, worker)
 }
 
-/// A poller of this inbox, after `change`.
-pub(super) fn world_with(worker: Script, inbox: &str, change: impl FnOnce(&mut Parts)) -> World {
-    let sim = Sim::new().with_bucket("data");
-    let bucket = sim.bucket("data");
+/// The same for another inbox.
+fn parts_of(
+    inbox: &str,
+    bucket: Arc<dyn Bucket>,
+    clock: Arc<dyn Clock>,
+    worker: Arc<Script>,
+) -> Parts {
     let [inbox, processed, failed] =
         [inbox, "processed/", "failed/"].map(|prefix| Location::new("data", prefix));
-    let clock: Arc<dyn Clock> = Arc::new(SimTime(sim.clone()));
-    let worker = Arc::new(worker);
-    let shutdown = CancellationToken::new();
-    let mut parts = Parts {
+    let lease = worker.lease;
+    Parts {
         filters: Filters {
             inbox: inbox.clone(),
             destinations: vec![processed.clone(), failed.clone()],
@@ -114,7 +116,7 @@ pub(super) fn world_with(worker: Script, inbox: &str, change: impl FnOnce(&mut P
             failed_bucket: bucket,
             clock: clock.clone(),
         },
-        worker: worker.clone(),
+        worker,
         queue: None,
         budgets: Budgets {
             concurrency: 4,
@@ -125,9 +127,22 @@ pub(super) fn world_with(worker: Script, inbox: &str, change: impl FnOnce(&mut P
             max_objects: None,
         },
         clock,
-        lease: worker.lease,
+        lease,
         observer: None,
-    };
+    }
+}
+
+pub(super) fn world(worker: Script) -> World {
+    world_with(worker, "in/", |_| {})
+}
+
+/// A poller of this inbox, after `change`.
+pub(super) fn world_with(worker: Script, inbox: &str, change: impl FnOnce(&mut Parts)) -> World {
+    let sim = Sim::new().with_bucket("data");
+    let clock: Arc<dyn Clock> = Arc::new(SimTime(sim.clone()));
+    let worker = Arc::new(worker);
+    let shutdown = CancellationToken::new();
+    let mut parts = parts_of(inbox, sim.bucket("data"), clock, worker.clone());
     change(&mut parts);
     World {
         sim,

@@ -1,0 +1,101 @@
+//! SIGTERM with work in flight.
+
+use std::time::Duration;
+
+use brigade_emulator::storage::Operation;
+
+use crate::google::Google;
+
+/// Takes a second for each file.
+const SLOW: &str = "sh -c 'sleep 1' sh";
+/// Takes longer than any grace.
+const ENDLESS: &str = "sh -c 'sleep 600' sh";
+
+/// Four files, of which as many are in flight as the poller may have.
+async fn in_flight(google: &Google) {
+    let calls = || google.emulator.storage().calls().of(Operation::Read);
+    while calls() < 4 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // The program begins after its file was read.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+}
+
+fn lay(google: &Google, count: usize) {
+    for n in 0..count {
+        google
+            .emulator
+            .storage()
+            .put(&format!("in/{n}"), "x")
+            .unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poller_that_is_told_to_end_settles_what_is_in_flight_and_gives_its_lease_back() {
+    let google = Google::start().await;
+    let (_worker, at) = google.worker(SLOW).await;
+    let (poller, address) = google.poller(at, "gs://data/processed/").await;
+    lay(&google, 6);
+    let (answer, ()) = tokio::join!(google.poll(address), async {
+        in_flight(&google).await;
+        poller.terminate();
+    });
+    let answer = answer.unwrap();
+    assert_eq!(
+        (answer.status, answer.reason()),
+        (200, "END_REASON_SHUTDOWN")
+    );
+    assert_eq!(answer.body["counts"]["processed"], "4");
+    assert_eq!(answer.body["more"], true);
+    let (status, log) = poller.ended().await;
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert_eq!(
+        google.names("data", ""),
+        [
+            "in/4",
+            "in/5",
+            "processed/0",
+            "processed/1",
+            "processed/2",
+            "processed/3"
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poller_that_is_told_to_end_gives_up_what_outlasts_the_grace_at_no_attempt() {
+    let google = Google::start().await;
+    let (worker, at) = google.worker(ENDLESS).await;
+    let (poller, address) = google.poller(at, "gs://data/processed/").await;
+    lay(&google, 4);
+    let (answer, ()) = tokio::join!(google.poll(address), async {
+        in_flight(&google).await;
+        poller.terminate();
+    });
+    assert_eq!(answer.unwrap().reason(), "END_REASON_SHUTDOWN");
+    let (status, log) = poller.ended().await;
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert_eq!(google.names("data", ""), ["in/0", "in/1", "in/2", "in/3"]);
+    assert_eq!(google.emulator.storage().calls().of(Operation::Update), 0);
+    // The calls that were given up end their programs, so nothing keeps the worker.
+    worker.terminate();
+    let (status, log) = worker.ended().await;
+    assert_eq!(status.code(), Some(0), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_told_to_end_answers_what_it_has_begun() {
+    let google = Google::start().await;
+    let (worker, at) = google.worker(SLOW).await;
+    let (_poller, address) = google.poller(at, "gs://data/processed/").await;
+    lay(&google, 4);
+    let (answer, ()) = tokio::join!(google.poll(address), async {
+        in_flight(&google).await;
+        worker.terminate();
+    });
+    let answer = answer.unwrap();
+    assert_eq!(answer.body["counts"]["processed"], "4", "{answer:?}");
+    let (status, log) = worker.ended().await;
+    assert_eq!(status.code(), Some(0), "{log}");
+}

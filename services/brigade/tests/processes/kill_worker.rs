@@ -1,0 +1,65 @@
+//! `kill -9` of the worker, at any moment of a poll.
+
+use std::time::Duration;
+
+use brigade_emulator::storage::Operation;
+use fastrand::Rng;
+
+use crate::{
+    files::Files,
+    google::{Google, PICKY},
+    proxy::Proxy,
+    rounds,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_killed_at_any_moment_costs_no_file() {
+    let rounds = rounds::count();
+    let google = Google::start().await;
+    let (mut worker, address) = google.worker(PICKY).await;
+    let proxy = Proxy::before(address).await;
+    let (poller, address) = google.poller(proxy.address, "gs://data/processed/").await;
+    let mut cut = 0;
+    for seed in 1_000..1_000 + rounds {
+        eprintln!("worker: seed {seed}");
+        let mut rng = Rng::with_seed(seed);
+        let mut files = Files::lay(&google, seed, &mut rng);
+        rounds::faults(&google, &mut rng);
+        let reads = || google.emulator.storage().calls().of(Operation::Read);
+        let moment = reads() + rng.u64(1..=files.count());
+        let later = Duration::from_micros(rng.u64(0..8_000));
+        let poll = google.poll(address);
+        let kill = async {
+            while reads() < moment {
+                tokio::time::sleep(Duration::from_micros(200)).await;
+            }
+            tokio::time::sleep(later).await;
+        };
+        tokio::pin!(poll);
+        let ended = tokio::select! {
+            answer = &mut poll => Some(answer),
+            () = kill => None,
+        };
+        worker.kill();
+        if rng.bool() {
+            files.upload_one_again(&google, &mut rng);
+        }
+        let (next, at) = google.worker(PICKY).await;
+        proxy.point_at(at);
+        worker = next;
+        if ended.is_none() {
+            cut += 1;
+            poll.await.unwrap();
+        }
+        google.drain(address, &poller, || {}).await;
+        files.check(&google);
+        assert!(
+            !google.lease(),
+            "the poller lives, and gives its lease back"
+        );
+    }
+    println!(
+        "{rounds} workers killed, {cut} of them in the midst of a poll: nothing lost, nothing doubled"
+    );
+    assert!(2 * cut >= rounds, "{cut} of {rounds} polls were cut");
+}

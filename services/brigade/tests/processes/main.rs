@@ -1,0 +1,16 @@
+//! The programs as they are deployed, as processes of their own: what a signal does to them, and what is left of it.
+//!
+//! `KILL_ROUNDS` says how many processes are killed in each test of it.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod end;
+mod files;
+mod google;
+mod kill_poller;
+mod kill_worker;
+mod lease;
+mod process;
+mod proxy;
+mod role;
+mod rounds;

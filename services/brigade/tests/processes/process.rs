@@ -1,0 +1,132 @@
+//! One of our programs, running.
+
+use std::{
+    io::{BufRead as _, BufReader, Read},
+    net::SocketAddr,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use tokio::sync::oneshot;
+
+/// A process. It is killed when it is dropped.
+pub(crate) struct Process {
+    child: Child,
+    log: Arc<Mutex<String>>,
+}
+
+impl Process {
+    /// Starts `brigade` with these arguments and nothing but these variables. What `found` finds in a line of its stdout
+    /// or stderr says that it is ready; the other one goes nowhere.
+    async fn start<T: Send + 'static>(
+        arguments: &[&str],
+        variables: &[(String, String)],
+        [stdout, stderr]: [Stdio; 2],
+        found: impl Fn(&str) -> Option<T> + Send + 'static,
+    ) -> (Self, T) {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_brigade"))
+            .args(arguments)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .envs(variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(stdout)
+            .stderr(stderr)
+            .spawn()
+            .unwrap();
+        let output: Box<dyn Read + Send> = match (child.stdout.take(), child.stderr.take()) {
+            (Some(stdout), _) => Box::new(stdout),
+            (None, stderr) => Box::new(stderr.unwrap()),
+        };
+        let (ready, wait) = oneshot::channel();
+        let log = Arc::new(Mutex::new(String::new()));
+        let lines = log.clone();
+        // A thread, because it reads for as long as the process writes.
+        thread::spawn(move || {
+            let mut ready = Some(ready);
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if let Some(found) = found(&line)
+                    && let Some(ready) = ready.take()
+                {
+                    let _ = ready.send(found);
+                }
+                let mut lines = lines.lock().unwrap();
+                lines.push_str(&line);
+                lines.push('\n');
+            }
+        });
+        let process = Self { child, log };
+        match wait.await {
+            Ok(found) => (process, found),
+            Err(_) => panic!("{arguments:?} did not start: {}", process.log()),
+        }
+    }
+
+    /// Starts a service, on a port of its choice.
+    pub(crate) async fn serve(
+        arguments: &[&str],
+        variables: &[(String, String)],
+    ) -> (Self, SocketAddr) {
+        let stderr = [Stdio::null(), Stdio::piped()];
+        Self::start(arguments, variables, stderr, |line| {
+            let line: serde_json::Value = serde_json::from_str(line).ok()?;
+            line["address"].as_str()?.parse().ok()
+        })
+        .await
+    }
+
+    /// Starts the stand-in, and the variables that it prints.
+    pub(crate) async fn emulator(arguments: &[&str]) -> (Self, Vec<(String, String)>) {
+        let stdout = [Stdio::piped(), Stdio::null()];
+        let all = Arc::new(Mutex::new(Vec::new()));
+        Self::start(arguments, &[], stdout, move |line| {
+            let (name, value) = line.strip_prefix("export ")?.split_once('=')?;
+            let mut all = all.lock().unwrap();
+            all.push((name.to_owned(), value.to_owned()));
+            (name == "BRIGADE_ISSUERS").then(|| all.clone())
+        })
+        .await
+    }
+
+    /// SIGKILL. Nothing of it runs any more afterwards.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM.
+    pub(crate) fn terminate(&self) {
+        let kill = format!("kill -TERM {}", self.child.id());
+        assert!(
+            Command::new("sh")
+                .args(["-c", &kill])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(mut self) -> (ExitStatus, String) {
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return (status, self.log());
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
+
+    /// What it wrote.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
