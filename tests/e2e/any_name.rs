@@ -79,6 +79,7 @@ impl Asked {
                 clock: Arc::new(SystemClock),
             },
             worker: self.client.clone(),
+            queue: None,
             budgets: Budgets {
                 concurrency: 4,
                 process_timeout: Duration::from_secs(30),

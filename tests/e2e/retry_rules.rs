@@ -196,6 +196,7 @@ impl Stand {
                 clock: Arc::new(SystemClock),
             },
             worker: Arc::new(Says(answer)),
+            queue: None,
             budgets: Budgets {
                 concurrency: 1,
                 process_timeout: Duration::from_secs(60),
