@@ -51,8 +51,11 @@ pub async fn run(args: &Args) -> Result<Exit, Failure> {
     };
     let shutdown = shutdown::signal();
     let listener = serve::bind(server.address).await?;
-    tracing::info!(address = %server.address, exec = args.worker.exec, "serving the worker");
-    serve(listener, &settings, gate, setup::store().await?, shutdown).await?;
+    // The one that was bound: port 0 is any.
+    let address = listener.local_addr().unwrap_or(server.address);
+    tracing::info!(%address, exec = args.worker.exec, "serving the worker");
+    let store = async { Ok(setup::store().await? as Arc<dyn Store>) };
+    serve_with(listener, &settings, gate, store, shutdown).await?;
     Ok(Exit::Done)
 }
 
@@ -64,9 +67,24 @@ pub async fn serve(
     store: Arc<dyn Store>,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
-    let routes = match &settings.exec {
-        Some(program) => routes(ExecProcessor::new(program.clone()), store, settings),
-        None => routes(SleepStudy, store, settings),
+    let store = std::future::ready(Ok(store));
+    serve_with(listener, settings, gate, store, shutdown).await
+}
+
+/// The same, with a store that is connected while the port is open already.
+async fn serve_with(
+    listener: TcpListener,
+    settings: &WorkerSettings,
+    gate: impl Into<Gate>,
+    store: impl Future<Output = Result<Arc<dyn Store>, Failure>>,
+    shutdown: CancellationToken,
+) -> Result<(), Failure> {
+    let routes = async {
+        let store = store.await?;
+        Ok(match &settings.exec {
+            Some(program) => routes(ExecProcessor::new(program.clone()), store, settings),
+            None => routes(SleepStudy, store, settings),
+        })
     };
     let service = "brigade.v1.WorkerService";
     gate::serve(listener, routes, service, gate.into(), shutdown).await

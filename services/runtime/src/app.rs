@@ -15,10 +15,14 @@ use crate::guard::{Guard, GuardLayer};
 /// The longest request body, in bytes: 64 KiB of message and gRPC's five bytes before it. Messages carry names, not data.
 pub const MAX_BODY: usize = 64 * 1024 + 5;
 
-/// Joins a service's routes with its health. Everything but health is behind the guard, unknown paths too: who is not
-/// let in learns nothing of what there is.
+/// Joins a service's routes with its health, which alone is not behind the guard.
 pub fn assemble(routes: Router, reflection: Router, health: Router, guard: Arc<Guard>) -> Router {
-    let guarded = routes
+    guarded(routes, reflection, guard).merge(health.reset_fallback())
+}
+
+/// A service's routes behind the guard, and unknown paths too: who is not let in learns nothing of what there is.
+pub fn guarded(routes: Router, reflection: Router, guard: Arc<Guard>) -> Router {
+    routes
         .reset_fallback()
         .merge(reflection.reset_fallback())
         .fallback(unknown)
@@ -27,8 +31,7 @@ pub fn assemble(routes: Router, reflection: Router, health: Router, guard: Arc<G
             ServiceBuilder::new()
                 .layer(GuardLayer::new(guard))
                 .layer(RequestBodyLimitLayer::new(MAX_BODY)),
-        );
-    guarded.merge(health.reset_fallback())
+        )
 }
 
 /// No such route, said in the caller's own protocol.
