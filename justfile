@@ -19,3 +19,7 @@ lint:
 # Everything CI runs.
 ci:
     bash .ci/run
+
+# The release binary as the image has it: static, read-only root, names, start-up and memory beside a Flask worker.
+image-check:
+    bash .ci/image

@@ -3,7 +3,7 @@
 use brigade_runtime::exit::Exit;
 use clap::{Parser, Subcommand, error::ErrorKind};
 
-use crate::{dev, emulator, poller, token, worker};
+use crate::{dev, doctor, emulator, poller, token, worker};
 
 /// Hands each new file of a bucket to a worker, and moves it by the worker's answer.
 #[derive(Debug, Parser)]
@@ -26,6 +26,8 @@ pub enum Command {
     Worker(worker::Args),
     /// Serve the local stand-in for Google Cloud
     Emulator(emulator::Args),
+    /// Check every wire of a poller, and name the first mend
+    Doctor(doctor::Args),
     /// Print the ID token that this machine's identity gets
     Token(token::Args),
 }

@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod dev;
+pub mod doctor;
 pub mod emulator;
 mod outcome;
 pub mod poller;
@@ -32,6 +33,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Poller(args) => poller::run(&args).await,
         Command::Worker(args) => worker::run(&args).await,
         Command::Emulator(args) => emulator::run(args).await,
+        Command::Doctor(args) => doctor::run(&args).await,
         Command::Token(args) => token::run(&args).await,
     }
 }

@@ -2,9 +2,12 @@
 
 mod queue;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use brigade_client::{HttpWorkerClient, WorkerClient, identity::TokenSource};
+use brigade_client::{
+    HttpWorkerClient, WorkerClient,
+    identity::{TokenSource, origin},
+};
 use brigade_poller::{
     clock::SystemClock,
     dispatch::Worker,
@@ -60,15 +63,29 @@ pub async fn run(args: &Args) -> Result<Exit, Failure> {
     };
     let shutdown = shutdown::signal();
     let listener = serve::bind(server.address).await?;
+    // The one that was bound: port 0 is any.
     let address = listener.local_addr().unwrap_or(server.address);
     tracing::info!(%address, inbox = %settings.inbox, worker = %settings.worker_url, "serving the poller");
-    let outside = Outside {
-        store: setup::store().await?,
-        identity: setup::identity()?,
-        observer: None,
-    };
-    serve(listener, &settings, gate, outside, shutdown).await?;
+    serve_with(listener, &settings, gate, outside(&settings), shutdown).await?;
     Ok(Exit::Done)
+}
+
+/// What the environment has. The worker's token is asked for already, so that the first call need not wait for it.
+async fn outside(settings: &PollerSettings) -> Result<Outside, Failure> {
+    let identity = setup::identity()?;
+    let audience = settings.worker_audience.clone();
+    let audience = audience.unwrap_or_else(|| origin(&settings.worker_url));
+    let source = identity.clone();
+    tokio::spawn(async move {
+        if let Err(error) = source.fetch(&audience).await {
+            tracing::warn!(audience, error = %error, "no ID token for the worker yet; the first poll asks again");
+        }
+    });
+    Ok(Outside {
+        store: setup::store().await?,
+        identity,
+        observer: None,
+    })
 }
 
 /// What a poller reaches outside of itself.
@@ -90,12 +107,31 @@ pub async fn serve(
     outside: Outside,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
+    let outside = std::future::ready(Ok(outside));
+    serve_with(listener, settings, gate, outside, shutdown).await
+}
+
+/// The same, with what is connected while the port is open already.
+async fn serve_with(
+    listener: TcpListener,
+    settings: &PollerSettings,
+    gate: impl Into<Gate>,
+    outside: impl Future<Output = Result<Outside, Failure>>,
+    shutdown: CancellationToken,
+) -> Result<(), Failure> {
     let gate = gate.into();
     let queue = queue::of(settings, &gate)?;
-    let poller = Poller::new(parts(settings, queue, outside)?, shutdown.clone());
-    let (routes, service) = (trigger::routes(&poller), "brigade.v1.PollerService");
-    gate::serve(listener, routes, service, gate, shutdown).await?;
-    poller.drained().await;
+    let made = OnceLock::new();
+    let routes = async {
+        let parts = parts(settings, queue, outside.await?)?;
+        let poller = made.get_or_init(|| Poller::new(parts, shutdown.clone()));
+        Ok(trigger::routes(poller))
+    };
+    let service = "brigade.v1.PollerService";
+    gate::serve(listener, routes, service, gate, shutdown.clone()).await?;
+    if let Some(poller) = made.get() {
+        poller.drained().await;
+    }
     Ok(())
 }
 

@@ -28,21 +28,23 @@ pub const MAX_EVENT: usize = 1024 * 1024;
 /// The one path whose bodies may be longer.
 const EVENTS: &str = "/events";
 
-/// Joins a service's routes with its health. Everything but the health check is behind the guard, unknown paths too: who is
-/// not let in learns nothing of what there is.
+/// Joins a service's routes with its health, of which the check alone is not behind the guard.
 pub fn assemble(routes: Router, reflection: Router, health: Health, guard: Arc<Guard>) -> Router {
-    let guarded = routes
+    guarded(routes.merge(health.guarded), reflection, guard).merge(health.open)
+}
+
+/// A service's routes behind the guard, and unknown paths too: who is not let in learns nothing of what there is.
+pub fn guarded(routes: Router, reflection: Router, guard: Arc<Guard>) -> Router {
+    routes
         .reset_fallback()
         .merge(reflection.reset_fallback())
-        .merge(health.guarded)
         .fallback(unknown)
         // One stack, because each layer of a router puts every route into a box of its own.
         .layer(
             ServiceBuilder::new()
                 .layer(GuardLayer::new(guard))
                 .layer(BodyLimitLayer),
-        );
-    guarded.merge(health.open)
+        )
 }
 
 /// Limits bodies, by path. Within the guard: who is not let in sends no body.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     app,
+    door::Door,
     exit::Failure,
     guard::{Guard, GuardSettings},
     health, reflection,
@@ -11,8 +12,8 @@ use crate::{
     settings::{GuardArgs, Problems, ServerSettings},
 };
 use axum::Router;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use tokio::{net::TcpListener, task::JoinError};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use url::Url;
 
 /// Who may call, and where this service can be called itself.
@@ -62,24 +63,38 @@ pub async fn assemble(
 
 /// Serves a service on a bound listener until `shutdown`.
 ///
-/// In `platform` mode it proves meanwhile that a front end stands before it, and ends with an error when none does.
+/// The port answers from the first moment. `routes` is what takes time: until it has ended, health says so, and calls
+/// wait. In `platform` mode the service then proves that a front end stands before it, and ends with an error when none
+/// does.
 pub async fn serve(
     listener: TcpListener,
-    routes: Router,
+    routes: impl Future<Output = Result<Router, Failure>>,
     service: &str,
     gate: Gate,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
-    let guard = Arc::new(guard_of(gate.guard)?);
-    let app = behind(routes, service, guard.clone()).await?;
-    let serving = serve::serve(listener, app, Limits::default(), shutdown.cancelled_owned());
-    let mut serving = std::pin::pin!(serving);
+    let (door, waiting) = Door::closed(service).await;
+    let stop = shutdown.cancelled_owned();
+    // A task of its own, because to make clients is work that leaves its thread no time to answer.
+    let serving = tokio::spawn(serve::serve(listener, waiting, Limits::default(), stop));
+    let mut serving = AbortOnDropHandle::new(serving);
+    let opening = async {
+        let guard = Arc::new(guard_of(gate.guard)?);
+        let routes = routes.await?.merge(door.watch());
+        door.open(guarded(routes, guard.clone())?).await;
+        guard.warm();
+        Ok::<_, Failure>(guard.prove_front_end(gate.public_url.as_ref()).await?)
+    };
     tokio::select! {
-        () = &mut serving => return Ok(()),
-        proven = guard.prove_front_end(gate.public_url.as_ref()) => proven?,
+        ended = &mut serving => return done(ended),
+        opened = opening => opened?,
     }
-    serving.await;
-    Ok(())
+    done(serving.await)
+}
+
+/// A handler's panic is answered and never comes this far.
+fn done(ended: Result<(), JoinError>) -> Result<(), Failure> {
+    ended.map_err(|error| Failure::unavailable(format!("the server ended: {error}"), ""))
 }
 
 fn guard_of(settings: GuardSettings) -> Result<Guard, Failure> {
@@ -87,8 +102,15 @@ fn guard_of(settings: GuardSettings) -> Result<Guard, Failure> {
 }
 
 async fn behind(routes: Router, service: &str, guard: Arc<Guard>) -> Result<Router, Failure> {
-    let reflection = reflection::routes(brigade_proto::FILE_DESCRIPTOR_SET)
-        .map_err(|error| Failure::unavailable(format!("cannot serve reflection: {error}"), ""))?;
     let health = health::routes(&[service]).await;
-    Ok(app::assemble(routes, reflection, health, guard))
+    Ok(app::assemble(routes, reflection()?, health, guard))
+}
+
+fn guarded(routes: Router, guard: Arc<Guard>) -> Result<Router, Failure> {
+    Ok(app::guarded(routes, reflection()?, guard))
+}
+
+fn reflection() -> Result<Router, Failure> {
+    reflection::routes(brigade_proto::FILE_DESCRIPTOR_SET)
+        .map_err(|error| Failure::unavailable(format!("cannot serve reflection: {error}"), ""))
 }

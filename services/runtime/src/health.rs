@@ -3,9 +3,15 @@
 //! A check is open to everybody, for Cloud Run's probes come without a token. A `Watch` lasts as long as its caller likes:
 //! it needs a token like any other call.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use axum::{Router, routing::get};
+use axum::{Router, http::StatusCode, routing::get};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 /// gRPC's health check, the one method that is open.
@@ -14,6 +20,8 @@ const CHECK: &str = "/grpc.health.v1.Health/Check";
 const WATCH: &str = "/grpc.health.v1.Health/Watch";
 /// The name of a service fits; who has no token sends no more.
 const MAX_MESSAGE: usize = 1024;
+/// What is asked about the server as a whole.
+const WHOLE: &str = "";
 
 /// How many checks may be under way at once, whoever sends them.
 pub(crate) const PROBES: usize = 1_000;
@@ -29,30 +37,68 @@ pub struct Health {
     pub guarded: Router,
 }
 
+/// Says of a service whether it can do its work yet.
+#[derive(Clone, Debug)]
+pub struct Readiness {
+    reporter: HealthReporter,
+    services: Vec<String>,
+    ready: Arc<AtomicBool>,
+}
+
 /// Whether a path is one that is open.
 pub(crate) fn is_probe(path: &str) -> bool {
     matches!(path, "/healthz" | CHECK)
 }
 
-/// The health of these services. Says serving from its first moment.
-pub async fn routes(services: &[&str]) -> Health {
-    let (reporter, service) = tonic_health::server::health_reporter();
-    serving(&reporter, services).await;
-    let service = service
-        .max_decoding_message_size(MAX_MESSAGE)
-        .max_encoding_message_size(MAX_MESSAGE);
-    Health {
-        open: Router::new()
-            .route_service(CHECK, service.clone())
-            .route("/healthz", get(async || "ok\n")),
-        guarded: Router::new().route_service(WATCH, service),
+// === impl Readiness ===
+
+impl Readiness {
+    /// From now on the answer is yes.
+    pub async fn ready(&self) {
+        self.ready.store(true, Ordering::Release);
+        self.report(ServingStatus::Serving).await;
+    }
+
+    async fn report(&self, status: ServingStatus) {
+        for service in &self.services {
+            self.reporter.set_service_status(service, status).await;
+        }
+        self.reporter.set_service_status(WHOLE, status).await;
     }
 }
 
-async fn serving(reporter: &HealthReporter, services: &[&str]) {
-    for service in services {
-        reporter
-            .set_service_status(service, ServingStatus::Serving)
-            .await;
-    }
+/// The health of these services. Says serving from its first moment.
+pub async fn routes(services: &[&str]) -> Health {
+    let (health, readiness) = starting(services).await;
+    readiness.ready().await;
+    health
+}
+
+/// The same for a service that listens before it can do its work: `NOT_SERVING` and 503 until it says that it can.
+pub async fn starting(services: &[&str]) -> (Health, Readiness) {
+    let (reporter, service) = tonic_health::server::health_reporter();
+    let ready = Arc::new(AtomicBool::new(false));
+    let readiness = Readiness {
+        reporter,
+        services: services.iter().map(ToString::to_string).collect(),
+        ready: ready.clone(),
+    };
+    readiness.report(ServingStatus::NotServing).await;
+    let healthz = async move || {
+        if ready.load(Ordering::Acquire) {
+            (StatusCode::OK, "ok\n")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "starting\n")
+        }
+    };
+    let service = service
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(MAX_MESSAGE);
+    let health = Health {
+        open: Router::new()
+            .route_service(CHECK, service.clone())
+            .route("/healthz", get(healthz)),
+        guarded: Router::new().route_service(WATCH, service),
+    };
+    (health, readiness)
 }

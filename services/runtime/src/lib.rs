@@ -3,6 +3,7 @@
 
 pub mod app;
 pub mod deadline;
+pub mod door;
 pub mod exit;
 pub mod gate;
 pub mod guard;

@@ -73,8 +73,21 @@ pub async fn serve_on<P: Processor>(
     store: Arc<dyn Store>,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
-    let routes = routes(processor, store, settings);
-    gate::serve(listener, routes, SERVICE, gate.into(), shutdown).await
+    let store = std::future::ready(Ok(store));
+    serve_with(listener, processor, settings, gate.into(), store, shutdown).await
+}
+
+/// The same, with a store that is connected while the port is open already.
+async fn serve_with<P: Processor>(
+    listener: TcpListener,
+    processor: P,
+    settings: &WorkerSettings,
+    gate: Gate,
+    store: impl Future<Output = Result<Arc<dyn Store>, Failure>>,
+    shutdown: CancellationToken,
+) -> Result<(), Failure> {
+    let routes = async { Ok(routes(processor, store.await?, settings)) };
+    gate::serve(listener, routes, SERVICE, gate, shutdown).await
 }
 
 /// All settings of a worker, as given.
@@ -163,10 +176,12 @@ impl Settings {
         // Port 0 is any that is free.
         let address = listener.local_addr().unwrap_or(self.server.address);
         tracing::info!(%address, exec = self.worker.exec.is_some(), "serving the worker");
-        let store = GcsStore::connect(GcsSettings::from_env(|name| std::env::var(name).ok()));
-        let store = store.await.map_err(|error| no_storage(&error))?;
-        let store = Arc::new(store);
-        serve_on(
+        let store = async {
+            let settings = GcsSettings::from_env(|name| std::env::var(name).ok());
+            let store = GcsStore::connect(settings).await;
+            Ok(Arc::new(store.map_err(|error| no_storage(&error))?) as Arc<dyn Store>)
+        };
+        serve_with(
             listener,
             processor,
             &self.worker,

@@ -55,6 +55,18 @@ impl Guard {
         }
     }
 
+    /// Begins to fetch the issuer's keys, so that the first caller need not wait for them. A front end that checks
+    /// signatures leaves none to check, and nothing is fetched behind one.
+    ///
+    /// Must be called within a tokio runtime.
+    pub fn warm(&self) {
+        if let Some(verifier) = &self.verifier
+            && verifier.front.is_none()
+        {
+            verifier.jwks.warm();
+        }
+    }
+
     /// How many tokens are remembered.
     #[cfg(test)]
     pub(super) fn remembers(&self) -> usize {

@@ -57,6 +57,11 @@ impl Jwks {
         })
     }
 
+    /// Begins a fetch, and does not wait for it.
+    pub(super) fn warm(&self) {
+        self.fetch_if_due();
+    }
+
     /// Whether a key is published, as far as is known without waiting.
     pub(super) fn published(&self, kid: &str) -> bool {
         self.fresh(kid).is_some()

@@ -1,0 +1,221 @@
+#!/usr/bin/env bash
+# Deploys Bucket Brigade with gcloud: the bucket, four service accounts, the roles, the two services and the schedule.
+# The same picture as deploy/terraform/. It may be run again: what is there is left, or brought up to date.
+#
+#   deploy/gcloud.sh --project P --region R --bucket B --image I [options]
+#
+#   --project P         the project's ID
+#   --region R          where everything is
+#   --bucket B          the bucket's name; made when it is not there
+#   --image I           the image that deploy/Dockerfile builds
+#   --worker-image I    the worker's image, when it is another one
+#   --worker-args A     what the worker is told to do, separated by commas [worker]
+#   --name N            what every name begins with [brigade]
+#   --schedule S        cron's words [* * * * *]
+#   --time-zone Z       of the schedule [Etc/UTC]
+#   --auth MODE         platform: Cloud Run checks who may call the poller; verify: the poller does [platform]
+#   --events            announce each new file by Pub/Sub as well
+#   --tasks             make one Cloud Task a file, in place of calling the worker directly
+#   --number N          the project's number, to save a call
+#   --dry-run           print every command, and run none
+set -euo pipefail
+
+name=brigade project='' region='' bucket='' image='' worker_image='' worker_args=worker number=''
+schedule='* * * * *' time_zone=Etc/UTC auth=platform events='' tasks='' dry=''
+
+usage() { sed -n '2,/^set -euo/p' "$0" | sed -e '/^set -euo/d' -e 's/^# \{0,1\}//'; }
+wrong() {
+    printf 'error: %s\n\n' "$1" >&2
+    usage >&2
+    exit 64
+}
+
+while [ $# -gt 0 ]; do
+    case $1 in
+    --project | --region | --bucket | --image | --worker-image | --worker-args | --name | --schedule | --time-zone | --auth | --number)
+        [ $# -gt 1 ] || wrong "$1 needs a value"
+        key=${1#--}
+        printf -v "${key//-/_}" %s "$2"
+        shift 2
+        ;;
+    --events | --tasks) printf -v "${1#--}" yes && shift ;;
+    --dry-run) dry=yes && shift ;;
+    --help | -h) usage && exit 0 ;;
+    *) wrong "unknown option $1" ;;
+    esac
+done
+for needed in project region bucket image; do
+    [ -n "${!needed}" ] || wrong "--$needed is missing"
+done
+[[ $name =~ ^[a-z]([a-z0-9-]{0,14}[a-z0-9])?$ ]] || wrong "--name $name: at most 16 lower-case letters, digits and hyphens"
+[[ $auth == platform || $auth == verify ]] || wrong "--auth $auth: platform or verify"
+worker_image=${worker_image:-$image}
+
+# Prints a command as a shell would read it back, and runs it unless this is a dry run.
+run() {
+    printf '+'
+    printf ' %q' "$@"
+    printf '\n'
+    [ -n "$dry" ] || "$@"
+}
+
+# Runs the second command when the first finds nothing. A dry run finds nothing, and prints both.
+unless() {
+    local look=$1
+    shift
+    if [ -n "$dry" ]; then
+        printf '? %s\n' "$look"
+        run "$@"
+    elif bash -c "$look" >/dev/null 2>&1; then
+        printf '= there already: %s\n' "$look"
+    else
+        run "$@"
+    fi
+}
+
+g() { run gcloud "$@" --project="$project" --quiet; }
+q() { printf 'gcloud %s --project=%q' "$1" "$project"; }
+
+if [ -z "$number" ]; then
+    if [ -n "$dry" ]; then
+        number=PROJECT_NUMBER
+    else
+        number=$(gcloud projects describe "$project" --format='value(projectNumber)')
+    fi
+fi
+
+# A service's URL is known before the service is.
+poller=$name-poller worker=$name-worker
+poller_url=https://$poller-$number.$region.run.app
+worker_url=https://$worker-$number.$region.run.app
+account() { printf '%s-%s@%s.iam.gserviceaccount.com' "$name" "$1" "$project"; }
+callers=$(account scheduler)
+[ -z "$events$tasks" ] || callers=$callers,$(account pusher)
+
+printf '# What the project must have switched on\n'
+apis=(artifactregistry cloudscheduler iam logging monitoring run storage)
+[ -z "$events" ] || apis+=(pubsub)
+[ -z "$tasks" ] || apis+=(cloudtasks)
+g services enable "${apis[@]/%/.googleapis.com}"
+
+printf '\n# Four identities without a key\n'
+for who in scheduler poller worker pusher; do
+    unless "$(q "iam service-accounts describe $(account $who)")" \
+        gcloud iam service-accounts create "$name-$who" --display-name="Bucket Brigade: $who" --project="$project" --quiet
+done
+
+printf '\n# The bucket\n'
+unless "$(q "storage buckets describe gs://$bucket")" \
+    gcloud storage buckets create "gs://$bucket" --location="$region" --uniform-bucket-level-access \
+    --public-access-prevention --soft-delete-duration=7d --project="$project" --quiet
+
+printf '\n# Who may do what in it: conditions name objects by their prefix; a listing is asked of the whole bucket\n'
+role() { # role NAME TITLE PERMISSIONS
+    local id=${name//-/_}_$1
+    unless "$(q "iam roles describe $id")" \
+        gcloud iam roles create "$id" --title="Bucket Brigade: $2" --permissions="$3" --stage=GA --project="$project" --quiet
+    g iam roles update "$id" --title="Bucket Brigade: $2" --permissions="$3" --stage=GA
+}
+role list 'list' storage.objects.list
+role take 'take from the inbox' storage.objects.get,storage.objects.update,storage.objects.move
+role place 'place' storage.objects.create,storage.objects.get
+role replace 'replace' storage.objects.create,storage.objects.delete,storage.objects.get
+role read 'read' storage.objects.get
+
+below() { # below PREFIX...: a condition on names
+    local expression='' prefix
+    for prefix in "$@"; do
+        expression+="${expression:+ || }resource.name.startsWith(\"projects/_/buckets/$bucket/objects/$prefix\")"
+    done
+    printf '%s' "$expression"
+}
+grant() { # grant ACCOUNT ROLE CONDITION
+    g storage buckets add-iam-policy-binding "gs://$bucket" --member="serviceAccount:$(account "$1")" \
+        --role="projects/$project/roles/${name//-/_}_$2" --condition="$3"
+}
+grant poller list None
+grant poller take "title=the inbox,expression=$(below incoming/)"
+grant poller place "title=where settled files go,expression=$(below processed/ failed/)"
+grant poller replace "title=the lease,expression=$(below .brigade/)"
+grant worker read "title=the inbox,expression=$(below incoming/)"
+grant worker replace "title=its outputs,expression=$(below features/)"
+
+printf '\n# The worker, and then the poller, which calls it\n'
+probe() { printf 'grpc.port=8080,grpc.service=brigade.v1.%sService,periodSeconds=%s,timeoutSeconds=%s,failureThreshold=%s' "$@"; }
+service() { # service NAME IMAGE ARGS ROLE KIND CONCURRENCY MAX MEMORY ENV IAM-CHECK
+    g run deploy "$1" --region="$region" --image="$2" --args="$3" --service-account="$(account "$4")" \
+        --use-http2 --port=8080 --cpu=1 --memory="$8" --cpu-boost --concurrency="$6" --timeout=660 \
+        --min-instances=0 --max-instances="$7" --ingress=all \
+        --startup-probe="$(probe "$5" 1 1 60)" --liveness-probe="$(probe "$5" 30 5 3)" \
+        --set-env-vars="$9" "${10}" --no-allow-unauthenticated
+}
+# ^;^ makes the semicolon the separator, since callers are separated by commas.
+service "$worker" "$worker_image" "$worker_args" worker Worker 4 10 1Gi \
+    "^;^BRIGADE_OUTPUT=gs://$bucket/features/;BRIGADE_AUDIENCE=$worker_url;BRIGADE_ALLOWED_CALLERS=$(account poller);BRIGADE_AUTH=verify;BRIGADE_CONCURRENCY=4;BRIGADE_PROCESS_TIMEOUT=600s" \
+    --invoker-iam-check
+settings="^;^BRIGADE_INBOX=gs://$bucket/incoming/;BRIGADE_PROCESSED=gs://$bucket/processed/;BRIGADE_FAILED=gs://$bucket/failed/"
+settings+=";WORKER_URL=$worker_url;BRIGADE_AUDIENCE=$poller_url;BRIGADE_ALLOWED_CALLERS=$callers;BRIGADE_AUTH=$auth"
+settings+=";BRIGADE_PUBLIC_URL=$poller_url;BRIGADE_PROCESS_TIMEOUT=600s;BRIGADE_POLL_DEADLINE=600s"
+check=--invoker-iam-check
+[ "$auth" = platform ] || check=--no-invoker-iam-check
+[ -z "$tasks" ] || settings+=";BRIGADE_DISPATCH=tasks;BRIGADE_TASKS_QUEUE=projects/$project/locations/$region/queues/$name-files;BRIGADE_TASKS_ACCOUNT=$(account pusher)"
+service "$poller" "$image" poller poller Poller 80 3 512Mi "$settings" "$check"
+# Tokens for these very URLs, whichever URLs a service has besides.
+g run services update "$worker" --region="$region" --set-custom-audiences="$worker_url"
+g run services update "$poller" --region="$region" --set-custom-audiences="$poller_url"
+
+printf '\n# Who may call whom\n'
+invoker() {
+    g run services add-iam-policy-binding "$1" --region="$region" --member="serviceAccount:$(account "$2")" \
+        --role=roles/run.invoker --condition=None
+}
+invoker "$poller" scheduler
+[ -z "$events$tasks" ] || invoker "$poller" pusher
+invoker "$worker" poller
+
+printf '\n# The schedule\n'
+job=(--location="$region" --schedule="$schedule" --time-zone="$time_zone" --uri="$poller_url/poll" --http-method=POST
+    --oidc-service-account-email="$(account scheduler)" --oidc-token-audience="$poller_url"
+    --attempt-deadline=630s --max-retry-attempts=1 --min-backoff=30s)
+unless "$(q "scheduler jobs describe $name-poll --location=$region")" \
+    gcloud scheduler jobs create http "$name-poll" "${job[@]}" --project="$project" --quiet
+g scheduler jobs update http "$name-poll" "${job[@]}"
+
+if [ -n "$events" ]; then
+    printf '\n# Announcements of new files\n'
+    agent=serviceAccount:service-$number@gcp-sa-pubsub.iam.gserviceaccount.com
+    for topic in files dead; do
+        unless "$(q "pubsub topics describe $name-$topic")" gcloud pubsub topics create "$name-$topic" --project="$project" --quiet
+    done
+    # It also lets Cloud Storage publish there.
+    unless "$(q "storage buckets notifications list gs://$bucket --format=value'(topic)'") | grep -q /$name-files\$" \
+        gcloud storage buckets notifications create "gs://$bucket" --topic="projects/$project/topics/$name-files" \
+        --event-types=OBJECT_FINALIZE --object-prefix=incoming/ --payload-format=json --project="$project" --quiet
+    push=(--push-endpoint="$poller_url/events" --push-auth-service-account="$(account pusher)"
+        --push-auth-token-audience="$poller_url" --ack-deadline=600 --min-retry-delay=10s --max-retry-delay=600s
+        --dead-letter-topic="$name-dead" --max-delivery-attempts=20 --expiration-period=never)
+    unless "$(q "pubsub subscriptions describe $name-files")" \
+        gcloud pubsub subscriptions create "$name-files" --topic="$name-files" "${push[@]}" --project="$project" --quiet
+    g pubsub subscriptions update "$name-files" "${push[@]}"
+    unless "$(q "pubsub subscriptions describe $name-dead")" \
+        gcloud pubsub subscriptions create "$name-dead" --topic="$name-dead" --expiration-period=never --project="$project" --quiet
+    g pubsub topics add-iam-policy-binding "$name-dead" --member="$agent" --role=roles/pubsub.publisher
+    g pubsub subscriptions add-iam-policy-binding "$name-files" --member="$agent" --role=roles/pubsub.subscriber
+fi
+
+if [ -n "$tasks" ]; then
+    printf '\n# The queue\n'
+    queue=(--location="$region" --max-concurrent-dispatches=32 --max-dispatches-per-second=50 --max-attempts=20
+        --min-backoff=10s --max-backoff=600s --max-doublings=6 --max-retry-duration=86400s)
+    unless "$(q "tasks queues describe $name-files --location=$region")" \
+        gcloud tasks queues create "$name-files" "${queue[@]}" --project="$project" --quiet
+    g tasks queues update "$name-files" "${queue[@]}"
+    g tasks queues add-iam-policy-binding "$name-files" --location="$region" \
+        --member="serviceAccount:$(account poller)" --role=roles/cloudtasks.enqueuer
+    # Whoever makes a task that bears an account's token must be allowed to act as that account.
+    g iam service-accounts add-iam-policy-binding "$(account pusher)" \
+        --member="serviceAccount:$(account poller)" --role=roles/iam.serviceAccountUser --condition=None
+fi
+
+printf '\n# Put files into gs://%s/incoming/. Poll now:\n# gcloud scheduler jobs run %s-poll --location=%s --project=%s\n' \
+    "$bucket" "$name" "$region" "$project"

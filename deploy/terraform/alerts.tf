@@ -1,0 +1,128 @@
+# Four pages of docs/RUNBOOK.md, from the logs that the services write.
+
+locals {
+  poller_logs = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=\"${local.poller_name}\""
+}
+
+resource "google_logging_metric" "failed" {
+  count       = var.alerts ? 1 : 0
+  name        = "${var.name}/failed_files"
+  description = "Files that went to ${var.prefixes.failed}"
+  filter      = "${local.poller_logs} AND jsonPayload.message=\"object settled\" AND jsonPayload.settlement=\"SETTLEMENT_FAILED\""
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+  }
+}
+
+resource "google_logging_metric" "polls" {
+  count       = var.alerts ? 1 : 0
+  name        = "${var.name}/finished_polls"
+  description = "Polls that came to their end"
+  filter      = "${local.poller_logs} AND jsonPayload.message=\"poll finished\""
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+  }
+}
+
+resource "google_monitoring_alert_policy" "stopped" {
+  count                 = var.alerts ? 1 : 0
+  display_name          = "${var.name}: a poll was stopped"
+  combiner              = "OR"
+  notification_channels = var.notification_channels
+
+  conditions {
+    display_name = "the poller says what to mend"
+    condition_matched_log {
+      filter = "${local.poller_logs} AND jsonPayload.message=\"poll ended with an error\""
+    }
+  }
+
+  alert_strategy {
+    auto_close = "3600s"
+    notification_rate_limit {
+      period = "900s"
+    }
+  }
+
+  documentation {
+    content = "The log line's `error` says what happened and what to do; no file was moved on its account. See docs/RUNBOOK.md."
+  }
+}
+
+resource "google_monitoring_alert_policy" "silent" {
+  count                 = var.alerts && !var.paused ? 1 : 0
+  display_name          = "${var.name}: no poll has finished"
+  combiner              = "OR"
+  notification_channels = var.notification_channels
+
+  conditions {
+    display_name = "none in half an hour"
+    condition_absent {
+      filter   = "resource.type=\"cloud_run_revision\" AND metric.type=\"logging.googleapis.com/user/${google_logging_metric.polls[0].name}\""
+      duration = "1800s"
+      aggregations {
+        alignment_period   = "60s"
+        per_series_aligner = "ALIGN_DELTA"
+      }
+    }
+  }
+
+  documentation {
+    content = "Nobody calls the poller, or it cannot start. See docs/RUNBOOK.md. A schedule slower than every 20 minutes needs a longer duration here."
+  }
+}
+
+resource "google_monitoring_alert_policy" "failing" {
+  count                 = var.alerts ? 1 : 0
+  display_name          = "${var.name}: files fail"
+  combiner              = "OR"
+  notification_channels = var.notification_channels
+
+  conditions {
+    display_name = "more than 10 in an hour"
+    condition_threshold {
+      filter          = "resource.type=\"cloud_run_revision\" AND metric.type=\"logging.googleapis.com/user/${google_logging_metric.failed[0].name}\""
+      comparison      = "COMPARISON_GT"
+      threshold_value = 10
+      duration        = "0s"
+      aggregations {
+        alignment_period     = "3600s"
+        per_series_aligner   = "ALIGN_DELTA"
+        cross_series_reducer = "REDUCE_SUM"
+      }
+    }
+  }
+
+  documentation {
+    content = "The worker refused them, each with a reason: `brigade-reason` in the file's metadata, and the log line. See docs/RUNBOOK.md."
+  }
+}
+
+resource "google_monitoring_alert_policy" "dead_letters" {
+  count                 = var.alerts && var.events ? 1 : 0
+  display_name          = "${var.name}: announcements that nobody could take"
+  combiner              = "OR"
+  notification_channels = var.notification_channels
+
+  conditions {
+    display_name = "any"
+    condition_threshold {
+      filter          = "resource.type=\"pubsub_subscription\" AND resource.labels.subscription_id=\"${google_pubsub_subscription.dead[0].name}\" AND metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\""
+      comparison      = "COMPARISON_GT"
+      threshold_value = 0
+      duration        = "0s"
+      aggregations {
+        alignment_period   = "300s"
+        per_series_aligner = "ALIGN_MAX"
+      }
+    }
+  }
+
+  documentation {
+    content = "Their files are still in the inbox, and the schedule finds them. See docs/RUNBOOK.md."
+  }
+}

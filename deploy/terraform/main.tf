@@ -1,0 +1,32 @@
+# Scheduler ─▶ poller ─▶ worker, and a bucket. Which file has what:
+#
+#   apis.tf       what the project must have switched on
+#   accounts.tf   four service accounts, and who may call whom
+#   bucket.tf     the bucket
+#   storage.tf    who may do what in it
+#   poller.tf     worker.tf       the two services
+#   scheduler.tf  events.tf       tasks.tf    what calls the poller
+#   alerts.tf     who is told, and when
+
+data "google_project" "this" {}
+
+# The repository is made before the first image, and so before all this.
+data "google_artifact_registry_repository" "images" {
+  location      = var.region
+  repository_id = var.repository
+}
+
+locals {
+  poller_name = "${var.name}-poller"
+  worker_name = "${var.name}-worker"
+
+  # A service's URL is known before the service is, and so can be told to the service itself.
+  poller_url = "https://${local.poller_name}-${data.google_project.this.number}.${var.region}.run.app"
+  worker_url = "https://${local.worker_name}-${data.google_project.this.number}.${var.region}.run.app"
+
+  bucket  = var.create_bucket ? google_storage_bucket.data[0].name : var.bucket
+  ingress = var.internal == null ? "INGRESS_TRAFFIC_ALL" : "INGRESS_TRAFFIC_INTERNAL_ONLY"
+
+  # The service agents that Google acts as in this project.
+  pubsub_agent = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
+}

@@ -1,0 +1,110 @@
+locals {
+  poller_callers = concat(
+    [google_service_account.scheduler.email],
+    var.events || var.tasks ? [google_service_account.pusher.email] : [],
+    var.callers,
+  )
+
+  poller_settings = merge(
+    {
+      BRIGADE_INBOX           = "gs://${local.bucket}/${var.prefixes.inbox}"
+      BRIGADE_PROCESSED       = "gs://${local.bucket}/${var.prefixes.processed}"
+      BRIGADE_FAILED          = "gs://${local.bucket}/${var.prefixes.failed}"
+      WORKER_URL              = local.worker_url
+      BRIGADE_AUDIENCE        = local.poller_url
+      BRIGADE_ALLOWED_CALLERS = join(",", local.poller_callers)
+      BRIGADE_AUTH            = var.poller_auth
+      # With `platform` the poller proves at its start that a front end stands before it; with tasks they are sent there.
+      BRIGADE_PUBLIC_URL      = local.poller_url
+      BRIGADE_CONCURRENCY     = tostring(var.files_in_flight)
+      BRIGADE_PROCESS_TIMEOUT = "${var.process_timeout_seconds}s"
+      BRIGADE_POLL_DEADLINE   = "${var.poll_deadline_seconds}s"
+    },
+    var.tasks ? local.tasks_settings : {},
+    var.settings,
+  )
+}
+
+resource "google_cloud_run_v2_service" "poller" {
+  name                = local.poller_name
+  location            = var.region
+  ingress             = local.ingress
+  deletion_protection = var.deletion_protection
+
+  # Tokens for this very URL, whichever of its URLs a service has besides.
+  custom_audiences = [local.poller_url]
+
+  # With `verify` the front end must let tokens through whole, and so checks none; the poller then checks all of them.
+  invoker_iam_disabled = var.poller_auth == "verify"
+
+  template {
+    service_account                  = google_service_account.poller.email
+    max_instance_request_concurrency = var.poller.concurrency
+    # Longer than a poll, so that the poll ends by itself and says how.
+    timeout = "${max(var.poll_deadline_seconds, var.process_timeout_seconds) + 60}s"
+
+    scaling {
+      min_instance_count = var.poller.min
+      max_instance_count = var.poller.max
+    }
+
+    dynamic "vpc_access" {
+      for_each = var.internal == null ? [] : [var.internal]
+      content {
+        egress = "ALL_TRAFFIC"
+        network_interfaces {
+          network    = vpc_access.value.network
+          subnetwork = vpc_access.value.subnetwork
+        }
+      }
+    }
+
+    containers {
+      image = var.image
+      args  = ["poller"]
+
+      # HTTP/2 all the way to the container, which gRPC needs.
+      ports {
+        name           = "h2c"
+        container_port = 8080
+      }
+
+      resources {
+        limits            = { cpu = var.poller.cpu, memory = var.poller.memory }
+        cpu_idle          = true
+        startup_cpu_boost = true
+      }
+
+      # NOT_SERVING until it can do its work: a second is ten times what it needs.
+      startup_probe {
+        period_seconds    = 1
+        timeout_seconds   = 1
+        failure_threshold = 60
+        grpc {
+          port    = 8080
+          service = "brigade.v1.PollerService"
+        }
+      }
+
+      liveness_probe {
+        period_seconds    = 30
+        timeout_seconds   = 5
+        failure_threshold = 3
+        grpc {
+          port    = 8080
+          service = "brigade.v1.PollerService"
+        }
+      }
+
+      dynamic "env" {
+        for_each = local.poller_settings
+        content {
+          name  = env.key
+          value = env.value
+        }
+      }
+    }
+  }
+
+  depends_on = [google_project_service.apis, data.google_artifact_registry_repository.images]
+}

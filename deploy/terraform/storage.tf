@@ -1,0 +1,108 @@
+# Who may do what in the bucket.
+#
+# A condition can name objects by their prefix, for what is done to an object: get, create, update, move, delete. It cannot
+# for a listing: what is asked for then is the bucket, whose name does not begin with any object's. So the poller may list
+# the names of the whole bucket, by a role that can do nothing else; whoever minds that gives the inbox a bucket of its own.
+
+locals {
+  objects = "projects/_/buckets/${local.bucket}/objects"
+
+  # The lease, and nothing else.
+  control_prefix = ".brigade/"
+}
+
+resource "google_project_iam_custom_role" "list" {
+  role_id     = replace("${var.name}_list", "-", "_")
+  title       = "Bucket Brigade: list"
+  description = "Sees the names of the objects in a bucket."
+  permissions = ["storage.objects.list"]
+}
+
+resource "google_project_iam_custom_role" "take" {
+  role_id     = replace("${var.name}_take", "-", "_")
+  title       = "Bucket Brigade: take from the inbox"
+  description = "Marks objects and moves them away. A move deletes nothing, and needs no permission to."
+  permissions = ["storage.objects.get", "storage.objects.update", "storage.objects.move"]
+}
+
+resource "google_project_iam_custom_role" "place" {
+  role_id     = replace("${var.name}_place", "-", "_")
+  title       = "Bucket Brigade: place"
+  description = "Puts objects where nothing is yet, and looks whether one is there."
+  permissions = ["storage.objects.create", "storage.objects.get"]
+}
+
+resource "google_project_iam_custom_role" "replace" {
+  role_id     = replace("${var.name}_replace", "-", "_")
+  title       = "Bucket Brigade: replace"
+  description = "Puts objects where others may be: to overwrite is to delete and to create."
+  permissions = ["storage.objects.create", "storage.objects.delete", "storage.objects.get"]
+}
+
+resource "google_project_iam_custom_role" "read" {
+  role_id     = replace("${var.name}_read", "-", "_")
+  title       = "Bucket Brigade: read"
+  description = "Reads objects whose names it is told."
+  permissions = ["storage.objects.get"]
+}
+
+resource "google_storage_bucket_iam_member" "poller_lists" {
+  bucket = local.bucket
+  role   = google_project_iam_custom_role.list.id
+  member = google_service_account.poller.member
+}
+
+resource "google_storage_bucket_iam_member" "poller_takes" {
+  bucket = local.bucket
+  role   = google_project_iam_custom_role.take.id
+  member = google_service_account.poller.member
+
+  condition {
+    title      = "the inbox"
+    expression = "resource.name.startsWith(\"${local.objects}/${var.prefixes.inbox}\")"
+  }
+}
+
+resource "google_storage_bucket_iam_member" "poller_places" {
+  bucket = local.bucket
+  role   = google_project_iam_custom_role.place.id
+  member = google_service_account.poller.member
+
+  condition {
+    title      = "where settled files go"
+    expression = "resource.name.startsWith(\"${local.objects}/${var.prefixes.processed}\") || resource.name.startsWith(\"${local.objects}/${var.prefixes.failed}\")"
+  }
+}
+
+resource "google_storage_bucket_iam_member" "poller_leases" {
+  bucket = local.bucket
+  role   = google_project_iam_custom_role.replace.id
+  member = google_service_account.poller.member
+
+  condition {
+    title      = "the lease"
+    expression = "resource.name.startsWith(\"${local.objects}/${local.control_prefix}\")"
+  }
+}
+
+resource "google_storage_bucket_iam_member" "worker_reads" {
+  bucket = local.bucket
+  role   = google_project_iam_custom_role.read.id
+  member = google_service_account.worker.member
+
+  condition {
+    title      = "the inbox"
+    expression = "resource.name.startsWith(\"${local.objects}/${var.prefixes.inbox}\")"
+  }
+}
+
+resource "google_storage_bucket_iam_member" "worker_writes" {
+  bucket = local.bucket
+  role   = var.worker_replaces_outputs ? google_project_iam_custom_role.replace.id : google_project_iam_custom_role.place.id
+  member = google_service_account.worker.member
+
+  condition {
+    title      = "its outputs"
+    expression = "resource.name.startsWith(\"${local.objects}/${var.prefixes.outputs}\")"
+  }
+}

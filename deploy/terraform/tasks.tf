@@ -1,0 +1,47 @@
+# poller ─▶ queue ─▶ POST /process at the poller, with the pusher's token: the queue sets the pace.
+
+locals {
+  tasks_settings = {
+    BRIGADE_DISPATCH      = "tasks"
+    BRIGADE_TASKS_QUEUE   = "projects/${var.project}/locations/${var.region}/queues/${var.name}-files"
+    BRIGADE_TASKS_ACCOUNT = google_service_account.pusher.email
+  }
+}
+
+resource "google_cloud_tasks_queue" "files" {
+  count    = var.tasks ? 1 : 0
+  name     = "${var.name}-files"
+  location = var.region
+
+  rate_limits {
+    max_concurrent_dispatches = var.files_in_flight
+    max_dispatches_per_second = 50
+  }
+
+  # What is given up here is still in the inbox, and the next scan makes another task of it.
+  retry_config {
+    max_attempts       = 20
+    min_backoff        = "10s"
+    max_backoff        = "600s"
+    max_doublings      = 6
+    max_retry_duration = "86400s"
+  }
+
+  depends_on = [google_project_service.apis]
+}
+
+resource "google_cloud_tasks_queue_iam_member" "poller_enqueues" {
+  count    = var.tasks ? 1 : 0
+  name     = google_cloud_tasks_queue.files[0].name
+  location = var.region
+  role     = "roles/cloudtasks.enqueuer"
+  member   = google_service_account.poller.member
+}
+
+# Whoever makes a task that bears an account's token must be allowed to act as that account.
+resource "google_service_account_iam_member" "poller_acts_as_pusher" {
+  count              = var.tasks ? 1 : 0
+  service_account_id = google_service_account.pusher.name
+  role               = "roles/iam.serviceAccountUser"
+  member             = google_service_account.poller.member
+}

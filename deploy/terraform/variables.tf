@@ -1,0 +1,240 @@
+variable "project" {
+  description = "The project's ID."
+  type        = string
+}
+
+variable "region" {
+  description = "Where the services, the bucket, the schedule and the queue are."
+  type        = string
+}
+
+variable "name" {
+  description = "What every resource's name begins with."
+  type        = string
+  default     = "brigade"
+
+  validation {
+    condition     = can(regex("^[a-z]([a-z0-9-]{0,14}[a-z0-9])?$", var.name))
+    error_message = "At most 16 lower-case letters, digits and hyphens, beginning with a letter: account names are made of it."
+  }
+}
+
+# The images. deploy/Dockerfile builds the poller's, which is also the sample worker's.
+
+variable "repository" {
+  description = "The Artifact Registry repository that holds the images; it is made beforehand, so that there is an image to deploy."
+  type        = string
+  default     = "brigade"
+}
+
+variable "image" {
+  description = "The poller's image, best with its digest: REGION-docker.pkg.dev/PROJECT/REPOSITORY/brigade@sha256:…"
+  type        = string
+}
+
+variable "worker_image" {
+  description = "The worker's image: one with your program and the `brigade` binary, or a service of your own that speaks brigade.v1. The poller's image, with its sample worker, when empty."
+  type        = string
+  default     = ""
+}
+
+variable "worker_args" {
+  description = "What the worker's container is told to do. With a program of yours: [\"worker\", \"--exec\", \"python3 /app/score.py {}\"]."
+  type        = list(string)
+  default     = ["worker"]
+}
+
+# The bucket.
+
+variable "bucket" {
+  description = "The bucket's name, which is unique in the world."
+  type        = string
+}
+
+variable "create_bucket" {
+  description = "Whether to make the bucket. One that is there already needs uniform bucket-level access: conditions on object names need it."
+  type        = bool
+  default     = true
+}
+
+variable "prefixes" {
+  description = "Where files arrive, where they go, and where the worker's outputs go. Each ends with a slash, and none holds another."
+  type = object({
+    inbox     = optional(string, "incoming/")
+    processed = optional(string, "processed/")
+    failed    = optional(string, "failed/")
+    outputs   = optional(string, "features/")
+  })
+  default = {}
+
+  validation {
+    condition     = alltrue([for prefix in values(var.prefixes) : endswith(prefix, "/") && length(prefix) > 1 && !startswith(prefix, ".brigade/")])
+    error_message = "Each prefix ends with a slash; none is the whole bucket, nor the poller's own .brigade/."
+  }
+
+  validation {
+    condition     = alltrue([for a in values(var.prefixes) : length([for b in values(var.prefixes) : b if startswith(b, a)]) == 1])
+    error_message = "No prefix may equal or hold another: what is settled would arrive again."
+  }
+}
+
+variable "soft_delete_days" {
+  description = "For how long a deleted object can be restored; 0, or 7 to 90."
+  type        = number
+  default     = 7
+
+  validation {
+    condition     = var.soft_delete_days == 0 || (var.soft_delete_days >= 7 && var.soft_delete_days <= 90)
+    error_message = "0, or 7 to 90 days."
+  }
+}
+
+variable "worker_replaces_outputs" {
+  description = "Whether the worker may replace an output of its own by another one. A file that is uploaded again has another output under the same name; without this the worker is refused then, and the poll stops. It is a permission to delete below the outputs' prefix, and nowhere else."
+  type        = bool
+  default     = true
+}
+
+# When the poller is called.
+
+variable "schedule" {
+  description = "How often the inbox is scanned, as cron says it."
+  type        = string
+  default     = "* * * * *"
+}
+
+variable "time_zone" {
+  description = "The time zone of the schedule."
+  type        = string
+  default     = "Etc/UTC"
+}
+
+variable "paused" {
+  description = "Whether the schedule rests."
+  type        = bool
+  default     = false
+}
+
+variable "events" {
+  description = "Whether each new file is also announced by Pub/Sub, so that it need not wait for the next scan."
+  type        = bool
+  default     = false
+}
+
+variable "tasks" {
+  description = "Whether the poller makes one Cloud Task a file and lets the queue set the pace, in place of calling the worker itself."
+  type        = bool
+  default     = false
+}
+
+# How the services run.
+
+variable "poller_auth" {
+  description = "`platform`: Cloud Run's front end checks who may call the poller. `verify`: the front end lets everybody through, and the poller checks every signature itself."
+  type        = string
+  default     = "platform"
+
+  validation {
+    condition     = contains(["platform", "verify"], var.poller_auth)
+    error_message = "platform or verify."
+  }
+}
+
+variable "callers" {
+  description = "Emails of further service accounts that may call the poller, such as one that people impersonate to poll by hand."
+  type        = list(string)
+  default     = []
+}
+
+variable "internal" {
+  description = "A VPC, if neither service shall be reachable from the internet. The subnetwork needs Private Google Access, because the poller reaches the worker, and itself, by way of it."
+  type = object({
+    network    = string
+    subnetwork = string
+  })
+  default = null
+}
+
+variable "poller" {
+  description = "The poller's size. It scales to nothing when min is 0."
+  type = object({
+    min         = optional(number, 0)
+    max         = optional(number, 3)
+    cpu         = optional(string, "1")
+    memory      = optional(string, "512Mi")
+    concurrency = optional(number, 80)
+  })
+  default = {}
+}
+
+variable "worker" {
+  description = "The worker's size: concurrency is how many files one instance works on at once. Files lie in memory there while a program works on them."
+  type = object({
+    min         = optional(number, 0)
+    max         = optional(number, 10)
+    cpu         = optional(string, "1")
+    memory      = optional(string, "1Gi")
+    concurrency = optional(number, 4)
+  })
+  default = {}
+}
+
+variable "files_in_flight" {
+  description = "Files that one poll has at the worker at once. More than the workers take at once is refused by them, and asked again."
+  type        = number
+  default     = 32
+}
+
+variable "process_timeout_seconds" {
+  description = "For one file, at the worker."
+  type        = number
+  default     = 600
+
+  validation {
+    condition     = var.process_timeout_seconds >= 1 && var.process_timeout_seconds <= 3000
+    error_message = "1 to 3000: Cloud Run cuts every request after an hour, and the answer must come before."
+  }
+}
+
+variable "poll_deadline_seconds" {
+  description = "For one poll. Cloud Scheduler waits for it, half an hour at most."
+  type        = number
+  default     = 600
+
+  validation {
+    condition     = var.poll_deadline_seconds >= 15 && var.poll_deadline_seconds <= 1740
+    error_message = "15 to 1740: Cloud Scheduler gives up after 1800 s, and the poll must end before."
+  }
+}
+
+variable "settings" {
+  description = "Further settings of the poller by their environment variables, such as { BRIGADE_MATCH = \"**/*.csv\" }."
+  type        = map(string)
+  default     = {}
+}
+
+variable "worker_settings" {
+  description = "Further settings of the worker by their environment variables."
+  type        = map(string)
+  default     = {}
+}
+
+# Who is told.
+
+variable "alerts" {
+  description = "Whether to make the alert policies."
+  type        = bool
+  default     = true
+}
+
+variable "notification_channels" {
+  description = "Who is told by the alert policies: full names of notification channels."
+  type        = list(string)
+  default     = []
+}
+
+variable "deletion_protection" {
+  description = "Whether the services are kept from `terraform destroy`."
+  type        = bool
+  default     = true
+}

@@ -1,0 +1,158 @@
+//! How the two services run, in all three ways to deploy them.
+
+use std::collections::BTreeSet;
+
+use brigade_runtime::settings::names;
+use serde_json::{Value, json};
+
+use super::{gcloud, terraform, yaml};
+
+/// Settings that are not ours by their prefix, and those of dispatch by tasks.
+const OTHERS: [&str; 4] = [
+    "WORKER_URL",
+    "BRIGADE_DISPATCH",
+    "BRIGADE_TASKS_ACCOUNT",
+    "BRIGADE_TASKS_QUEUE",
+];
+
+fn known(name: &str) -> bool {
+    names::KNOWN.contains(&name) || OTHERS.contains(&name)
+}
+
+/// The names in a `merge({ NAME = … }, …)` of the module.
+fn of_terraform(local: &str) -> BTreeSet<String> {
+    let text = &terraform::locals()[local];
+    text.split(|c: char| !(c.is_ascii_uppercase() || c == '_'))
+        .filter(|word| word.starts_with("BRIGADE_") || *word == "WORKER_URL")
+        .map(str::to_owned)
+        .collect()
+}
+
+fn of_gcloud(service: &str, recording: &str) -> BTreeSet<String> {
+    let commands = gcloud::commands(recording);
+    let name = format!("brigade-{service}");
+    let deploys =
+        |command: &&gcloud::Command| command.path() == "run deploy" && command.argument() == name;
+    let command = commands.iter().find(deploys).unwrap();
+    let settings = command.flag("--set-env-vars");
+    let settings = settings.strip_prefix("^;^").unwrap();
+    settings
+        .split(';')
+        .map(|setting| setting.split_once('=').unwrap().0.to_owned())
+        .collect()
+}
+
+fn of_yaml(service: &str) -> BTreeSet<String> {
+    yaml::environment(&yaml::service(service))
+        .into_keys()
+        .collect()
+}
+
+#[test]
+fn every_setting_is_one_that_the_services_know() {
+    for service in ["poller", "worker"] {
+        let mut all = of_terraform(&format!("{service}_settings"));
+        all.extend(of_terraform("tasks_settings"));
+        all.extend(of_gcloud(service, gcloud::PLAIN));
+        all.extend(of_gcloud(service, gcloud::WHOLE));
+        all.extend(of_yaml(service));
+        for name in all {
+            assert!(known(&name), "{service}: {name}");
+        }
+    }
+}
+
+#[test]
+fn three_ways_to_deploy_give_the_services_the_same_settings() {
+    let poller = of_yaml("poller");
+    assert!(
+        poller.contains(names::PUBLIC_URL),
+        "the front end is proven"
+    );
+    assert_eq!(of_gcloud("poller", gcloud::PLAIN), poller);
+    let mut with_limits = poller.clone();
+    with_limits.insert(names::CONCURRENCY.into());
+    assert_eq!(of_terraform("poller_settings"), with_limits);
+
+    let worker = of_yaml("worker");
+    assert_eq!(of_gcloud("worker", gcloud::PLAIN), worker);
+    assert_eq!(of_terraform("worker_settings"), worker);
+}
+
+#[test]
+fn the_front_ends_check_is_on_unless_the_poller_checks_signatures_itself() {
+    for (recording, checks) in [
+        (gcloud::PLAIN, "platform"),
+        (gcloud::WHOLE, "platform"),
+        (gcloud::VERIFY, "verify"),
+    ] {
+        for command in gcloud::commands(recording) {
+            if command.path() == "run deploy" {
+                let is_poller = command.argument() == "brigade-poller";
+                let mode = if is_poller { checks } else { "verify" };
+                let settings = command.flag("--set-env-vars");
+                assert!(settings.contains(&format!(";BRIGADE_AUTH={mode};")));
+                let open = is_poller && checks == "verify";
+                assert_eq!(command.has("--no-invoker-iam-check"), open);
+                assert_eq!(command.has("--invoker-iam-check"), !open);
+            }
+        }
+    }
+}
+
+fn probe(of: &str, every: u64, within: u64, times: u64) -> Value {
+    json!({
+        "periodSeconds": every,
+        "timeoutSeconds": within,
+        "failureThreshold": times,
+        "grpc": { "port": 8080, "service": format!("brigade.v1.{of}") },
+    })
+}
+
+#[test]
+fn yaml_speaks_h2c_and_is_probed_by_grpc() {
+    for (name, service) in [("poller", "PollerService"), ("worker", "WorkerService")] {
+        let yaml = yaml::service(name);
+        assert_eq!(yaml["kind"], "Service");
+        assert_eq!(yaml["apiVersion"], "serving.knative.dev/v1");
+        let container = yaml::container(&yaml);
+        assert_eq!(container["args"], json!([name]));
+        let port = json!([{ "name": "h2c", "containerPort": 8080 }]);
+        assert_eq!(container["ports"], port);
+        assert_eq!(container["startupProbe"], probe(service, 1, 1, 60));
+        assert_eq!(container["livenessProbe"], probe(service, 30, 5, 3));
+        let account = yaml.pointer("/spec/template/spec/serviceAccountName");
+        let own = format!("${{NAME}}-{name}@${{PROJECT}}.iam.gserviceaccount.com");
+        assert_eq!(account.unwrap(), &json!(own));
+    }
+}
+
+#[test]
+fn terraform_speaks_h2c_and_is_probed_by_grpc() {
+    for service in terraform::all("google_cloud_run_v2_service") {
+        let template = service.block("template").unwrap();
+        let account = terraform::attribute(&template.body, "service_account");
+        let own = format!("google_service_account.{}.email", service.name);
+        assert_eq!(account, own);
+        let container = terraform::blocks(&template.body, "containers")[0];
+        let port = terraform::blocks(&container.body, "ports")[0];
+        assert_eq!(terraform::attribute(&port.body, "name"), "h2c");
+        for probe in ["startup_probe", "liveness_probe"] {
+            let probe = terraform::blocks(&container.body, probe)[0];
+            let grpc = terraform::blocks(&probe.body, "grpc")[0];
+            let asked = terraform::attribute(&grpc.body, "service").to_lowercase();
+            assert_eq!(asked, format!("brigade.v1.{}service", service.name));
+        }
+    }
+}
+
+#[test]
+fn the_schedule_waits_longer_than_a_poll_may_take() {
+    let jobs = terraform::all("google_cloud_scheduler_job");
+    let deadline = jobs[0].get("attempt_deadline");
+    assert_eq!(deadline, "${var.poll_deadline_seconds + 30}s");
+    let target = jobs[0].block("http_target").unwrap();
+    let token = terraform::blocks(&target.body, "oidc_token")[0];
+    let audience = terraform::attribute(&token.body, "audience");
+    assert_eq!(audience, "local.poller_url");
+}
