@@ -4,13 +4,18 @@
 
 use std::{
     fs,
+    io::{BufRead as _, BufReader},
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 use tempfile::TempDir;
 
 fn brigade(directory: &Path, arguments: &[&str]) -> Output {
+    command(directory, arguments).output().unwrap()
+}
+
+fn command(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_brigade"));
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
@@ -22,11 +27,8 @@ fn brigade(directory: &Path, arguments: &[&str]) -> Output {
             command.env_remove(name);
         }
     }
+    command.current_dir(directory).args(arguments);
     command
-        .current_dir(directory)
-        .args(arguments)
-        .output()
-        .unwrap()
 }
 
 fn names(directory: &Path) -> Vec<String> {
@@ -229,4 +231,44 @@ fn an_unknown_flag_is_a_usage_error_and_help_is_not() {
     refused(&["dev", "--twice"], 64, &["--twice"]);
     let directory = TempDir::new().unwrap();
     assert!(brigade(directory.path(), &["--help"]).status.success());
+}
+
+#[test]
+fn a_file_that_is_dropped_while_it_runs_is_pushed_at_once() {
+    let directory = TempDir::new().unwrap();
+    // No poll comes after the one at the start, and that one leaves new files alone: only a push settles the file.
+    let arguments = [
+        "dev",
+        "--push",
+        "--no-samples",
+        "--interval",
+        "1h",
+        "--port",
+        "0",
+    ];
+    let mut child = command(directory.path(), &arguments)
+        .args(["--exec", "true"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let inbox = directory.path().join("brigade-data/incoming");
+    while !inbox.exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended");
+        std::thread::yield_now();
+    }
+    fs::write(inbox.join("dropped.csv"), "x").unwrap();
+    let mut line = String::new();
+    let mut told = BufReader::new(child.stdout.take().unwrap());
+    told.read_line(&mut line).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(line.contains("SETTLEMENT_PROCESSED"), "{line}");
+    let processed = names(&directory.path().join("brigade-data/processed"));
+    assert_eq!(processed, ["dropped.csv"]);
+}
+
+#[test]
+fn a_run_that_ends_has_nothing_to_be_pushed() {
+    refused(&["dev", "--once", "--push"], 64, &["--push"]);
 }

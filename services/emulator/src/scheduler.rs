@@ -10,12 +10,10 @@ use url::Url;
 
 use crate::identity::Issuer;
 
-/// How long one attempt may take: Cloud Scheduler's default attempt deadline.
-const ATTEMPT: Duration = Duration::from_mins(3);
-
 /// A job that POSTs `{}` to a URL at an interval.
 ///
-/// Any 2xx is success. Other answers, and none, are tried again with growing pauses; the next tick waits for that.
+/// Any 2xx is success. Other answers, and none, are tried again as [`RetryConfig`] says; a tick that is due meanwhile is left
+/// out.
 #[derive(Clone, Debug)]
 pub struct Scheduler {
     /// The job's name, as it stands in its header.
@@ -28,33 +26,63 @@ pub struct Scheduler {
     pub audience: String,
     /// From tick to tick. One that is due while the last one still runs is left out.
     pub every: Duration,
+    /// How a tick that fails is tried again.
+    pub retry: RetryConfig,
 }
 
-/// How a tick is tried again.
-#[derive(Clone, Copy, Debug)]
-struct Retry {
-    /// Attempts after the first.
-    count: u32,
-    /// The pause before the first of them; each is twice as long as the one before.
-    pause: Duration,
+/// How a tick is tried again, in the words and with the defaults of Cloud Scheduler's `RetryConfig` and `Job`.
+///
+/// Not played: `maxRetryDuration`, whose default sets no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryConfig {
+    /// `retryCount`: attempts after the first, at most 5. The default is 0: a tick that fails waits for the next one.
+    pub retry_count: u32,
+    /// `minBackoffDuration`: the first pause.
+    pub min_backoff: Duration,
+    /// `maxBackoffDuration`: the longest pause.
+    pub max_backoff: Duration,
+    /// `maxDoublings`: how often the pause doubles before it grows by the same length each time.
+    pub max_doublings: u32,
+    /// `attemptDeadline`: how long one attempt may take, 15 s to 30 min.
+    pub attempt_deadline: Duration,
 }
 
-/// Cloud Scheduler's default pause, and as many attempts as fit into the life of one token.
-const RETRY: Retry = Retry {
-    count: 3,
-    pause: Duration::from_secs(5),
-};
+/// What Cloud Scheduler takes as `retryCount`.
+const MAX_RETRIES: u32 = 5;
+
+impl Default for RetryConfig {
+    fn default() -> Self {
+        Self {
+            retry_count: 0,
+            min_backoff: Duration::from_secs(5),
+            max_backoff: Duration::from_hours(1),
+            max_doublings: 5,
+            attempt_deadline: Duration::from_mins(3),
+        }
+    }
+}
+
+impl RetryConfig {
+    /// The pause before the `number`th retry, from 1.
+    ///
+    /// It begins at `min_backoff`, doubles `max_doublings` times, then grows by the last step each time, up to `max_backoff`:
+    /// 10 s, 300 s and 3 give 10, 20, 40, 80, 160, 240, 300, 300 s.
+    fn pause(&self, number: u32) -> Duration {
+        let doubled = number.saturating_sub(1).min(self.max_doublings);
+        let step = self
+            .min_backoff
+            .saturating_mul(2_u32.saturating_pow(doubled));
+        let times = number.saturating_sub(self.max_doublings).max(1);
+        step.saturating_mul(times).min(self.max_backoff)
+    }
+}
 
 impl Scheduler {
     /// Ticks until it is told to stop; the first tick comes at once. A call in flight is dropped then.
     pub async fn run(self, issuer: Issuer, stop: CancellationToken) {
-        self.run_with(RETRY, issuer, stop).await;
-    }
-
-    async fn run_with(self, retry: Retry, issuer: Issuer, stop: CancellationToken) {
         let client = Client::builder()
             .no_proxy()
-            .timeout(ATTEMPT)
+            .timeout(self.retry.attempt_deadline)
             .redirect(redirect::Policy::none())
             .build();
         let client = match client {
@@ -66,7 +94,7 @@ impl Scheduler {
         let ticking = async {
             loop {
                 ticks.tick().await;
-                self.tick(retry, &client, &issuer).await;
+                self.tick(&client, &issuer).await;
             }
         };
         tokio::select! {
@@ -77,13 +105,11 @@ impl Scheduler {
     }
 
     /// One tick: an attempt, and more of them while it does not succeed.
-    async fn tick(&self, retry: Retry, client: &Client, issuer: &Issuer) {
+    async fn tick(&self, client: &Client, issuer: &Issuer) {
         let time = format!("{:.3}", Timestamp::now());
-        let mut pause = retry.pause;
-        for attempt in 0..=retry.count {
+        for attempt in 0..=self.retry.retry_count.min(MAX_RETRIES) {
             if attempt > 0 {
-                sleep(pause).await;
-                pause *= 2;
+                sleep(self.retry.pause(attempt)).await;
             }
             match self.attempt(client, issuer, &time).await {
                 Ok(status) if status.is_success() => {

@@ -35,6 +35,9 @@ pub struct Args {
     /// From one poll to the next
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = brigade_runtime::settings::duration)]
     pub interval: Duration,
+    /// Tell the poller of each new file at once, as Pub/Sub does, instead of waiting for the next poll
+    #[arg(long, conflicts_with = "once")]
+    pub push: bool,
     /// The poller's port; the worker and the stand-in take the next two [default: 8080, any with --once]
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
@@ -57,7 +60,7 @@ pub async fn run(args: Args) -> Result<Exit, Failure> {
     let ended = if args.once {
         once::run(&system, show, &shutdown).await
     } else {
-        watch::run(&system, show, args.interval, &shutdown).await
+        watch::run(&system, show, args.interval, args.push, &shutdown).await
     };
     system.stop().await;
     ended

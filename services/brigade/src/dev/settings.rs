@@ -57,7 +57,8 @@ fn jwks_url(emulator: &Emulator) -> Result<Url, Failure> {
         .map_err(|error| Failure::unavailable(format!("the stand-in's keys: {error}"), ""))
 }
 
-pub(super) fn poller_settings(worker: &Url) -> PollerSettings {
+/// With `push`, polls leave alone what an event is on its way for.
+pub(super) fn poller_settings(worker: &Url, push: bool) -> PollerSettings {
     let ten_minutes = Duration::from_secs(600);
     PollerSettings {
         inbox: Location::new(BUCKET, "incoming/"),
@@ -75,7 +76,11 @@ pub(super) fn poller_settings(worker: &Url) -> PollerSettings {
             breaker: 5,
             max_objects: None,
         },
-        min_age: Duration::ZERO,
+        min_age: if push {
+            Duration::from_secs(10)
+        } else {
+            Duration::ZERO
+        },
         matching: None,
     }
 }

@@ -30,6 +30,7 @@ pub(super) const BUCKET: &str = "brigade-dev";
 const FOLDERS: [&str; 4] = ["incoming", "processed", "failed", "features"];
 const POLLER: &str = "poller@brigade-dev.iam.gserviceaccount.com";
 pub(super) const SCHEDULER: &str = "scheduler@brigade-dev.iam.gserviceaccount.com";
+pub(super) const PUBSUB: &str = "pubsub@brigade-dev.iam.gserviceaccount.com";
 const DEVELOPER: &str = "developer@brigade-dev.iam.gserviceaccount.com";
 /// Who may call the worker: its front end asks for `run.invoker`, and its guard asks again.
 const WORKER_CALLERS: [&str; 2] = [POLLER, DEVELOPER];
@@ -61,11 +62,12 @@ impl System {
             .service_account(DEVELOPER)
             .service_account(POLLER)
             .service_account(SCHEDULER)
+            .service_account(PUBSUB)
             .start(emulator_at)
             .await
             .map_err(|error| outcome::emulator(&error))?;
         let poller = origin(&poller_at)?;
-        let callers = [SCHEDULER, DEVELOPER];
+        let callers = [SCHEDULER, PUBSUB, DEVELOPER];
         let (poller_at, front) = behind(&emulator, "poller", poller_at, &callers).await?;
         let (worker_at, worker) = behind(&emulator, "worker", worker_at, &WORKER_CALLERS).await?;
         let (events, _) = broadcast::channel(BEHIND);
@@ -84,7 +86,7 @@ impl System {
             async move { worker::serve(worker_at, &settings, guard, store, stop).await }
         });
         services.spawn({
-            let settings = poller_settings(&worker.url());
+            let settings = poller_settings(&worker.url(), args.push);
             // Its callers send one `authorization` header, whose signature the front end checks and takes out.
             let gate = Gate {
                 guard: GuardSettings {

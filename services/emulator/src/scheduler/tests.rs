@@ -92,12 +92,13 @@ fn schedule(
         account: ACCOUNT.into(),
         audience: "https://poller.example".into(),
         every,
+        retry: RetryConfig {
+            retry_count: 2,
+            min_backoff: Duration::from_millis(1),
+            ..RetryConfig::default()
+        },
     };
-    let retry = Retry {
-        count: 2,
-        pause: Duration::from_millis(1),
-    };
-    tokio::spawn(job.run_with(retry, google.identity().clone(), stop.clone()))
+    tokio::spawn(job.run(google.identity().clone(), stop.clone()))
 }
 
 #[tokio::test]
@@ -173,6 +174,51 @@ async fn a_target_that_hangs_up_is_tried_again() {
     drop(listener.accept().await.unwrap());
     serve(listener, &target);
     target.calls.recv().await.unwrap();
+    stop.cancel();
+    running.await.unwrap();
+}
+
+#[test]
+fn pauses_grow_as_the_documentation_says() {
+    let seconds = |retry: RetryConfig| -> Vec<u64> {
+        (1..=8)
+            .map(|number| retry.pause(number).as_secs())
+            .collect()
+    };
+    let documented = RetryConfig {
+        min_backoff: Duration::from_secs(10),
+        max_backoff: Duration::from_secs(300),
+        max_doublings: 3,
+        ..RetryConfig::default()
+    };
+    assert_eq!(seconds(documented), [10, 20, 40, 80, 160, 240, 300, 300]);
+    assert_eq!(
+        seconds(RetryConfig::default()),
+        [5, 10, 20, 40, 80, 160, 320, 480]
+    );
+    let never = RetryConfig {
+        max_doublings: 0,
+        ..RetryConfig::default()
+    };
+    assert_eq!(seconds(never)[..3], [5, 10, 15]);
+}
+
+#[tokio::test]
+async fn by_default_a_tick_that_fails_waits_for_the_next_one() {
+    let (google, mut target, stop) = (google().await, target(503).await, CancellationToken::new());
+    let job = Scheduler {
+        name: "poll".into(),
+        url: target.url.clone(),
+        account: ACCOUNT.into(),
+        audience: "https://poller.example".into(),
+        every: Duration::from_millis(20),
+        retry: RetryConfig::default(),
+    };
+    let running = tokio::spawn(job.run(google.identity().clone(), stop.clone()));
+    let time = "x-cloudscheduler-scheduletime";
+    let (first, _) = target.calls.recv().await.unwrap();
+    let (second, _) = target.calls.recv().await.unwrap();
+    assert_ne!(first[time], second[time]);
     stop.cancel();
     running.await.unwrap();
 }
