@@ -10,6 +10,7 @@ mod edges;
 mod exec;
 mod front_end;
 mod happy;
+#[allow(dead_code, reason = "the triggers' tests use the rest")]
 mod harness;
 mod http_trigger;
 mod key_file;
