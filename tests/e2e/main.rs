@@ -15,6 +15,7 @@ mod ends;
 mod exec;
 mod front_end;
 mod happy;
+#[allow(dead_code, reason = "the triggers' tests use the rest")]
 mod harness;
 mod http_trigger;
 mod key_file;

@@ -1,5 +1,6 @@
 """Processes that the tests start: on ports of their own, with their output kept, and ended with the test."""
 
+import atexit
 import os
 import queue
 import signal
@@ -64,6 +65,9 @@ class Process:
             # A group of its own: what it starts ends with it.
             start_new_session=True,
         )
+        self.stopped = False
+        # Whatever breaks a test off, nothing outlives it.
+        atexit.register(self.stop)
         for stream, also in ((self.popen.stdout, self.out), (self.popen.stderr, None)):
             threading.Thread(target=self._read, args=(stream, also), daemon=True).start()
 
@@ -102,6 +106,9 @@ class Process:
         raise AssertionError(f"{self.name} {what}; it said:\n{''.join(self.log[-40:])}")
 
     def stop(self):
+        if self.stopped:
+            return
+        self.stopped = True
         for kind in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(self.popen.pid, kind)

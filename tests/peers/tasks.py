@@ -18,8 +18,8 @@ def program():
     named = os.environ.get("TASKS_EMULATOR")
     if not named:
         raise SystemExit(
-            "TASKS_EMULATOR must name the Cloud Tasks emulator's command: install requirements-tasks.txt into an environment "
-            "of its own, and take its bin/gcloud-tasks-emulator"
+            "TASKS_EMULATOR must name the Cloud Tasks emulator's command: install requirements-tasks.txt into an "
+            "environment of its own, and take its bin/gcloud-tasks-emulator"
         )
     return named
 

@@ -50,7 +50,7 @@ def test_500_objects_announced_twice_are_settled_once(monkeypatch, tmp_path):
         with topic_with_push(monkeypatch, f"{system.url}/events") as publish:
             sent = [publish(**notification(blob)) for blob in uploaded for _ in range(2)]
             assert len({one.result() for one in sent}) == 2 * OBJECTS
-            system.wait_until_said(ACKNOWLEDGED, 2 * OBJECTS, timeout=90)
+            system.wait_until_said(ACKNOWLEDGED, 2 * OBJECTS, timeout=120)
             system.check_settled_once(uploaded)
             # One more that comes late finds nothing to do.
             publish(**notification(uploaded[0])).result()

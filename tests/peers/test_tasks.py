@@ -16,7 +16,7 @@ def test_500_tasks_each_in_two_queues_settle_their_objects_once(tmp_path):
             # Two queues deliver the same object at about the same time, to one instance.
             for queue in tasks.queues:
                 tasks.create(queue, f"{system.url}/process", body.encode())
-        tasks.wait_until_delivered(timeout=90)
+        tasks.wait_until_delivered(timeout=120)
         system.check_settled_once(uploaded)
 
 
@@ -34,5 +34,5 @@ def test_500_objects_that_two_polls_put_into_a_queue_are_settled_once(tmp_path):
             assert system.poll()["counts"]["enqueued"] == str(OBJECTS)
             # The service refuses a name that was used. The emulator does not, so what still lies there comes twice.
             assert int(system.poll()["counts"]["enqueued"]) > 0
-            tasks.wait_until_delivered(timeout=90)
+            tasks.wait_until_delivered(timeout=120)
             system.check_settled_once(uploaded)

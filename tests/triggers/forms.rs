@@ -146,7 +146,10 @@ fn eventarc_pubsub(name: &str, generation: i64) -> Request {
     (given, body)
 }
 
-const FORMS: [(&str, fn(&str, i64) -> Request); 10] = [
+/// Announces an object of this name and generation.
+type Form = fn(&str, i64) -> Request;
+
+const FORMS: [(&str, Form); 10] = [
     ("push", push),
     ("with-payload", with_payload),
     ("payload-alone", payload_alone),

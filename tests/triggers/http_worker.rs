@@ -102,7 +102,7 @@ async fn a_front_ends_page_and_a_busy_service_move_nothing_and_are_no_attempts()
         // The breaker may end it; the object stays in any case.
         let _ = system.poll().await;
         let path = format!("incoming/{name}");
-        assert_eq!(system.names(), [path.clone()]);
+        assert_eq!(system.names(), [path.as_str()]);
         assert_eq!(
             system.metadata_of(&path).await.get("brigade-attempts"),
             None

@@ -8,6 +8,9 @@ use std::sync::{
 use brigade_poller::tasks::TasksSettings;
 use brigade_proto::v1::Settlement;
 use brigade_worker::{Outcome, ProcessError};
+use googleapis_tonic_google_cloud_tasks_v2::google::cloud::tasks::v2::{
+    http_request::AuthorizationHeader, task::MessageType,
+};
 use serde_json::Value;
 use tonic::Code;
 
@@ -105,9 +108,6 @@ async fn a_task_names_its_object_and_comes_to_this_service_with_a_token_it_takes
     let world = world().await;
     let generation = world.system.upload("a", "x");
     world.system.poll().await.unwrap();
-    use googleapis_tonic_google_cloud_tasks_v2::google::cloud::tasks::v2::{
-        http_request::AuthorizationHeader, task::MessageType,
-    };
     let (_, task) = world.queue.tasks().pop_first().unwrap();
     let Some(MessageType::HttpRequest(call)) = task.message_type else {
         panic!("no HTTP task");

@@ -22,10 +22,7 @@ use crate::setup;
 
 /// The arguments.
 #[derive(Clone, Debug, clap::Args)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag on the command line"
-)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Args {
     /// The directory that stands for the bucket
     #[arg(long, value_name = "DIR", default_value = "brigade-data")]
