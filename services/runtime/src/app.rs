@@ -21,7 +21,7 @@ use crate::{
 /// The longest request body, in bytes: 64 KiB of message and gRPC's five bytes before it. Messages carry names, not data.
 pub const MAX_BODY: usize = 64 * 1024 + 5;
 
-/// The longest body at [`EVENTS`], in bytes: 1 MiB. A storage notification carries the whole resource of its object, whose
+/// The longest body at `POST /events`, in bytes: 1 MiB. A storage notification carries the whole resource of its object, whose
 /// metadata and access list can be longer than the 64 KiB that are enough for a name, the more so in base64.
 pub const MAX_EVENT: usize = 1024 * 1024;
 

@@ -2,6 +2,7 @@
 
 mod again;
 mod ends;
+mod logs;
 mod memory;
 mod one;
 mod selection;

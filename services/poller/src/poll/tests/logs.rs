@@ -1,0 +1,125 @@
+//! What the log says of a trigger.
+
+use axum::{
+    body::Body,
+    http::{Request, StatusCode},
+};
+use brigade_runtime::telemetry::{Buffer, Format, subscriber};
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use super::{world::World, *};
+
+async fn post(world: &World, path: &str, headers: &[(&str, &str)], body: Value) -> StatusCode {
+    let mut request = Request::post(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Body::from(body.to_string())).unwrap();
+    let routes = crate::trigger::routes(&world.poller);
+    routes.oneshot(request).await.unwrap().status()
+}
+
+/// The lines with this message, each a JSON object.
+fn lines(buffer: &Buffer, message: &str) -> Vec<Value> {
+    let text = buffer.text();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    lines
+        .filter(|line: &Value| line["message"] == message)
+        .collect()
+}
+
+/// Whether a line, or a span around it, has this value somewhere.
+fn says(line: &Value, value: &str) -> bool {
+    line.to_string().contains(value)
+}
+
+fn push(generation: i64) -> Value {
+    json!({
+        "message": {
+            "messageId": "2070443601311540", "orderingKey": "orders\u{1b}[31m",
+            "attributes": {
+                "eventType": "OBJECT_FINALIZE", "bucketId": "data", "objectId": "in/a",
+                "objectGeneration": generation.to_string(),
+            },
+        },
+        "subscription": "projects/p/subscriptions/s", "deliveryAttempt": 37,
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_events_settlement_names_its_message_its_delivery_and_its_ordering_key() {
+    let buffer = Buffer::default();
+    let _logging =
+        tracing::subscriber::set_default(subscriber(Format::Json, "info", buffer.clone()));
+    let world = answering([]);
+    world.upload(&["a"]);
+    let generation = world.sim.objects("data")[0].generation;
+    assert_eq!(post(&world, "/events", &[], push(generation)).await, 204);
+    let settled = lines(&buffer, "object settled");
+    assert_eq!(settled.len(), 1, "{}", buffer.text());
+    for said in [
+        "pubsub",
+        "2070443601311540",
+        "projects/p/subscriptions/s",
+        "37",
+        "orders",
+    ] {
+        assert!(
+            says(&settled[0], said),
+            "{said} is missing in {}",
+            settled[0]
+        );
+    }
+    assert!(
+        !buffer.text().contains('\u{1b}'),
+        "what a sender chooses is escaped"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_ignored_or_malformed_is_counted_and_names_its_message() {
+    let buffer = Buffer::default();
+    let _logging =
+        tracing::subscriber::set_default(subscriber(Format::Json, "info", buffer.clone()));
+    let world = answering([]);
+    let mut elsewhere = push(7);
+    elsewhere["message"]["attributes"]["bucketId"] = "other".into();
+    let mut deleted = push(7);
+    deleted["message"]["attributes"]["eventType"] = "OBJECT_DELETE".into();
+    let mut malformed = push(7);
+    malformed["message"]["attributes"]["objectGeneration"] = "-7".into();
+    let routes = crate::trigger::routes(&world.poller);
+    for body in [&elsewhere, &elsewhere, &deleted, &malformed] {
+        let request = Request::post("/events")
+            .body(Body::from(body.to_string()))
+            .unwrap();
+        routes.clone().oneshot(request).await.unwrap();
+    }
+    for (message, count) in [
+        ("ignored: not in this inbox", 2),
+        ("ignored: another kind of event", 1),
+        ("an event that cannot be read was refused", 1),
+    ] {
+        let lines = lines(&buffer, message);
+        assert_eq!(lines.len(), count, "{message}: {}", buffer.text());
+        let last = lines.last().unwrap();
+        assert_eq!(last["so_far"], count, "{last}");
+        assert!(says(last, "2070443601311540"), "{last}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_names_the_job_that_asked_for_it() {
+    let buffer = Buffer::default();
+    let _logging =
+        tracing::subscriber::set_default(subscriber(Format::Json, "info", buffer.clone()));
+    let world = answering([]);
+    let headers = [
+        ("x-cloudscheduler-jobname", "every-minute"),
+        ("x-cloudscheduler-scheduletime", "2019-10-12T07:20:50.52Z"),
+    ];
+    assert_eq!(post(&world, "/poll", &headers, json!({})).await, 200);
+    let started = lines(&buffer, "poll started");
+    assert!(says(&started[0], "every-minute") && says(&started[0], "2019-10-12T07:20:50.52Z"));
+}
