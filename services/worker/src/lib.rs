@@ -1,6 +1,6 @@
 //! The worker side of Bucket Brigade: what looks at one object and says what became of it.
 //!
-//! Write a [`Processor`], try it with [`testing`], and [`serve`] it; or let [`exec::ExecProcessor`] run any program.
+//! Write a [`Processor`], try it with [`testing`], and [serve](fn@serve) it; or let [`exec::ExecProcessor`] run any program.
 //! [`sample`] is a whole processor to read, and `docs/WORKER.md` leads from an empty crate to a processed file.
 
 #![deny(missing_docs)]

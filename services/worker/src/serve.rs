@@ -115,7 +115,7 @@ pub struct Settings {
     pub worker: WorkerSettings,
 }
 
-/// The environment alone: the arguments of a program that calls [`serve`] are its own.
+/// The environment alone: the arguments of a program that calls [`fn@serve`] are its own.
 #[derive(clap::Parser)]
 struct Given {
     #[command(flatten)]
@@ -124,14 +124,18 @@ struct Given {
 
 fn from_env() -> Result<Settings, Failure> {
     let given = Given::try_parse_from(["worker"]).map_err(|error| Failure::usage(error, ""))?;
-    let mut problems = problems();
-    if given.args.worker.exec.is_some() {
+    of_a_processor(&given.args, problems())
+}
+
+fn of_a_processor(args: &Args, mut problems: Problems) -> Result<Settings, Failure> {
+    let exec = args.worker.exec.as_deref().unwrap_or_default();
+    if !exec.is_empty() {
         problems.push(Problem::Conflict {
             setting: names::EXEC,
             why: "this program is a processor itself and runs no other; unset it".to_owned(),
         });
     }
-    given.args.resolve_into(problems)
+    args.resolve_into(problems)
 }
 
 /// An unknown variable of ours is a problem too.
@@ -198,5 +202,39 @@ fn no_storage(error: &gcs::ConnectError) -> Failure {
         gcs::ConnectError::Credentials(_) => Failure::permission(error, ""),
         gcs::ConnectError::Endpoint { .. } => Failure::usage(error, ""),
         gcs::ConnectError::TimedOut => Failure::unavailable(error, ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loopback() -> Args {
+        let mut args = Args::default();
+        args.guard.auth = Some("off".into());
+        args.server.bind = Some("127.0.0.1".into());
+        args
+    }
+
+    #[test]
+    fn a_processor_runs_no_program_and_says_which_setting_asks_for_one() {
+        let mut args = loopback();
+        args.worker.exec = Some("true".into());
+        let failure = of_a_processor(&args, Problems::default()).unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(failure.message.contains("BRIGADE_EXEC"), "{failure}");
+        args.worker.exec = Some(String::new());
+        assert!(of_a_processor(&args, Problems::default()).is_ok());
+    }
+
+    #[test]
+    fn every_wrong_setting_of_a_worker_is_said_at_once() {
+        let mut args = loopback();
+        args.server.bind = Some("0.0.0.0".into());
+        args.worker.concurrency = Some("none".into());
+        let failure = of_a_processor(&args, Problems::default()).unwrap_err();
+        for setting in ["BRIGADE_AUTH", "BRIGADE_CONCURRENCY"] {
+            assert!(failure.message.contains(setting), "{failure}");
+        }
     }
 }

@@ -43,9 +43,7 @@ impl Job {
             tracing::info!(key = self.escaped_key(), progress, ?remaining, "at work");
         }
     }
-}
 
-impl Job {
     /// Lets `ask` say how far it is, whenever somebody wants to know.
     pub(crate) fn progress_is(&self, ask: impl Fn() -> Option<String> + Send + 'static) {
         self.progress
