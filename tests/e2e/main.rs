@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod any_name;
 mod bad_credential;
 mod deployed;
 mod documents;

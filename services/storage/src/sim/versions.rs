@@ -86,3 +86,61 @@ impl State {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Store as _;
+
+    fn generations(objects: &[Object]) -> Vec<i64> {
+        objects.iter().map(|object| object.generation).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bucket_keeps_versions_only_when_it_is_asked_to() {
+        for (sim, kept) in [
+            (Sim::new().with_bucket("b"), 0),
+            (Sim::new().with_versioned_bucket("b"), 3),
+        ] {
+            sim.upload("b", "a", "1").unwrap();
+            sim.upload("b", "a", "2").unwrap();
+            sim.remove("b", "a").unwrap();
+            let moved = sim.upload("b", "a", "3").unwrap();
+            let bucket = sim.bucket("b");
+            bucket.rename(moved.pinned(), "z").await.unwrap();
+            assert_eq!(sim.noncurrent("b").len(), kept);
+            assert_eq!(sim.objects("b").len(), 1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_of_metadata_leaves_no_version() {
+        let sim = Sim::new().with_versioned_bucket("b");
+        sim.upload("b", "a", "1").unwrap();
+        sim.annotate("b", "a", "k", "v").unwrap();
+        assert_eq!(sim.noncurrent("b"), []);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn erasing_takes_exactly_one_version_live_or_not() {
+        let sim = Sim::new().with_versioned_bucket("b");
+        let first = sim.upload("b", "a", "1").unwrap().generation;
+        let second = sim.upload("b", "a", "2").unwrap().generation;
+        let third = sim.upload("b", "a", "3").unwrap().generation;
+        sim.erase("b", "a", first).unwrap();
+        assert_eq!(generations(&sim.noncurrent("b")), [second]);
+        sim.erase("b", "a", third).unwrap();
+        assert_eq!(generations(&sim.noncurrent("b")), [second]);
+        assert_eq!(sim.objects("b"), []);
+        assert!(sim.erase("b", "a", third).unwrap_err().is_not_found());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_held_version_is_not_erased() {
+        let sim = Sim::new().with_versioned_bucket("b");
+        let held = sim.upload("b", "a", "1").unwrap().generation;
+        sim.set_temporary_hold("b", "a", true).unwrap();
+        assert!(sim.erase("b", "a", held).unwrap_err().is_held());
+        assert_eq!(sim.objects("b").len(), 1);
+    }
+}

@@ -8,6 +8,7 @@ mod names;
 mod permissions;
 mod rewrites;
 mod uploads;
+mod versions;
 
 use tokio::net::TcpListener;
 use tonic::{Request, Status, transport::Channel};

@@ -1,0 +1,218 @@
+//! Any name that Cloud Storage allows, from the listing of a simulated bucket through a worker over a real socket to its
+//! destination and the log.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use brigade_client::WorkerClient;
+use brigade_poller::{
+    clock::SystemClock,
+    filter::Filters,
+    poll::{Budgets, Parts, Poller, Trigger},
+    settle::Settler,
+};
+use brigade_proto::v1::{ObjectSettled, PollRequest, Settlement, poll_response::Event};
+use brigade_runtime::telemetry::{self, Buffer, Format};
+use brigade_storage::{Location, Object, Store as _, object::escape, sim::Sim};
+use brigade_worker::{Outcome, ProcessError, settings::WorkerSettings};
+use proptest::{
+    prelude::*,
+    test_runner::{Config, TestRunner},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    harness::{BUCKET, loopback, scripted, url},
+    names::{harmless, settled_lines, source_of},
+};
+
+/// A worker over a real socket, which refuses what ends in `!`, and keeps the names that it is asked about.
+struct Asked {
+    client: Arc<WorkerClient>,
+    names: Arc<Mutex<Vec<String>>>,
+}
+
+impl Asked {
+    async fn start() -> Self {
+        let names = Arc::new(Mutex::new(Vec::new()));
+        let asked = names.clone();
+        let processor = scripted(move |job| {
+            let name = job.object().name.clone();
+            asked.lock().unwrap().push(name.clone());
+            Box::pin(async move {
+                if name.ends_with('!') {
+                    return Err(ProcessError::refuse(name));
+                }
+                Ok(Outcome::summary(name))
+            })
+        });
+        let listener = loopback().await;
+        let at = url(&listener);
+        let routes =
+            brigade_worker::routes(processor, Arc::new(Sim::new()), &WorkerSettings::default());
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        let client = Arc::new(WorkerClient::new(&at, None, None).unwrap());
+        Self { client, names }
+    }
+
+    fn poller(&self, sim: &Sim) -> Poller {
+        let [inbox, processed, failed] =
+            ["in/", "processed/", "failed/"].map(|prefix| Location::new(BUCKET, prefix));
+        let bucket = sim.bucket(BUCKET);
+        let parts = Parts {
+            filters: Filters {
+                inbox: inbox.clone(),
+                destinations: vec![processed.clone(), failed.clone()],
+                min_age: Duration::ZERO,
+                matching: None,
+            },
+            settler: Settler {
+                source: bucket.clone(),
+                processed_bucket: bucket.clone(),
+                failed_bucket: bucket,
+                inbox,
+                processed,
+                failed,
+                clock: Arc::new(SystemClock),
+            },
+            worker: self.client.clone(),
+            budgets: Budgets {
+                concurrency: 4,
+                process_timeout: Duration::from_secs(30),
+                poll_deadline: Duration::from_secs(60),
+                max_objects: None,
+                max_attempts: 5,
+                breaker: 5,
+            },
+            clock: Arc::new(SystemClock),
+            lease: true,
+            observer: None,
+        };
+        Poller::new(parts, CancellationToken::new())
+    }
+
+    /// Polls until the listing's end; what was said of each object.
+    async fn poll(&self, sim: &Sim) -> Vec<ObjectSettled> {
+        let poller = self.poller(sim);
+        let mut events = poller
+            .start(&PollRequest::default(), &Trigger::default())
+            .unwrap();
+        let mut settled = Vec::new();
+        while let Some(event) = events.recv().await {
+            if let Some(Event::Settled(said)) = event.unwrap().event {
+                settled.push(said);
+            }
+        }
+        settled
+    }
+}
+
+/// Any name below the inbox that Cloud Storage allows, up to 1,024 bytes with it; odd characters come often.
+fn name() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        4 => any::<char>().prop_map(String::from),
+        2 => prop::sample::select(vec![
+            "/", "//", "..", ".", "%2F", "#", "?", "*", "\\", "\t", "\0", "\u{1b}[2J", "\u{85}", "\u{202e}",
+            "\u{2028}", "e\u{301}", "\u{200d}", "!", " ", "-",
+        ]).prop_map(str::to_owned),
+        1 => "[a-z0-9]{1,12}",
+    ];
+    let length = prop_oneof![6 => 1..12_usize, 1 => 180..400_usize];
+    length
+        .prop_flat_map(move |length| prop::collection::vec(piece.clone(), length))
+        .prop_map(|pieces| {
+            let mut name = pieces.concat().replace(['\r', '\n'], "_");
+            name.truncate(name.floor_char_boundary(1_024 - "in/".len()));
+            name
+        })
+        .prop_filter("the poller's own", |name| !name.starts_with(".brigade/"))
+}
+
+fn check(sim: &Sim, uploaded: &BTreeMap<String, Object>, settled: &[ObjectSettled], log: &str) {
+    let said: BTreeMap<String, &ObjectSettled> = settled
+        .iter()
+        .map(|said| (said.object.clone().unwrap().name, said))
+        .collect();
+    assert!(said.keys().eq(uploaded.keys()), "{said:?}");
+    let lie = sim.objects(BUCKET);
+    assert_eq!(lie.len(), uploaded.len(), "{lie:?}");
+    for (name, object) in uploaded {
+        let said = said[name];
+        let (settlement, folder) = if name.ends_with('!') {
+            (Settlement::Failed, "failed/")
+        } else {
+            (Settlement::Processed, "processed/")
+        };
+        assert_eq!(said.settlement(), settlement);
+        let at = said.destination.strip_prefix("gs://data/").unwrap();
+        assert_eq!(sim.content(BUCKET, at).unwrap(), name.as_bytes());
+        let whole = name.replacen("in/", folder, 1);
+        assert!(
+            at == whole || (whole.len() > 1_024 && at.len() <= 1_024),
+            "{at:?}"
+        );
+        let there = lie.iter().find(|found| found.name == at).unwrap();
+        if at != whole || settlement == Settlement::Failed {
+            let want = (object.uri(), object.generation);
+            assert_eq!(source_of(&there.metadata["brigade-source"]), want);
+        }
+    }
+    harmless(log);
+    let lines = settled_lines(log);
+    let told: BTreeSet<&str> = lines
+        .iter()
+        .map(|line| line["object"].as_str().unwrap())
+        .collect();
+    let uris: Vec<String> = uploaded
+        .values()
+        .map(|object| escape(&object.uri()).to_string())
+        .collect();
+    assert_eq!(told, uris.iter().map(String::as_str).collect());
+    assert_eq!(lines.len(), uploaded.len(), "one line an object");
+}
+
+#[test]
+fn any_legal_name_goes_the_whole_way_byte_for_byte_and_is_escaped_in_the_log() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let asked = runtime.block_on(Asked::start());
+    let config = Config {
+        failure_persistence: None,
+        ..Config::with_cases(150)
+    };
+    let names = prop::collection::btree_set(name(), 1..8);
+    let run = TestRunner::new(config).run(&names, |names| {
+        let log = Buffer::default();
+        let subscriber = telemetry::subscriber(Format::Json, "info", log.clone());
+        let _logged = tracing::subscriber::set_default(subscriber);
+        asked.names.lock().unwrap().clear();
+        runtime.block_on(async {
+            let sim = Sim::new().with_bucket(BUCKET);
+            let uploaded: BTreeMap<String, Object> = names
+                .iter()
+                .map(|name| format!("in/{name}"))
+                .map(|name| {
+                    (
+                        name.clone(),
+                        sim.upload(BUCKET, &name, name.clone()).unwrap(),
+                    )
+                })
+                .collect();
+            let settled = asked.poll(&sim).await;
+            let mut seen = asked.names.lock().unwrap().clone();
+            seen.sort();
+            assert!(
+                seen.iter().eq(uploaded.keys()),
+                "what the worker saw: {seen:?}"
+            );
+            check(&sim, &uploaded, &settled, &log.text());
+        });
+        Ok(())
+    });
+    run.unwrap();
+}
