@@ -184,7 +184,7 @@ async fn the_longest_names_settle_and_can_be_told_from_their_marks() {
     for name in (1..=4).chain([1_013, 1_014, 1_015]).flat_map(long) {
         uploaded.insert(name.clone(), system.upload(&name, &name));
         if name.len() == 1_015 {
-            let refused = format!("{}!", name.trim_end_matches(|c| c == '.' || c == 'x'));
+            let refused = format!("{}!", name.trim_end_matches(['.', 'x']));
             uploaded.insert(refused.clone(), system.upload(&refused, &refused));
         }
     }

@@ -10,6 +10,7 @@ use crate::{
     people::{BUCKET, ELSEWHERE, NO_WORK},
     report::Report,
     run::{MAX_ATTEMPTS, Run},
+    schedule::Schedule,
     worker::Heard,
 };
 
@@ -158,12 +159,21 @@ fn economy(run: &Run) -> Vec<String> {
     wasted.then(told).into_iter().collect()
 }
 
-/// Whether the worker gave its word on every upload once, where nothing but time went wrong.
+/// Whether the worker gave its word on every upload once, where no poll died and neither storage nor people came between
+/// its word and the move.
 ///
 /// A process that stood still may have had a call in flight, which its successor made again: that is one more. Polls
 /// that were awake all the time never share an upload while the lease is at work.
 fn once(run: &Run) -> Vec<String> {
-    if !run.schedule.is_calm() || !(run.schedule.lease || run.schedule.is_one_by_one()) {
+    let Schedule {
+        faults,
+        crashes,
+        meddling,
+        lease,
+        ..
+    } = run.schedule;
+    let disturbed = faults > 0 || crashes > 0 || meddling > 0;
+    if disturbed || !(lease || run.schedule.is_one_by_one()) {
         return Vec::new();
     }
     let stalled: BTreeMap<u64, bool> = run

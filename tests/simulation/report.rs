@@ -16,6 +16,7 @@ use crate::{
 
 /// What one poll said, and what happened to it.
 #[derive(Clone, Debug, Default, Hash)]
+#[allow(clippy::struct_excessive_bools, reason = "each happens by itself")]
 pub(crate) struct Report {
     pub(crate) poll: u64,
     pub(crate) poller: usize,
