@@ -25,7 +25,8 @@ pub(crate) async fn store() -> Result<Arc<GcsStore>, Failure> {
 
 /// Cloud Storage by these settings.
 pub(crate) async fn connect(settings: GcsSettings) -> Result<Arc<GcsStore>, Failure> {
-    let store = GcsStore::connect(settings).await;
+    // The client's own future is large, and would make every future that waits for it as large.
+    let store = Box::pin(GcsStore::connect(settings)).await;
     store
         .map(Arc::new)
         .map_err(|error| outcome::storage(&error))

@@ -162,11 +162,11 @@ async fn a_hundred_objects_in_flight_are_settled_or_stay_and_the_process_ends_in
     };
     let worker = worker(&emulator, processor).await;
     let (mut poller, address) = poller(&emulator, &worker);
-    let polled = reqwest::Client::new()
+    let called = reqwest::Client::new()
         .post(format!("http://{address}/poll"))
         .bearer_auth(token(&emulator).await)
         .send();
-    let polled = tokio::spawn(polled);
+    let called = tokio::spawn(called);
     let all = u32::try_from(OBJECTS).unwrap();
     let in_flight = timeout(PATIENCE, arrived.acquire_many(all)).await;
     in_flight.expect("all are in flight").unwrap().forget();
@@ -180,7 +180,7 @@ async fn a_hundred_objects_in_flight_are_settled_or_stay_and_the_process_ends_in
     assert!(status.unwrap().success());
 
     // The caller is told: a summary, or that the connection ended.
-    let _ = polled.await.unwrap();
+    let _ = called.await.unwrap();
     let bucket = emulator.storage().bucket("data");
     let objects = bucket.list("").unwrap();
     assert_eq!(

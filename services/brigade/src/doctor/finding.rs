@@ -103,11 +103,12 @@ fn human(check: &str, ok: bool, said: &str, mend: &str) -> String {
         .chars()
         .map(|c| if c.is_control() && c != '\n' { ' ' } else { c })
         .collect();
-    let mut line = format!("{mark:<8}{check:<13}{said}");
-    if !mend.is_empty() {
-        line.push_str(&format!("\n{:21}{mend}", ""));
-    }
-    line
+    let below = if mend.is_empty() {
+        String::new()
+    } else {
+        format!("\n{:21}{mend}", "")
+    };
+    format!("{mark:<8}{check:<13}{said}{below}")
 }
 
 #[cfg(test)]

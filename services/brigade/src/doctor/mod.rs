@@ -40,9 +40,8 @@ pub async fn run(args: &Args) -> Result<Exit, Failure> {
     let Some(settings) = report.add("settings", resolve(args)) else {
         return Ok(report.end());
     };
-    if let Some(identity) =
-        report.take("credentials", setup::identity(), |source| source.describe())
-    {
+    let identity = setup::identity();
+    if let Some(identity) = report.take("credentials", identity, TokenSource::describe) {
         of_worker(&mut report, &settings, identity).await;
     }
     let store = setup::store().await;
