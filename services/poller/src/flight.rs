@@ -1,11 +1,11 @@
 //! Which objects are at work on this instance, so that nothing is done twice at once: duplicates of an event wait for the
-//! first one, and share its end.
+//! first one, and share its end. And which were settled not long ago: a poll's listing is older than what events do meanwhile.
 //!
 //! This only saves work. Two instances may well ask the worker about one object at once; generations see to it that one
 //! of them settles it.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{HashMap, HashSet, VecDeque, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -13,11 +13,27 @@ use tokio::sync::watch;
 
 /// An object generation of the inbox's bucket.
 type Key = (String, i64);
-type Ends<T> = HashMap<Key, watch::Receiver<Option<T>>>;
+
+/// Settled objects that are remembered: several times a page of a listing.
+const REMEMBERED: usize = 4_096;
 
 /// The objects at work, each with the end that it will come to.
 #[derive(Debug)]
-pub(crate) struct Flights<T>(Arc<Mutex<Ends<T>>>);
+pub(crate) struct Flights<T>(Arc<Mutex<Objects<T>>>);
+
+#[derive(Debug)]
+struct Objects<T> {
+    at_work: HashMap<Key, watch::Receiver<Option<T>>>,
+    settled: Settled,
+}
+
+/// The last ones that were moved out of the inbox.
+#[derive(Debug, Default)]
+struct Settled {
+    keys: HashSet<Key>,
+    /// The oldest first.
+    order: VecDeque<Key>,
+}
 
 /// What came of boarding.
 #[derive(Debug)]
@@ -45,7 +61,7 @@ pub(crate) struct Waiting<T>(watch::Receiver<Option<T>>);
 impl<T> Flights<T> {
     pub(crate) fn board(&self, name: &str, generation: i64) -> Boarding<T> {
         let key = (name.to_owned(), generation);
-        match self.lock().entry(key.clone()) {
+        match self.lock().at_work.entry(key.clone()) {
             Entry::Occupied(taken) => Boarding::Theirs(Waiting(taken.get().clone())),
             Entry::Vacant(free) => {
                 let (end, waiting) = watch::channel(None);
@@ -59,14 +75,17 @@ impl<T> Flights<T> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Ends<T>> {
+    fn lock(&self) -> MutexGuard<'_, Objects<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<T> Default for Flights<T> {
     fn default() -> Self {
-        Self(Arc::default())
+        Self(Arc::new(Mutex::new(Objects {
+            at_work: HashMap::new(),
+            settled: Settled::default(),
+        })))
     }
 }
 
@@ -76,9 +95,35 @@ impl<T> Clone for Flights<T> {
     }
 }
 
+// === impl Settled ===
+
+impl Settled {
+    fn remember(&mut self, key: &Key) {
+        if self.keys.insert(key.clone()) {
+            self.order.push_back(key.clone());
+        }
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.keys.remove(&oldest);
+        }
+    }
+}
+
 // === impl Flight ===
 
 impl<T> Flight<T> {
+    /// Whether an earlier flight has moved this very generation out of the inbox. It is never there again.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.flights.lock().settled.keys.contains(&self.key)
+    }
+
+    /// Lands, and remembers that the object was moved out of the inbox.
+    pub(crate) fn settle(self, end: T) {
+        self.flights.lock().settled.remember(&self.key);
+        self.land(end);
+    }
+
     /// Tells everybody who waits what it came to.
     pub(crate) fn land(self, end: T) {
         // Nobody waiting is no error.
@@ -88,7 +133,7 @@ impl<T> Flight<T> {
 
 impl<T> Drop for Flight<T> {
     fn drop(&mut self) {
-        self.flights.lock().remove(&self.key);
+        self.flights.lock().at_work.remove(&self.key);
     }
 }
 
@@ -141,6 +186,20 @@ mod tests {
         drop(flight);
         assert_eq!(waiting.landed().await, None);
         ours(&flights, 1);
+    }
+
+    #[test]
+    fn what_was_settled_is_remembered_for_as_long_as_there_is_room() {
+        let flights = Flights::default();
+        ours(&flights, 0).land(7);
+        assert!(!ours(&flights, 0).is_settled());
+        for generation in (1..).take(REMEMBERED + 1) {
+            ours(&flights, generation).settle(7);
+        }
+        assert!(!ours(&flights, 1).is_settled(), "the oldest is forgotten");
+        assert!(ours(&flights, 2).is_settled());
+        assert_eq!(flights.lock().settled.keys.len(), REMEMBERED);
+        assert_eq!(flights.lock().settled.order.len(), REMEMBERED);
     }
 
     #[test]

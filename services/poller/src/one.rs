@@ -11,7 +11,7 @@ use tracing::{Instrument as _, info};
 use crate::{
     error::PollError,
     filter::Skip,
-    flight::Boarding,
+    flight::{Boarding, Flight},
     mark,
     poll::{Course, Ends, Plan, Poller, Trigger},
     report::{self, Settled},
@@ -98,7 +98,7 @@ impl Poller {
                     let span = trigger.span(&named);
                     let flown = async move {
                         let end = poller.fly(&named, generation, &trigger).await;
-                        flight.land(end.clone());
+                        land(flight, end.clone());
                         end
                     };
                     // A caller that goes away leaves no object half settled.
@@ -173,9 +173,30 @@ impl Poller {
     }
 }
 
+/// Tells whoever waits for an object what it came to, and remembers one that was moved.
+pub(crate) fn land(flight: Flight<Landed>, end: Landed) {
+    let is_moved = end.as_ref().is_ok_and(One::is_moved);
+    if is_moved {
+        flight.settle(end);
+    } else {
+        flight.land(end);
+    }
+}
+
 // === impl One ===
 
 impl One {
+    /// Whether it was moved out of the inbox. One that was superseded may lie there still, with somebody else's verdict on it.
+    fn is_moved(&self) -> bool {
+        let Self::Settled(settled) = self else {
+            return false;
+        };
+        matches!(
+            settled.settlement(),
+            Settlement::Processed | Settlement::Failed
+        )
+    }
+
     /// What a settlement is to whoever named the object; nothing when it has none yet.
     pub(crate) fn of(object: &Object, settled: &Settled, took: Duration) -> Option<Self> {
         match settled.settlement {

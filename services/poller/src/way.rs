@@ -12,7 +12,7 @@ use crate::{
     error::PollError,
     flight::Flight,
     mark::{self, Fixed},
-    one::{Landed, One},
+    one::{Landed, One, land},
     poll::{Course, Parts, Slot},
     report::Settled,
     settle::Placement,
@@ -280,7 +280,7 @@ impl Walked {
                 None => return,
             },
         };
-        flight.land(end);
+        land(flight, end);
     }
 }
 

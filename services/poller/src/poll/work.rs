@@ -86,6 +86,9 @@ pub(super) async fn work(
                             Boarding::Theirs(_) => {
                                 reporter.skipped(&object, elsewhere(), plan.explain).await;
                             }
+                            Boarding::Ours(flight) if flight.is_settled() => {
+                                reporter.skipped(&object, settled_since(), plan.explain).await;
+                            }
                             Boarding::Ours(flight) => if let Some(slot) = free.take() {
                                 dispatched += 1;
                                 reporter.dispatched();
@@ -116,6 +119,13 @@ fn elsewhere() -> Skip {
     Skip {
         filter: Filter::InFlight,
         detail: "an event or a task for it is at work".into(),
+    }
+}
+
+fn settled_since() -> Skip {
+    Skip {
+        filter: Filter::InFlight,
+        detail: "an event or a task for it has settled it since it was listed".into(),
     }
 }
 
