@@ -26,6 +26,8 @@ pub const RETRY_AT: &str = "brigade-retry-at";
 const PROCESSED: &str = "processed";
 const FAILED: &str = "failed";
 const MAX_REASON: usize = 1024;
+/// What Cloud Storage takes of keys and values together, in bytes.
+const MAX_METADATA: usize = 8 * 1024;
 
 /// A verdict that was written on its object, when, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +117,14 @@ pub fn attempts(object: &Object) -> u32 {
         .get(ATTEMPTS)
         .and_then(|count| count.parse().ok())
         .unwrap_or(0)
+}
+
+/// Whether `mark` fits on the object, beside what is on it.
+pub(crate) fn has_room(object: &Object, mark: &Metadata) -> bool {
+    let mut merged = object.metadata.clone();
+    merged.extend(mark.clone());
+    let sizes = merged.iter().map(|(key, value)| key.len() + value.len());
+    sizes.sum::<usize>() <= MAX_METADATA
 }
 
 /// Whether `copy` was made of exactly this generation.

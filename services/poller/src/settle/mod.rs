@@ -91,6 +91,7 @@ impl Settler {
         if let Err(error) = &marked
             && *error.kind() == Kind::Invalid
             && self.is_one_bucket()
+            && !mark::has_room(object, mark)
         {
             tracing::warn!(%error, "the verdict could not be written on its object, which is moved without it");
             return self.place(object, to, bucket).await;
