@@ -65,13 +65,13 @@ pub(crate) fn figures(scale: &Scale) -> Vec<Figure> {
             scale.most_objects
         );
         #[allow(clippy::cast_precision_loss, reason = "no process has 2^52 KiB")]
-        let ratio = many as f64 / few as f64;
+        let (ratio, few) = (many as f64 / few as f64, few as f64 / 1024.0);
         Figure {
             what: format!(
                 "peak memory for {} objects, {words}, to {FEW}",
                 scale.most_objects
             ),
-            measured: format!("{ratio:.2} of {:.1} MiB", few as f64 / 1024.0),
+            measured: format!("{ratio:.2} of {few:.1} MiB"),
             goal: "≤ 1.5",
             met: ratio <= 1.5,
         }

@@ -96,8 +96,8 @@ impl System {
         };
         tokio::spawn(async move {
             let never = CancellationToken::new();
-            let served = brigade::poller::serve(listener, &settings, gate, outside, never);
-            served.await.unwrap();
+            let poller = brigade::poller::serve(listener, &settings, gate, outside, never);
+            poller.await.unwrap();
         });
         Self {
             emulator,
@@ -130,7 +130,8 @@ impl System {
         }
         let finished = finished.unwrap();
         assert_eq!(finished.reason(), EndReason::Complete);
-        assert_eq!(finished.counts.unwrap().processed, objects as i64);
+        let processed = usize::try_from(finished.counts.unwrap().processed);
+        assert_eq!(processed, Ok(objects));
     }
 }
 
