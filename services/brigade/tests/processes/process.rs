@@ -57,10 +57,10 @@ impl Process {
             }
         });
         let process = Self { child, log };
-        match wait.await {
-            Ok(found) => (process, found),
-            Err(_) => panic!("{arguments:?} did not start: {}", process.log()),
-        }
+        let Ok(found) = wait.await else {
+            panic!("{arguments:?} did not start: {}", process.log());
+        };
+        (process, found)
     }
 
     /// Starts a service, on a port of its choice.

@@ -1,0 +1,76 @@
+//! What somebody would write by hand: the same calls through the same clients, and no promise.
+
+use std::time::Duration;
+
+use brigade_client::answer::Answer;
+use brigade_proto::v1::{self, ProcessRequest};
+use brigade_storage::{ListRequest, Object};
+use futures::{TryStreamExt as _, stream};
+use tonic::Code;
+
+use crate::system::{IN_FLIGHT, System};
+
+/// Lists the inbox, asks the worker about each object, and moves it.
+pub(crate) async fn poll(system: &System, objects: usize) {
+    let first = Some(ListRequest {
+        prefix: "incoming/".into(),
+        page_size: 1_000,
+        ..ListRequest::default()
+    });
+    let pages = stream::try_unfold(first, async |next| {
+        let Some(request) = next else {
+            return Ok(None);
+        };
+        let page = system.bucket.list(&request).await?;
+        let next = (!page.next.is_empty()).then_some(ListRequest {
+            page_token: page.next,
+            ..request
+        });
+        Ok::<_, brigade_storage::Error>(Some((page.objects, next)))
+    });
+    let moved = pages
+        .map_ok(|page| stream::iter(page.into_iter().map(Ok::<_, brigade_storage::Error>)))
+        .try_flatten()
+        .map_ok(async |object| {
+            one(system, &object).await;
+            Ok(())
+        })
+        .try_buffer_unordered(IN_FLIGHT)
+        .try_fold(0, async |moved, ()| Ok(moved + 1));
+    assert_eq!(moved.await.unwrap(), objects);
+}
+
+async fn one(system: &System, object: &Object) {
+    let answer = system
+        .worker
+        .process(request(object), Duration::from_secs(600));
+    match answer.await {
+        Answer::Worker(answer) => assert_eq!(answer.code, Code::Ok),
+        other => panic!("{other:?}"),
+    }
+    let below = object.name.strip_prefix("incoming/").unwrap();
+    let to = format!("processed/{below}");
+    system.bucket.rename(object.pinned(), &to).await.unwrap();
+}
+
+fn request(object: &Object) -> ProcessRequest {
+    let object = v1::Object {
+        bucket: object.bucket.clone(),
+        name: object.name.clone(),
+        generation: object.generation,
+        size: object.size.cast_signed(),
+        content_type: object.content_type.clone(),
+        crc32c: object.crc32c,
+        md5_hash: object.md5.map(|md5| md5.to_vec()).unwrap_or_default(),
+        create_time: Some(brigade_proto::Timestamp {
+            seconds: object.created.as_second(),
+            nanos: object.created.subsec_nanosecond(),
+        }),
+        metadata: object.metadata.clone().into_iter().collect(),
+    };
+    ProcessRequest {
+        idempotency_key: object.idempotency_key(),
+        attempt: 1,
+        object: Some(object),
+    }
+}

@@ -1,0 +1,161 @@
+//! The peak memory of a poll, in a process of its own that holds nothing else: no stand-in, no worker, and a bucket that
+//! makes its objects while it is listed.
+//!
+//! A poll of one page never holds the end of one and the beginning of the next, so more pages take a little more; after
+//! that it is flat. The goal allows half as much again: over a million objects that is 5 bytes each, and what keeps
+//! anything of an object keeps more.
+
+use std::{fs, process::Command, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use brigade_client::answer::Answer;
+use brigade_poller::{
+    clock::SystemClock,
+    dispatch::Worker,
+    filter::Filters,
+    poll::{Budgets, Parts, Poller, Trigger},
+    settle::Settler,
+};
+use brigade_proto::v1::{PollRequest, ProcessRequest, ProcessResponse};
+use brigade_storage::{Bucket, Location, sim::Plenty};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Figure, Scale};
+
+/// Asks this program to measure, and to print what it found.
+const ASK: &str = "--measure-memory-of";
+const FEW: u64 = 1_000;
+
+/// What becomes of the objects.
+const WORK: [(&str, &str); 2] = [
+    ("processed", "all processed, 32 in flight"),
+    ("filtered", "all filtered out"),
+];
+
+/// Accepts everything, after others had their turn.
+#[derive(Debug)]
+struct Accepting;
+
+#[async_trait]
+impl Worker for Accepting {
+    async fn process(&self, _: ProcessRequest, _: Duration) -> Answer {
+        tokio::task::yield_now().await;
+        Answer::ok(ProcessResponse::default())
+    }
+}
+
+/// Polls as this process was asked to, and tells its peak memory in KiB.
+pub(crate) fn asked_for() -> Option<u64> {
+    let mut arguments = std::env::args().skip_while(|argument| argument != ASK);
+    arguments.next()?;
+    let work = arguments.next().unwrap();
+    let objects = arguments.next().unwrap().parse().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(poll(&work, objects));
+    Some(peak())
+}
+
+/// One figure for each work.
+pub(crate) fn figures(scale: &Scale) -> Vec<Figure> {
+    let figure = |(work, words): (&str, &str)| {
+        let few = measured(work, FEW);
+        let many = measured(work, scale.most_objects);
+        println!(
+            "peak memory, {words}: {few} KiB for {FEW} objects, {many} KiB for {}",
+            scale.most_objects
+        );
+        #[allow(clippy::cast_precision_loss, reason = "no process has 2^52 KiB")]
+        let (ratio, few) = (many as f64 / few as f64, few as f64 / 1024.0);
+        Figure {
+            what: format!(
+                "peak memory for {} objects, {words}, to {FEW}",
+                scale.most_objects
+            ),
+            measured: format!("{ratio:.2} of {few:.1} MiB"),
+            goal: "≤ 1.5",
+            met: ratio <= 1.5,
+        }
+    };
+    WORK.map(figure).into()
+}
+
+fn measured(work: &str, objects: u64) -> u64 {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let output = command
+        .args([ASK, work, &objects.to_string()])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap()
+}
+
+/// `VmHWM`: the most that was ever resident, in KiB. Linux has it.
+fn peak() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+async fn poll(work: &str, objects: u64) {
+    let bucket = Plenty::new("data", "in/", objects);
+    let poller = Poller::new(parts(&bucket, work), CancellationToken::new());
+    let mut events = poller
+        .start(&PollRequest::default(), &Trigger::default())
+        .unwrap();
+    while let Some(event) = events.recv().await {
+        event.unwrap();
+    }
+    assert_eq!(bucket.shown(), objects);
+    assert_eq!(
+        bucket.written(),
+        if work == "processed" { objects } else { 0 }
+    );
+}
+
+fn parts(bucket: &Plenty, work: &str) -> Parts {
+    let bucket: Arc<dyn Bucket> = Arc::new(bucket.clone());
+    let [inbox, processed, failed] =
+        ["in/", "processed/", "failed/"].map(|prefix| Location::new("data", prefix));
+    let clock = Arc::new(SystemClock);
+    Parts {
+        filters: Filters {
+            inbox: inbox.clone(),
+            destinations: vec![processed.clone(), failed.clone()],
+            // What was uploaded in 1970 is older than any age but this one.
+            min_age: if work == "filtered" {
+                Duration::MAX
+            } else {
+                Duration::ZERO
+            },
+            matching: None,
+        },
+        settler: Settler {
+            inbox,
+            source: bucket.clone(),
+            processed,
+            failed,
+            processed_bucket: bucket.clone(),
+            failed_bucket: bucket,
+            clock: clock.clone(),
+        },
+        worker: Arc::new(Accepting),
+        budgets: Budgets {
+            concurrency: 32,
+            process_timeout: Duration::from_secs(600),
+            poll_deadline: Duration::from_secs(3_600),
+            max_objects: None,
+            max_attempts: 5,
+            breaker: 5,
+        },
+        clock,
+        lease: false,
+        observer: None,
+    }
+}
