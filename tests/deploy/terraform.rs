@@ -84,7 +84,7 @@ pub(crate) fn locals() -> BTreeMap<String, String> {
 }
 
 fn bodies() -> Vec<Body> {
-    let parse = |path| {
+    let parse = |path: std::path::PathBuf| {
         let text = fs::read_to_string(&path).unwrap();
         hcl::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     };
