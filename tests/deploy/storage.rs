@@ -128,12 +128,11 @@ fn granted(command: &gcloud::Command, roles: &BTreeMap<String, String>) -> Grant
     let member = command.flag("--member");
     let member = member.strip_prefix("serviceAccount:brigade-").unwrap();
     let condition = command.flag("--condition");
-    let condition = match condition.split_once("expression=") {
-        Some((_, expression)) => expression.to_owned(),
-        None => {
-            assert_eq!(condition, "None");
-            String::new()
-        }
+    let condition = if let Some((_, expression)) = condition.split_once("expression=") {
+        expression.to_owned()
+    } else {
+        assert_eq!(condition, "None");
+        String::new()
     };
     let named = |prefix: &str| {
         let prefix = prefix.strip_prefix("projects/_/buckets/my-files/objects/");

@@ -84,9 +84,9 @@ pub(crate) fn locals() -> BTreeMap<String, String> {
 }
 
 fn bodies() -> Vec<Body> {
-    let parse = |path| {
+    let parse = |path: std::path::PathBuf| {
         let text = fs::read_to_string(&path).unwrap();
-        hcl::parse(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"))
+        hcl::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     };
     super::files("tf").into_iter().map(parse).collect()
 }
@@ -123,7 +123,7 @@ fn labels(kind: &str) -> Vec<String> {
     let found = bodies.iter().flat_map(|body| blocks(body, kind));
     found
         .map(|block| {
-            let labels = block.labels.iter().map(|label| label.as_str());
+            let labels = block.labels.iter().map(hcl::BlockLabel::as_str);
             labels.collect::<Vec<_>>().join(".")
         })
         .collect()
