@@ -8,12 +8,7 @@ use serde_json::{Value, json};
 use super::{gcloud, terraform, yaml};
 
 /// Settings that are not ours by their prefix, and those of dispatch by tasks.
-const OTHERS: [&str; 4] = [
-    "WORKER_URL",
-    "BRIGADE_DISPATCH",
-    "BRIGADE_TASKS_ACCOUNT",
-    "BRIGADE_TASKS_QUEUE",
-];
+const OTHERS: [&str; 1] = ["WORKER_URL"];
 
 fn known(name: &str) -> bool {
     names::KNOWN.contains(&name) || OTHERS.contains(&name)

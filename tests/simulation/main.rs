@@ -39,23 +39,6 @@ fn planted_bugs_are_found_each_by_its_seed() {
     assert_eq!(missed.count(), 0);
 }
 
-/// The other figure that shows it: polls that slept through nothing share an upload.
-#[test]
-fn a_lease_released_by_name_lets_two_polls_process_one_upload() {
-    let planted = Planted(Some(Bug::LeaseReleasedByName));
-    let twice = |seed| {
-        let broken = fleet::try_seed(seed, planted).err()?;
-        broken
-            .promises
-            .into_iter()
-            .find(|promise| promise.contains("was processed twice"))
-            .map(|promise| (seed, promise))
-    };
-    let found = (0..2_000).find_map(twice);
-    println!("{found:?}");
-    assert!(found.is_some());
-}
-
 #[test]
 fn a_broken_promise_is_told_whole_and_its_seed_breaks_it_again() {
     let planted = Planted(Some(Bug::DeleteInsteadOfMove));

@@ -7,6 +7,7 @@ use std::{
     io::{BufRead as _, BufReader},
     path::PathBuf,
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
+    time::Duration,
 };
 
 use brigade_emulator::Emulator;
@@ -237,8 +238,9 @@ async fn a_file_above_the_largest_size_is_refused_and_the_program_never_runs() {
 async fn health_is_served_beside_the_worker() {
     let (storage, _) = storage().await;
     let worker = Worker::start(&storage, &[]);
-    let health = reqwest::get(format!("{}/healthz", worker.url))
-        .await
-        .unwrap();
-    assert_eq!(health.status(), StatusCode::OK);
+    let health = async || reqwest::get(format!("{}/healthz", worker.url)).await;
+    // It answers from its first moment, and says when it is ready.
+    while health().await.unwrap().status() != StatusCode::OK {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }

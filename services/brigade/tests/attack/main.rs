@@ -29,10 +29,10 @@ async fn survives(probe: Probe, most: u64) {
             "{probe:?}: {seen:?}"
         );
         if let Some(most) = probe.closed_within() {
-            let frames = attacked.closed_after;
+            let resets = attacked.closed_after;
             assert!(
-                frames.is_some_and(|frames| frames <= most),
-                "{probe:?} is closed after {frames:?} frames"
+                resets.is_some_and(|resets| resets <= most),
+                "{probe:?} is closed after {resets:?} resets"
             );
         }
     }

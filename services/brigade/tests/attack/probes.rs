@@ -70,7 +70,7 @@ pub(crate) const ALL: [Probe; 12] = [
 // === impl Probe ===
 
 impl Probe {
-    /// How many frames the service may send before it closes the connection; nothing when it need not.
+    /// How many streams the service may reset before it closes the connection; nothing when it need not close it.
     pub(crate) fn closed_within(self) -> Option<usize> {
         match self {
             Self::Malformed
@@ -139,7 +139,7 @@ impl Probe {
 
 /// What came of an attack. The connections stay open until it is dropped.
 pub(crate) struct Attacked {
-    /// Frames that the service sent before it closed the connection; nothing when it has not, or need not.
+    /// Streams that the service reset before it closed the connection; nothing when it has not, or need not.
     pub(crate) closed_after: Option<usize>,
     open: Vec<Peer>,
     silent: Vec<TcpStream>,
@@ -205,11 +205,11 @@ async fn flood(address: SocketAddr, frames: impl Fn(u32) -> Vec<u8>) -> Attacked
         mut write,
     } = Peer::connect(address).await.unwrap();
     let counting = tokio::spawn(async move {
-        let mut count = 0;
-        while crate::wire::next(&mut read).await.is_some() {
-            count += 1;
+        let mut resets = 0;
+        while let Some(frame) = crate::wire::next(&mut read).await {
+            resets += usize::from(frame.kind == RST_STREAM);
         }
-        count
+        resets
     });
     for number in 0..FLOOD {
         if write.write_all(&frames(number * 2 + 1)).await.is_err() {
