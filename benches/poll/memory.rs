@@ -146,6 +146,7 @@ fn parts(bucket: &Plenty, work: &str) -> Parts {
             clock: clock.clone(),
         },
         worker: Arc::new(Accepting),
+        queue: None,
         budgets: Budgets {
             concurrency: 32,
             process_timeout: Duration::from_secs(600),

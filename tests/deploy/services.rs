@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{gcloud, terraform, yaml};
 
-/// Settings that are not ours by their prefix, and those of dispatch by tasks.
+/// Settings that are not ours by their prefix.
 const OTHERS: [&str; 1] = ["WORKER_URL"];
 
 fn known(name: &str) -> bool {

@@ -180,11 +180,12 @@ impl Settings {
         // Port 0 is any that is free.
         let address = listener.local_addr().unwrap_or(self.server.address);
         tracing::info!(%address, exec = self.worker.exec.is_some(), "serving the worker");
-        let store = async {
+        // To connect is by far the largest part of a start; boxed, it leaves the rest small.
+        let store = Box::pin(async {
             let settings = GcsSettings::from_env(|name| std::env::var(name).ok());
             let store = GcsStore::connect(settings).await;
             Ok(Arc::new(store.map_err(|error| no_storage(&error))?) as Arc<dyn Store>)
-        };
+        });
         serve_with(
             listener,
             processor,

@@ -120,7 +120,7 @@ macro_rules! refused {
 refused! {
     // 4.2, 4.3
     a_frame_over_the_size_that_was_announced: is_a_connection_error([FRAME_SIZE, PROTOCOL]),
-        [begun(), frame(DATA, 0, 1, &[0; 16_385])];
+        [begun(), frame(DATA, 0, 1, &vec![0; 16_385])];
     a_header_block_that_cannot_be_decoded: is_a_connection_error([COMPRESSION, PROTOCOL]),
         [frame(HEADERS, END_STREAM | END_HEADERS, 1, &[0x40])];
     an_index_that_no_table_has: is_a_connection_error([COMPRESSION, PROTOCOL]),
