@@ -44,6 +44,10 @@ class _SettlementEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     """The answer said that the wiring is wrong: it stays in the inbox and the poll ends."""
     SETTLEMENT_PLANNED: _Settlement.ValueType  # 7
     """A dry run: it would have been handed to the worker."""
+    SETTLEMENT_ENQUEUED: _Settlement.ValueType  # 8
+    """A task was put into the queue for it: whoever gets the task settles it. It stays in the inbox until then."""
+    SETTLEMENT_ALREADY_ENQUEUED: _Settlement.ValueType  # 9
+    """Its task was put into the queue before, and is still there or was not long ago: nothing was done."""
 
 class Settlement(_Settlement, metaclass=_SettlementEnumTypeWrapper):
     """What became of an object in this poll."""
@@ -64,6 +68,10 @@ SETTLEMENT_STOPPED: Settlement.ValueType  # 6
 """The answer said that the wiring is wrong: it stays in the inbox and the poll ends."""
 SETTLEMENT_PLANNED: Settlement.ValueType  # 7
 """A dry run: it would have been handed to the worker."""
+SETTLEMENT_ENQUEUED: Settlement.ValueType  # 8
+"""A task was put into the queue for it: whoever gets the task settles it. It stays in the inbox until then."""
+SETTLEMENT_ALREADY_ENQUEUED: Settlement.ValueType  # 9
+"""Its task was put into the queue before, and is still there or was not long ago: nothing was done."""
 Global___Settlement: typing_extensions.TypeAlias = Settlement
 
 class _Filter:
@@ -88,6 +96,8 @@ class _FilterEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTyp
     """Its retry is not due yet."""
     FILTER_HELD: _Filter.ValueType  # 7
     """A hold or a retention policy keeps it from being moved."""
+    FILTER_IN_FLIGHT: _Filter.ValueType  # 8
+    """An event or a task for it is at work on this very instance."""
 
 class Filter(_Filter, metaclass=_FilterEnumTypeWrapper):
     """The filter that left an object out."""
@@ -108,6 +118,8 @@ FILTER_NOT_DUE: Filter.ValueType  # 6
 """Its retry is not due yet."""
 FILTER_HELD: Filter.ValueType  # 7
 """A hold or a retention policy keeps it from being moved."""
+FILTER_IN_FLIGHT: Filter.ValueType  # 8
+"""An event or a task for it is at work on this very instance."""
 Global___Filter: typing_extensions.TypeAlias = Filter
 
 class _EndReason:
@@ -238,12 +250,22 @@ class PollStarted(google.protobuf.message.Message):
     INBOX_FIELD_NUMBER: builtins.int
     TRIGGER_FIELD_NUMBER: builtins.int
     START_TIME_FIELD_NUMBER: builtins.int
+    TRIGGER_NAME_FIELD_NUMBER: builtins.int
+    TRIGGER_ID_FIELD_NUMBER: builtins.int
     poll_id: builtins.str
     """Names this poll in logs: 16 hex digits."""
     inbox: builtins.str
     """The inbox as `gs://bucket/prefix/`."""
     trigger: builtins.str
-    """What asked for the poll, such as `grpc` or `http`."""
+    """What asked for the poll: `grpc`, `http`, `scheduler`, `tasks`, `pubsub` or `eventarc`."""
+    trigger_name: builtins.str
+    """Which one of its kind, by the caller's own headers: the Scheduler job, the Tasks queue, the subscription. Empty when
+    it does not say.
+    """
+    trigger_id: builtins.str
+    """What the caller calls this request: the schedule time, the task, the message. All attempts of one share it. Empty when
+    it does not say.
+    """
     @property
     def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it began, by the poller's clock."""
@@ -255,9 +277,11 @@ class PollStarted(google.protobuf.message.Message):
         inbox: builtins.str = ...,
         trigger: builtins.str = ...,
         start_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        trigger_name: builtins.str = ...,
+        trigger_id: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["inbox", b"inbox", "poll_id", b"poll_id", "start_time", b"start_time", "trigger", b"trigger"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["inbox", b"inbox", "poll_id", b"poll_id", "start_time", b"start_time", "trigger", b"trigger", "trigger_id", b"trigger_id", "trigger_name", b"trigger_name"]) -> None: ...
 
 Global___PollStarted: typing_extensions.TypeAlias = PollStarted
 
@@ -360,10 +384,11 @@ class PollCounts(google.protobuf.message.Message):
     RETRY_FIELD_NUMBER: builtins.int
     SUPERSEDED_FIELD_NUMBER: builtins.int
     HELD_FIELD_NUMBER: builtins.int
+    ENQUEUED_FIELD_NUMBER: builtins.int
     listed: builtins.int
     """Listed, before any filter."""
     skipped: builtins.int
-    """Left out by a filter."""
+    """Left out by a filter, or because its task is in the queue already."""
     found: builtins.int
     """Handed to the worker, or in a dry run would have been."""
     processed: builtins.int
@@ -376,6 +401,8 @@ class PollCounts(google.protobuf.message.Message):
     """Replaced, removed or settled by somebody else meanwhile."""
     held: builtins.int
     """Kept where they are by a hold or a retention policy."""
+    enqueued: builtins.int
+    """Put into the queue as tasks; they are settled when their tasks are delivered."""
     def __init__(
         self,
         *,
@@ -387,8 +414,9 @@ class PollCounts(google.protobuf.message.Message):
         retry: builtins.int = ...,
         superseded: builtins.int = ...,
         held: builtins.int = ...,
+        enqueued: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["failed", b"failed", "found", b"found", "held", b"held", "listed", b"listed", "processed", b"processed", "retry", b"retry", "skipped", b"skipped", "superseded", b"superseded"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["enqueued", b"enqueued", "failed", b"failed", "found", b"found", "held", b"held", "listed", b"listed", "processed", b"processed", "retry", b"retry", "skipped", b"skipped", "superseded", b"superseded"]) -> None: ...
 
 Global___PollCounts: typing_extensions.TypeAlias = PollCounts
 
