@@ -100,6 +100,33 @@ fn once_settles_the_samples_and_a_second_run_moves_nothing() {
     assert_eq!(names(&data.join("processed")), processed);
 }
 
+/// All that is told of a whole run, by us and by every library: of calls and headers, tokens fetched, checked and sent.
+#[test]
+fn not_a_line_of_a_whole_run_at_trace_holds_a_token_or_a_key() {
+    let directory = TempDir::new().unwrap();
+    let output = command(directory.path(), &["dev", "--once"])
+        .env("RUST_LOG", "trace")
+        .output()
+        .unwrap();
+    let (stdout, stderr) = said(&output);
+    assert!(output.status.success(), "{stderr}");
+    for library in [
+        "h2::frame::headers",
+        "hyper_util",
+        "tower",
+        "brigade_poller",
+    ] {
+        assert!(stderr.contains(library), "{library} told nothing");
+    }
+    for line in stdout.lines().chain(stderr.lines()) {
+        // How every JWT begins, and every PEM of a key.
+        assert!(
+            !line.contains("eyJ") && !line.contains("PRIVATE KEY"),
+            "{line}"
+        );
+    }
+}
+
 #[allow(clippy::cast_precision_loss, reason = "18 files")]
 fn means_are_the_published_ones(features: &Path) {
     let parsed: Vec<serde_json::Value> = names(features)
