@@ -69,7 +69,8 @@ async fn a_url_of_no_service_stops_the_poll_and_moves_nothing() {
     stops(&system, "WORKER_URL").await;
 }
 
-#[tokio::test]
+// Four systems at once: none may keep another from answering in time.
+#[tokio::test(flavor = "multi_thread")]
 async fn pages_about_load_and_outages_move_nothing_and_are_no_attempts() {
     let all = [429, 500, 502, 503].map(|status| async move {
         let system = system().await;
@@ -97,7 +98,8 @@ async fn pages_about_load_and_outages_move_nothing_and_are_no_attempts() {
     futures::future::join_all(all).await;
 }
 
-#[tokio::test]
+// Four systems at once: none may keep another from answering in time.
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_in_between_costs_no_file_and_no_second_poll() {
     let all = [429, 500, 502, 503].map(|status| async move {
         let system = system().await;
