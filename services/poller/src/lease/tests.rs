@@ -89,6 +89,14 @@ async fn a_lease_that_is_renewed_is_never_taken_over() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lease_is_renewed_at_a_third_of_its_time() {
+    let sim = sim();
+    let mut lease = acquire(&keeper(&sim, 0), "a").await.unwrap();
+    assert!(!keep_for(&mut lease, TTL + Duration::from_secs(1)).await);
+    assert_eq!(calls(&sim), 1 + 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lease_that_nobody_renews_is_taken_over_whatever_the_clocks_say() {
     for (skew, not_before, at_the_latest) in [(30, 60, 61), (0, 90, 91), (-30, 120, 121)] {
         let sim = sim();

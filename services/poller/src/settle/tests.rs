@@ -335,6 +335,19 @@ async fn of_two_verdicts_on_one_object_the_first_counts_and_leaves_one_copy() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_object_that_bears_another_verdict_is_left_to_that_one() {
+    let world = archive();
+    let object = world.upload("in/a", "1");
+    let gone = Fault::Before(brigade_storage::Kind::PermissionDenied);
+    // Marked as failed, and not moved any more.
+    world.sim.fail_next(Operation::Move, gone);
+    world.settler.failed(&object, "no", 1).await.unwrap_err();
+    let placed = world.settler.processed(&object).await.unwrap();
+    assert_eq!(placed, Placement::Superseded);
+    assert_eq!(world.names("data"), ["in/a"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_copy_is_completed_under_the_date_of_its_verdict() {
     let mut world = world_to(Location::new("archive", "done/{date}/"));
     world.settler.clock = Arc::new(Day("2026-01-31T23:59:59Z"));
