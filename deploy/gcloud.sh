@@ -159,6 +159,8 @@ settings+=";BRIGADE_PUBLIC_URL=$poller_url;BRIGADE_PROCESS_TIMEOUT=600s;BRIGADE_
 check=--invoker-iam-check
 [ "$auth" = platform ] || check=--no-invoker-iam-check
 [ -z "$tasks" ] || settings+=";BRIGADE_DISPATCH=tasks;BRIGADE_TASKS_QUEUE=projects/$project/locations/$region/queues/$name-files;BRIGADE_TASKS_ACCOUNT=$(account pusher)"
+# Polls leave alone what an announcement is on its way for.
+[ -z "$events" ] || settings+=";BRIGADE_MIN_AGE=60s"
 service "$poller" "$image" poller poller Poller 80 3 512Mi "$settings" "$check"
 # Tokens for these very URLs, whichever URLs a service has besides.
 g run services update "$worker" --region="$region" --set-custom-audiences="$worker_url"
@@ -188,7 +190,7 @@ if [ -n "$events" ]; then
         unless "$(q "pubsub topics describe $name-$topic")" gcloud pubsub topics create "$name-$topic" --project="$project" --quiet
     done
     # It also lets Cloud Storage publish there.
-    unless "$(q "storage buckets notifications list gs://$bucket --format=value'(topic)'") | grep -q /$name-files\$" \
+    unless "$(q "storage buckets notifications list gs://$bucket") | grep -q 'topic: .*/topics/$name-files\$'" \
         gcloud storage buckets notifications create "gs://$bucket" --topic="projects/$project/topics/$name-files" \
         --event-types=OBJECT_FINALIZE --object-prefix=incoming/ --payload-format=json --project="$project" --quiet
     push=(--push-endpoint="$poller_url/events" --push-auth-service-account="$(account pusher)"

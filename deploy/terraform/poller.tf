@@ -21,6 +21,8 @@ locals {
       BRIGADE_POLL_DEADLINE   = "${var.poll_deadline_seconds}s"
     },
     var.tasks ? local.tasks_settings : {},
+    # Polls leave alone what an announcement is on its way for.
+    var.events ? { BRIGADE_MIN_AGE = "60s" } : {},
     var.settings,
   )
 }

@@ -18,7 +18,7 @@ resource "google_cloud_tasks_queue" "files" {
     max_dispatches_per_second = 50
   }
 
-  # What is given up here is still in the inbox, and the next scan makes another task of it.
+  # What is given up here is still in the inbox; a scan makes another task of it once its name is free again, in about an hour.
   retry_config {
     max_attempts       = 20
     min_backoff        = "10s"

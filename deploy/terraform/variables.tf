@@ -33,7 +33,7 @@ variable "image" {
 }
 
 variable "worker_image" {
-  description = "The worker's image: one with your program and the `brigade` binary, or a service of your own that speaks brigade.v1. The poller's image, with its sample worker, when empty."
+  description = "The worker's image: one with your program and the `brigade` binary, or a service of your own that speaks brigade.v1 and serves grpc.health.v1, with brigade.v1.WorkerService SERVING, over h2c on port 8080. The poller's image, with its sample worker, when empty."
   type        = string
   default     = ""
 }
@@ -122,7 +122,7 @@ variable "events" {
 }
 
 variable "tasks" {
-  description = "Whether the poller makes one Cloud Task a file and lets the queue set the pace, in place of calling the worker itself."
+  description = "Whether the poller makes one Cloud Task a file and lets the queue set the pace, in place of calling the worker itself. Each scan asks for the task of every file that still waits, and each ask is billed: choose a slower `schedule`."
   type        = bool
   default     = false
 }
@@ -193,6 +193,10 @@ variable "process_timeout_seconds" {
   validation {
     condition     = var.process_timeout_seconds >= 1 && var.process_timeout_seconds <= 3000
     error_message = "1 to 3000: Cloud Run cuts every request after an hour, and the answer must come before."
+  }
+  validation {
+    condition     = var.process_timeout_seconds <= var.poll_deadline_seconds
+    error_message = "A call ends with its poll: at most poll_deadline_seconds."
   }
 }
 

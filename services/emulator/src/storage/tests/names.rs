@@ -2,7 +2,7 @@ use tonic::Code;
 
 use super::*;
 
-/// Names that are legal and odd, of the catalogue.
+/// Names that are legal and odd.
 fn odd_names() -> Vec<String> {
     let mut names: Vec<String> = [
         "a/../b",
