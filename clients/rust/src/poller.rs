@@ -11,7 +11,7 @@ use crate::{
     answer::Record,
     connect::{ConnectError, Stack, from_environment, stack},
     identity::{TokenSource, attach::Attached, origin},
-    retry::{Retry, poll_wish},
+    retry::{self, Retry, poll_wish},
 };
 
 const MAX_MESSAGE: usize = 64 * 1024;
@@ -120,10 +120,9 @@ impl PollerClient {
             let (Some(wish), Some(pause)) = (wish, pauses.next()) else {
                 return Err(status);
             };
-            let pause = pause.max(wish);
-            if end.is_some_and(|end| Instant::now() + pause >= end) {
+            let Some(pause) = retry::pause(pause, wish, end) else {
                 return Err(status);
-            }
+            };
             sleep(pause).await;
         }
     }

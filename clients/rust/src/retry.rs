@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use tokio::time::Instant;
 use tonic::Code;
 
 use crate::answer::{Answer, Way, Wire, WireError};
@@ -10,8 +11,8 @@ use crate::answer::{Answer, Way, Wire, WireError};
 /// How often, and after which pauses, a call is made again that may be: one that says nothing about its object, or whose
 /// callee asks for time.
 ///
-/// A pause is at least what the callee asks for (`RetryInfo`, `Retry-After`). None is begun that the call's deadline
-/// would end.
+/// A pause is at least what the callee asks for (`RetryInfo`, `Retry-After`), up to an hour. None is begun that the call's
+/// deadline would end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retry {
     /// How often at most; 0 is never.
@@ -51,6 +52,16 @@ impl Default for Retry {
             longest: Duration::from_secs(10),
         }
     }
+}
+
+/// No callee is waited for longer.
+const LONGEST_WISH: Duration = Duration::from_hours(1);
+
+/// The next pause, as long as the callee wishes; nothing when it would not end before the call does.
+pub(crate) fn pause(next: Duration, wish: Duration, end: Option<Instant>) -> Option<Duration> {
+    let pause = next.max(wish.min(LONGEST_WISH));
+    let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+    left.is_none_or(|left| pause < left).then_some(pause)
 }
 
 /// Whether an object may be asked about again, and how long its worker wants to be left alone. It always is safe: a call
@@ -94,4 +105,21 @@ fn asks_for_time(code: Code) -> bool {
 /// An HTTP status of a front end that goes away by itself.
 fn is_passing(status: u16) -> bool {
     status == 429 || status >= 500
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_wish_is_kept_up_to_an_hour_and_overflows_nothing() {
+        assert_eq!(pause(SECOND, 5 * SECOND, None), Some(5 * SECOND));
+        assert_eq!(pause(5 * SECOND, SECOND, None), Some(5 * SECOND));
+        assert_eq!(pause(SECOND, Duration::MAX, None), Some(LONGEST_WISH));
+        let end = Some(Instant::now() + 10 * SECOND);
+        assert_eq!(pause(SECOND, Duration::MAX, end), None);
+        assert_eq!(pause(SECOND, 9 * SECOND, end), Some(9 * SECOND));
+    }
 }

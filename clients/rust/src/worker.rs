@@ -11,7 +11,7 @@ use crate::{
     connect::{ConnectError, Stack, from_environment, stack},
     identity::{TokenSource, attach::Attached, origin},
     renewal::gets_another,
-    retry::{Retry, worker_wish},
+    retry::{self, Retry, worker_wish},
 };
 
 /// Messages carry names, not data.
@@ -93,10 +93,9 @@ impl WorkerClient {
             let (Some(wish), Some(pause)) = (worker_wish(&answer), pauses.next()) else {
                 return answer;
             };
-            let pause = pause.max(wish);
-            if Instant::now() + pause >= end {
+            let Some(pause) = retry::pause(pause, wish, Some(end)) else {
                 return answer;
-            }
+            };
             sleep(pause).await;
         }
     }

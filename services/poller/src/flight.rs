@@ -113,7 +113,8 @@ impl Settled {
 // === impl Flight ===
 
 impl<T> Flight<T> {
-    /// Whether an earlier flight has moved this very generation out of the inbox. It is never there again.
+    /// Whether an earlier flight has moved this very generation out of the inbox. Where generations come from a file's time,
+    /// as in a directory that stands for a bucket, it may be there again.
     pub(crate) fn is_settled(&self) -> bool {
         self.flights.lock().settled.keys.contains(&self.key)
     }

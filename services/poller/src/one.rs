@@ -13,7 +13,7 @@ use crate::{
     filter::Skip,
     flight::{Boarding, Flight},
     mark,
-    poll::{Course, Ends, Plan, Poller, Trigger},
+    poll::{Course, Ends, Plan, Poller, Slot, Trigger},
     report::{self, Settled},
     retry,
     way::Way,
@@ -66,7 +66,7 @@ impl Poller {
     ///
     /// The worker is called once: whoever named the object has a queue that sends it again. Attempts and the time when the
     /// next one is due are kept on the object, as in a poll. Whoever names an object that is at work on this instance
-    /// already waits for it, and gets its end. Dropping the future leaves the object at work.
+    /// already waits for it, and gets its end. Dropping the future leaves an object at work that has a slot, and nothing else.
     ///
     /// # Errors
     /// When something has to be mended first, or the storage is away. Nothing was moved on account of it.
@@ -93,11 +93,19 @@ impl Poller {
                     }
                 }
                 Boarding::Ours(flight) => {
-                    let (poller, named) = (self.clone(), named.clone());
-                    let trigger = trigger.clone();
                     let span = trigger.span(&named);
+                    // Nothing is changed yet, and a caller that goes away leaves no task behind that waits for a slot.
+                    let ready = self.ready(&named, generation, &trigger);
+                    let (object, slot) = match ready.instrument(span.clone()).await {
+                        Ok(ready) => ready,
+                        Err(end) => {
+                            land(flight, end.clone());
+                            return end;
+                        }
+                    };
+                    let (poller, trigger) = (self.clone(), trigger.clone());
                     let flown = async move {
-                        let end = poller.fly(&named, generation, &trigger).await;
+                        let end = poller.take(object, slot, &trigger).await;
                         land(flight, end.clone());
                         end
                     };
@@ -119,17 +127,23 @@ impl Poller {
         }
     }
 
-    async fn fly(&self, named: &Named, generation: i64, trigger: &Trigger) -> Landed {
+    /// The object, when it is work, and a slot for it; its end when it is not, or there is no slot in time.
+    async fn ready(
+        &self,
+        named: &Named,
+        generation: i64,
+        trigger: &Trigger,
+    ) -> Result<(Object, Slot), Landed> {
         let parts = &*self.parts;
-        let found = self.look(&named.name).await?;
+        let found = self.look(&named.name).await.map_err(Err)?;
         let Some(object) = found.filter(|found| found.generation == generation) else {
             info!("superseded: that generation is not there any more");
-            return Ok(superseded(named));
+            return Err(Ok(superseded(named)));
         };
         let now = parts.clock.now();
         if let Some(skip) = parts.filters.skip_at_any_age(&object, now) {
             info!(filter = skip.filter.as_str_name(), detail = %escape(&skip.detail), "left out by a filter");
-            return Ok(
+            return Err(Ok(
                 match mark::due(&object).filter(|_| skip.filter == Filter::NotDue) {
                     Some(due) => One::Retry {
                         after: Duration::try_from(due.duration_since(now)).unwrap_or(SOON),
@@ -137,24 +151,26 @@ impl Poller {
                     },
                     None => One::Ignored(Ignored::Filtered(skip)),
                 },
-            );
+            ));
         }
-        self.take(object, trigger).await
+        let patience = trigger.deadline.unwrap_or(Duration::MAX);
+        let room = self.shared.slots.clone().acquire_owned();
+        let room = timeout(patience.min(parts.budgets.poll_deadline), room);
+        let mut shutdown = pin!(self.shutdown.cancelled());
+        match futures::future::select(pin!(room), &mut shutdown).await {
+            Either::Left((Ok(Ok(slot)), _)) => Ok((object, slot)),
+            Either::Left(_) | Either::Right(_) => Err(Ok(interrupted())),
+        }
     }
 
-    /// The way of an object that is work, in a slot of its own.
-    async fn take(&self, object: Object, trigger: &Trigger) -> Landed {
+    /// The way of an object that is work, in a slot of its own. Its time begins here: what it waited for a slot says
+    /// nothing about the worker.
+    async fn take(&self, object: Object, slot: Slot, trigger: &Trigger) -> Landed {
         let parts = &*self.parts;
         let plan = Plan::of(parts, &PollRequest::default(), trigger)?;
         let course = Course::new(plan, self.shared.slots.clone(), parts.budgets.breaker);
         // No pauses here: the sender has a queue that waits better.
         course.closing.cancel();
-        let room = timeout(course.plan.left(), course.slots.acquire());
-        let mut shutdown = pin!(self.shutdown.cancelled());
-        let slot = match futures::future::select(pin!(room), &mut shutdown).await {
-            Either::Left((Ok(Ok(slot)), _)) => slot,
-            Either::Left(_) | Either::Right(_) => return Ok(interrupted()),
-        };
         let mut walk = pin!(Way::one(parts, &course).walk(object, slot));
         let walked = tokio::select! {
             biased;

@@ -15,6 +15,7 @@ use crate::{
     one::{Landed, One, land},
     poll::{Course, Parts, Slot},
     report::Settled,
+    retry,
     settle::Placement,
     tasks::{Enqueued, Queue},
     tries::{Next, Tries},
@@ -59,7 +60,7 @@ impl<'a> Way<'a> {
     }
 
     /// The whole way of one object, which begins with a slot of its own.
-    pub(crate) async fn walk(self, object: Object, slot: Slot<'a>) -> Walked {
+    pub(crate) async fn walk(self, object: Object, slot: Slot) -> Walked {
         let began = Instant::now();
         let settled = self.settled(&object, slot).await;
         Walked {
@@ -69,7 +70,24 @@ impl<'a> Way<'a> {
         }
     }
 
-    async fn settled(self, object: &Object, mut slot: Slot<'a>) -> Result<Settled, PollError> {
+    /// The same for an object that this instance has settled before: a listing may be older than that.
+    pub(crate) async fn walk_if_there(self, object: Object, slot: Slot) -> Walked {
+        let began = Instant::now();
+        let source = &self.parts.settler.source;
+        let settled = match retry::reading(|| source.get(&object.name)).await {
+            Ok(found) if found.generation == object.generation => self.settled(&object, slot).await,
+            Ok(_) => Ok(superseded()),
+            Err(error) if error.is_not_found() => Ok(superseded()),
+            Err(error) => Err(error.into()),
+        };
+        Walked {
+            object,
+            took: began.elapsed(),
+            settled,
+        }
+    }
+
+    async fn settled(self, object: &Object, mut slot: Slot) -> Result<Settled, PollError> {
         if self.course.plan.dry_run {
             return Ok(Settled::new(Settlement::Planned));
         }
@@ -130,16 +148,19 @@ impl<'a> Way<'a> {
         self,
         queue: &dyn Queue,
         object: &Object,
-        mut slot: Slot<'a>,
+        mut slot: Slot,
     ) -> Result<Settled, PollError> {
         let mut tries = Tries::of(object, &self.parts.budgets);
         loop {
             let time = self.course.plan.call_time();
-            let enqueued = tokio::select! {
-                biased;
-                enqueued = queue.enqueue(object, time), if !time.is_zero() => enqueued,
-                () = self.course.cut.cancelled() => Enqueued::Again(cut_short()),
-                else => Enqueued::Again(cut_short()),
+            let enqueued = if time.is_zero() {
+                Enqueued::Again(cut_short())
+            } else {
+                tokio::select! {
+                    biased;
+                    enqueued = queue.enqueue(object, time) => enqueued,
+                    () = self.course.cut.cancelled() => Enqueued::Again(cut_short()),
+                }
             };
             let retry = match enqueued {
                 Enqueued::Stop(stop) => return Err(PollError::Stopped(stop)),

@@ -59,10 +59,11 @@ impl HttpWorkerClient {
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(ConnectError::Url(url.to_string()));
         }
-        let transport = Transport::new().map_err(|error| ConnectError::Client {
-            url: origin(url),
-            error,
-        })?;
+        let transport =
+            Transport::new(url.scheme() == "http").map_err(|error| ConnectError::Client {
+                url: origin(url),
+                error,
+            })?;
         let stack = match identity.clone() {
             Some(source) => Stack::new(AttachLayer::new(source, url, audience)?.layer(transport)),
             None => Stack::new(transport.map_err(Into::into)),

@@ -25,14 +25,15 @@ pub(super) struct Transport(Client);
 // === impl Transport ===
 
 impl Transport {
-    /// Follows no redirect: a token that is sent on is a token that is lost.
-    pub(super) fn new() -> reqwest::Result<Self> {
-        Client::builder()
+    /// Follows no redirect: a token that is sent on is a token that is lost. In the clear it goes to this machine alone,
+    /// and so to no proxy either.
+    pub(super) fn new(plain: bool) -> reqwest::Result<Self> {
+        let builder = Client::builder()
             .redirect(Policy::none())
             .connect_timeout(CONNECT)
-            .tcp_nodelay(true)
-            .build()
-            .map(Self)
+            .tcp_nodelay(true);
+        let builder = if plain { builder.no_proxy() } else { builder };
+        builder.build().map(Self)
     }
 }
 

@@ -3,18 +3,22 @@
 use std::time::Duration;
 
 use reqwest::{Client, Response, redirect::Policy};
+use url::Url;
 
 use super::error::Error;
 
 /// A token has about 1 KiB.
 const MAX_BODY: usize = 16 * 1024;
 
-/// A client that follows no redirect: a token goes nowhere but where it was asked for.
-pub(super) fn client(answer: Duration) -> Result<Client, reqwest::Error> {
-    Client::builder()
-        .redirect(Policy::none())
-        .timeout(answer)
-        .build()
+/// A client for the server at `url` that follows no redirect: a token goes nowhere but where it was asked for. What goes to
+/// this machine in the clear goes through no proxy.
+pub(super) fn client(url: &Url, answer: Duration) -> Result<Client, reqwest::Error> {
+    let builder = Client::builder().redirect(Policy::none()).timeout(answer);
+    let builder = match url.scheme() {
+        "http" => builder.no_proxy(),
+        _ => builder,
+    };
+    builder.build()
 }
 
 /// A call that brought no answer.

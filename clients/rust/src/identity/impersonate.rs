@@ -52,7 +52,7 @@ impl Impersonated {
             return Err(wrong());
         }
         let path = format!("/v1/projects/-/serviceAccounts/{account}:generateIdToken");
-        let client = ask::client(ANSWER).map_err(|error| Error::Away {
+        let client = ask::client(&base, ANSWER).map_err(|error| Error::Away {
             source_name: endpoint.to_owned(),
             why: error.to_string(),
         })?;

@@ -60,8 +60,8 @@ impl ServiceAccountFile {
         let (file, token_uri) = check(&json).map_err(wrong)?;
         let account = CustomServiceAccount::from_json(&json)
             .map_err(|_| wrong("its private_key is not an RSA key in PKCS #8 PEM".into()))?;
-        let client =
-            ask::client(ANSWER).map_err(|error| wrong(format!("no HTTP client: {error}")))?;
+        let client = ask::client(&token_uri, ANSWER)
+            .map_err(|error| wrong(format!("no HTTP client: {error}")))?;
         Ok(Self {
             path: path.to_owned(),
             email: file.client_email,

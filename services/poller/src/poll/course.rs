@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::sleep,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -36,7 +36,7 @@ pub(crate) struct Course {
 }
 
 /// A place among the objects in flight.
-pub(crate) type Slot<'a> = SemaphorePermit<'a>;
+pub(crate) type Slot = OwnedSemaphorePermit;
 
 // === impl Course ===
 
@@ -54,8 +54,8 @@ impl Course {
     }
 
     /// Gives `slot` back for `time`. Nothing when the object had better be left for the next poll: the poll ends
-    /// before, or too many wait already.
-    pub(crate) async fn pause<'a>(&'a self, slot: Slot<'a>, time: Duration) -> Option<Slot<'a>> {
+    /// before, also while it waits for another slot, or too many wait already.
+    pub(crate) async fn pause(&self, slot: Slot, time: Duration) -> Option<Slot> {
         if time > MAX_PAUSE || self.plan.is_over_in(time) {
             return None;
         }
@@ -63,12 +63,12 @@ impl Course {
         drop(slot);
         let resumed = async {
             sleep(time).await;
-            self.slots.acquire().await.ok()
+            self.slots.clone().acquire_owned().await.ok()
         };
         tokio::select! {
             biased;
             () = self.closing.cancelled() => None,
-            slot = resumed => slot,
+            slot = timeout(self.plan.left(), resumed) => slot.ok()?,
         }
     }
 }

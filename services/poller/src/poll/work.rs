@@ -46,6 +46,7 @@ pub(super) async fn work(
     let mut in_flight = FuturesUnordered::new();
     let mut interrupted = pin!(ends.interrupted(reporter.unheard()));
     let mut grace = pin!(Ends::grace(&ends.shutdown));
+    let mut over = pin!(sleep(plan.left()));
     let mut free = None;
     let mut end = None;
     let mut dispatched = 0;
@@ -69,7 +70,9 @@ pub(super) async fn work(
                     end = Some(Err(error));
                 }
             }
-            slot = course.slots.acquire(), if end.is_none() && free.is_none() => free = slot.ok(),
+            slot = course.slots.clone().acquire_owned(), if end.is_none() && free.is_none() => free = slot.ok(),
+            // Others may hold all slots for longer than this poll has.
+            () = &mut over, if end.is_none() && free.is_none() => end = Some(Ok(EndReason::Deadline)),
             next = listing.next(), if end.is_none() && free.is_some() => match next.transpose() {
                 Ok(None) => end = Some(Ok(EndReason::Complete)),
                 Err(error) => end = Some(Err(error.into())),
@@ -86,14 +89,15 @@ pub(super) async fn work(
                             Boarding::Theirs(_) => {
                                 reporter.skipped(&object, elsewhere(), plan.explain).await;
                             }
-                            Boarding::Ours(flight) if flight.is_settled() => {
-                                reporter.skipped(&object, settled_since(), plan.explain).await;
-                            }
                             Boarding::Ours(flight) => if let Some(slot) = free.take() {
                                 dispatched += 1;
                                 reporter.dispatched();
                                 in_flight.push(async move {
-                                    let walked = way.walk(object, slot).await;
+                                    let walked = if flight.is_settled() {
+                                        way.walk_if_there(object, slot).await
+                                    } else {
+                                        way.walk(object, slot).await
+                                    };
                                     walked.land(flight);
                                     walked
                                 });
@@ -119,13 +123,6 @@ fn elsewhere() -> Skip {
     Skip {
         filter: Filter::InFlight,
         detail: "an event or a task for it is at work".into(),
-    }
-}
-
-fn settled_since() -> Skip {
-    Skip {
-        filter: Filter::InFlight,
-        detail: "an event or a task for it has settled it since it was listed".into(),
     }
 }
 

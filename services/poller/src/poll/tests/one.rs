@@ -245,3 +245,73 @@ async fn a_storage_that_is_away_is_an_error_that_time_heals() {
         .unwrap_err();
     assert!(!error.needs_mending(), "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_goes_away_before_there_is_a_slot_leaves_nothing_behind() {
+    let world = answering([]);
+    world.upload(&["a"]);
+    let slots = world.poller.shared.slots.clone();
+    let all = slots.acquire_many_owned(4).await.unwrap();
+    let waited = tokio::time::timeout(Duration::from_secs(10), world.event("in/a")).await;
+    assert!(waited.is_err(), "there was no slot");
+    drop(all);
+    sleep_a_minute().await;
+    assert_eq!((world.asked(), world.names()), (0, vec!["in/a".to_owned()]));
+    // Nobody is in its way.
+    assert_eq!(settlement(world.event("in/a").await), Settlement::Processed);
+}
+
+async fn sleep_a_minute() {
+    tokio::time::sleep(Duration::from_secs(60)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_that_an_object_waits_for_a_slot_takes_nothing_of_its_workers() {
+    let world = answering([("a", Answer::TimedOut(Duration::from_secs(60)))]);
+    world.upload(&["a"]);
+    let slots = world.poller.shared.slots.clone();
+    let all = slots.acquire_many_owned(4).await.unwrap();
+    let (one, ()) = tokio::join!(world.event("in/a"), async {
+        sleep_a_minute().await;
+        drop(all);
+    });
+    again(one);
+    assert_eq!(
+        *world.worker.timeouts.lock().unwrap(),
+        [Duration::from_secs(60)]
+    );
+    // A whole call that timed out is an attempt.
+    let objects = world.sim.objects("data");
+    assert_eq!(objects[0].metadata["brigade-attempts"], "1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_whose_slots_others_hold_ends_at_its_deadline() {
+    let world = answering([]);
+    world.upload(&["a"]);
+    let slots = world.poller.shared.slots.clone();
+    let _all = slots.acquire_many_owned(4).await.unwrap();
+    let ended = world.poll(PollRequest::default()).await;
+    assert_eq!(ended.reason(), EndReason::Deadline);
+    assert_eq!((world.asked(), world.names()), (0, vec!["in/a".to_owned()]));
+}
+
+/// In a directory that stands for a bucket, a generation is a file's time: the same file, laid there again, has the same.
+#[tokio::test(start_paused = true)]
+async fn a_generation_that_was_settled_and_is_there_again_is_processed_again() {
+    let world = answering([]);
+    world.upload(&["a"]);
+    let generation = world.generation("in/a");
+    assert_eq!(settlement(world.event("in/a").await), Settlement::Processed);
+    world.upload(&["b"]);
+    let flights = &world.poller.shared.flights;
+    // As if it had been settled before.
+    let crate::flight::Boarding::Ours(flight) = flights.board("in/b", world.generation("in/b"))
+    else {
+        panic!("nobody has it");
+    };
+    flight.settle(Ok(One::Ignored(Ignored::Elsewhere)));
+    assert_ne!(generation, world.generation("in/b"));
+    let ended = world.poll(PollRequest::default()).await;
+    assert_eq!(ended.settled, [("in/b".into(), Settlement::Processed)]);
+}
