@@ -1,6 +1,13 @@
 # Cloud Storage ─▶ topic ─▶ push subscription ─▶ POST /events, with the pusher's token. Announcements are at least once
 # and in no order, and some may never come: the schedule stays, and finds what they missed.
 
+locals {
+  # Polls leave alone what an announcement is on its way for.
+  events_settings = {
+    BRIGADE_MIN_AGE = "60s"
+  }
+}
+
 data "google_storage_project_service_account" "storage" {
   count = var.events ? 1 : 0
 }

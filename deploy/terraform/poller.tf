@@ -21,8 +21,7 @@ locals {
       BRIGADE_POLL_DEADLINE   = "${var.poll_deadline_seconds}s"
     },
     var.tasks ? local.tasks_settings : {},
-    # Polls leave alone what an announcement is on its way for.
-    var.events ? { BRIGADE_MIN_AGE = "60s" } : {},
+    var.events ? local.events_settings : {},
     var.settings,
   )
 }

@@ -48,6 +48,7 @@ fn every_setting_is_one_that_the_services_know() {
     for service in ["poller", "worker"] {
         let mut all = of_terraform(&format!("{service}_settings"));
         all.extend(of_terraform("tasks_settings"));
+        all.extend(of_terraform("events_settings"));
         all.extend(of_gcloud(service, gcloud::PLAIN));
         all.extend(of_gcloud(service, gcloud::WHOLE));
         all.extend(of_yaml(service));

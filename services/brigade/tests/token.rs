@@ -124,6 +124,25 @@ async fn a_key_file_goes_before_the_metadata_server() {
 }
 
 #[tokio::test]
+async fn what_goes_to_this_machine_in_the_clear_goes_through_no_proxy() {
+    let (google, home) = (google().await, TempDir::new().unwrap());
+    let path = home.path().join("key.json");
+    let file = google.identity().service_account_file(POLLER);
+    fs::write(&path, file.to_string()).unwrap();
+    let host = authority(&google);
+    for source in [
+        ("GOOGLE_APPLICATION_CREDENTIALS", path.to_str().unwrap()),
+        ("GCE_METADATA_HOST", host.as_str()),
+    ] {
+        // Nothing listens there.
+        let proxy = "http://127.0.0.1:1";
+        let environment = [source, ("HTTP_PROXY", proxy), ("http_proxy", proxy)];
+        let (code, _, err) = token(home.path(), &["--decode"], &environment).await;
+        assert_eq!(code, Some(0), "{source:?}: {err}");
+    }
+}
+
+#[tokio::test]
 async fn without_any_source_it_says_what_was_tried_and_ends_with_77() {
     let home = TempDir::new().unwrap();
     let began = Instant::now();
