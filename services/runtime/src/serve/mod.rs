@@ -10,7 +10,7 @@ use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Durati
 
 use axum::Router;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
     time::{sleep, timeout},
@@ -20,9 +20,17 @@ use self::connection::Connections;
 pub use self::limits::Limits;
 use crate::exit::Failure;
 
+/// Connections that the kernel holds for us until they are accepted. With tokio's own number a thousand clients at once fill
+/// the queue, and a health check waits seconds for its packet to be sent again.
+const BACKLOG: u32 = 4_096;
+
 /// Binds an address, or says in words why not.
+#[allow(
+    clippy::unused_async,
+    reason = "it needs a runtime, as its callers have one"
+)]
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| {
+    listen(address).map_err(|error| {
         let mend = match error.kind() {
             io::ErrorKind::AddrInUse => {
                 "end what listens there, or choose another port with --port (PORT)"
@@ -35,6 +43,17 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
         };
         Failure::unavailable(format!("cannot listen on {address}: {error}"), mend)
     })
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // As tokio and the standard library do: a port in its last minute can be had again.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves until `shutdown` ends, then refuses new connections and calls and lets those in flight end, for at most
