@@ -1,21 +1,29 @@
 //! The `Poll` RPC.
 
-use std::pin::Pin;
+use std::{future::ready, pin::Pin};
 
 use axum::Router;
 use brigade_proto::v1::{
     PollRequest, PollResponse,
+    poll_response::Event,
     poller_service_server::{PollerService, PollerServiceServer},
 };
 use brigade_runtime::deadline;
-use futures::{Stream, StreamExt as _};
+use futures::{Stream, StreamExt as _, stream};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use crate::poll::{Poller, Trigger};
+use crate::{
+    poll::{Poller, Trigger},
+    report::Events,
+};
 
 /// A request names a prefix; more than this is not one.
 const MAX_REQUEST: usize = 64 * 1024;
+
+/// What a caller is told about a poll whose events end with neither a summary nor an error.
+pub(super) const UNFINISHED: &str = "the poll broke off without a summary: it failed inside, or its events were not \
+    read for 10 s. See the log for why; objects it did not settle are where they were, for the next poll";
 
 /// The gRPC service's routes.
 pub(super) fn routes(poller: Poller) -> Router {
@@ -42,7 +50,63 @@ impl PollerService for Service {
             ..Trigger::default()
         };
         let events = self.poller.start(request.get_ref(), &trigger)?;
-        let stream = ReceiverStream::new(events).map(|event| event.map_err(Status::from));
-        Ok(Response::new(Box::pin(stream)))
+        Ok(Response::new(Box::pin(stream_of(events))))
+    }
+}
+
+/// The events, and INTERNAL after them if they end with neither a summary nor an error.
+fn stream_of(events: Events) -> impl Stream<Item = Result<PollResponse, Status>> + Send {
+    ReceiverStream::new(events)
+        .map(|event| event.map_err(Status::from))
+        .chain(stream::iter([Err(Status::internal(UNFINISHED))]))
+        .scan(false, |ended, event| {
+            if *ended {
+                return ready(None);
+            }
+            *ended = match &event {
+                Ok(response) => matches!(response.event, Some(Event::Finished(_))),
+                Err(_) => true,
+            };
+            ready(Some(event))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use brigade_proto::v1::{PollFinished, PollStarted};
+    use tokio::sync::mpsc;
+    use tonic::Code;
+
+    use super::*;
+    use crate::error::PollError;
+
+    /// The code of each item of the stream.
+    async fn codes_of(events: Vec<Result<Event, PollError>>) -> Vec<Code> {
+        let (sender, listener) = mpsc::channel(8);
+        for event in events {
+            let event = event.map(|event| PollResponse { event: Some(event) });
+            sender.send(event).await.unwrap();
+        }
+        drop(sender);
+        let code = |item: Result<_, Status>| item.map_or_else(|status| status.code(), |_| Code::Ok);
+        stream_of(listener).map(code).collect().await
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_breaks_off_without_a_summary_ends_with_internal() {
+        let started = || Ok(Event::Started(PollStarted::default()));
+        let finished = Ok(Event::Finished(PollFinished::default()));
+        let away = Err(PollError::WorkerAway {
+            failures: 5,
+            last: "refused".into(),
+        });
+        for (events, codes) in [
+            (vec![], vec![Code::Internal]),
+            (vec![started()], vec![Code::Ok, Code::Internal]),
+            (vec![started(), finished], vec![Code::Ok, Code::Ok]),
+            (vec![started(), away], vec![Code::Ok, Code::Unavailable]),
+        ] {
+            assert_eq!(codes_of(events).await, codes);
+        }
     }
 }
