@@ -1,5 +1,6 @@
 //! Settlement over a simulated bucket, with people and faults in the way.
 
+mod looks;
 mod odd;
 
 use std::sync::Arc;

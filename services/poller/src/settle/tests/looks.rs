@@ -1,0 +1,56 @@
+//! What a look tells after an error that leaves it open whether a move was applied.
+
+use brigade_storage::Kind;
+
+use super::*;
+
+/// A move that was not applied, and nobody can tell.
+fn open(world: &World) {
+    let unknown = Fault::Before(Kind::Unknown);
+    world.sim.fail_next(Operation::Move, unknown);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_a_person_deleted_meanwhile_is_superseded_and_not_taken_for_moved() {
+    let world = world();
+    let object = world.upload("in/a", "1");
+    open(&world);
+    world.sim.remove("data", "in/a").unwrap();
+    let placed = world.settler.processed(&object).await.unwrap();
+    assert_eq!(placed, Placement::Superseded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_lay_at_the_destination_before_is_not_taken_for_the_object() {
+    let world = world();
+    // The same content, but older than the object.
+    world.upload("processed/a", "1");
+    let object = world.upload("in/a", "1");
+    open(&world);
+    world.sim.remove("data", "in/a").unwrap();
+    let placed = world.settler.processed(&object).await.unwrap();
+    assert_eq!(placed, Placement::Superseded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_content_at_the_destination_is_not_taken_for_the_object() {
+    let world = world();
+    let object = world.upload("in/a", "1");
+    world.upload("processed/a", "something else");
+    open(&world);
+    world.sim.remove("data", "in/a").unwrap();
+    let placed = world.settler.processed(&object).await.unwrap();
+    assert_eq!(placed, Placement::Superseded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_is_forbidden_is_an_error_and_tells_nothing() {
+    let world = world();
+    let object = world.upload("in/a", "1");
+    open(&world);
+    let forbidden = Fault::Before(Kind::PermissionDenied);
+    world.sim.fail_next(Operation::Get, forbidden);
+    let error = world.settler.processed(&object).await.unwrap_err();
+    assert!(error.needs_mending(), "{error}");
+    assert_eq!(world.names("data"), ["in/a"]);
+}
