@@ -34,7 +34,7 @@ pub(crate) use plan::Plan;
 pub(crate) use work::Ends;
 use work::work;
 
-/// Events that a slow listener may be behind before the poll waits for it.
+/// Events that a slow listener may be behind before the poll begins nothing more until it has caught up.
 const BEHIND: usize = 256;
 
 /// Polls one inbox, and takes single objects of it that somebody names.
@@ -197,7 +197,7 @@ async fn run(
 ) {
     let began = Instant::now();
     let holder = started.poll_id.clone();
-    reporter.started(started).await;
+    reporter.started(started);
     match leased(&parts, &shared, plan, &mut reporter, &holder, shutdown).await {
         Ok(reason) => reporter.finished(reason, began.elapsed()).await,
         Err(error) => reporter.broken(error).await,

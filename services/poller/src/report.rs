@@ -1,24 +1,45 @@
 //! What a poll tells: events to whoever asked for it, one log line a settlement, and counts.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use brigade_proto::v1::{
     EndReason, ObjectSettled, ObjectSkipped, PollCounts, PollFinished, PollResponse, PollStarted,
     Settlement, poll_response::Event,
 };
 use brigade_storage::{Object, object::escape};
-use tokio::sync::{broadcast, mpsc};
+use tokio::{
+    sync::{
+        broadcast,
+        mpsc::{self, error::TrySendError},
+    },
+    time::{Instant, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{error::PollError, filter::Skip, wire};
 
-/// The receiving end of a poll's events. Dropping it cancels the poll.
-pub type Events = mpsc::Receiver<Result<PollResponse, PollError>>;
+/// How long a listener that is behind may take no event before it counts as gone.
+const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Sends a poll's events and keeps its counts.
+/// The receiving end of a poll's events. Dropping it cancels the poll, and so does not reading it for 10 s while more
+/// events wait than it holds.
+pub type Events = mpsc::Receiver<Told>;
+
+/// One event of a poll, or the error that ended it.
+type Told = Result<PollResponse, PollError>;
+
+/// Sends a poll's events and keeps its counts. It never waits for the listener, unless it is told to.
 #[derive(Debug)]
 pub(crate) struct Reporter {
-    events: mpsc::Sender<Result<PollResponse, PollError>>,
+    events: mpsc::Sender<Told>,
+    /// What the channel had no room for. The poll begins nothing while this is not empty, so there are never more of
+    /// them than there are objects in flight, and one.
+    backlog: VecDeque<Told>,
+    /// When the listener last took an event, or fell behind.
+    taken: Instant,
+    /// The listener has taken nothing for too long.
+    gone: CancellationToken,
     observer: Option<broadcast::Sender<PollResponse>>,
     counts: PollCounts,
 }
@@ -38,11 +59,14 @@ pub(crate) struct Settled {
 
 impl Reporter {
     pub(crate) fn new(
-        events: mpsc::Sender<Result<PollResponse, PollError>>,
+        events: mpsc::Sender<Told>,
         observer: Option<broadcast::Sender<PollResponse>>,
     ) -> Self {
         Self {
             events,
+            backlog: VecDeque::new(),
+            taken: Instant::now(),
+            gone: CancellationToken::new(),
             observer,
             counts: PollCounts::default(),
         }
@@ -51,10 +75,46 @@ impl Reporter {
     /// Ends when nobody listens any more.
     pub(crate) fn unheard(&self) -> impl Future<Output = ()> + Send + 'static {
         let events = self.events.clone();
-        async move { events.closed().await }
+        let gone = self.gone.clone();
+        async move {
+            tokio::select! {
+                () = events.closed() => {}
+                () = gone.cancelled() => {}
+            }
+        }
     }
 
-    pub(crate) async fn started(&self, started: PollStarted) {
+    /// Whether events wait for the listener to make room.
+    pub(crate) fn is_behind(&self) -> bool {
+        !self.backlog.is_empty()
+    }
+
+    /// Waits until the listener has room for all that waits, or is gone. Nothing is lost if this is dropped half way,
+    /// and the listener gets no more patience for it.
+    pub(crate) async fn catch_up(&mut self) {
+        while self.is_behind() {
+            match timeout_at(self.taken + PATIENCE, self.events.reserve()).await {
+                Ok(Ok(room)) => {
+                    self.taken = Instant::now();
+                    if let Some(told) = self.backlog.pop_front() {
+                        room.send(told);
+                    }
+                }
+                // It hung up.
+                Ok(Err(_)) => self.backlog.clear(),
+                Err(_) => {
+                    warn!(
+                        "whoever asked for this poll has taken none of its events for {} s, and counts as gone",
+                        PATIENCE.as_secs()
+                    );
+                    self.gone.cancel();
+                    self.backlog.clear();
+                }
+            }
+        }
+    }
+
+    pub(crate) fn started(&mut self, started: PollStarted) {
         info!(
             poll = started.poll_id,
             inbox = started.inbox,
@@ -63,7 +123,7 @@ impl Reporter {
             trigger_id = %escape(&started.trigger_id),
             "poll started"
         );
-        self.send(Event::Started(started)).await;
+        self.send(Event::Started(started));
     }
 
     pub(crate) fn listed(&mut self) {
@@ -74,7 +134,7 @@ impl Reporter {
         self.counts.found += 1;
     }
 
-    pub(crate) async fn skipped(&mut self, object: &Object, skip: Skip, explain: bool) {
+    pub(crate) fn skipped(&mut self, object: &Object, skip: Skip, explain: bool) {
         self.counts.skipped += 1;
         if skip.filter == brigade_proto::v1::Filter::Held {
             self.counts.held += 1;
@@ -84,18 +144,17 @@ impl Reporter {
                 object: Some(wire::object(object)),
                 filter: skip.filter.into(),
                 detail: skip.detail,
-            }))
-            .await;
+            }));
         }
     }
 
-    pub(crate) async fn settled(&mut self, object: &Object, settled: Settled, took: Duration) {
+    pub(crate) fn settled(&mut self, object: &Object, settled: Settled, took: Duration) {
         self.count(settled.settlement);
         let told = self::settled(object, settled, took);
-        self.send(Event::Settled(told)).await;
+        self.send(Event::Settled(told));
     }
 
-    pub(crate) async fn finished(&self, reason: EndReason, took: Duration) {
+    pub(crate) async fn finished(mut self, reason: EndReason, took: Duration) {
         let c = self.counts;
         info!(
             listed = c.listed,
@@ -116,14 +175,15 @@ impl Reporter {
             more: is_early(reason),
             reason: reason.into(),
             duration: Some(wire::duration(took)),
-        }))
-        .await;
+        }));
+        self.catch_up().await;
     }
 
-    pub(crate) async fn broken(&self, error: PollError) {
+    pub(crate) async fn broken(mut self, error: PollError) {
         warn!(%error, "poll ended with an error");
         // A listener that is gone has the log line.
-        let _ = self.events.send(Err(error)).await;
+        self.tell(Err(error));
+        self.catch_up().await;
     }
 
     fn count(&mut self, settlement: Settlement) {
@@ -140,13 +200,32 @@ impl Reporter {
         }
     }
 
-    async fn send(&self, event: Event) {
+    fn send(&mut self, event: Event) {
         let response = PollResponse { event: Some(event) };
         if let Some(observer) = &self.observer {
             // Nobody watching is no error.
             let _ = observer.send(response.clone());
         }
-        let _ = self.events.send(Ok(response)).await;
+        self.tell(Ok(response));
+    }
+
+    /// In order, and at once: what finds no room is kept for `catch_up`.
+    fn tell(&mut self, told: Told) {
+        if self.gone.is_cancelled() {
+            return;
+        }
+        if self.is_behind() {
+            self.backlog.push_back(told);
+            return;
+        }
+        match self.events.try_send(told) {
+            Err(TrySendError::Full(told)) => {
+                self.taken = Instant::now();
+                self.backlog.push_back(told);
+            }
+            // A listener that hung up wants to know nothing.
+            Ok(()) | Err(TrySendError::Closed(_)) => {}
+        }
     }
 }
 

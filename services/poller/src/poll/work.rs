@@ -66,12 +66,15 @@ pub(super) async fn work(
                 end = Some(end.filter(Result::is_err).unwrap_or(Ok(reason)));
             }
             Some(walked) = in_flight.next() => {
-                if let Err(error) = report(walked, reporter).await {
+                if let Err(error) = report(walked, reporter) {
                     end = Some(Err(error));
                 }
             }
-            slot = course.slots.clone().acquire_owned(), if end.is_none() && free.is_none() => free = slot.ok(),
-            // Others may hold all slots for longer than this poll has.
+            () = reporter.catch_up(), if reporter.is_behind() => {}
+            slot = course.slots.clone().acquire_owned(), if end.is_none() && free.is_none() && !reporter.is_behind() => {
+                free = slot.ok();
+            }
+            // Others may hold all slots, or the listener be behind, for longer than this poll has.
             () = &mut over, if end.is_none() && free.is_none() => end = Some(Ok(EndReason::Deadline)),
             next = listing.next(), if end.is_none() && free.is_some() => match next.transpose() {
                 Ok(None) => end = Some(Ok(EndReason::Complete)),
@@ -79,7 +82,7 @@ pub(super) async fn work(
                 Ok(Some(object)) => {
                     reporter.listed();
                     if let Some(skip) = parts.filters.skip(&object, parts.clock.now()) {
-                        reporter.skipped(&object, skip, plan.explain).await;
+                        reporter.skipped(&object, skip, plan.explain);
                     } else if dispatched >= plan.max_objects {
                         end = Some(Ok(EndReason::MaxObjects));
                     } else if plan.is_over_in(Duration::ZERO) {
@@ -87,7 +90,7 @@ pub(super) async fn work(
                     } else {
                         match flights.board(&object.name, object.generation) {
                             Boarding::Theirs(_) => {
-                                reporter.skipped(&object, elsewhere(), plan.explain).await;
+                                reporter.skipped(&object, elsewhere(), plan.explain);
                             }
                             Boarding::Ours(flight) => if let Some(slot) = free.take() {
                                 dispatched += 1;
@@ -108,7 +111,7 @@ pub(super) async fn work(
             },
             else => break,
         }
-        if end.is_some() {
+        if end.is_some() || reporter.is_behind() {
             // Whoever waits for a slot gets it.
             free = None;
         }
@@ -127,12 +130,12 @@ fn elsewhere() -> Skip {
 }
 
 /// Reports an object that reached its end; an error is one that ends the poll.
-async fn report(walked: Walked, reporter: &mut Reporter) -> Result<(), PollError> {
+fn report(walked: Walked, reporter: &mut Reporter) -> Result<(), PollError> {
     let (settled, error) = match walked.settled {
         Ok(settled) => (settled, None),
         Err(error) => (Settled::stopped(&error), Some(error)),
     };
-    reporter.settled(&walked.object, settled, walked.took).await;
+    reporter.settled(&walked.object, settled, walked.took);
     error.map_or(Ok(()), Err)
 }
 

@@ -190,6 +190,86 @@ async fn a_poll_whose_lease_is_lost_dispatches_nothing_more_and_settles_what_is_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_listener_that_stops_reading_counts_as_gone() {
+    let world = world(Script {
+        lease: true,
+        ..Script::default()
+    });
+    let count = BEHIND + 100;
+    for n in 0..count {
+        world.upload(&[&format!("{n:03}")]);
+    }
+    let trigger = Trigger::default();
+    let mut events = (world.poller)
+        .start(&PollRequest::default(), &trigger)
+        .unwrap();
+    events.recv().await.unwrap().unwrap();
+    let began = tokio::time::Instant::now();
+    world.poller.drained().await;
+    let took = began.elapsed();
+    assert!(took >= Duration::from_secs(10), "{took:?}");
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    let names = world.names();
+    let left = names.iter().filter(|name| name.starts_with("in/")).count();
+    assert!(world.asked() >= BEHIND, "{}", world.asked());
+    assert!(world.asked() <= BEHIND + 4, "{}", world.asked());
+    assert_eq!(
+        world.asked() + left,
+        count,
+        "not all that was asked about is settled"
+    );
+    assert_eq!(names.len(), count, "the lease is still there");
+    assert!(collect(events).await.finished.is_none());
+
+    let rest = world.poll_all().await;
+    assert_eq!(
+        (rest.settled.len(), rest.reason()),
+        (left, EndReason::Complete)
+    );
+    assert_eq!(world.asked(), count);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_that_stops_reading_keeps_no_answer_from_being_settled() {
+    let world = world(Script {
+        waits: Some(Duration::from_secs(1)),
+        ..Script::default()
+    });
+    for n in 0..BEHIND + 100 {
+        world.upload(&[&format!("{n:03}")]);
+    }
+    let mut events = (world.poller)
+        .start(&PollRequest::default(), &Trigger::default())
+        .unwrap();
+    events.recv().await.unwrap().unwrap();
+    // Four a second: the first of the last four finds no room, and the listener is not gone yet.
+    tokio::time::sleep(Duration::from_millis(68_500)).await;
+    let in_inbox = |name: &&String| name.starts_with("in/");
+    let left = world.names().iter().filter(in_inbox).count();
+    assert_eq!((world.asked(), left), (BEHIND + 4, 96));
+    assert_eq!(world.poller.shared.slots.available_permits(), 4);
+    assert_eq!(world.poller.running.len(), 1, "the poll is over already");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_that_is_slow_but_reads_gets_every_event() {
+    let world = answering([]);
+    for n in 0..BEHIND + 20 {
+        world.upload(&[&format!("{n:03}")]);
+    }
+    let mut events = (world.poller)
+        .start(&PollRequest::default(), &Trigger::default())
+        .unwrap();
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_secs(9)).await;
+        events.recv().await.unwrap().unwrap();
+    }
+    let ended = collect(events).await;
+    assert_eq!(ended.reason(), EndReason::Complete);
+    assert_eq!(ended.settled.len(), BEHIND + 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dry_run_takes_no_lease() {
     let world = world(Script {
         lease: true,
