@@ -20,6 +20,16 @@ async fn post(world: &World, path: &str, headers: &[(&str, &str)], body: Value) 
     routes.oneshot(request).await.unwrap().status()
 }
 
+/// Keeps what other tests log at the same time, in threads that hear nothing, from switching a line off for good: `tracing`
+/// remembers of each line whether anybody wants it.
+fn hear_everything() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let everything = subscriber(Format::Json, "info", Buffer::default());
+        let _ = tracing::subscriber::set_global_default(everything);
+    });
+}
+
 /// The lines with this message, each a JSON object.
 fn lines(buffer: &Buffer, message: &str) -> Vec<Value> {
     let text = buffer.text();
@@ -49,6 +59,7 @@ fn push(generation: i64) -> Value {
 
 #[tokio::test(start_paused = true)]
 async fn an_events_settlement_names_its_message_its_delivery_and_its_ordering_key() {
+    hear_everything();
     let buffer = Buffer::default();
     let _logging =
         tracing::subscriber::set_default(subscriber(Format::Json, "info", buffer.clone()));
@@ -79,6 +90,7 @@ async fn an_events_settlement_names_its_message_its_delivery_and_its_ordering_ke
 
 #[tokio::test(start_paused = true)]
 async fn what_is_ignored_or_malformed_is_counted_and_names_its_message() {
+    hear_everything();
     let buffer = Buffer::default();
     let _logging =
         tracing::subscriber::set_default(subscriber(Format::Json, "info", buffer.clone()));
@@ -111,6 +123,7 @@ async fn what_is_ignored_or_malformed_is_counted_and_names_its_message() {
 
 #[tokio::test(start_paused = true)]
 async fn a_poll_names_the_job_that_asked_for_it() {
+    hear_everything();
     let buffer = Buffer::default();
     let _logging =
         tracing::subscriber::set_default(subscriber(Format::Json, "info", buffer.clone()));
