@@ -11,6 +11,7 @@ use crate::{
     answer::Record,
     connect::{ConnectError, Stack, from_environment, stack},
     identity::{TokenSource, attach::Attached, origin},
+    renewal::forgets,
     retry::{self, Retry, poll_wish},
 };
 
@@ -112,7 +113,10 @@ impl PollerClient {
                 Ok(events) => return Ok(events),
                 Err(status) => status,
             };
-            if renews && status.code() == Code::Unauthenticated && self.gets_another(&attached) {
+            if renews
+                && status.code() == Code::Unauthenticated
+                && forgets(self.identity.as_deref(), &self.audience, &attached)
+            {
                 renews = false;
                 continue;
             }
@@ -144,14 +148,6 @@ impl PollerClient {
         let mut rest = within(end, client.poll(request)).await?.into_inner();
         let first = within(end, rest.message()).await?;
         Ok(Events { first, rest, end })
-    }
-
-    /// Whether another try carries another token than the one that was refused.
-    fn gets_another(&self, attached: &Attached) -> bool {
-        let (Some(identity), Some(token)) = (&self.identity, attached.token()) else {
-            return false;
-        };
-        identity.forget(&self.audience, token)
     }
 }
 

@@ -14,8 +14,16 @@ pub(crate) fn gets_another(
     audience: &str,
     attached: &Attached,
 ) -> bool {
-    let (true, Some(identity), Some(token)) = (refuses_token(answer), identity, attached.token())
-    else {
+    refuses_token(answer) && forgets(identity, audience, attached)
+}
+
+/// Drops the token that a try carried, if it carried one, and says whether another try gets another.
+pub(crate) fn forgets(
+    identity: Option<&dyn TokenSource>,
+    audience: &str,
+    attached: &Attached,
+) -> bool {
+    let (Some(identity), Some(token)) = (identity, attached.token()) else {
         return false;
     };
     identity.forget(audience, token)
