@@ -47,8 +47,9 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        // The keys are fetched, or a signature is checked. `held` is taken when that has ended.
-        Asking { asking: Asking, held: Option<(S, Request<B>)> },
+        // The keys are fetched, or a signature is checked. `held` is taken when that has ended; it is in a box, for few calls
+        // come here and all would carry it.
+        Asking { asking: Asking, held: Option<Box<(S, Request<B>)>> },
         Called { #[pin] called: Instrumented<S::Future> },
         Refused { refusal: Refusal, grpc: bool },
     }
@@ -66,7 +67,7 @@ impl<S: Service<Request<B>> + Clone, B> GuardFuture<S, B> {
                 let behind = inner.clone();
                 State::Asking {
                     asking: Box::pin(async move { guard.ask(&token).await }),
-                    held: Some((std::mem::replace(inner, behind), request)),
+                    held: Some(Box::new((std::mem::replace(inner, behind), request))),
                 }
             }
         };
@@ -77,7 +78,10 @@ impl<S: Service<Request<B>> + Clone, B> GuardFuture<S, B> {
 /// Leaves the tokens out of what `Debug` shows of the headers, here and in every handler.
 fn hide(headers: &mut HeaderMap) {
     for name in [AUTHORIZATION, SERVERLESS_AUTHORIZATION] {
-        if let Entry::Occupied(mut values) = headers.entry(name) {
+        // An entry makes room for a header that is not there, and nearly no call has the second one.
+        if headers.contains_key(&name)
+            && let Entry::Occupied(mut values) = headers.entry(name)
+        {
             values
                 .iter_mut()
                 .for_each(|value| value.set_sensitive(true));
@@ -127,7 +131,7 @@ where
                 StateProjection::Asking { asking, held } => {
                     let decision = ready!(asking.as_mut().poll(context));
                     let (mut inner, request) =
-                        held.take().expect("the state changes when the check ends");
+                        *held.take().expect("the state changes when the check ends");
                     State::decided(decision, &mut inner, request)
                 }
             };

@@ -64,13 +64,13 @@ impl Jwks {
 
     /// Whether a key is published, as far as is known without waiting.
     pub(super) fn published(&self, kid: &str) -> bool {
-        self.fresh(kid).is_some()
+        self.fresh(kid, |_| ()).is_some()
     }
 
     /// The key of this id, after a fetch when the keys are old or do not have it. Old keys serve while no new ones can
     /// be had.
     pub(super) async fn key(&self, kid: &str) -> Result<Arc<DecodingKey>, Refusal> {
-        if let Some(key) = self.fresh(kid) {
+        if let Some(key) = self.fresh(kid, Arc::clone) {
             return Ok(key);
         }
         if let Some(mut fetching) = self.fetch_if_due() {
@@ -84,21 +84,18 @@ impl Jwks {
         })
     }
 
-    fn fresh(&self, kid: &str) -> Option<Arc<DecodingKey>> {
+    /// What there is to say of the key of this id, while the keys are fresh.
+    fn fresh<T>(&self, kid: &str, of: impl FnOnce(&Arc<DecodingKey>) -> T) -> Option<T> {
         let now = Instant::now();
-        let (key, early) = self.shared.read(|state| {
+        let (said, early) = self.shared.read(|state| {
             let fresh = state.fresh_until.is_some_and(|until| now < until);
-            let key = if fresh {
-                state.keys.get(kid).cloned()
-            } else {
-                None
-            };
-            (key, state.early.is_some_and(|early| now >= early))
+            let key = fresh.then(|| state.keys.get(kid)).flatten();
+            (key.map(of), state.early.is_some_and(|early| now >= early))
         });
-        if early && key.is_some() {
+        if early && said.is_some() {
             self.fetch_if_due();
         }
-        key
+        said
     }
 
     /// Joins the fetch under way, or begins one when it is time. The fetch is a task of its own: a caller that goes away

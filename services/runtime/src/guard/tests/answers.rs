@@ -36,7 +36,10 @@ impl Service {
         let counter = called.clone();
         let email = async move |caller: Option<Extension<Caller>>| {
             counter.fetch_add(1, Ordering::SeqCst);
-            caller.map_or_else(|| "nobody".to_owned(), |Extension(caller)| caller.email)
+            caller.map_or_else(
+                || "nobody".to_owned(),
+                |Extension(caller)| caller.email.to_string(),
+            )
         };
         let routes = Router::new()
             .route("/poll", post(email.clone()))

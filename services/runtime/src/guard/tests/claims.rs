@@ -217,8 +217,8 @@ fn a_caller_is_the_token_s_email_and_subject() {
     assert_eq!(
         caller,
         Caller {
-            email: CALLER.to_owned(),
-            subject: "1178".to_owned()
+            email: CALLER.into(),
+            subject: "1178".into()
         }
     );
 }

@@ -140,8 +140,8 @@ mod a_clock_that_steps {
     fn remembered() -> Verified {
         let verified = Verified::default();
         let caller = Caller {
-            email: "a@b".to_owned(),
-            subject: "1".to_owned(),
+            email: "a@b".into(),
+            subject: "1".into(),
         };
         verified.put("token", "kid".to_owned(), caller, NOON + 60, NOON);
         verified
@@ -163,8 +163,8 @@ mod a_clock_that_steps {
             let verified = remembered();
             let _ = verified.get("token", now, |_| true);
             let caller = Caller {
-                email: String::new(),
-                subject: String::new(),
+                email: "".into(),
+                subject: "".into(),
             };
             for until in [i64::MIN, 0, i64::MAX] {
                 verified.put("other", String::new(), caller.clone(), until, now);

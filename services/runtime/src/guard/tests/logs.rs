@@ -148,7 +148,7 @@ async fn two_calls_at_once_are_each_logged_as_their_own() {
         let caller = request.extensions().get::<Caller>().unwrap().email.clone();
         for _ in 0..3 {
             tokio::task::yield_now().await;
-            tracing::warn!(of = caller, "at work");
+            tracing::warn!(of = &*caller, "at work");
         }
         Ok::<_, Infallible>("done")
     });

@@ -79,8 +79,8 @@ async fn a_stripped_token_is_believed_and_costs_no_keys() {
     assert_eq!(
         caller,
         Caller {
-            email: CALLER.to_owned(),
-            subject: "1178".to_owned()
+            email: CALLER.into(),
+            subject: "1178".into()
         }
     );
     assert_eq!(guarded.keys.fetches(), 0);

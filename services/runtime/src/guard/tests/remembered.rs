@@ -10,8 +10,8 @@ use crate::guard::cache::{MAX_TOKENS, Verified};
 
 fn caller(number: i64) -> Caller {
     Caller {
-        email: CALLER.to_owned(),
-        subject: number.to_string(),
+        email: CALLER.into(),
+        subject: number.to_string().into(),
     }
 }
 
