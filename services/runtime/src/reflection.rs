@@ -2,6 +2,8 @@
 
 use axum::Router;
 
+use crate::app::MAX_MESSAGE;
+
 /// Reflection over these encoded `FileDescriptorSet`s, and health's. Fails when one of them is none.
 pub fn routes(descriptors: &'static [u8]) -> Result<Router, tonic_reflection::server::Error> {
     let builder = || {
@@ -9,8 +11,13 @@ pub fn routes(descriptors: &'static [u8]) -> Result<Router, tonic_reflection::se
             .register_encoded_file_descriptor_set(descriptors)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let mut routes = tonic::service::Routes::new(builder().build_v1()?);
-    routes = routes.add_service(builder().build_v1alpha()?);
+    let mut routes =
+        tonic::service::Routes::new(builder().build_v1()?.max_decoding_message_size(MAX_MESSAGE));
+    routes = routes.add_service(
+        builder()
+            .build_v1alpha()?
+            .max_decoding_message_size(MAX_MESSAGE),
+    );
     Ok(routes.into_axum_router())
 }
 
@@ -89,6 +96,27 @@ mod tests {
         let v1alpha = listed!(v1alpha);
         assert!(v1.is_superset(&expected()), "{v1:?}");
         assert!(v1alpha.is_superset(&expected()), "{v1alpha:?}");
+    }
+
+    #[tokio::test]
+    async fn a_question_that_is_longer_than_any_name_is_not_answered() {
+        use tonic_reflection::pb::v1::{
+            ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+            server_reflection_request::MessageRequest,
+        };
+        let channel = serving(routes(brigade_proto::FILE_DESCRIPTOR_SET).unwrap()).await;
+        for (length, answered) in [(MAX_MESSAGE - 64, true), (MAX_MESSAGE, false)] {
+            let request = ServerReflectionRequest {
+                host: "x".repeat(length),
+                message_request: Some(MessageRequest::ListServices(String::new())),
+            };
+            let mut client = ServerReflectionClient::new(channel.clone());
+            let answers = client
+                .server_reflection_info(tokio_stream::once(request))
+                .await;
+            let answer = answers.unwrap().into_inner().message().await;
+            assert_eq!(matches!(answer, Ok(Some(_))), answered, "{length}");
+        }
     }
 
     #[tokio::test]

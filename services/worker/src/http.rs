@@ -11,12 +11,12 @@ use axum::{
     routing::post,
 };
 use brigade_proto::v1::ProcessRequest;
+use brigade_runtime::app::MAX_MESSAGE;
 use serde_json::{Map, Value, json};
 
 use crate::{
     error::{A_MOMENT, ErrorKind, ProcessError, Violation},
     processor::Processor,
-    routes::MAX_MESSAGE,
     runner::Runner,
 };
 

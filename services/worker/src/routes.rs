@@ -7,9 +7,6 @@ use brigade_storage::Store;
 
 use crate::{http, processor::Processor, runner::Runner, service, settings::WorkerSettings};
 
-/// The longest message, in bytes. Messages carry names, not data.
-pub(crate) const MAX_MESSAGE: usize = 64 * 1024;
-
 /// The routes of a worker: `brigade.v1.WorkerService` over gRPC, and `POST /process` with the same messages in JSON.
 ///
 /// Both share one limit on the objects at work. They are neither guarded nor served here: that is

@@ -7,10 +7,10 @@ use brigade_proto::v1::{
     ProcessRequest, ProcessResponse,
     worker_service_server::{WorkerService, WorkerServiceServer},
 };
-use brigade_runtime::deadline;
+use brigade_runtime::{app::MAX_MESSAGE, deadline};
 use tonic::{Request, Response, Status};
 
-use crate::{processor::Processor, routes::MAX_MESSAGE, runner::Runner};
+use crate::{processor::Processor, runner::Runner};
 
 pub(crate) fn routes<P: Processor>(runner: Arc<Runner<P>>) -> Router {
     let service = WorkerServiceServer::new(Service { runner })

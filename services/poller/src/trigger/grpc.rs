@@ -8,7 +8,7 @@ use brigade_proto::v1::{
     poll_response::Event,
     poller_service_server::{PollerService, PollerServiceServer},
 };
-use brigade_runtime::deadline;
+use brigade_runtime::{app::MAX_MESSAGE, deadline};
 use futures::{Stream, StreamExt as _, stream};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -18,9 +18,6 @@ use crate::{
     report::Events,
 };
 
-/// A request names a prefix; more than this is not one.
-const MAX_REQUEST: usize = 64 * 1024;
-
 /// What a caller is told about a poll whose events end with neither a summary nor an error.
 pub(super) const UNFINISHED: &str = "the poll broke off without a summary: it failed inside, or its events were not \
     read for 10 s. See the log for why; objects it did not settle are where they were, for the next poll";
@@ -28,7 +25,7 @@ pub(super) const UNFINISHED: &str = "the poll broke off without a summary: it fa
 /// The gRPC service's routes.
 pub(super) fn routes(poller: Poller) -> Router {
     let service =
-        PollerServiceServer::new(Service { poller }).max_decoding_message_size(MAX_REQUEST);
+        PollerServiceServer::new(Service { poller }).max_decoding_message_size(MAX_MESSAGE);
     tonic::service::Routes::new(service).into_axum_router()
 }
 

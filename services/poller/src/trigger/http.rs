@@ -9,6 +9,7 @@ use axum::{
     routing::post,
 };
 use brigade_proto::v1::{PollFinished, PollRequest, poll_response::Event};
+use brigade_runtime::app::MAX_MESSAGE;
 
 use super::{
     answer::{problem, refuse},
@@ -17,13 +18,11 @@ use super::{
 };
 use crate::{error::PollError, poll::Poller, report::Events};
 
-const MAX_REQUEST: usize = 64 * 1024;
-
 /// The HTTP routes.
 pub(super) fn routes(poller: Poller) -> Router {
     Router::new()
         .route("/poll", post(poll))
-        .layer(DefaultBodyLimit::max(MAX_REQUEST))
+        .layer(DefaultBodyLimit::max(MAX_MESSAGE))
         .with_state(poller)
 }
 

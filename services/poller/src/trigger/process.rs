@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
+use brigade_runtime::app::MAX_MESSAGE;
 use serde_json::Value;
 
 use super::{
@@ -19,13 +20,10 @@ use crate::{
     poll::Poller,
 };
 
-/// A request names one object; more than this does not.
-const MAX_REQUEST: usize = 64 * 1024;
-
 pub(super) fn routes(poller: Poller) -> Router {
     Router::new()
         .route("/process", post(process))
-        .layer(DefaultBodyLimit::max(MAX_REQUEST))
+        .layer(DefaultBodyLimit::max(MAX_MESSAGE))
         .with_state(poller)
 }
 

@@ -18,7 +18,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use brigade_runtime::app::MAX_EVENT;
+use brigade_runtime::app::MAX_BODY;
 use brigade_storage::object::escape;
 
 use self::event::Event;
@@ -38,7 +38,7 @@ pub(super) fn routes(poller: Poller) -> Router {
     };
     Router::new()
         .route("/events", post(take))
-        .layer(DefaultBodyLimit::max(MAX_EVENT))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(state)
 }
 
@@ -61,7 +61,7 @@ struct Counts {
 /// structured.
 ///
 /// 204: the object has its outcome, was settled or replaced before, or is no work of ours (another bucket, prefix or kind
-/// of event, or left out by a filter). 400: no event can be read of it. 413: it is longer than [`MAX_EVENT`]. 503 with
+/// of event, or left out by a filter). 400: no event can be read of it. 413: it is longer than [`MAX_BODY`]. 503 with
 /// `Retry-After`: send it again. 500: something must be mended first, and the body says what.
 async fn take(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Response {
     let mut trigger = caller::of(&headers, "http");
