@@ -16,6 +16,7 @@ mod throughput;
 
 use std::process::ExitCode;
 
+use brigade_runtime::telemetry::{self, Format};
 use rounds::Scale;
 
 /// One goal, and whether it was met.
@@ -27,6 +28,9 @@ struct Figure {
 }
 
 fn main() -> ExitCode {
+    // Logs as a deployed service has them: each guarded call has a span that names its caller.
+    let logs = telemetry::subscriber(Format::Json, "info", std::io::sink);
+    tracing::subscriber::set_global_default(logs).unwrap();
     let scale = Scale::from_env();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let google = runtime.block_on(google::Google::start());

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::claims::Caller;
+use super::traced::Admitted;
 
 /// More callers than any deployment has; past it, the tokens soonest to expire make room.
 pub(super) const MAX_TOKENS: usize = 1024;
@@ -24,7 +24,7 @@ pub(super) struct Verified {
 
 struct Entry {
     token: Box<str>,
-    caller: Caller,
+    admitted: Admitted,
     kid: String,
     until: i64,
 }
@@ -36,11 +36,11 @@ impl Verified {
         token: &str,
         now: i64,
         published: impl Fn(&str) -> bool,
-    ) -> Option<Caller> {
+    ) -> Option<Admitted> {
         let tokens = self.lock();
         let entry = tokens.get(&tail(token))?;
         let good = *entry.token == *token && now < entry.until && published(&entry.kid);
-        good.then(|| entry.caller.clone())
+        good.then(|| entry.admitted.clone())
     }
 
     #[cfg(test)]
@@ -49,7 +49,7 @@ impl Verified {
     }
 
     /// Keeps a verified token until then.
-    pub(super) fn put(&self, token: &str, kid: String, caller: Caller, until: i64, now: i64) {
+    pub(super) fn put(&self, token: &str, kid: String, admitted: Admitted, until: i64, now: i64) {
         let tail = tail(token);
         let mut tokens = self.lock();
         if tokens.len() >= MAX_TOKENS {
@@ -66,7 +66,7 @@ impl Verified {
         let token = token.into();
         let entry = Entry {
             token,
-            caller,
+            admitted,
             kid,
             until,
         };

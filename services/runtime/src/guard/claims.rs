@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::{error::Refusal, json, mode::GuardSettings};
+use crate::settings::names::ALLOWED_CALLERS;
 
 /// How far two clocks may be apart, in seconds.
 const SKEW: i64 = 30;
@@ -79,6 +80,10 @@ impl Claims {
             return Err(Refusal::Email);
         };
         if !settings.allowed_callers.contains(&email) {
+            tracing::info!(
+                caller = email,
+                "this caller's token is good, and {ALLOWED_CALLERS} does not name it: add its email there to let it in"
+            );
             return Err(Refusal::Caller);
         }
         Ok(Caller {

@@ -16,18 +16,19 @@ use axum::{
 };
 use pin_project_lite::pin_project;
 use tower::Service;
-use tracing::{Instrument as _, Span, instrument::Instrumented};
+use tracing::Span;
 
 use super::{
     bearer::SERVERLESS_AUTHORIZATION,
-    claims::Caller,
     error::Refusal,
-    traced,
-    verify::{AtOnce, Guard},
+    traced::{self, Spanned},
+    verify::{AtOnce, Decision, Guard},
 };
 use crate::app::is_grpc;
 
-type Decision = Result<Option<Caller>, Refusal>;
+/// Anybody may have a path logged, of up to 16 KiB: this much of it is, in bytes.
+const LOGGED_PATH: usize = 256;
+
 type Asking = Pin<Box<dyn Future<Output = Decision> + Send>>;
 
 pin_project! {
@@ -50,7 +51,7 @@ pin_project! {
         // The keys are fetched, or a signature is checked. `held` is taken when that has ended; it is in a box, for few calls
         // come here and all would carry it.
         Asking { asking: Asking, held: Option<Box<(S, Request<B>)>> },
-        Called { #[pin] called: Instrumented<S::Future> },
+        Called { #[pin] called: Spanned<S::Future> },
         Refused { refusal: Refusal, grpc: bool },
     }
 }
@@ -91,23 +92,30 @@ fn hide(headers: &mut HeaderMap) {
 
 impl<S: Service<Request<B>>, B> State<S, B> {
     fn decided(decision: Decision, inner: &mut S, mut request: Request<B>) -> Self {
-        let path = request.uri().path();
         let span = match decision {
             Err(refusal) => {
+                let path = request.uri().path();
+                let path = &path[..path.floor_char_boundary(LOGGED_PATH)];
                 tracing::info!(path, check = refusal.check(), reason = %refusal, "call refused");
                 let grpc = is_grpc(request.headers());
                 return Self::Refused { refusal, grpc };
             }
             Ok(None) => Span::none(),
-            Ok(Some(caller)) => {
-                let span = traced::span(&caller.email);
-                span.in_scope(|| tracing::debug!(path, "call accepted"));
-                request.extensions_mut().insert(caller);
+            Ok(Some(admitted)) => {
+                let span = admitted.span();
+                request.extensions_mut().insert(admitted.caller);
                 span
             }
         };
-        let called = span.in_scope(|| inner.call(request)).instrument(span);
-        Self::Called { called }
+        let called = span.in_scope(|| {
+            if !span.is_none() {
+                tracing::debug!(path = request.uri().path(), "call accepted");
+            }
+            inner.call(request)
+        });
+        Self::Called {
+            called: Spanned::new(called, span),
+        }
     }
 }
 

@@ -1,8 +1,8 @@
-//! What a call logs while its answer is sent names its caller too: a stream of events comes over minutes.
+//! Log lines of a call name its caller, also while its answer is sent: a stream of events comes over minutes.
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use axum::{
@@ -13,14 +13,86 @@ use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tracing::Span;
 
-/// The span of a call. An error's level, so that a filter which shows anything shows it.
-pub(super) fn span(email: &str) -> Span {
-    tracing::error_span!("call", caller = email)
+use super::claims::Caller;
+
+/// Who was let in, and the span of what is done for them.
+#[derive(Clone, Debug)]
+pub(super) struct Admitted {
+    pub(super) caller: Caller,
+    span: Span,
+}
+
+impl Admitted {
+    pub(super) fn new(caller: Caller) -> Self {
+        let span = span(&caller.email);
+        Self { caller, span }
+    }
+
+    /// The calls of a remembered token share their span: all that it says of them is their caller, and to make one for each
+    /// costs more than all the rest of the guard. One that was made while nothing logged is made anew.
+    pub(super) fn span(&self) -> Span {
+        if self.span.is_disabled() {
+            span(&self.caller.email)
+        } else {
+            self.span.clone()
+        }
+    }
+}
+
+/// An error's level, so that a filter which shows anything shows it.
+fn span(email: &str) -> Span {
+    tracing::error_span!(parent: None, "call", caller = email)
+}
+
+pin_project! {
+    /// A future that is polled and dropped within a span. `tracing`'s own enters it once more for the drop of what has ended.
+    pub(super) struct Spanned<F> {
+        #[pin]
+        future: Option<F>,
+        span: Span,
+    }
+
+    impl<F> PinnedDrop for Spanned<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if this.future.is_some() {
+                this.span.in_scope(|| this.future.set(None));
+            }
+        }
+    }
+}
+
+impl<F> Spanned<F> {
+    pub(super) fn new(future: F, span: Span) -> Self {
+        let future = Some(future);
+        Self { future, span }
+    }
+
+    pub(super) fn span(&self) -> &Span {
+        &self.span
+    }
+}
+
+impl<F: Future> Future for Spanned<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        let _within = this.span.enter();
+        let future = this.future.as_mut().as_pin_mut();
+        let output = ready!(
+            future
+                .expect("a future is not polled after its end")
+                .poll(context)
+        );
+        this.future.set(None);
+        Poll::Ready(output)
+    }
 }
 
 /// Has the body of an answer sent within this span.
 pub(super) fn within(span: Span, response: Response<Body>) -> Response<Body> {
-    if span.is_none() || http_body::Body::is_end_stream(response.body()) {
+    if span.is_disabled() || http_body::Body::is_end_stream(response.body()) {
         return response;
     }
     response.map(|body| Body::new(Traced { body, span }))

@@ -13,6 +13,7 @@ use super::{
     jwks::Jwks,
     jws::{self, Jws},
     mode::{GuardSettings, Mode},
+    traced::Admitted,
 };
 use crate::settings::is_loopback;
 
@@ -53,6 +54,7 @@ impl Guard {
             AtOnce::Known(decided) => decided,
             AtOnce::Ask(token) => self.ask(&token).await,
         }
+        .map(|admitted| admitted.map(|admitted| admitted.caller))
     }
 
     /// Begins to fetch the issuer's keys, so that the first caller need not wait for them. A front end that checks
@@ -102,7 +104,7 @@ impl Guard {
         match bearer(headers) {
             Err(refusal) => AtOnce::Known(Err(refusal)),
             Ok(token) => match verifier.remembered(token, claims::now()) {
-                Some(caller) => AtOnce::Known(Ok(Some(caller))),
+                Some(admitted) => AtOnce::Known(Ok(Some(admitted))),
                 None => AtOnce::Ask(Asked {
                     token: token.to_owned(),
                     checked: is_the_checked_one(headers),
@@ -112,7 +114,7 @@ impl Guard {
     }
 
     /// The rest of the way, for a token that was not met before.
-    pub(super) async fn ask(&self, asked: &Asked) -> Result<Option<Caller>, Refusal> {
+    pub(super) async fn ask(&self, asked: &Asked) -> Decision {
         match &self.verifier {
             Some(verifier) => verifier.verify(asked, claims::now()).await.map(Some),
             None => Ok(None),
@@ -120,9 +122,12 @@ impl Guard {
     }
 }
 
+/// Who is let in, nobody in particular, or why not.
+pub(super) type Decision = Result<Option<Admitted>, Refusal>;
+
 /// A decision, or the token that it takes longer to decide on.
 pub(super) enum AtOnce {
-    Known(Result<Option<Caller>, Refusal>),
+    Known(Decision),
     Ask(Asked),
 }
 
@@ -166,13 +171,13 @@ impl Verifier {
         })
     }
 
-    fn remembered(&self, token: &str, now: i64) -> Option<Caller> {
+    fn remembered(&self, token: &str, now: i64) -> Option<Admitted> {
         self.verified
             .get(token, now, |kid| self.jwks.published(kid))
     }
 
     /// The signature first, then the claims: what is not signed by the issuer is not even read.
-    async fn verify(&self, asked: &Asked, now: i64) -> Result<Caller, Refusal> {
+    async fn verify(&self, asked: &Asked, now: i64) -> Result<Admitted, Refusal> {
         let Asked { token, checked } = asked;
         let jws = jws::parse(token)?;
         if let Some(front) = &self.front
@@ -185,20 +190,20 @@ impl Verifier {
         check_signature(&jws, &key)?;
         let claims = Claims::parse(&jws.payload)?;
         let until = claims.accepted_until();
-        let caller = claims.check(&self.settings, now)?;
+        let admitted = Admitted::new(claims.check(&self.settings, now)?);
         self.verified
-            .put(token, jws.kid, caller.clone(), until, now);
-        Ok(caller)
+            .put(token, jws.kid, admitted.clone(), until, now);
+        Ok(admitted)
     }
 
     /// The claims alone: the front end has checked the signature. Such a token is not remembered, for what it is worth
     /// depends on the headers beside it, and reading it costs little.
-    async fn believe(&self, jws: &Jws<'_>, front: &Front, now: i64) -> Result<Caller, Refusal> {
+    async fn believe(&self, jws: &Jws<'_>, front: &Front, now: i64) -> Result<Admitted, Refusal> {
         let claims = Claims::parse(&jws.payload)?;
         front.recognise(claims.subject())?;
         let caller = claims.check(&self.settings, now)?;
         front.believed().await?;
-        Ok(caller)
+        Ok(Admitted::new(caller))
     }
 }
 

@@ -12,9 +12,10 @@ use std::io::IsTerminal as _;
 
 use tracing::Subscriber;
 use tracing_subscriber::{
-    EnvFilter, Layer as _, Registry,
+    EnvFilter, Layer, Registry,
+    filter::{ParseError, Targets},
     fmt::{self, MakeWriter},
-    layer::SubscriberExt as _,
+    layer::{Layered, SubscriberExt as _},
     util::SubscriberInitExt as _,
 };
 
@@ -51,9 +52,9 @@ pub fn init(format: Format, default: &str) {
     } else {
         &given
     };
-    let (filter, wrong) = match EnvFilter::try_new(chosen) {
+    let (filter, wrong) = match filter(chosen) {
         Ok(filter) => (filter, None),
-        Err(error) => (EnvFilter::new(default), Some(error)),
+        Err(error) => (EnvFilter::new(default).boxed(), Some(error)),
     };
     // A test harness may have set one before.
     let _ = lines(format, filter, std::io::stderr).try_init();
@@ -67,10 +68,26 @@ pub fn subscriber<W>(format: Format, filter: &str, writer: W) -> impl Subscriber
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    lines(format, EnvFilter::new(filter), writer)
+    let filter = self::filter(filter).unwrap_or_else(|_| EnvFilter::new(filter).boxed());
+    lines(format, filter, writer)
 }
 
-fn lines<W>(format: Format, filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
+/// What lines are written to, without a filter yet.
+type Lines = Layered<Box<dyn Layer<Registry> + Send + Sync>, Registry>;
+type Filter = Box<dyn Layer<Lines> + Send + Sync>;
+
+/// A filter of targets and levels, or what else `RUST_LOG` may hold: spans and their fields. The first kind asks for nothing when a
+/// span is entered, which every call does many times.
+fn filter(text: &str) -> Result<Filter, ParseError> {
+    if !text.contains(['[', '{'])
+        && let Ok(targets) = text.parse::<Targets>()
+    {
+        return Ok(targets.boxed());
+    }
+    Ok(EnvFilter::try_new(text)?.boxed())
+}
+
+fn lines<W>(format: Format, filter: Filter, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {

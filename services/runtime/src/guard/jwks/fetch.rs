@@ -19,7 +19,7 @@ const FETCH_TIME: Duration = Duration::from_secs(10);
 const DEFAULT_AGE: Duration = Duration::from_hours(1);
 /// An answer that may not be kept is kept for a minute all the same: one fetch a call would let anybody drive them.
 const MIN_AGE: Duration = Duration::from_mins(1);
-/// A withdrawn key is trusted for no longer than this.
+/// A withdrawn key is trusted for no longer than this, as long as key sets can be fetched.
 const MAX_AGE: Duration = Duration::from_hours(24);
 
 /// Where a key set is.

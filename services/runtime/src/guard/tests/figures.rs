@@ -133,17 +133,20 @@ async fn a_token_nested_as_deep_as_its_size_allows_is_refused() {
 
 /// A clock that is set while the service runs.
 mod a_clock_that_steps {
-    use crate::guard::{Caller, cache::Verified};
+    use crate::guard::{Caller, cache::Verified, traced::Admitted};
 
     const NOON: i64 = 1_790_000_000;
 
-    fn remembered() -> Verified {
-        let verified = Verified::default();
-        let caller = Caller {
+    fn admitted() -> Admitted {
+        Admitted::new(Caller {
             email: "a@b".into(),
             subject: "1".into(),
-        };
-        verified.put("token", "kid".to_owned(), caller, NOON + 60, NOON);
+        })
+    }
+
+    fn remembered() -> Verified {
+        let verified = Verified::default();
+        verified.put("token", "kid".to_owned(), admitted(), NOON + 60, NOON);
         verified
     }
 
@@ -162,12 +165,8 @@ mod a_clock_that_steps {
         for now in [i64::MIN, -1, 0, i64::MAX] {
             let verified = remembered();
             let _ = verified.get("token", now, |_| true);
-            let caller = Caller {
-                email: "".into(),
-                subject: "".into(),
-            };
             for until in [i64::MIN, 0, i64::MAX] {
-                verified.put("other", String::new(), caller.clone(), until, now);
+                verified.put("other", String::new(), admitted(), until, now);
             }
         }
     }

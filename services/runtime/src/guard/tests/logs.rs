@@ -11,7 +11,7 @@ use serde_json::json;
 use tower::{Layer as _, Service as _, service_fn};
 
 use super::{
-    Guarded,
+    Guarded, Refusal,
     issuer::{CALLER, good, now, with_claims, with_header},
 };
 use crate::{
@@ -77,7 +77,7 @@ async fn no_log_line_holds_a_token() {
     }
 }
 
-/// What a service logs at `info` while it serves a call with this token in `format`.
+/// What a service logs at `info` while it serves two calls with this token in `format`. The second time it is remembered.
 async fn served(guard: Arc<Guard>, format: Format, token: &str) -> String {
     let buffer = Buffer::default();
     let _logging = tracing::subscriber::set_default(subscriber(format, "info", buffer.clone()));
@@ -98,29 +98,30 @@ async fn served(guard: Arc<Guard>, format: Format, token: &str) -> String {
         }
     });
     let mut service = GuardLayer::new(guard).layer(inner);
-    let request = Request::builder().header("authorization", format!("Bearer {token}"));
-    let response = service.call(request.body(()).unwrap()).await.unwrap();
-    to_bytes(response.into_body(), 1024).await.unwrap();
+    for _ in 0..2 {
+        let request = Request::builder().header("authorization", format!("Bearer {token}"));
+        let response = service.call(request.body(()).unwrap()).await.unwrap();
+        to_bytes(response.into_body(), 1024).await.unwrap();
+    }
     tracing::info!("after it");
     buffer.text()
 }
 
 #[tokio::test]
 async fn every_log_line_of_a_call_names_its_caller_by_email_alone() {
-    let guarded = Guarded::start().await;
     let token = good();
-    // The second time the token is remembered.
     for format in [Format::Human, Format::Json] {
+        let guarded = Guarded::start().await;
         let text = served(guarded.guard.clone(), format, &token).await;
         let lines: Vec<_> = text.lines().collect();
-        assert_eq!(lines.len(), 5, "{text}");
-        for line in &lines[..4] {
+        assert_eq!(lines.len(), 9, "{text}");
+        for line in &lines[..8] {
             assert!(
                 line.contains("call{caller=") && line.contains(CALLER),
                 "{line}"
             );
         }
-        assert!(!lines[4].contains(CALLER), "the call is over: {text}");
+        assert!(!lines[8].contains(CALLER), "the call is over: {text}");
         assert!(!text.contains("1178") && !leaks(&text, &token), "{text}");
     }
 }
@@ -129,8 +130,39 @@ async fn every_log_line_of_a_call_names_its_caller_by_email_alone() {
 async fn a_call_that_nobody_checked_has_no_caller_in_its_log_lines() {
     let guard = Arc::new(Guard::new(GuardSettings::off()).unwrap());
     let text = served(guard, Format::Human, &good()).await;
-    assert_eq!(text.lines().count(), 5);
+    assert_eq!(text.lines().count(), 9);
     assert!(!text.contains("caller"), "{text}");
+}
+
+#[tokio::test]
+async fn a_caller_who_may_not_call_is_named_with_the_setting_that_lets_them_in() {
+    let buffer = Buffer::default();
+    let _logging =
+        tracing::subscriber::set_default(subscriber(Format::Json, "info", buffer.clone()));
+    let guarded = Guarded::start().await;
+    let token = with_claims(json!({ "email": "somebody@else.example" }));
+    assert_eq!(guarded.check(&token).await, Err(Refusal::Caller));
+    let text = buffer.text();
+    assert!(text.contains("somebody@else.example"), "{text}");
+    assert!(text.contains("BRIGADE_ALLOWED_CALLERS"), "{text}");
+}
+
+#[tokio::test]
+async fn a_path_of_any_length_is_logged_in_part() {
+    let buffer = Buffer::default();
+    let _logging =
+        tracing::subscriber::set_default(subscriber(Format::Json, "info", buffer.clone()));
+    let guarded = Guarded::start().await;
+    let inner = service_fn(async |_: Request<()>| Ok::<_, Infallible>("done"));
+    let mut service = GuardLayer::new(guarded.guard.clone()).layer(inner);
+    let request = Request::get(format!("/{}", "x".repeat(8_000)));
+    let response = service.call(request.body(()).unwrap()).await.unwrap();
+    assert_eq!(response.status(), 401);
+    let text = buffer.text();
+    assert!(
+        text.contains("call refused") && text.len() < 1_000,
+        "{text}"
+    );
 }
 
 #[tokio::test]

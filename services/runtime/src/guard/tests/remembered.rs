@@ -6,13 +6,26 @@ use super::{
     Caller, Guarded, Refusal,
     issuer::{CALLER, good, now, with_claims},
 };
-use crate::guard::cache::{MAX_TOKENS, Verified};
+use crate::guard::{
+    cache::{MAX_TOKENS, Verified},
+    traced::Admitted,
+};
 
 fn caller(number: i64) -> Caller {
     Caller {
         email: CALLER.into(),
         subject: number.to_string().into(),
     }
+}
+
+fn admitted(number: i64) -> Admitted {
+    Admitted::new(caller(number))
+}
+
+/// Who this token belongs to, as far as is remembered.
+fn remembered(verified: &Verified, token: &str, now: i64) -> Option<Caller> {
+    let admitted = verified.get(token, now, |_| true)?;
+    Some(admitted.caller)
 }
 
 #[tokio::test]
@@ -37,28 +50,25 @@ async fn a_refused_token_is_refused_again() {
 #[test]
 fn a_remembered_token_ends_when_it_would_have_ended() {
     let verified = Verified::default();
-    verified.put("token", "kid".to_owned(), caller(1), 100, 0);
-    assert_eq!(verified.get("token", 99, |_| true), Some(caller(1)));
-    assert_eq!(verified.get("token", 100, |_| true), None);
-    assert_eq!(verified.get("token", i64::MAX, |_| true), None);
+    verified.put("token", "kid".to_owned(), admitted(1), 100, 0);
+    assert_eq!(remembered(&verified, "token", 99), Some(caller(1)));
+    assert_eq!(remembered(&verified, "token", 100), None);
+    assert_eq!(remembered(&verified, "token", i64::MAX), None);
 }
 
 #[test]
 fn a_remembered_token_is_worth_no_more_than_its_key() {
     let verified = Verified::default();
-    verified.put("token", "kid".to_owned(), caller(1), 100, 0);
-    assert_eq!(
-        verified.get("token", 0, |kid| kid == "kid"),
-        Some(caller(1))
-    );
-    assert_eq!(verified.get("token", 0, |kid| kid == "other"), None);
+    verified.put("token", "kid".to_owned(), admitted(1), 100, 0);
+    assert!(verified.get("token", 0, |kid| kid == "kid").is_some());
+    assert!(verified.get("token", 0, |kid| kid == "other").is_none());
 }
 
 #[test]
 fn another_token_is_not_the_remembered_one() {
     let verified = Verified::default();
-    verified.put("token", "kid".to_owned(), caller(1), 100, 0);
-    assert_eq!(verified.get("toker", 0, |_| true), None);
+    verified.put("token", "kid".to_owned(), admitted(1), 100, 0);
+    assert_eq!(remembered(&verified, "toker", 0), None);
 }
 
 #[test]
@@ -69,7 +79,7 @@ fn what_is_remembered_is_bounded_and_the_soonest_to_end_makes_room() {
         verified.put(
             &number.to_string(),
             "kid".to_owned(),
-            caller(number),
+            admitted(number),
             1_000 + number,
             0,
         );
@@ -87,7 +97,7 @@ fn a_token_that_ends_as_a_remembered_one_is_not_it() {
     let verified = Verified::default();
     let tail = "the-end-of-a-signature-of-at-least-32-characters";
     let (known, other) = (format!("a.b.{tail}"), format!("a.c.{tail}"));
-    verified.put(&known, "key-a".into(), caller(1), 100, 0);
+    verified.put(&known, "key-a".into(), admitted(1), 100, 0);
     assert!(verified.get(&known, 0, |_| true).is_some());
     assert!(verified.get(&other, 0, |_| true).is_none());
     assert!(
