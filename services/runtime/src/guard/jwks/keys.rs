@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
 
-use super::fetch::FetchError;
+use super::{fetch::FetchError, roca};
 
 /// Keys by their ids.
 #[derive(Default)]
@@ -89,11 +89,15 @@ impl Key {
 }
 
 /// 2,048 to 8,192 bits, odd, written without leading zeros (RFC 7518, section 6.3.1.1), and 65,537 as the exponent, as
-/// every issuer has it: smaller ones turn padding mistakes into forgeries.
+/// every issuer has it: smaller ones turn padding mistakes into forgeries. And not one whose primes can be guessed.
 fn is_sound(modulus: &[u8], exponent: &[u8]) -> bool {
     let (Some(first), Some(last)) = (modulus.first(), modulus.last()) else {
         return false;
     };
     let bits = modulus.len() * 8 - first.leading_zeros() as usize;
-    *first != 0 && (2048..=8192).contains(&bits) && last % 2 == 1 && exponent == [1, 0, 1]
+    *first != 0
+        && (2048..=8192).contains(&bits)
+        && last % 2 == 1
+        && exponent == [1, 0, 1]
+        && !roca::is_marked(modulus)
 }

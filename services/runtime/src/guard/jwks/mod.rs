@@ -2,6 +2,7 @@
 
 mod fetch;
 mod keys;
+mod roca;
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -9,7 +10,10 @@ use std::{
 };
 
 use jsonwebtoken::DecodingKey;
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 use url::Url;
 
 use self::{
@@ -20,8 +24,11 @@ use super::error::Refusal;
 
 /// At most one fetch in this time, whatever asks for it: a key id that nobody knows, or old keys after a failure.
 const BETWEEN: Duration = Duration::from_mins(1);
-/// After a failure without any key in hand nobody can be let in, so the next call may try soon.
+/// After a failure without any key in hand nobody can be let in, so the next call may try soon. Each further failure doubles it.
 const BETWEEN_FIRST: Duration = Duration::from_secs(1);
+/// How long after its beginning a fetch is waited for while there are keys: a key server that hangs must not hold up calls
+/// whose keys are known, nor fill the server with those whose keys are not.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The keys of one issuer.
 #[derive(Debug)]
@@ -44,8 +51,17 @@ struct State {
     early: Option<Instant>,
     /// No fetch begins before.
     next: Option<Instant>,
-    /// Closed when the fetch under way has ended.
-    fetching: Option<watch::Receiver<()>>,
+    /// The fetch under way, or one that broke off.
+    fetching: Option<Fetching>,
+    /// Failures since the last success.
+    failures: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Fetching {
+    /// Closed when it has ended.
+    end: watch::Receiver<()>,
+    began: Instant,
 }
 
 impl Jwks {
@@ -73,13 +89,21 @@ impl Jwks {
         if let Some(key) = self.fresh(kid, Arc::clone) {
             return Ok(key);
         }
-        if let Some(mut fetching) = self.fetch_if_due() {
-            // An error here says that the sender is gone, which is how the fetch tells that it has ended.
-            let _ = fetching.changed().await;
-        }
+        let ended = match self.fetch_if_due() {
+            Some(fetching) if self.shared.read(|state| state.keys.is_empty()) => {
+                fetching.ended().await;
+                true
+            }
+            Some(fetching) => {
+                let patience = fetching.began + PATIENCE;
+                timeout_at(patience, fetching.ended()).await.is_ok()
+            }
+            None => true,
+        };
         self.shared.read(|state| match state.keys.get(kid) {
             Some(key) => Ok(key.clone()),
-            None if state.keys.is_empty() => Err(Refusal::NoKeys),
+            // A key that is not known yet may be among those that are on their way.
+            None if state.keys.is_empty() || !ended => Err(Refusal::NoKeys),
             None => Err(Refusal::UnknownKey),
         })
     }
@@ -100,7 +124,7 @@ impl Jwks {
 
     /// Joins the fetch under way, or begins one when it is time. The fetch is a task of its own: a caller that goes away
     /// neither cuts it short nor makes the next one begin anew.
-    fn fetch_if_due(&self) -> Option<watch::Receiver<()>> {
+    fn fetch_if_due(&self) -> Option<Fetching> {
         let now = Instant::now();
         let mut state = self
             .shared
@@ -108,22 +132,30 @@ impl Jwks {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         if let Some(fetching) = &state.fetching
-            && fetching.has_changed().is_ok()
+            && fetching.end.has_changed().is_ok()
         {
             return Some(fetching.clone());
         }
         if state.next.is_some_and(|next| now < next) {
             return None;
         }
-        let (end, fetching) = watch::channel(());
+        let (ends, end) = watch::channel(());
+        let fetching = Fetching { end, began: now };
         state.fetching = Some(fetching.clone());
         let shared = self.shared.clone();
         tokio::spawn(async move {
             let fetched = shared.source.fetch().await;
             shared.store(fetched);
-            drop(end);
+            drop(ends);
         });
         Some(fetching)
+    }
+}
+
+impl Fetching {
+    async fn ended(mut self) {
+        // An error says that the sender is gone, which is how the fetch tells that it has ended.
+        let _ = self.end.changed().await;
     }
 }
 
@@ -143,13 +175,17 @@ impl Shared {
                 state.fresh_until = Some(now + age);
                 state.early = Some(now + age * 4 / 5);
                 state.next = Some(now + BETWEEN);
+                state.failures = 0;
             }
             Err(error) => {
                 let wait = if state.keys.is_empty() {
                     BETWEEN_FIRST
+                        .saturating_mul(1 << state.failures.min(6))
+                        .min(BETWEEN)
                 } else {
                     BETWEEN
                 };
+                state.failures = state.failures.saturating_add(1);
                 state.next = Some(now + wait);
                 tracing::warn!(url = %self.source.url(), %error, "cannot fetch the issuer's signing keys");
             }

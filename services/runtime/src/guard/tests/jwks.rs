@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use serde_json::json;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::{
-    Guarded, Refusal,
+    Caller, Guarded, Refusal,
     issuer::{claims, good, header, merged, ours, second, stranger, with_header},
     keyserver::{Answer, KeyServer, MAX_AGE, later},
 };
@@ -231,29 +231,79 @@ outage! {
     no_usable_key: Answer::Keys(vec![json!({ "kty": "oct", "kid": "key-a", "k": "c2VjcmV0" })]);
 }
 
-/// Each row is a test: a server that does not come to an end.
+/// Each module is a server that does not come to an end.
 macro_rules! endless {
     ($($name:ident: $answer:expr;)+) => { $(
-        #[tokio::test]
-        async fn $name() {
-            let guarded = Arc::new(Guarded::start().await);
-            assert!(guarded.check(&good()).await.is_ok());
-            guarded.keys.asked().await;
-            guarded.keys.answer($answer);
-            later(MAX_AGE + SECOND).await;
-            let waiting = guarded.clone();
-            let waiting = tokio::spawn(async move { waiting.check(&another(1)).await });
-            guarded.keys.asked().await;
-            later(11 * SECOND).await;
-            assert!(waiting.await.unwrap().is_ok());
-            assert_eq!(guarded.keys.fetches(), 2);
+        mod $name {
+            use super::*;
+
+            /// A guard whose keys are old and whose server hangs, asked for the first time.
+            async fn hanging(token: String) -> (Arc<Guarded>, JoinHandle<Result<Caller, Refusal>>) {
+                let guarded = Arc::new(Guarded::start().await);
+                assert!(guarded.check(&good()).await.is_ok());
+                guarded.keys.asked().await;
+                guarded.keys.answer($answer);
+                later(MAX_AGE + SECOND).await;
+                let waiting = guarded.clone();
+                let waiting = tokio::spawn(async move { waiting.check(&token).await });
+                guarded.keys.asked().await;
+                (guarded, waiting)
+            }
+
+            #[tokio::test]
+            async fn holds_up_a_known_key_for_a_second_and_those_after_it_not_at_all() {
+                let (guarded, waiting) = hanging(another(1)).await;
+                assert!(!waiting.is_finished());
+                later(SECOND).await;
+                assert!(waiting.await.unwrap().is_ok());
+                // No time goes by of itself.
+                tokio::time::pause();
+                for number in 2..100 {
+                    assert!(guarded.check(&another(number)).await.is_ok());
+                }
+                assert_eq!(guarded.keys.fetches(), 2);
+            }
+
+            #[tokio::test]
+            async fn holds_up_an_unknown_key_for_a_second_and_asks_it_to_come_again() {
+                let (guarded, waiting) = hanging(unknown(1)).await;
+                later(SECOND).await;
+                assert_eq!(waiting.await.unwrap(), Err(Refusal::NoKeys));
+                assert_eq!(guarded.keys.fetches(), 2);
+            }
+
+            #[tokio::test]
+            async fn is_given_up() {
+                let (guarded, waiting) = hanging(another(1)).await;
+                later(11 * SECOND).await;
+                assert!(waiting.await.unwrap().is_ok());
+                assert_eq!(guarded.keys.fetches(), 2);
+                guarded.keys.answer(Answer::Keys(vec![second().jwk()]));
+                later(MINUTE).await;
+                assert!(guarded.check(&by_second()).await.is_ok());
+                assert_eq!(guarded.keys.fetches(), 3);
+            }
         }
     )+ };
 }
 
 endless! {
-    a_server_that_never_answers_is_given_up: Answer::Nothing;
-    a_slow_drip_is_given_up: Answer::Drip;
+    a_server_that_never_answers: Answer::Nothing;
+    a_slow_drip: Answer::Drip;
+}
+
+#[tokio::test]
+async fn a_server_that_never_had_keys_is_asked_less_and_less() {
+    let guarded = answering(Answer::Status(StatusCode::NOT_FOUND)).await;
+    for _ in 0..180 {
+        assert_eq!(guarded.check(&good()).await, Err(Refusal::NoKeys));
+        later(SECOND).await;
+    }
+    // After 0, 1, 3, 7, 15, 31, 63 and 123 seconds.
+    assert_eq!(guarded.keys.fetches(), 8);
+    guarded.keys.answer(Answer::Keys(vec![ours().jwk()]));
+    later(MINUTE).await;
+    assert!(guarded.check(&good()).await.is_ok());
 }
 
 #[tokio::test]

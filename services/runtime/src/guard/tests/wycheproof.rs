@@ -1,4 +1,5 @@
-//! All signature vectors of Project Wycheproof, each under the key that it is meant for.
+//! All vectors of Project Wycheproof for signed tokens, each under the key that it is meant for; those for keys, and for encrypted
+//! tokens.
 
 use axum::http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use serde_json::Value;
@@ -9,7 +10,9 @@ use super::{
     keyserver::{Answer, KeyServer},
 };
 
-const VECTORS: &str = include_str!("../../../tests/data/wycheproof_jws.tsv");
+const SIGNED: &str = include_str!("../../../tests/data/wycheproof_jws.tsv");
+const KEYS: &str = include_str!("../../../tests/data/wycheproof_jwk.tsv");
+const ENCRYPTED: &str = include_str!("../../../tests/data/wycheproof_jwe.tsv");
 
 struct Group {
     key: Value,
@@ -22,23 +25,29 @@ struct Vector {
     token: String,
 }
 
-fn groups() -> Vec<Group> {
+fn groups(text: &str) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    for line in VECTORS.lines() {
-        match *line.split('\t').collect::<Vec<_>>() {
-            ["key", key] => groups.push(Group {
+    for line in text.lines() {
+        match line.split_once('\t').unwrap() {
+            ("key" | "keys", key) => groups.push(Group {
                 key: serde_json::from_str(key).unwrap(),
                 vectors: Vec::new(),
             }),
-            [number, result, token] => groups.last_mut().unwrap().vectors.push(Vector {
-                number: number.parse().unwrap(),
-                valid: result == "valid",
-                token: serde_json::from_str(token).unwrap(),
-            }),
-            _ => panic!("{line}"),
+            _ => groups.last_mut().unwrap().vectors.push(vector(line)),
         }
     }
     groups
+}
+
+fn vector(line: &str) -> Vector {
+    let [number, result, token] = *line.split('\t').collect::<Vec<_>>() else {
+        panic!("{line}");
+    };
+    Vector {
+        number: number.parse().unwrap(),
+        valid: result == "valid",
+        token: serde_json::from_str(token).unwrap(),
+    }
 }
 
 /// What is said of a token that cannot even be a header.
@@ -56,7 +65,7 @@ async fn check(guarded: &Guarded, token: &str) -> Result<(), Refusal> {
 #[tokio::test]
 async fn rs256_signatures_are_judged_as_marked() {
     let mut judged = 0;
-    for group in groups() {
+    for group in groups(SIGNED) {
         // The two others are RFC 7520's examples, whose key ids are emails.
         if group.key["alg"] != "RS256" || group.key["kid"] == "bilbo.baggins@hobbiton.example" {
             continue;
@@ -82,7 +91,7 @@ async fn rs256_signatures_are_judged_as_marked() {
 #[tokio::test]
 async fn no_other_signature_comes_as_far_as_the_payload() {
     let mut refused = 0;
-    for group in groups() {
+    for group in groups(SIGNED) {
         if group.key["alg"] == "RS256" && group.key["kid"] != "bilbo.baggins@hobbiton.example" {
             continue;
         }
@@ -96,4 +105,47 @@ async fn no_other_signature_comes_as_far_as_the_payload() {
         }
     }
     assert_eq!(refused, 170);
+}
+
+/// Poor keys, and keys for something else: of what they signed nothing comes as far as the payload, but for the one RSA key that is
+/// as it should be.
+#[tokio::test]
+async fn keys_are_judged_as_marked() {
+    let mut judged = 0;
+    for group in groups(KEYS) {
+        let mut keys = group.key.as_array().unwrap().clone();
+        let sound = keys.iter().any(|key| key["alg"] == "RS256");
+        keys.push(ours().jwk());
+        let guarded = Guarded::with(KeyServer::answering(Answer::Keys(keys)).await);
+        for vector in group.vectors {
+            let refusal = check(&guarded, &vector.token).await.unwrap_err();
+            assert_eq!(
+                refusal == Refusal::Claims,
+                vector.valid && sound,
+                "tcId {}: {refusal}",
+                vector.number
+            );
+            judged += 1;
+        }
+    }
+    assert_eq!(judged, 26);
+}
+
+/// Whether marked as valid or not: an ID token is not encrypted.
+#[tokio::test]
+async fn no_encrypted_token_is_taken_for_a_signed_one() {
+    let guarded = Guarded::start().await;
+    let mut refused = 0;
+    for vector in ENCRYPTED.lines().map(vector) {
+        let refusal = check(&guarded, &vector.token).await.unwrap_err();
+        let early = [Refusal::Parts, Refusal::Encoding, Refusal::TooLong];
+        assert!(
+            early.contains(&refusal),
+            "tcId {}: {refusal}",
+            vector.number
+        );
+        refused += 1;
+    }
+    assert_eq!(refused, 139);
+    assert_eq!(guarded.keys.fetches(), 0);
 }
