@@ -11,6 +11,7 @@ mod first;
 mod google;
 mod guard;
 mod huge;
+mod kept;
 mod rounds;
 mod throughput;
 
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         attach::figure(&scale, &runtime, &google),
         first::figure(&scale, &runtime, &google),
         huge::figure(&scale, &runtime, &google),
+        kept::figure(&scale, &runtime, &google),
     ];
     println!();
     for figure in &figures {

@@ -8,6 +8,8 @@ pub(crate) struct Scale {
     pub(crate) rounds: usize,
     /// Calls in a round.
     pub(crate) calls: usize,
+    /// Tokens of each kind whose traces in memory are looked for.
+    pub(crate) tokens: usize,
     /// How long a round of a server is.
     pub(crate) window: Duration,
     /// Whether a missed goal is a failure.
@@ -20,6 +22,7 @@ impl Scale {
             return Self {
                 rounds: 3,
                 calls: 200,
+                tokens: 2_000,
                 window: Duration::from_millis(50),
                 judged: false,
             };
@@ -27,6 +30,7 @@ impl Scale {
         Self {
             rounds: 41,
             calls: 20_000,
+            tokens: 1_000_000,
             window: Duration::from_millis(500),
             judged: true,
         }

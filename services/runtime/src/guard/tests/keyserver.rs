@@ -92,9 +92,13 @@ impl KeyServer {
         self.shared.fetches.load(Ordering::SeqCst)
     }
 
-    /// Waits until it is asked.
+    /// Waits until it is asked, and not for ever: a test in which it is not asked fails.
     pub(super) async fn asked(&self) {
-        self.shared.asked.notified().await;
+        let asked = self.shared.asked.notified();
+        let patience = Duration::from_secs(30);
+        tokio::time::timeout(patience, asked)
+            .await
+            .expect("the key server was not asked");
     }
 }
 

@@ -100,8 +100,23 @@ fn a_token_that_ends_as_a_remembered_one_is_not_it() {
     verified.put(&known, "key-a".into(), admitted(1), 100, 0);
     assert!(verified.get(&known, 0, |_| true).is_some());
     assert!(verified.get(&other, 0, |_| true).is_none());
-    assert!(
-        !format!("{verified:?}").contains(tail),
-        "its Debug shows a token"
-    );
+    assert_eq!(format!("{verified:?}"), "Verified { tokens: 1 }");
+}
+
+#[test]
+fn tokens_that_have_ended_make_room_before_any_other() {
+    let verified = Verified::default();
+    let put = |number: usize, until, now| {
+        let admitted = admitted(i64::try_from(number).unwrap());
+        verified.put(&number.to_string(), "kid".into(), admitted, until, now);
+    };
+    for number in 0..MAX_TOKENS {
+        put(number, if number % 2 == 0 { 100 } else { 101 }, 0);
+    }
+    put(MAX_TOKENS, 1_000, 100);
+    assert_eq!(verified.len(), MAX_TOKENS / 2 + 1);
+    assert!(remembered(&verified, "1", 100).is_some());
+    // Nothing is looked through while there is room.
+    put(MAX_TOKENS + 1, 1_000, 101);
+    assert_eq!(verified.len(), MAX_TOKENS / 2 + 2);
 }
