@@ -68,7 +68,7 @@ pub(crate) fn stack(
 /// A service's URL, and who this environment says that we are.
 pub(crate) fn from_environment(url: &str) -> Result<(Url, Arc<dyn TokenSource>), ConnectError> {
     let url = Url::parse(url).map_err(|_| ConnectError::Url(url.to_owned()))?;
-    Ok((url, identity::source(&Environment::from_env())?))
+    Ok((url, identity::source(&Environment::from_env()?)?))
 }
 
 fn endpoint(url: &Url) -> Result<Endpoint, ConnectError> {
