@@ -6,6 +6,7 @@
 mod any_name;
 mod bad_credential;
 mod clients;
+mod crowd;
 mod deployed;
 mod destination;
 mod documents;

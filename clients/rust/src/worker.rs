@@ -19,7 +19,8 @@ const MAX_MESSAGE: usize = 64 * 1024;
 /// The transport keeps a timer of its own for the deadline that it announces; ours has to end first.
 const SLACK: Duration = Duration::from_secs(1);
 
-/// Asks one worker to process objects. Cloning is cheap; clones share the connection.
+/// Asks one worker to process objects. Cloning is cheap; clones share the connections, of which there are as many as the
+/// calls in flight need.
 ///
 /// ```no_run
 #[doc = include_str!("../examples/process.rs")]

@@ -345,3 +345,27 @@ async fn a_token_is_not_sent_where_it_could_be_read() {
     let error = HttpWorkerClient::new(&url, Some(Arc::new(Numbered::default())), None);
     assert!(error.is_err());
 }
+
+/// The client's own first message names the protocols that it speaks, before anything is encrypted.
+#[tokio::test]
+async fn over_tls_too_each_call_in_flight_has_a_connection_of_its_own() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap());
+    let client = HttpWorkerClient::new(&url.parse().unwrap(), None, None).unwrap();
+    let call = tokio::spawn(async move {
+        client
+            .process(ProcessRequest::default(), Duration::from_secs(20))
+            .await
+    });
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut head = [0; 5];
+    stream.read_exact(&mut head).await.unwrap();
+    let mut hello = vec![0; usize::from(u16::from_be_bytes([head[3], head[4]]))];
+    stream.read_exact(&mut hello).await.unwrap();
+    let names = |name: &[u8]| hello.windows(name.len()).any(|part| part == name);
+    // ALPN: the list's length, then a length before each name (RFC 7301).
+    assert!(names(b"\x00\x09\x08http/1.1"), "{hello:02x?}");
+    assert!(!names(b"\x02h2"), "{hello:02x?}");
+    drop(stream);
+    assert!(matches!(call.await.unwrap(), Answer::Way(_)));
+}
