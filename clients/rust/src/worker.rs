@@ -119,6 +119,7 @@ impl WorkerClient {
         attached: &Attached,
     ) -> Answer {
         let record = Record::default();
+        let key = request.idempotency_key.clone();
         let mut request = tonic::Request::new(request);
         request.set_timeout(
             end.saturating_duration_since(Instant::now())
@@ -131,6 +132,7 @@ impl WorkerClient {
             Ok(result) => classify(
                 result.map(tonic::Response::into_inner),
                 &record.wire(),
+                &key,
                 budget,
             ),
             Err(_) => Answer::TimedOut(budget),

@@ -114,14 +114,14 @@ const FLASK: &str = "<!doctype html>\n<html lang=en>\n<title>500 Internal Server
 fn code(answer: &Answer) -> Option<Code> {
     match answer {
         Answer::Worker(answer) => Some(answer.code),
-        Answer::Way(_) | Answer::TimedOut(_) => None,
+        Answer::Way(_) | Answer::TimedOut(_) | Answer::TooLarge { .. } => None,
     }
 }
 
 fn message(answer: &Answer) -> &str {
     match answer {
         Answer::Worker(answer) => &answer.message,
-        Answer::Way(_) | Answer::TimedOut(_) => panic!("{answer:?}"),
+        Answer::Way(_) | Answer::TimedOut(_) | Answer::TooLarge { .. } => panic!("{answer:?}"),
     }
 }
 
@@ -344,6 +344,24 @@ async fn a_token_is_not_sent_where_it_could_be_read() {
     let url = "http://worker.example/process".parse().unwrap();
     let error = HttpWorkerClient::new(&url, Some(Arc::new(Numbered::default())), None);
     assert!(error.is_err());
+}
+
+#[tokio::test]
+async fn an_answer_of_any_length_counts_by_its_status() {
+    let body = format!("{{\"outputs\": [\"{}\"]}}", "x".repeat(70 * 1024));
+    for (status, code) in [("200 OK", Code::Ok), ("500 No", Code::Internal)] {
+        let length = body.len();
+        let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json");
+        let (url, _) = server(format!("{head}\r\ncontent-length: {length}\r\n\r\n{body}")).await;
+        let client = HttpWorkerClient::new(&url, None, None).unwrap();
+        let request = ProcessRequest::default();
+        let Answer::Worker(answer) = client.process(request, Duration::from_secs(20)).await else {
+            panic!("{status}");
+        };
+        assert_eq!(answer.code, code);
+        let said = answer.message.len() + answer.response.summary.len();
+        assert!((1..=1024).contains(&said), "{said}");
+    }
 }
 
 /// The client's own first message names the protocols that it speaks, before anything is encrypted.
