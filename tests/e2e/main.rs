@@ -23,5 +23,6 @@ mod key_file;
 mod names;
 mod retry_rules;
 mod reupload;
+mod routes;
 mod tokens;
 mod worker_down;
