@@ -6,6 +6,7 @@
 mod any_name;
 mod bad_credential;
 mod clients;
+mod crowd;
 mod deployed;
 mod destination;
 mod documents;
@@ -22,5 +23,6 @@ mod key_file;
 mod names;
 mod retry_rules;
 mod reupload;
+mod routes;
 mod tokens;
 mod worker_down;

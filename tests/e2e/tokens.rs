@@ -143,24 +143,3 @@ async fn http_callers_meet_the_same_guard() {
     assert_eq!(post(Some(token(&system, &json!({})))).await.status(), 200);
     assert_eq!(system.names(), ["processed/a"]);
 }
-
-#[tokio::test]
-async fn nothing_but_health_answers_without_a_token() {
-    let system = system().await;
-    let client = reqwest::Client::new();
-    for (path, status) in [
-        ("healthz", 200),
-        ("poll", 401),
-        ("process", 401),
-        ("", 401),
-        ("metrics", 401),
-        ("no/such", 401),
-    ] {
-        let answer = client
-            .get(system.poller.join(path).unwrap())
-            .send()
-            .await
-            .unwrap();
-        assert_eq!(answer.status(), status, "GET /{path}");
-    }
-}

@@ -211,7 +211,7 @@ impl<W: Worker> Worker for Misread<W> {
                     .unwrap_or_else(PoisonError::into_inner);
                 remembered.insert(name, answer.clone());
             }
-            Answer::Worker(_) | Answer::Way(_) | Answer::TimedOut(_) => {}
+            Answer::Worker(_) | Answer::Way(_) | Answer::TimedOut(_) | Answer::TooLarge { .. } => {}
         }
         answer
     }

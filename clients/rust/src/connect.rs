@@ -1,4 +1,4 @@
-//! A channel to a service, lazily connected.
+//! The way to a service: connections, lazily made, with layers around them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,6 +11,7 @@ use url::Url;
 use crate::{
     answer::{CallError, RecordLayer, RecordedBody},
     identity::{self, Environment, TokenSource, attach::AttachLayer, origin},
+    pool::{Counted, Pool},
 };
 
 /// A client that cannot be made. Nothing was sent.
@@ -42,9 +43,10 @@ pub enum ConnectError {
     },
 }
 
-/// A channel that attaches tokens when it has an identity, and records what arrives. Boxed, because with an
+/// Connections that attach tokens when it has an identity, and record what arrives. Boxed, because with an
 /// identity and without one it is of two types.
-pub(crate) type Stack = BoxCloneSyncService<Request<Body>, Response<RecordedBody<Body>>, CallError>;
+pub(crate) type Stack =
+    BoxCloneSyncService<Request<Body>, Response<RecordedBody<Counted<Body>>>, CallError>;
 
 const CONNECT: Duration = Duration::from_secs(10);
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -58,17 +60,18 @@ pub(crate) fn stack(
     let attach = identity
         .map(|source| AttachLayer::new(source, url, audience))
         .transpose()?;
-    let channel = endpoint(url)?.connect_lazy();
+    let endpoint = endpoint(url)?;
+    let pool = Pool::new(move || endpoint.connect_lazy());
     Ok(match attach {
-        Some(attach) => Stack::new(RecordLayer.layer(attach.layer(channel))),
-        None => Stack::new(RecordLayer.layer(channel)),
+        Some(attach) => Stack::new(RecordLayer.layer(attach.layer(pool))),
+        None => Stack::new(RecordLayer.layer(pool)),
     })
 }
 
 /// A service's URL, and who this environment says that we are.
 pub(crate) fn from_environment(url: &str) -> Result<(Url, Arc<dyn TokenSource>), ConnectError> {
     let url = Url::parse(url).map_err(|_| ConnectError::Url(url.to_owned()))?;
-    Ok((url, identity::source(&Environment::from_env())?))
+    Ok((url, identity::source(&Environment::from_env()?)?))
 }
 
 fn endpoint(url: &Url) -> Result<Endpoint, ConnectError> {

@@ -11,6 +11,7 @@ mod connect;
 mod http_worker;
 pub mod identity;
 mod poller;
+mod pool;
 mod renewal;
 mod retry;
 mod worker;

@@ -19,7 +19,8 @@ const MAX_MESSAGE: usize = 64 * 1024;
 /// A poll ends by itself within the deadline that it is told; our own timer is for one that does not.
 const SLACK: Duration = Duration::from_secs(5);
 
-/// Asks one poller to poll. Cloning is cheap; clones share the connection.
+/// Asks one poller to poll. Cloning is cheap; clones share the connections, of which there are as many as the
+/// calls in flight need.
 ///
 /// ```no_run
 #[doc = include_str!("../examples/poll.rs")]

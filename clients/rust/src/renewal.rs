@@ -33,6 +33,6 @@ fn refuses_token(answer: &Answer) -> bool {
     match answer {
         Answer::Worker(answer) => answer.code == Code::Unauthenticated,
         Answer::Way(Way::Http { status, .. }) => *status == 401,
-        Answer::Way(_) | Answer::TimedOut(_) => false,
+        Answer::Way(_) | Answer::TimedOut(_) | Answer::TooLarge { .. } => false,
     }
 }

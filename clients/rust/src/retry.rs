@@ -77,7 +77,7 @@ pub(crate) fn worker_wish(answer: &Answer) -> Option<Duration> {
             retry_after,
         }) => is_passing(*status).then(|| retry_after.unwrap_or_default()),
         Answer::Way(Way::Identity { transient, .. }) => transient.then_some(Duration::ZERO),
-        Answer::TimedOut(_) => None,
+        Answer::TimedOut(_) | Answer::TooLarge { .. } => None,
     }
 }
 

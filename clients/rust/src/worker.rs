@@ -19,7 +19,8 @@ const MAX_MESSAGE: usize = 64 * 1024;
 /// The transport keeps a timer of its own for the deadline that it announces; ours has to end first.
 const SLACK: Duration = Duration::from_secs(1);
 
-/// Asks one worker to process objects. Cloning is cheap; clones share the connection.
+/// Asks one worker to process objects. Cloning is cheap; clones share the connections, of which there are as many as the
+/// calls in flight need.
 ///
 /// ```no_run
 #[doc = include_str!("../examples/process.rs")]
@@ -118,6 +119,7 @@ impl WorkerClient {
         attached: &Attached,
     ) -> Answer {
         let record = Record::default();
+        let key = request.idempotency_key.clone();
         let mut request = tonic::Request::new(request);
         request.set_timeout(
             end.saturating_duration_since(Instant::now())
@@ -130,6 +132,7 @@ impl WorkerClient {
             Ok(result) => classify(
                 result.map(tonic::Response::into_inner),
                 &record.wire(),
+                &key,
                 budget,
             ),
             Err(_) => Answer::TimedOut(budget),

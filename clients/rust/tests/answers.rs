@@ -8,12 +8,15 @@ mod raw;
 use std::time::Duration;
 
 use brigade_client::{
-    WorkerClient,
+    Retry, WorkerClient,
     answer::{Answer, Way},
 };
-use brigade_proto::v1::{ProcessRequest, worker_service_client::WorkerServiceClient};
+use brigade_proto::v1::{
+    Object, ProcessRequest, ProcessResponse, worker_service_client::WorkerServiceClient,
+};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
+use prost::Message as _;
 use tokio::net::TcpListener;
 use tonic::{Code, transport::Channel};
 use url::Url;
@@ -86,20 +89,54 @@ async fn ok_without_a_readable_message_is_not() {
     ));
 }
 
-#[tokio::test]
-async fn a_message_over_the_limit_is_not_an_answer() {
-    let url = server(|mut respond: Respond| {
+/// `ProcessResponse` with this many outputs, as a worker in any language encodes it, and its status.
+fn outputs(count: usize) -> impl Fn(Respond) + Clone {
+    let response = ProcessResponse {
+        outputs: (0..count)
+            .map(|number| format!("gs://data/features/incoming/subject-308.csv/{number:>026}"))
+            .collect(),
+        ..ProcessResponse::default()
+    };
+    let encoded = response.encode_to_vec();
+    let mut message = vec![0];
+    message.extend_from_slice(&u32::try_from(encoded.len()).unwrap().to_be_bytes());
+    message.extend(encoded);
+    move |mut respond| {
         let mut body = respond.send_response(head(200, &[GRPC]), false).unwrap();
-        let length = 1024_u32 * 1024;
-        let mut message = vec![0];
-        message.extend_from_slice(&length.to_be_bytes());
-        body.send_data(message.into(), false).unwrap();
+        body.send_data(message.clone().into(), false).unwrap();
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", HeaderValue::from_static("0"));
         body.send_trailers(trailers).unwrap();
-    })
-    .await;
-    assert!(is_cut_short(&asked(&url).await));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_over_the_limit_is_neither_the_workers_word_nor_the_ways() {
+    assert!(matches!(
+        asked(&server(outputs(800)).await).await,
+        Answer::Worker(answer) if answer.response.outputs.len() == 800
+    ));
+
+    let client = WorkerClient::new(&server(outputs(1_000)).await, None, None)
+        .unwrap()
+        .with_retry(Retry::default());
+    let object = Object {
+        bucket: "data".into(),
+        name: "incoming/a".into(),
+        generation: 7,
+        ..Object::default()
+    };
+    let request = ProcessRequest {
+        object: Some(object),
+        ..ProcessRequest::default()
+    };
+    let answer = client.process(request, Duration::from_secs(20)).await;
+    let Answer::TooLarge { key, found } = &answer else {
+        panic!("{answer:?}");
+    };
+    assert_eq!(key, "data/incoming/a#7");
+    assert!(found.contains("65536"), "{found}");
+    assert_eq!(answer.into_result().unwrap_err().code(), Code::OutOfRange);
 }
 
 #[tokio::test]
@@ -330,5 +367,25 @@ async fn retry_info_of_the_worker_is_honoured() {
     assert_eq!(
         (answer.code, answer.retry_after),
         (Code::Unavailable, Some(Duration::from_secs(9)))
+    );
+}
+
+/// A traceback, say.
+#[tokio::test]
+async fn a_status_with_a_message_as_long_as_a_message_may_be_is_the_workers_own() {
+    let url = server(|mut respond: Respond| {
+        let mut body = respond.send_response(head(200, &[GRPC]), false).unwrap();
+        let _ = body.send_data(Bytes::new(), false);
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_static("13"));
+        let words = "x".repeat(60 * 1024);
+        trailers.insert("grpc-message", HeaderValue::from_str(&words).unwrap());
+        body.send_trailers(trailers).unwrap();
+    })
+    .await;
+    let answer = asked(&url).await;
+    assert!(
+        matches!(&answer, Answer::Worker(answer) if answer.code == Code::Internal),
+        "{answer:?}"
     );
 }

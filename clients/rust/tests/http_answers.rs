@@ -114,14 +114,14 @@ const FLASK: &str = "<!doctype html>\n<html lang=en>\n<title>500 Internal Server
 fn code(answer: &Answer) -> Option<Code> {
     match answer {
         Answer::Worker(answer) => Some(answer.code),
-        Answer::Way(_) | Answer::TimedOut(_) => None,
+        Answer::Way(_) | Answer::TimedOut(_) | Answer::TooLarge { .. } => None,
     }
 }
 
 fn message(answer: &Answer) -> &str {
     match answer {
         Answer::Worker(answer) => &answer.message,
-        Answer::Way(_) | Answer::TimedOut(_) => panic!("{answer:?}"),
+        Answer::Way(_) | Answer::TimedOut(_) | Answer::TooLarge { .. } => panic!("{answer:?}"),
     }
 }
 
@@ -344,4 +344,46 @@ async fn a_token_is_not_sent_where_it_could_be_read() {
     let url = "http://worker.example/process".parse().unwrap();
     let error = HttpWorkerClient::new(&url, Some(Arc::new(Numbered::default())), None);
     assert!(error.is_err());
+}
+
+#[tokio::test]
+async fn an_answer_of_any_length_counts_by_its_status() {
+    let body = format!("{{\"outputs\": [\"{}\"]}}", "x".repeat(70 * 1024));
+    for (status, code) in [("200 OK", Code::Ok), ("500 No", Code::Internal)] {
+        let length = body.len();
+        let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json");
+        let (url, _) = server(format!("{head}\r\ncontent-length: {length}\r\n\r\n{body}")).await;
+        let client = HttpWorkerClient::new(&url, None, None).unwrap();
+        let request = ProcessRequest::default();
+        let Answer::Worker(answer) = client.process(request, Duration::from_secs(20)).await else {
+            panic!("{status}");
+        };
+        assert_eq!(answer.code, code);
+        let said = answer.message.len() + answer.response.summary.len();
+        assert!((1..=1024).contains(&said), "{said}");
+    }
+}
+
+/// The client's own first message names the protocols that it speaks, before anything is encrypted.
+#[tokio::test]
+async fn over_tls_too_each_call_in_flight_has_a_connection_of_its_own() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap());
+    let client = HttpWorkerClient::new(&url.parse().unwrap(), None, None).unwrap();
+    let call = tokio::spawn(async move {
+        client
+            .process(ProcessRequest::default(), Duration::from_secs(20))
+            .await
+    });
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut head = [0; 5];
+    stream.read_exact(&mut head).await.unwrap();
+    let mut hello = vec![0; usize::from(u16::from_be_bytes([head[3], head[4]]))];
+    stream.read_exact(&mut hello).await.unwrap();
+    let names = |name: &[u8]| hello.windows(name.len()).any(|part| part == name);
+    // ALPN: the list's length, then a length before each name (RFC 7301).
+    assert!(names(b"\x00\x09\x08http/1.1"), "{hello:02x?}");
+    assert!(!names(b"\x02h2"), "{hello:02x?}");
+    drop(stream);
+    assert!(matches!(call.await.unwrap(), Answer::Way(_)));
 }

@@ -12,19 +12,43 @@ pub mod worker;
 
 pub use brigade_runtime::gate::{Gate, assemble};
 
+use std::time::Duration;
+
 use brigade_runtime::exit::{Exit, Failure};
+use tokio::runtime::Runtime;
 
 use crate::cli::{Cli, Command};
 
+/// How long what a command has left behind may take to let go, once it has ended: tasks are dropped, and what they hold with
+/// them. A thread that waits for a resolver or for `gcloud` cannot be told, and ends with the process.
+const LEAVE: Duration = Duration::from_millis(500);
+
 /// Runs one command to its end, and says on stderr why it failed, if it did.
 pub fn run(cli: Cli) -> Exit {
-    let ended = tokio::runtime::Runtime::new()
-        .map_err(|error| Failure::unavailable(format!("cannot start: {error}"), ""))
-        .and_then(|runtime| runtime.block_on(dispatch(cli.command)));
-    ended.unwrap_or_else(|failure| {
-        outcome::complain(&failure);
-        failure.exit
-    })
+    to_its_end(dispatch(cli.command))
+}
+
+/// The word comes before the wait: whoever reads stderr has it as soon as it is known.
+fn to_its_end(command: impl Future<Output = Result<Exit, Failure>>) -> Exit {
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let failure = Failure::unavailable(format!("cannot start: {error}"), "");
+            return told(failure);
+        }
+    };
+    let exit = runtime.block_on(command).unwrap_or_else(told);
+    runtime.shutdown_timeout(LEAVE);
+    exit
+}
+
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "it is the end of the failure"
+)]
+fn told(failure: Failure) -> Exit {
+    outcome::complain(&failure);
+    failure.exit
 }
 
 async fn dispatch(command: Command) -> Result<Exit, Failure> {
@@ -35,5 +59,31 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Emulator(args) => emulator::run(args).await,
         Command::Doctor(args) => doctor::run(&args).await,
         Command::Token(args) => token::run(&args).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_thread_that_waits_keeps_no_command_from_its_end() {
+        let (go_on, waiting) = mpsc::channel::<()>();
+        let (begun, begins) = mpsc::channel();
+        let exit = to_its_end(async move {
+            tokio::task::spawn_blocking(move || {
+                let _ = begun.send(());
+                waiting.recv_timeout(Duration::from_mins(1))
+            });
+            begins
+                .recv()
+                .map_err(|_| Failure::usage("it did not begin", ""))?;
+            Ok(Exit::Partly)
+        });
+        // It waits still.
+        go_on.send(()).unwrap();
+        assert_eq!(exit, Exit::Partly);
     }
 }

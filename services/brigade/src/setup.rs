@@ -34,5 +34,6 @@ pub(crate) async fn connect(settings: GcsSettings) -> Result<Arc<GcsStore>, Fail
 
 /// The environment's source of ID tokens.
 pub(crate) fn identity() -> Result<Arc<dyn TokenSource>, Failure> {
-    identity::source(&Environment::from_env()).map_err(|error| outcome::identity(&error))
+    let source = Environment::from_env().and_then(|environment| identity::source(&environment));
+    source.map_err(|error| outcome::identity(&error))
 }

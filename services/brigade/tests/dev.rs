@@ -127,6 +127,38 @@ fn not_a_line_of_a_whole_run_at_trace_holds_a_token_or_a_key() {
     }
 }
 
+/// The poller calls the worker, whose work is a task of its own; a person calls the poller.
+#[test]
+fn every_line_of_the_worker_about_a_file_names_the_poller_as_its_caller() {
+    let directory = TempDir::new().unwrap();
+    let output = command(directory.path(), &["dev", "--once"])
+        .env("RUST_LOG", "info")
+        .output()
+        .unwrap();
+    let (_, stderr) = said(&output);
+    assert!(output.status.success(), "{stderr}");
+    let lines = stderr
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let mut told = Vec::new();
+    for line in lines {
+        let caller = match line["message"].as_str() {
+            Some("processed" | "not processed") => "poller@",
+            Some("poll started" | "object settled") => "developer@",
+            _ => continue,
+        };
+        let call = format!("call{{caller=\"{caller}");
+        let spans = line["spans"].as_array().into_iter().flatten();
+        let mut spans = spans.filter_map(serde_json::Value::as_str);
+        assert!(spans.any(|span| span.starts_with(&call)), "{line}");
+        told.push(line["message"].as_str().unwrap().to_owned());
+    }
+    let count = |message| told.iter().filter(|told| *told == message).count();
+    assert_eq!((count("processed"), count("not processed")), (18, 2));
+    assert_eq!(count("object settled"), 20);
+    assert!(count("poll started") > 0);
+}
+
 #[allow(clippy::cast_precision_loss, reason = "18 files")]
 fn means_are_the_published_ones(features: &Path) {
     let parsed: Vec<serde_json::Value> = names(features)

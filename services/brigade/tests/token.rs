@@ -145,10 +145,8 @@ async fn what_goes_to_this_machine_in_the_clear_goes_through_no_proxy() {
 #[tokio::test]
 async fn without_any_source_it_says_what_was_tried_and_ends_with_77() {
     let home = TempDir::new().unwrap();
-    let began = Instant::now();
     let (code, out, err) = token(home.path(), &["--decode"], &[]).await;
     assert_eq!((code, out.as_str()), (Some(77), ""));
-    assert!(began.elapsed() < Duration::from_secs(10));
     for tried in [
         "BRIGADE_IMPERSONATE",
         "GOOGLE_APPLICATION_CREDENTIALS",
@@ -156,6 +154,23 @@ async fn without_any_source_it_says_what_was_tried_and_ends_with_77() {
     ] {
         assert!(err.contains(tried), "{err}");
     }
+}
+
+/// A machine that is busy may take its time; the command itself never needs it.
+#[tokio::test]
+async fn without_any_source_it_ends_within_3_seconds() {
+    let home = TempDir::new().unwrap();
+    let mut took = Vec::new();
+    for _ in 0..5 {
+        let began = Instant::now();
+        let (code, ..) = token(home.path(), &[], &[]).await;
+        assert_eq!(code, Some(77));
+        took.push(began.elapsed());
+        if took.iter().any(|time| *time < Duration::from_secs(3)) {
+            return;
+        }
+    }
+    panic!("{took:?}");
 }
 
 #[tokio::test]
@@ -224,6 +239,23 @@ async fn a_laptop_acts_as_a_service_account_by_its_gcloud_login() {
     );
     assert!(out.contains(&format!("email     {POLLER}\n")), "{out}");
     assert!(out.contains(&format!("audience  {AUDIENCE}\n")), "{out}");
+}
+
+#[tokio::test]
+async fn a_gcloud_that_waits_for_somebody_is_given_up_and_said() {
+    let (google, home) = (google().await, TempDir::new().unwrap());
+    let pid = home.path().join("pid");
+    let hangs = format!("echo $$ > {}; exec /bin/sleep 600", pid.display());
+    gcloud(home.path(), &hangs);
+    let began = Instant::now();
+    let (code, out, err) = impersonate(home.path(), &google, POLLER).await;
+    let took = began.elapsed();
+    let pid = fs::read_to_string(pid).unwrap();
+    Command::new("kill").arg(pid.trim()).status().unwrap();
+    assert_eq!((code, out.as_str()), (Some(69), ""), "{err}");
+    assert!(err.contains("gcloud auth print-access-token"), "{err}");
+    // It sleeps for ten minutes.
+    assert!(took < Duration::from_mins(5), "{took:?}");
 }
 
 #[tokio::test]

@@ -73,6 +73,8 @@ const MEND_URL: &str = "Check WORKER_URL and BRIGADE_WORKER_PROTOCOL: with grpc 
      HTTP/2, and with http the whole address that takes its POST";
 const MEND_METHOD: &str =
     "Check WORKER_URL and the worker's version: it does not serve brigade.v1.WorkerService/Process";
+const MEND_ANSWER: &str = "Have the worker name fewer outputs and labels: a message of brigade.v1 has at most 64 KiB (worker.proto), and no \
+     more is read";
 const MEND_CREDENTIALS: &str = "Check GOOGLE_APPLICATION_CREDENTIALS or the metadata server";
 
 /// The verdict on an answer.
@@ -84,6 +86,14 @@ pub fn verdict(answer: Answer) -> Verdict {
             Blame::Deadline,
             None,
             format!("the worker gave no answer within {after:?}"),
+        ),
+        // Its status is not known: it comes after the message. Asked again, the worker would do the work again for the same.
+        Answer::TooLarge { key, found } => stop(
+            format!(
+                "the worker's answer about {} is too large ({found})",
+                key.escape_debug()
+            ),
+            MEND_ANSWER,
         ),
     }
 }

@@ -353,6 +353,6 @@ fn cut_short() -> Retry {
 fn status_code(answer: &Answer) -> Option<i32> {
     match answer {
         Answer::Worker(answer) => Some(answer.code.into()),
-        Answer::Way(_) | Answer::TimedOut(_) => None,
+        Answer::Way(_) | Answer::TimedOut(_) | Answer::TooLarge { .. } => None,
     }
 }

@@ -11,12 +11,24 @@ use super::{
     record::{Wire, WireError},
 };
 
-/// The answer that `result` and what arrived on the wire amount to. `budget` is what the call was given.
+/// The answer that `result` and what arrived on the wire amount to. `key` is the idempotency key of the call, and `budget`
+/// the time that it was given.
 ///
 /// It is the worker's own when a `grpc-status` came on an HTTP 200 and tonic, which read the rest, agrees with it.
-pub fn classify(result: Result<ProcessResponse, Status>, wire: &Wire, budget: Duration) -> Answer {
+pub fn classify(
+    result: Result<ProcessResponse, Status>,
+    wire: &Wire,
+    key: &str,
+    budget: Duration,
+) -> Answer {
     match (wire.http_status, wire.grpc_status) {
         (Some(200), Some(number)) => own(result, number),
+        (Some(200), None) if wire.error.is_none() && is_too_large(&result) => Answer::TooLarge {
+            key: key.to_owned(),
+            found: result
+                .err()
+                .map_or_else(String::new, |status| status.message().to_owned()),
+        },
         (Some(200), None) => Answer::Way(Way::CutShort(cut(wire))),
         (Some(status), _) => Answer::Way(Way::Http {
             status,
@@ -24,6 +36,12 @@ pub fn classify(result: Result<ProcessResponse, Status>, wire: &Wire, budget: Du
         }),
         (None, _) => unanswered(result, wire, budget),
     }
+}
+
+/// tonic stops at the length that stands before a message when it is over the limit, and says so in this way; it makes this
+/// status of nothing else that comes without one.
+fn is_too_large(result: &Result<ProcessResponse, Status>) -> bool {
+    matches!(result, Err(status) if status.code() == Code::OutOfRange)
 }
 
 fn own(result: Result<ProcessResponse, Status>, number: i32) -> Answer {

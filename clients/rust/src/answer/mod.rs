@@ -31,6 +31,14 @@ pub enum Answer {
     Way(Way),
     /// Our own timer for this object ran out after this long.
     TimedOut(Duration),
+    /// A worker answered with a message over the limit, which is not read, and so neither is the status that would come
+    /// after it. It is nobody's word about the object, and asking again would bring the same.
+    TooLarge {
+        /// The idempotency key that was asked about: `bucket/name#generation`.
+        key: String,
+        /// How much it is, and how much it may be.
+        found: String,
+    },
 }
 
 /// The worker's own word.
@@ -98,7 +106,8 @@ impl Answer {
     /// As gRPC's own result, for whoever only wants to know whether it is done.
     ///
     /// What failed on its way is `UNAVAILABLE`, `UNAUTHENTICATED` or `PERMISSION_DENIED` for a token that something before
-    /// the worker refused, `UNIMPLEMENTED` for a URL that is no worker's, and `DEADLINE_EXCEEDED` when the budget ran out.
+    /// the worker refused, `UNIMPLEMENTED` for a URL that is no worker's, `DEADLINE_EXCEEDED` when the budget ran out, and
+    /// `OUT_OF_RANGE` for an answer that is too large.
     pub fn into_result(self) -> Result<ProcessResponse, Status> {
         match self {
             Self::Worker(answer) if answer.code == Code::Ok => Ok(answer.response),
@@ -106,6 +115,10 @@ impl Answer {
             Self::Way(way) => Err(Status::new(way.code(), way.to_string())),
             Self::TimedOut(budget) => Err(Status::deadline_exceeded(format!(
                 "the worker did not answer within {budget:?}"
+            ))),
+            Self::TooLarge { key, found } => Err(Status::out_of_range(format!(
+                "the worker's answer about {} is too large: {found}",
+                key.escape_debug()
             ))),
         }
     }

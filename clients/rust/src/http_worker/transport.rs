@@ -26,12 +26,14 @@ pub(super) struct Transport(Client);
 
 impl Transport {
     /// Follows no redirect: a token that is sent on is a token that is lost. In the clear it goes to this machine alone,
-    /// and so to no proxy either.
+    /// and so to no proxy either. It speaks HTTP/1.1, a connection for each call in flight: over HTTP/2 there would be one
+    /// for all, with room for 100 calls, and the others would wait in it while their time runs.
     pub(super) fn new(plain: bool) -> reqwest::Result<Self> {
         let builder = Client::builder()
             .redirect(Policy::none())
             .connect_timeout(CONNECT)
-            .tcp_nodelay(true);
+            .tcp_nodelay(true)
+            .http1_only();
         let builder = if plain { builder.no_proxy() } else { builder };
         builder.build().map(Self)
     }

@@ -16,7 +16,7 @@ use super::{TokenSource, error::Error, token::IdToken};
 ///
 /// A fetch runs in a task of its own: whoever gives up waiting takes nothing from the others, and all who wait share one
 /// answer, also when it is an error. Five minutes before a token ends it is renewed in the background; while renewals
-/// fail it stays in use as long as it is valid.
+/// fail, or the fetch that a refusal forces, it stays in use as long as it is valid.
 #[derive(Debug)]
 pub struct Cached<S> {
     source: Arc<S>,

@@ -1,6 +1,6 @@
 //! Which source of ID tokens this environment has, in the order of Google's own libraries.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{ffi::OsString, path::PathBuf, sync::Arc};
 
 use super::{
     TokenSource, cache::Cached, error::Error, impersonate::Impersonated, metadata::MetadataServer,
@@ -23,20 +23,31 @@ pub struct Environment {
 
 impl Environment {
     /// As this process was started. An empty variable counts as not set.
-    pub fn from_env() -> Self {
-        Self::from_lookup(|name| std::env::var(name).ok())
+    ///
+    /// # Errors
+    /// When a variable that is no path holds bytes that are not UTF-8: to pass it over would be to take another identity
+    /// than the one that was asked for.
+    pub fn from_env() -> Result<Self, Error> {
+        Self::from_lookup(|name| std::env::var_os(name))
     }
 
     /// As `lookup` says, by the variables' names.
-    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Self {
+    ///
+    /// # Errors
+    /// As [`from_env`](Self::from_env).
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
         let given = |name| lookup(name).filter(|value| !value.is_empty());
-        Self {
-            impersonate: given("BRIGADE_IMPERSONATE"),
-            iam_credentials: given("CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS"),
+        let text = |name| {
+            let text = given(name).map(OsString::into_string).transpose();
+            text.map_err(|_| Error::NotText(name))
+        };
+        Ok(Self {
+            impersonate: text("BRIGADE_IMPERSONATE")?,
+            iam_credentials: text("CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS")?,
             google_application_credentials: given("GOOGLE_APPLICATION_CREDENTIALS")
                 .map(PathBuf::from),
-            gce_metadata_host: given("GCE_METADATA_HOST"),
-        }
+            gce_metadata_host: text("GCE_METADATA_HOST")?,
+        })
     }
 }
 

@@ -68,6 +68,9 @@ pub enum Error {
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS is {0:?}, which is neither an https URL nor on this machine"
     )]
     NotAnEndpoint(String),
+    /// A variable holds what can be none of its values.
+    #[error("{0} holds bytes that are not UTF-8; correct the variable or unset it")]
+    NotText(&'static str),
     /// There is nobody who could impersonate.
     #[error(
         "BRIGADE_IMPERSONATE needs credentials of your own, and {why}; run `gcloud auth application-default login`"
@@ -92,6 +95,7 @@ impl Error {
             | Self::BadToken { .. }
             | Self::NoSource { .. }
             | Self::NoUser { .. }
+            | Self::NotText(_)
             | Self::NotAnAccount(_)
             | Self::NotAnEndpoint(_)
             | Self::NotConfidential(_) => false,

@@ -40,7 +40,7 @@ pub trait TokenSource: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// Gives up a token that its callee refused, so that the next fetch gets another one. `false` when the next fetch
+    /// Notes that its callee refused a token, so that the next fetch tries for another one. `false` when the next fetch
     /// may well bring the same: then there is no use in another try.
     fn forget(&self, _audience: &str, _token: &IdToken) -> bool {
         false

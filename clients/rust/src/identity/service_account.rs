@@ -140,10 +140,11 @@ impl TokenSource for ServiceAccountFile {
             .map_err(|error| ask::away(self.describe(), &error))?;
         if response.status() != StatusCode::OK {
             let status = response.status().as_u16();
-            let why = if status == 400 || status == 401 {
-                " (is the key disabled or deleted?)"
-            } else {
-                ""
+            let why = match status {
+                // An assertion whose times are off is answered in the same way as one that nobody can have signed.
+                400 => " (is the key disabled or deleted, or is this machine's clock wrong?)",
+                401 => " (is the key disabled or deleted?)",
+                _ => "",
             };
             return Err(Error::Refused {
                 source_name: self.describe(),

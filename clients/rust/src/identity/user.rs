@@ -1,13 +1,16 @@
 //! The user's own access token, through `gcp_auth`.
 
-use std::{fmt, io::ErrorKind, sync::Arc};
+use std::{fmt, io::ErrorKind, sync::Arc, time::Duration};
 
 use gcp_auth::{ConfigDefaultCredentials, GCloudAuthorizedUser, Token, TokenProvider};
-use tokio::{runtime::Handle, sync::OnceCell, task::spawn_blocking};
+use tokio::{runtime::Handle, sync::OnceCell, task::spawn_blocking, time::timeout};
 
 use super::{error::Error, service_account::ServiceAccountFile};
 
 const SCOPES: &[&str] = &["https://www.googleapis.com/auth/cloud-platform"];
+
+/// `gcloud` is asked twice, and may take seconds to start; one that waits for an answer on a terminal would wait for ever.
+const LOGIN: Duration = Duration::from_secs(15);
 
 /// Who sits at this machine.
 pub(super) struct User {
@@ -29,9 +32,17 @@ impl User {
     pub(super) async fn access_token(self: &Arc<Self>) -> Result<Arc<Token>, Error> {
         let (user, runtime) = (self.clone(), Handle::current());
         // `gcloud` is a child process that gcp_auth waits for on the spot.
-        spawn_blocking(move || runtime.block_on(user.ask()))
-            .await
-            .unwrap_or_else(|_| Err(none("the search for them was broken off")))
+        let asked = spawn_blocking(move || runtime.block_on(user.ask()));
+        match timeout(LOGIN, asked).await {
+            Ok(asked) => asked.unwrap_or_else(|_| Err(none("the search for them was broken off"))),
+            Err(_) => Err(Error::Away {
+                source_name: "your own login (the application-default one, or that of gcloud)"
+                    .into(),
+                why: format!(
+                    "no access token within {LOGIN:?}; see what `gcloud auth print-access-token` waits for"
+                ),
+            }),
+        }
     }
 
     async fn ask(&self) -> Result<Arc<Token>, Error> {

@@ -125,6 +125,20 @@ fn the_workers_wish_for_a_delay_is_kept() {
 }
 
 #[test]
+fn an_answer_that_is_too_large_stops_the_poll_and_names_the_object_and_the_limit() {
+    let Verdict::Stop(stop) = verdict(Answer::TooLarge {
+        key: "data/incoming/a\n#7".into(),
+        found: "found 71680 bytes".into(),
+    }) else {
+        panic!("not a stop");
+    };
+    let text = stop.to_string();
+    for said in [r"data/incoming/a\n#7", "71680", "64 KiB", "worker.proto"] {
+        assert!(text.contains(said), "{text}");
+    }
+}
+
+#[test]
 fn a_refusal_keeps_the_workers_words() {
     let Verdict::Failed(reason) = verdict(Answer::status(
         Code::InvalidArgument,

@@ -68,7 +68,8 @@ class WorkerServiceServicer(object):
         the input that are wrong.
 
         A call may be repeated for the same generation, also while the first one still runs: `idempotency_key` tells. The
-        deadline is gRPC's own (`grpc-timeout`). Messages have at most 64 KiB.
+        deadline is gRPC's own (`grpc-timeout`). Messages have at most 64 KiB: a response that is longer is not read. It ends the
+        poll, and nothing moves.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -81,7 +81,8 @@ class WorkerServiceStub(typing.Generic[_WorkerServiceProcessType]):
     the input that are wrong.
 
     A call may be repeated for the same generation, also while the first one still runs: `idempotency_key` tells. The
-    deadline is gRPC's own (`grpc-timeout`). Messages have at most 64 KiB.
+    deadline is gRPC's own (`grpc-timeout`). Messages have at most 64 KiB: a response that is longer is not read. It ends the
+    poll, and nothing moves.
     """
 
 WorkerServiceAsyncStub: typing_extensions.TypeAlias = WorkerServiceStub[
@@ -120,7 +121,8 @@ class WorkerServiceServicer(metaclass=abc.ABCMeta):
         the input that are wrong.
 
         A call may be repeated for the same generation, also while the first one still runs: `idempotency_key` tells. The
-        deadline is gRPC's own (`grpc-timeout`). Messages have at most 64 KiB.
+        deadline is gRPC's own (`grpc-timeout`). Messages have at most 64 KiB: a response that is longer is not read. It ends the
+        poll, and nothing moves.
         """
 
 def add_WorkerServiceServicer_to_server(servicer: WorkerServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

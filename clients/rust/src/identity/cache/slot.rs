@@ -25,6 +25,8 @@ pub(super) struct Slot(Mutex<Held>);
 #[derive(Debug, Default)]
 struct Held {
     token: Option<IdToken>,
+    /// The token was refused: it is not sent before a fetch has ended, with another one or with an error.
+    refused: bool,
     flight: Option<Flight>,
     renewed: Option<Instant>,
     forced: Option<Instant>,
@@ -61,12 +63,13 @@ impl Slot {
         self.usable(&mut self.lock(), source, audience)
     }
 
-    /// Gives up this token, unless another one is there already. At most once in a while: a callee that refuses every
-    /// token must not make a fetch of every call.
+    /// Has the next call fetch another token than this one, unless another one is there already. At most once in a while: a
+    /// callee that refuses every token must not make a fetch of every call. The token is kept for as long as it is valid,
+    /// since one refusal may have been a stray one, and serves again when there is none to be had in its place.
     pub(super) fn forget(&self, token: &IdToken) -> bool {
         let mut held = self.lock();
         let same = |held: &IdToken| held.secret() == token.secret();
-        if !held.token.as_ref().is_some_and(same) {
+        if held.refused || !held.token.as_ref().is_some_and(same) {
             return true;
         }
         let now = Instant::now();
@@ -74,7 +77,7 @@ impl Slot {
             return false;
         }
         held.forced = Some(now);
-        held.token = None;
+        held.refused = true;
         true
     }
 
@@ -84,16 +87,15 @@ impl Slot {
         source: &Arc<S>,
         audience: &str,
     ) -> Option<IdToken> {
-        let token = held.token.clone()?;
-        let now = Instant::now();
-        if now + MARGIN >= token.expires() {
+        if held.refused {
             return None;
         }
+        let now = Instant::now();
+        let token = held.valid(now)?;
         let due = now + EARLY >= token.expires()
             && held.renewed.is_none_or(|renewed| renewed + BETWEEN <= now);
         // Without a runtime nobody could renew, and the token is as good as before.
         if due && let Ok(runtime) = Handle::try_current() {
-            held.renewed = Some(now);
             self.flight(held, source, audience, &runtime);
         }
         Some(token)
@@ -110,6 +112,7 @@ impl Slot {
         if let Some(flight) = held.flight.clone().filter(Flight::is_alive) {
             return flight;
         }
+        held.renewed = Some(Instant::now());
         let (land, landing) = watch::channel(None);
         let (slot, source, audience) = (self.clone(), source.clone(), audience.to_owned());
         runtime.spawn(async move {
@@ -120,28 +123,43 @@ impl Slot {
                     why: "no answer in time".into(),
                 })
             });
-            slot.land(&fetched, &audience);
-            land.send_replace(Some(fetched));
+            land.send_replace(Some(slot.land(fetched, &audience)));
         });
         let flight = Flight(landing);
         held.flight = Some(flight.clone());
         flight
     }
 
-    fn land(&self, fetched: &Result<IdToken, Error>, audience: &str) {
+    /// Keeps what was fetched. What comes back is for all who wait: when the fetch failed, the old token while it is valid.
+    fn land(&self, fetched: Result<IdToken, Error>, audience: &str) -> Result<IdToken, Error> {
         let mut held = self.lock();
         held.flight = None;
-        match fetched {
-            Ok(token) => held.token = Some(token.clone()),
-            Err(error) if held.token.is_some() => {
-                tracing::warn!(%error, audience, "cannot renew an ID token; the old one is kept while it is valid");
+        held.refused = false;
+        match (fetched, held.valid(Instant::now())) {
+            (Ok(token), _) => {
+                held.token = Some(token.clone());
+                Ok(token)
             }
-            Err(_) => {}
+            (Err(error), Some(old)) => {
+                tracing::warn!(%error, audience, "cannot renew an ID token; the old one is kept while it is valid");
+                Ok(old)
+            }
+            (Err(error), None) => Err(error),
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Held ===
+
+impl Held {
+    /// The token, unless it is at its end.
+    fn valid(&self, now: Instant) -> Option<IdToken> {
+        let token = self.token.as_ref()?;
+        (now + MARGIN < token.expires()).then(|| token.clone())
     }
 }
 

@@ -108,6 +108,44 @@ async fn a_token_that_was_refused_is_fetched_anew_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refused_token_serves_again_while_there_is_no_other_and_it_is_valid() {
+    let (source, cached) = cached(Counting::default());
+    let refused = cached.fetch(AUDIENCE).await.unwrap();
+    source.broken.store(true, Ordering::SeqCst);
+    assert!(cached.forget(AUDIENCE, &refused));
+    assert!(cached.ready(AUDIENCE).is_none(), "it is asked for anew");
+    assert!(cached.forget(AUDIENCE, &refused), "told twice of one call");
+    let again = cached.fetch(AUDIENCE).await.unwrap();
+    assert_eq!(again.secret(), refused.secret());
+    assert!(cached.ready(AUDIENCE).is_some());
+    assert!(!cached.forget(AUDIENCE, &refused), "it was just tried");
+    assert_eq!(source.fetched.load(Ordering::SeqCst), 2);
+
+    tokio::time::advance(Duration::from_secs(3595)).await;
+    let error = cached.fetch(AUDIENCE).await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+    source.broken.store(false, Ordering::SeqCst);
+    cached.fetch(AUDIENCE).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_token_without_another_costs_two_fetches_a_minute_and_not_one_a_call() {
+    let (source, cached) = cached(Counting::default());
+    cached.fetch(AUDIENCE).await.unwrap();
+    source.broken.store(true, Ordering::SeqCst);
+    for _ in 0..60 {
+        let token = cached.fetch(AUDIENCE).await.unwrap();
+        cached.forget(AUDIENCE, &token);
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    assert_eq!(
+        source.fetched.load(Ordering::SeqCst),
+        3,
+        "the first, and two forced ones"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_callee_that_refuses_every_token_costs_two_fetches_a_minute_and_not_one_a_call() {
     let (source, cached) = cached(Counting::default());
     for _ in 0..60 {

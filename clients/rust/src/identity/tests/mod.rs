@@ -2,6 +2,7 @@
 
 mod attach;
 mod cache;
+mod environment;
 mod key_file;
 mod metadata;
 

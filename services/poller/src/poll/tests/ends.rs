@@ -47,6 +47,23 @@ async fn an_answer_in_between_keeps_the_poll_going() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_that_is_too_large_ends_the_poll_asks_once_and_moves_nothing() {
+    let answer = Answer::TooLarge {
+        key: "data/in/a#1".into(),
+        found: "found 71680 bytes, the limit is: 65536 bytes".into(),
+    };
+    let world = answering([("a", answer)]);
+    world.upload(&["a"]);
+    let error = world.poll_all().await.error.expect("an error");
+    assert!(matches!(error, PollError::Stopped(_)) && error.needs_mending());
+    for said in ["data/in/a#1", "64 KiB"] {
+        assert!(error.to_string().contains(said), "{error}");
+    }
+    assert_eq!((world.asked(), world.names()), (1, vec!["in/a".into()]));
+    assert_eq!(world.sim.calls(Operation::Update), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_storage_that_cannot_be_written_ends_the_poll_and_loses_nothing() {
     let world = answering([]);
     for n in 0..50 {

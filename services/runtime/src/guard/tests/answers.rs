@@ -11,6 +11,7 @@ use axum::{
     http::{Method, Request, Response, StatusCode, Uri},
     routing::{get, post},
 };
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -227,7 +228,6 @@ async fn every_other_path_is_closed_known_or_not() {
         "/POLL",
         "/./poll",
         "/x/../poll",
-        "/poll?access_token=x",
         "/%70oll",
         "/metrics",
         "/nothing",
@@ -287,6 +287,58 @@ async fn every_other_path_is_closed_known_or_not() {
         assert_eq!(status, Some("16"), "gRPC {path}: {response:?}");
     }
     assert_eq!(service.calls(), 0);
+}
+
+/// RFC 6750 has two places for a token beside the header, and others have more: what stands there lets nobody in, however
+/// good it is.
+#[tokio::test]
+async fn a_good_token_in_a_query_a_cookie_a_body_or_binary_metadata_lets_nobody_in() {
+    let service = Service::start().await;
+    let token = good();
+    let bearer = format!("Bearer {token}");
+    let encoded = BASE64_STANDARD.encode(&bearer);
+    let form = "application/x-www-form-urlencoded";
+    for path in ["/poll", POLL] {
+        let elsewhere = [
+            post_to(&format!("{path}?access_token={token}")).body(Body::empty()),
+            post_to(&format!("{path}?authorization=Bearer%20{token}")).body(Body::empty()),
+            post_to(path)
+                .header(
+                    "cookie",
+                    format!("access_token={token}; authorization={bearer}"),
+                )
+                .body(Body::empty()),
+            post_to(path)
+                .header("authorization-bin", &encoded)
+                .body(Body::empty()),
+            post_to(path)
+                .header("authorization-bin", &bearer)
+                .body(Body::empty()),
+            post_to(path)
+                .header("content-type", form)
+                .body(Body::from(format!("access_token={token}"))),
+            post_to(path)
+                .header("content-type", "application/json")
+                .body(Body::from(json!({ "access_token": token }).to_string())),
+        ];
+        for request in elsewhere {
+            let request = request.unwrap();
+            let shown = format!("{request:?}");
+            let answer = service.call(request).await.status();
+            assert_eq!(answer, StatusCode::UNAUTHORIZED, "{shown}");
+        }
+    }
+    let mut metadata = grpc(POLL, None);
+    let encoded = encoded.parse().unwrap();
+    metadata.headers_mut().insert("authorization-bin", encoded);
+    *metadata.body_mut() = Body::from(token.clone());
+    let answer = service.call(metadata).await;
+    assert_eq!(answer.headers()["grpc-status"], "16");
+    assert_eq!(service.calls(), 0);
+
+    // It was good.
+    let answer = service.call(http(Some(&token))).await;
+    assert_eq!((answer.status(), service.calls()), (StatusCode::OK, 1));
 }
 
 #[tokio::test]
