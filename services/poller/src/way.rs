@@ -94,7 +94,7 @@ impl<'a> Way<'a> {
         if let Some(fixed) = mark::verdict_fixed(object) {
             let verdict = match fixed {
                 Fixed::Processed => Settled::new(Settlement::Processed),
-                Fixed::Failed(reason) => Settled::new(Settlement::Failed).because(reason),
+                Fixed::Failed(reason) => Settled::new(Settlement::Failed).because(&reason),
             };
             let placed = self.parts.settler.complete(object).await;
             return self.placed(verdict, placed);

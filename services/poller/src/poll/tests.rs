@@ -4,6 +4,7 @@ mod again;
 mod ends;
 mod logs;
 mod memory;
+mod moved_back;
 mod one;
 mod selection;
 mod world;

@@ -18,20 +18,20 @@ impl World {
         found.unwrap().generation
     }
 
-    async fn event(&self, name: &str) -> Result<One, PollError> {
+    pub(super) async fn event(&self, name: &str) -> Result<One, PollError> {
         let named = named(name, self.generation(name));
         self.poller.one(named, Trigger::default()).await
     }
 }
 
-fn settlement(one: Result<One, PollError>) -> Settlement {
+pub(super) fn settlement(one: Result<One, PollError>) -> Settlement {
     match one.unwrap() {
         One::Settled(settled) => settled.settlement(),
         other => panic!("{other:?}"),
     }
 }
 
-fn again(one: Result<One, PollError>) -> Duration {
+pub(super) fn again(one: Result<One, PollError>) -> Duration {
     match one.unwrap() {
         One::Retry { after, .. } => after,
         other => panic!("{other:?}"),
