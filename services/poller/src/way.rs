@@ -92,12 +92,8 @@ impl<'a> Way<'a> {
             return Ok(Settled::new(Settlement::Planned));
         }
         if let Some(fixed) = mark::verdict_fixed(object) {
-            let verdict = match fixed {
-                Fixed::Processed => Settled::new(Settlement::Processed),
-                Fixed::Failed(reason) => Settled::new(Settlement::Failed).because(&reason),
-            };
             let placed = self.parts.settler.complete(object).await;
-            return self.placed(verdict, placed);
+            return self.placed(Settled::of(&fixed), placed);
         }
         if let Some(queue) = self.queue {
             return self.enqueued(queue, object, slot).await;
@@ -275,6 +271,14 @@ impl<'a> Way<'a> {
                     ..verdict
                 });
             }
+            Ok(Placement::Overruled { by, destination }) => {
+                storage.success();
+                let overruled = Settled::of(&by);
+                return Ok(Settled {
+                    destination,
+                    ..overruled
+                });
+            }
             Ok(Placement::Superseded) => superseded(),
             Ok(Placement::Held(why)) => Settled::new(Settlement::Held).because(&why),
             Err(error) if error.needs_mending() => return Err(error.into()),
@@ -317,6 +321,14 @@ impl Settled {
             summary: String::new(),
             outputs: Vec::new(),
             again_in: None,
+        }
+    }
+
+    /// What is written on an object.
+    fn of(fixed: &Fixed) -> Self {
+        match fixed {
+            Fixed::Processed => Self::new(Settlement::Processed),
+            Fixed::Failed(reason) => Self::new(Settlement::Failed).because(reason),
         }
     }
 

@@ -68,7 +68,7 @@ async fn a_processed_file_that_is_moved_back_is_accepted_by_its_worker_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_file_that_is_moved_back_and_accepted_says_nothing_of_a_failure() {
-    for world in [archiving(first([refused()]))] {
+    for world in [world(first([refused()])), archiving(first([refused()]))] {
         world.upload(&["a"]);
         world.poll_all().await;
         move_back(&world.sim, "data", "failed/a");
