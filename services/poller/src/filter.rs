@@ -95,7 +95,7 @@ fn held(object: &Object, now: Timestamp) -> Option<Skip> {
     skip(Filter::Held, object.held(now)?)
 }
 
-/// A verdict that is fixed already waits for nothing.
+/// Its worker asked for time, or storage refuses to move it.
 fn not_due(object: &Object, now: Timestamp) -> Option<Skip> {
     let due = mark::due(object).filter(|due| *due > now)?;
     skip(Filter::NotDue, format!("due at {due}"))

@@ -18,9 +18,10 @@ pub const ATTEMPTS: &str = "brigade-attempts";
 pub const SOURCE: &str = "brigade-source";
 /// When it failed, RFC 3339 in UTC.
 pub const FAILED_AT: &str = "brigade-failed-at";
-/// When it was accepted, RFC 3339 in UTC; written only when objects go to other buckets, or get a shorter name.
+/// When it was accepted, RFC 3339 in UTC; written only when objects go to other buckets, get a shorter name, bear an older
+/// verdict, or cannot be moved.
 pub const PROCESSED_AT: &str = "brigade-processed-at";
-/// When the worker is to be asked again at the earliest, RFC 3339 in UTC.
+/// When the worker is to be asked again at the earliest, or an object with a verdict to be moved, RFC 3339 in UTC.
 pub const RETRY_AT: &str = "brigade-retry-at";
 
 const PROCESSED: &str = "processed";
@@ -80,6 +81,14 @@ pub fn retry(object: &Object, reason: &str, attempts: u32, due: Timestamp) -> Me
     ])
 }
 
+/// What is added to the verdict on an object that storage refuses to move; without one the worker is asked again then.
+pub fn put_off(object: &Object, verdict: Option<Metadata>, due: Timestamp) -> Metadata {
+    let mut mark = verdict.unwrap_or_default();
+    mark.insert(SOURCE.into(), source(object));
+    mark.insert(RETRY_AT.into(), seconds(due));
+    mark
+}
+
 /// Removes every mark.
 pub fn none() -> Metadata {
     only([])
@@ -93,7 +102,7 @@ fn only<const N: usize>(written: [(&str, String); N]) -> Metadata {
     mark
 }
 
-/// When the worker is to be asked about exactly this generation again, if it asked for time.
+/// When exactly this generation is to be tried again, if its worker asked for time or storage refused to move it.
 pub fn due(object: &Object) -> Option<Timestamp> {
     let due = object.metadata.get(RETRY_AT).filter(|_| is_own(object))?;
     due.parse().ok()

@@ -6,6 +6,7 @@ mod logs;
 mod memory;
 mod moved_back;
 mod one;
+mod refused;
 mod selection;
 mod world;
 

@@ -12,6 +12,7 @@ use crate::{
     error::PollError,
     filter::Skip,
     flight::{Boarding, Flights},
+    mark,
     one::Landed,
     report::{Reporter, Settled},
     scan::scan,
@@ -54,6 +55,9 @@ pub(super) async fn work(
         if end.is_some() && in_flight.is_empty() {
             break;
         }
+        // What is a task already has cost nothing, and what is on its way into the queue may be.
+        let is_spent =
+            parts.queue.is_some() && dispatched >= plan.max_objects && !in_flight.is_empty();
         tokio::select! {
             biased;
             () = &mut grace, if !course.cut.is_cancelled() => course.cut.cancel(),
@@ -66,24 +70,26 @@ pub(super) async fn work(
                 end = Some(end.filter(Result::is_err).unwrap_or(Ok(reason)));
             }
             Some(walked) = in_flight.next() => {
+                let walked: Walked = walked;
+                if walked.is_free() {
+                    dispatched -= 1;
+                }
                 if let Err(error) = report(walked, reporter) {
                     end = Some(Err(error));
                 }
             }
             () = reporter.catch_up(), if reporter.is_behind() => {}
-            slot = course.slots.clone().acquire_owned(), if end.is_none() && free.is_none() && !reporter.is_behind() => {
+            slot = course.slots.clone().acquire_owned(), if end.is_none() && free.is_none() && !is_spent && !reporter.is_behind() => {
                 free = slot.ok();
             }
-            // Others may hold all slots, or the listener be behind, for longer than this poll has.
-            () = &mut over, if end.is_none() && free.is_none() => end = Some(Ok(EndReason::Deadline)),
-            next = listing.next(), if end.is_none() && free.is_some() => match next.transpose() {
+            next = listing.next(), if end.is_none() && free.is_some() && !is_spent => match next.transpose() {
                 Ok(None) => end = Some(Ok(EndReason::Complete)),
                 Err(error) => end = Some(Err(error.into())),
                 Ok(Some(object)) => {
                     reporter.listed();
                     if let Some(skip) = parts.filters.skip(&object, parts.clock.now()) {
                         reporter.skipped(&object, skip, plan.explain);
-                    } else if dispatched >= plan.max_objects {
+                    } else if dispatched >= plan.max_objects && mark::verdict_fixed(&object).is_none() {
                         end = Some(Ok(EndReason::MaxObjects));
                     } else if plan.is_over_in(Duration::ZERO) {
                         end = Some(Ok(EndReason::Deadline));
@@ -92,8 +98,12 @@ pub(super) async fn work(
                             Boarding::Theirs(_) => {
                                 reporter.skipped(&object, elsewhere(), plan.explain);
                             }
+                            Boarding::Ours(flight) if flight.is_put_off() => {
+                                reporter.skipped(&object, refused(), plan.explain);
+                            }
                             Boarding::Ours(flight) => if let Some(slot) = free.take() {
-                                dispatched += 1;
+                                // One whose verdict is fixed goes to no worker.
+                                dispatched += u64::from(mark::verdict_fixed(&object).is_none());
                                 reporter.dispatched();
                                 in_flight.push(async move {
                                     let walked = if flight.is_settled() {
@@ -109,9 +119,11 @@ pub(super) async fn work(
                     }
                 }
             },
+            // Others may hold all slots, or the listener be behind, for longer than this poll has.
+            () = &mut over, if end.is_none() && free.is_none() => end = Some(Ok(EndReason::Deadline)),
             else => break,
         }
-        if end.is_some() || reporter.is_behind() {
+        if is_spent || end.is_some() || reporter.is_behind() {
             // Whoever waits for a slot gets it.
             free = None;
         }
@@ -126,6 +138,13 @@ fn elsewhere() -> Skip {
     Skip {
         filter: Filter::InFlight,
         detail: "an event or a task for it is at work".into(),
+    }
+}
+
+fn refused() -> Skip {
+    Skip {
+        filter: Filter::NotDue,
+        detail: "storage refuses to move it, and takes no note of that".into(),
     }
 }
 

@@ -10,12 +10,18 @@ use std::{borrow::Cow, mem::discriminant, sync::Arc, time::Duration};
 use brigade_storage::{Bucket, Error, Kind, Location, Metadata, Object};
 use tokio::time::sleep;
 
+use self::look::Source;
 use crate::{
     clock::Clock,
     destination::{candidates, may_be_cut},
     mark::{self, Fixed},
     retry,
 };
+
+/// How long an object is left alone that storage refuses to move, at first and at most. In between it is as long as the
+/// verdict is old.
+pub(crate) const REFUSED: Duration = Duration::from_mins(1);
+pub(crate) const REFUSED_LONGEST: Duration = Duration::from_hours(1);
 
 /// Settles objects of one inbox.
 #[derive(Clone, Debug)]
@@ -131,6 +137,31 @@ impl Settler {
         let mark = mark::retry(object, reason, attempts, due);
         let marked = marking::mark(&*self.source, object, &mark).await?;
         Ok(marked.is_some())
+    }
+
+    /// Writes on an object that storage refuses to move, and would refuse again, when it is to be tried next: longer each
+    /// time. The worker is not asked then if the verdict is on it too, as it is from here on if it was accepted. How long
+    /// that is; nothing when the object was superseded.
+    pub async fn put_off(
+        &self,
+        object: &Object,
+        is_accepted: bool,
+    ) -> Result<Option<Duration>, Error> {
+        let Source::Live(found) = look::source(&*self.source, object).await? else {
+            return Ok(None);
+        };
+        let now = self.clock.now();
+        let since = mark::fixed_at(&found).unwrap_or(now);
+        let age = Duration::try_from(now.duration_since(since)).unwrap_or_default();
+        let pause = age.clamp(REFUSED, REFUSED_LONGEST);
+        let due = now.checked_add(pause).unwrap_or(now);
+        let is_new = is_accepted && mark::verdict_fixed(&found).is_none();
+        let verdict = is_new.then(|| mark::processed(&found, now));
+        let mark = mark::put_off(&found, verdict, due);
+        let update = self
+            .source
+            .update(found.pinned(), found.metageneration, &mark);
+        update.await.map(|_| Some(pause))
     }
 
     /// Moves an object whose verdict is written on it. One without a verdict stays.
