@@ -119,8 +119,8 @@ pub(super) async fn work(
                     }
                 }
             },
-            // Others may hold all slots, or the listener be behind, for longer than this poll has.
-            () = &mut over, if end.is_none() && free.is_none() => end = Some(Ok(EndReason::Deadline)),
+            // Others may hold all slots, the listener be behind, or the listing hang, for longer than this poll has.
+            () = &mut over, if end.is_none() => end = Some(Ok(EndReason::Deadline)),
             else => break,
         }
         if is_spent || end.is_some() || reporter.is_behind() {
