@@ -97,6 +97,26 @@ async fn what_is_elsewhere_or_filtered_is_ignored_without_a_look() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_name_that_begins_like_a_dated_destination_is_taken() {
+    let world = world_with(Script::default(), "", |parts| {
+        let done = brigade_storage::Location::new("data", "done-{date}/");
+        parts.filters.destinations[0] = done.clone();
+        parts.settler.processed = done;
+    });
+    world.sim.upload("data", "done-report.csv", "1").unwrap();
+    let taken = world.event("done-report.csv").await;
+    assert_eq!(settlement(taken), Settlement::Processed);
+    let there = world.names();
+    assert!(there[0].starts_with("done-2026/01/01/"), "{there:?}");
+    // It stays there.
+    assert!(matches!(
+        world.event(&there[0]).await.unwrap(),
+        One::Ignored(Ignored::Filtered(_))
+    ));
+    assert_eq!(world.poll_all().await.settled, []);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_worker_that_asks_for_time_is_asked_once_and_the_attempt_is_kept() {
     let world = answering([("a", Answer::status(Code::Unavailable, "loading"))]);
     world.upload(&["a"]);
