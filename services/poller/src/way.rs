@@ -60,6 +60,17 @@ impl<'a> Way<'a> {
         }
     }
 
+    /// The whole way of an object that a poll has found, to where whoever waits for it is told its end.
+    pub(crate) async fn fly(self, object: Object, flight: Flight<Landed>, slot: Slot) -> Walked {
+        let walked = if flight.is_settled() {
+            self.walk_if_there(object, slot).await
+        } else {
+            self.walk(object, slot).await
+        };
+        walked.land(flight);
+        walked
+    }
+
     /// The whole way of one object, which begins with a slot of its own.
     pub(crate) async fn walk(self, object: Object, slot: Slot) -> Walked {
         let began = Instant::now();
@@ -72,7 +83,7 @@ impl<'a> Way<'a> {
     }
 
     /// The same for an object that this instance has settled before: a listing may be older than that.
-    pub(crate) async fn walk_if_there(self, object: Object, slot: Slot) -> Walked {
+    async fn walk_if_there(self, object: Object, slot: Slot) -> Walked {
         let began = Instant::now();
         let source = &self.parts.settler.source;
         let settled = match retry::reading(|| source.get(&object.name)).await {
@@ -269,7 +280,7 @@ impl Walked {
 
     /// Tells whoever waits for this object what it came to. An object that is a task now has not come to its end: they
     /// begin anew.
-    pub(crate) fn land(&self, flight: Flight<Landed>) {
+    fn land(&self, flight: Flight<Landed>) {
         let end = match &self.settled {
             Err(error) => Err(error.clone()),
             Ok(settled) => {
