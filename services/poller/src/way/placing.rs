@@ -1,7 +1,7 @@
 //! What a verdict becomes when it meets the storage.
 
 use brigade_proto::v1::Settlement;
-use brigade_storage::{Error, Object};
+use brigade_storage::{Error, Object, Operation};
 
 use super::{Way, superseded};
 use crate::{
@@ -43,10 +43,14 @@ impl Way<'_> {
             Err(error) if error.is_transient() && storage.failure() => return Err(error.into()),
             Err(error) => {
                 let stays = Settled::new(Settlement::Retry).because(&error.to_string());
-                if error.is_transient() {
-                    stays
-                } else {
-                    self.put_off(object, &verdict, stays).await
+                match error.operation() {
+                    _ if error.is_transient() => stays,
+                    Operation::Move | Operation::Rewrite | Operation::Delete => {
+                        self.put_off(object, &verdict, stays).await
+                    }
+                    // Nothing more can be written on it.
+                    Operation::Update => stays.kept_in_mind(),
+                    Operation::List | Operation::Get | Operation::Create | Operation::Read => stays,
                 }
             }
         };
@@ -62,21 +66,22 @@ impl Way<'_> {
     /// worker at work.
     async fn put_off(self, object: &Object, verdict: &Settled, stays: Settled) -> Settled {
         let is_accepted = verdict.settlement == Settlement::Processed;
-        let again_in = match self.parts.settler.put_off(object, is_accepted).await {
-            Ok(Some(pause)) => pause,
-            Ok(None) => return superseded(),
+        match self.parts.settler.put_off(object, is_accepted).await {
+            Ok(again_in) => Settled { again_in, ..stays },
             Err(error) => {
                 tracing::warn!(%error, "the next try of an object could not be written on it; this instance keeps it in mind");
-                return Settled {
-                    again_in: Some(REFUSED),
-                    is_unwritten: true,
-                    ..stays
-                };
+                stays.kept_in_mind()
             }
-        };
-        Settled {
-            again_in: Some(again_in),
-            ..stays
+        }
+    }
+}
+
+impl Settled {
+    fn kept_in_mind(self) -> Self {
+        Self {
+            again_in: Some(REFUSED),
+            is_unwritten: true,
+            ..self
         }
     }
 }
