@@ -81,9 +81,9 @@ pub fn retry(object: &Object, reason: &str, attempts: u32, due: Timestamp) -> Me
     ])
 }
 
-/// What is added to the verdict on an object that storage refuses to move; without one the worker is asked again then.
-pub fn put_off(object: &Object, verdict: Option<Metadata>, due: Timestamp) -> Metadata {
-    let mut mark = verdict.unwrap_or_default();
+/// The mark of an object that storage refuses to move, beside `verdict`; without one the worker is asked again then.
+pub fn put_off(object: &Object, verdict: Metadata, due: Timestamp) -> Metadata {
+    let mut mark = verdict;
     mark.insert(SOURCE.into(), source(object));
     mark.insert(RETRY_AT.into(), seconds(due));
     mark

@@ -155,8 +155,11 @@ impl Settler {
         let age = Duration::try_from(now.duration_since(since)).unwrap_or_default();
         let pause = age.clamp(REFUSED, REFUSED_LONGEST);
         let due = now.checked_add(pause).unwrap_or(now);
-        let is_new = is_accepted && mark::verdict_fixed(&found).is_none();
-        let verdict = is_new.then(|| mark::processed(&found, now));
+        let verdict = match mark::verdict_fixed(&found) {
+            Some(_) => Metadata::new(),
+            None if is_accepted => mark::processed(&found, now),
+            None => mark::none(),
+        };
         let mark = mark::put_off(&found, verdict, due);
         let update = self
             .source
