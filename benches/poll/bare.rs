@@ -50,7 +50,11 @@ async fn one(system: &System, object: &Object) {
     }
     let below = object.name.strip_prefix("incoming/").unwrap();
     let to = format!("processed/{below}");
-    system.bucket.rename(object.pinned(), &to).await.unwrap();
+    system
+        .bucket
+        .rename(object.pinned(), object.metageneration, &to)
+        .await
+        .unwrap();
 }
 
 fn request(object: &Object) -> ProcessRequest {

@@ -19,7 +19,7 @@ use brigade_emulator::{
     storage::{Fault, Kind, Met, Operation},
 };
 use brigade_poller::{
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     dispatch::Worker,
     filter::Filters,
     poll::{Budgets, Parts, Poller, Trigger},
@@ -32,6 +32,7 @@ use brigade_storage::{
     Location, Store as _,
     gcs::{GcsSettings, GcsStore},
 };
+use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
@@ -117,6 +118,16 @@ impl Worker for Says {
     }
 }
 
+/// A clock that is an hour ahead.
+#[derive(Debug)]
+struct InAnHour;
+
+impl Clock for InAnHour {
+    fn now(&self) -> Timestamp {
+        Timestamp::now() + SignedDuration::from_hours(1)
+    }
+}
+
 struct Stand {
     emulator: Emulator,
     course: Course,
@@ -160,7 +171,7 @@ impl Stand {
         self.emulator.storage().calls().of(self.course.operation)
     }
 
-    async fn poller(&self) -> Poller {
+    async fn poller(&self, clock: Arc<dyn Clock>) -> Poller {
         let env = self.emulator.env();
         let settings = GcsSettings::from_env(|name| {
             let found = env.iter().find(|(key, _)| *key == name);
@@ -193,7 +204,7 @@ impl Stand {
                 inbox,
                 processed,
                 failed,
-                clock: Arc::new(SystemClock),
+                clock: clock.clone(),
             },
             worker: Arc::new(Says(answer)),
             queue: None,
@@ -205,7 +216,7 @@ impl Stand {
                 max_attempts: 5,
                 breaker: 5,
             },
-            clock: Arc::new(SystemClock),
+            clock,
             lease: self.course.lease,
             observer: None,
         };
@@ -213,7 +224,11 @@ impl Stand {
     }
 
     async fn poll(&self) -> Ended {
-        let poller = self.poller().await;
+        self.poll_by(Arc::new(SystemClock)).await
+    }
+
+    async fn poll_by(&self, clock: Arc<dyn Clock>) -> Ended {
+        let poller = self.poller(clock).await;
         let mut events = poller
             .start(&PollRequest::default(), &Trigger::default())
             .unwrap();
@@ -263,9 +278,9 @@ impl Stand {
         uris.into_iter().flatten().collect()
     }
 
-    /// Whatever a poll met, the next one that meets nothing leaves the object in one place.
+    /// Whatever a poll met, one that meets nothing leaves the object in one place, when its next try is due.
     async fn settles_in_the_end(&self, after: &str) {
-        self.poll().await.unwrap();
+        self.poll_by(Arc::new(InAnHour)).await.unwrap();
         let (_, place) = self.place();
         assert_eq!(self.everything(), [place], "after {after}");
     }

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use brigade_poller::filter::CONTROL_PREFIX;
+use brigade_poller::{filter::CONTROL_PREFIX, mark};
 use brigade_proto::v1::Settlement;
-use brigade_storage::sim::{By, Change, Fate, Place};
+use brigade_storage::{
+    Metadata,
+    sim::{By, Change, Fate, Place},
+};
 
 use crate::{
     people::{BUCKET, ELSEWHERE, NO_WORK},
@@ -55,7 +58,7 @@ fn object(run: &Run, fate: &Fate) -> Option<String> {
     let [place] = fate.places.as_slice() else {
         return Some(format!("it lies in {} places", fate.places.len()));
     };
-    settled(run, fate, place)
+    settled(run, fate, place).or_else(|| written(run, fate, place))
 }
 
 /// Whether an object lies where the worker's own words send it.
@@ -88,6 +91,36 @@ fn settled(run: &Run, fate: &Fate, place: &Place) -> Option<String> {
         return Some(format!("it was never settled; the worker said {heard:?}"));
     }
     Some("it lies where nothing belongs".to_owned())
+}
+
+/// Whether what is written on a settled object says where it lies, and the first verdict that was written on it counted,
+/// however many polls were at it.
+fn written(run: &Run, fate: &Fate, place: &Place) -> Option<String> {
+    let own = |metadata: &Metadata| {
+        let source = metadata.get(mark::SOURCE);
+        let end = format!("#{}", fate.uploaded.generation);
+        source.is_some_and(|source| source.ends_with(&end))
+    };
+    let is_failed = place.name.starts_with("failed/");
+    let status = if is_failed { "failed" } else { "processed" };
+    let marks = run.written.get(place)?;
+    let marked = marks.get(mark::STATUS);
+    let needs_mark = is_failed || run.schedule.processed_elsewhere;
+    let is_dated = |key| marks.contains_key(key);
+    let contradicts = marked.is_some_and(|marked| marked != status || !own(marks))
+        || is_dated(mark::FAILED_AT) != is_failed
+        || is_dated(mark::PROCESSED_AT) != (!is_failed && marked.is_some());
+    if contradicts || (needs_mark && marked.is_none()) {
+        return Some(format!("it does not say where it lies: {marks:?}"));
+    }
+    let first = run.history.iter().find_map(|mutation| {
+        let Change::Updated { metadata, .. } = &mutation.change else {
+            return None;
+        };
+        let is_written = mutation.place == fate.uploaded && own(metadata);
+        metadata.get(mark::STATUS).filter(|_| is_written)
+    })?;
+    (first != status).then(|| format!("its first verdict was {first}"))
 }
 
 /// Whether the polls told the truth.

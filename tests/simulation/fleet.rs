@@ -31,7 +31,7 @@ const COMPARED: u64 = 20;
 const ENOUGH: u64 = 1_000;
 const MANY: u64 = 2_000;
 
-const KINDS: usize = 16;
+const KINDS: usize = 17;
 
 /// What one seed broke.
 #[derive(Debug)]
@@ -220,6 +220,7 @@ fn met(run: &Run) -> [(&'static str, u64); KINDS] {
         ("trigger delivered twice", run.duplicates),
         ("held, kept or annotated", run.meddled()),
         ("uploaded again, or taken away", run.taken_away()),
+        ("moved back for another try", run.moved_back()),
     ]
 }
 

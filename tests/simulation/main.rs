@@ -34,7 +34,7 @@ fn planted_bugs_are_found_each_by_its_seed() {
     for bug in &found {
         println!("{bug}");
     }
-    assert_eq!(found.len(), 12);
+    assert_eq!(found.len(), 14);
     let missed = found.iter().filter(|bug| bug.by.is_none());
     assert_eq!(missed.count(), 0);
 }

@@ -81,7 +81,7 @@ impl People {
             let name = self.name();
             let held = self.rng.bool();
             // Most of it meets no object, as with people who guess a name.
-            match self.rng.u8(0..14) {
+            match self.rng.u8(0..16) {
                 0..7 => self.upload(&name),
                 7 => drop(self.sim.remove(BUCKET, &name)),
                 8 => drop(self.sim.annotate(BUCKET, &name, "note", "mine")),
@@ -92,7 +92,8 @@ impl People {
                     let until = self.sim.clock().now() + longest;
                     drop(self.sim.retain(BUCKET, &name, Some(until)));
                 }
-                _ => self.take_a_destination(),
+                13 => self.take_a_destination(),
+                _ => self.move_back(),
             }
         }
     }
@@ -108,6 +109,28 @@ impl People {
         let name = self.name().replacen("in/", destination, 1);
         let content = format!("in the way {}", self.uploads);
         let _ = self.sim.upload(BUCKET, &name, content);
+    }
+}
+
+impl People {
+    /// Somebody wants another try of something that was settled.
+    fn move_back(&mut self) {
+        let mut settled = Vec::new();
+        for bucket in [BUCKET, ELSEWHERE] {
+            for object in self.sim.objects(bucket) {
+                for destination in ["processed/", "failed/"] {
+                    if let Some(below) = object.name.strip_prefix(destination) {
+                        settled.push((bucket, object.name.clone(), format!("in/{below}")));
+                    }
+                }
+            }
+        }
+        if settled.is_empty() {
+            return;
+        }
+        let (bucket, name, back) = settled.swap_remove(self.rng.usize(0..settled.len()));
+        // Replacing what is held is refused.
+        let _ = self.sim.carry((bucket, &name), (BUCKET, &back));
     }
 }
 

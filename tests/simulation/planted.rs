@@ -12,7 +12,7 @@ use brigade_client::answer::Answer;
 use brigade_poller::{dispatch::Worker, filter::CONTROL_PREFIX};
 use brigade_proto::v1::ProcessRequest;
 use brigade_storage::{
-    Bucket, Error, Kind, ListRequest, Object, Operation, Page, Pinned, Result, sim::Sim,
+    Bucket, Error, Kind, ListRequest, Metadata, Object, Operation, Page, Pinned, Result, sim::Sim,
 };
 use tonic::Code;
 
@@ -33,6 +33,10 @@ pub(crate) enum Bug {
     MoveOnWayFailure,
     /// Compares metagenerations, which a new upload begins anew.
     FenceByMetageneration,
+    /// Moves whatever was written on the object meanwhile.
+    NoMetadataFence,
+    /// Leaves an old verdict beside a new mark.
+    OldVerdictKept,
     /// Repeats an ambiguous call without a look.
     NoLook,
     /// Takes a failed condition for a move that was done before.
@@ -48,13 +52,18 @@ pub(crate) enum Bug {
 }
 
 /// All of them, by name.
-pub(crate) const BUGS: [(Bug, &str); 12] = [
+pub(crate) const BUGS: [(Bug, &str); 14] = [
     (Bug::NoSourceFence, "no source fence"),
     (Bug::NoDestinationFence, "no destination fence"),
     (Bug::DeleteInsteadOfMove, "delete instead of move"),
     (Bug::LostAfterRetry, "404 after a retry taken as lost"),
     (Bug::MoveOnWayFailure, "move on a way-failure"),
     (Bug::FenceByMetageneration, "fence by metageneration"),
+    (
+        Bug::NoMetadataFence,
+        "no fence by what is written on the object",
+    ),
+    (Bug::OldVerdictKept, "an old verdict left beside a new mark"),
     (Bug::NoLook, "no look after an ambiguous error"),
     (Bug::ConflictTakenAsSuccess, "409/412 taken as success"),
     (
@@ -88,46 +97,61 @@ impl Planted {
         bucket.get(name).await
     }
 
+    /// What is written on an object.
+    pub(crate) fn marks(self, metadata: &Metadata) -> Metadata {
+        let mut marks = metadata.clone();
+        if self.is(Bug::OldVerdictKept) {
+            marks.retain(|_, value| !value.is_empty());
+        }
+        marks
+    }
+
     pub(crate) async fn rename(
         self,
         bucket: &dyn Bucket,
         source: Pinned<'_>,
+        metageneration: i64,
         to: &str,
     ) -> Result<Object> {
+        let rename = || bucket.rename(source, metageneration, to);
         match self.0 {
             Some(Bug::NoSourceFence) => {
                 let live = bucket.get(source.name).await?;
-                bucket.rename(live.pinned(), to).await
+                bucket.rename(live.pinned(), live.metageneration, to).await
             }
             Some(Bug::FenceByMetageneration) => {
                 let live = bucket.get(source.name).await?;
-                let meant = if live.metageneration == 1 {
+                let meant = if live.metageneration == metageneration {
                     live.pinned()
                 } else {
                     source
                 };
-                bucket.rename(meant, to).await
+                bucket.rename(meant, metageneration, to).await
+            }
+            Some(Bug::NoMetadataFence) => {
+                let live = bucket.get(source.name).await?;
+                bucket.rename(source, live.metageneration, to).await
             }
             Some(Bug::NoDestinationFence) => {
                 if let Ok(there) = bucket.get(to).await {
                     bucket.delete(there.pinned()).await?;
                 }
-                bucket.rename(source, to).await
+                rename().await
             }
             Some(Bug::DeleteInsteadOfMove) => {
                 let live = bucket.get(source.name).await?;
                 bucket.delete(source).await?;
                 Ok(live)
             }
-            Some(Bug::NoLook) => match bucket.rename(source, to).await {
-                Err(error) if error.is_ambiguous() => bucket.rename(source, to).await,
+            Some(Bug::NoLook) => match rename().await {
+                Err(error) if error.is_ambiguous() => rename().await,
                 answer => answer,
             },
-            Some(Bug::ConflictTakenAsSuccess) => match bucket.rename(source, to).await {
+            Some(Bug::ConflictTakenAsSuccess) => match rename().await {
                 Err(error) if error.is_precondition() => bucket.get(source.name).await,
                 answer => answer,
             },
-            _ => bucket.rename(source, to).await,
+            _ => rename().await,
         }
     }
 

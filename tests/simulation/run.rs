@@ -17,7 +17,7 @@ use brigade_poller::{
     settle::Settler,
 };
 use brigade_storage::{
-    Bucket, Location, NewObject, Object, Operation, Store as _,
+    Bucket, Location, Metadata, NewObject, Object, Operation, Store as _,
     sim::{By, Change, Fate, Injected, Mutation, Place, SeededFaults, Sim},
 };
 use fastrand::Rng;
@@ -58,6 +58,8 @@ pub(crate) struct Run {
     pub(crate) reports: Vec<Report>,
     /// What was left in the inbox after the first calm polls.
     pub(crate) left: Vec<Object>,
+    /// What is written on each live object.
+    pub(crate) written: BTreeMap<Place, Metadata>,
     /// Every version that a bucket still has, live or noncurrent.
     pub(crate) versions: BTreeSet<Place>,
     pub(crate) counts: Counts,
@@ -142,6 +144,16 @@ impl Run {
         self.fates.iter().filter(people).count() as u64
     }
 
+    /// Settled objects that people moved back into the inbox.
+    pub(crate) fn moved_back(&self) -> u64 {
+        let back = |mutation: &&Mutation| {
+            mutation.by == By::People
+                && mutation.change == Change::Deleted
+                && !mutation.place.name.starts_with("in/")
+        };
+        self.history.iter().filter(back).count() as u64
+    }
+
     /// The same for the same run, and another one for another.
     pub(crate) fn trace(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
@@ -201,6 +213,7 @@ impl World {
             heard: self.worker.inner.heard(),
             reports,
             left,
+            written: written(&self.sim),
             versions: versions(&self.sim),
             counts: *self.counts.lock().expect("no run panics and goes on"),
             lists: self.sim.calls(Operation::List),
@@ -369,12 +382,24 @@ fn sim(schedule: &Schedule) -> Sim {
 
 fn versions(sim: &Sim) -> BTreeSet<Place> {
     let objects = [BUCKET, ELSEWHERE].map(|bucket| [sim.objects(bucket), sim.noncurrent(bucket)]);
-    let place = |object: Object| Place {
-        bucket: object.bucket,
-        name: object.name,
+    let objects = objects.into_iter().flatten().flatten();
+    objects.map(|object| place(&object)).collect()
+}
+
+fn written(sim: &Sim) -> BTreeMap<Place, Metadata> {
+    let objects = [BUCKET, ELSEWHERE].map(|bucket| sim.objects(bucket));
+    let objects = objects.into_iter().flatten();
+    objects
+        .map(|object| (place(&object), object.metadata))
+        .collect()
+}
+
+fn place(object: &Object) -> Place {
+    Place {
+        bucket: object.bucket.clone(),
+        name: object.name.clone(),
         generation: object.generation,
-    };
-    objects.into_iter().flatten().flatten().map(place).collect()
+    }
 }
 
 /// A machine's clock, which is off by as much.

@@ -79,7 +79,7 @@ impl Schedule {
         } else {
             rng.usize(10..=24)
         };
-        Self {
+        let schedule = Self {
             seed,
             pollers: rng.usize(1..=4),
             names,
@@ -106,6 +106,22 @@ impl Schedule {
             lease: rng.u8(0..4) > 0,
             orphaned: rng.bool(),
             skew: Duration::from_secs(rng.u64(0..=30)),
+        };
+        if rng.u8(0..10) == 0 && !quiet {
+            schedule.contested()
+        } else {
+            schedule
+        }
+    }
+
+    /// The same, but for several polls at once that all hear something else of nearly every object.
+    fn contested(self) -> Self {
+        Self {
+            pollers: self.pollers.max(2),
+            between: self.between.min(Duration::from_secs(10)),
+            moody: 900,
+            lease: false,
+            ..self
         }
     }
 

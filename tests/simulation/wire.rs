@@ -83,12 +83,21 @@ impl Bucket for Wire {
         metadata: &Metadata,
     ) -> Result<Object> {
         self.count(source.name);
-        self.inner.update(source, metageneration, metadata).await
+        let metadata = self.planted.marks(metadata);
+        self.inner.update(source, metageneration, &metadata).await
     }
 
-    async fn rename(&self, source: Pinned<'_>, destination: &str) -> Result<Object> {
+    async fn rename(
+        &self,
+        source: Pinned<'_>,
+        metageneration: i64,
+        destination: &str,
+    ) -> Result<Object> {
         self.count(source.name);
-        self.planted.rename(&*self.inner, source, destination).await
+        let planted = self.planted;
+        planted
+            .rename(&*self.inner, source, metageneration, destination)
+            .await
     }
 
     async fn rewrite(

@@ -159,7 +159,7 @@ fn parts(
     Ok(Parts {
         filters: Filters {
             inbox: settings.inbox.clone(),
-            destinations: vec![settings.processed.fixed(), settings.failed.fixed()],
+            destinations: vec![settings.processed.clone(), settings.failed.clone()],
             min_age: settings.min_age,
             matching: settings.matching.clone(),
         },

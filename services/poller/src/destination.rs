@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use brigade_storage::Location;
+use brigade_storage::{Location, location::DATE};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
@@ -40,10 +40,10 @@ pub fn may_be_cut(to: &Location, below: &str, generation: i64, now: Timestamp) -
 
 /// Replaces `{date}` by the UTC day.
 fn dated(prefix: &str, now: Timestamp) -> String {
-    if !prefix.contains("{date}") {
+    if !prefix.contains(DATE) {
         return prefix.to_owned();
     }
-    prefix.replace("{date}", &now.strftime("%Y/%m/%d").to_string())
+    prefix.replace(DATE, &now.strftime("%Y/%m/%d").to_string())
 }
 
 /// Cuts a name that is too long at a character and ends it with a digest of the whole, so that two long names never

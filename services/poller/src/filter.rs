@@ -17,7 +17,7 @@ pub const CONTROL_PREFIX: &str = ".brigade/";
 pub struct Filters {
     /// Where objects come from.
     pub inbox: Location,
-    /// Where settled objects go; their dates cut off.
+    /// Where settled objects go, on whatever day.
     pub destinations: Vec<Location>,
     /// Objects younger than this are left alone.
     pub min_age: Duration,
@@ -61,7 +61,7 @@ impl Filters {
         let destination = self
             .destinations
             .iter()
-            .find(|destination| destination.holds(&self.inbox.bucket, name));
+            .find(|destination| destination.holds_on_any_day(&self.inbox.bucket, name));
         if let Some(destination) = destination {
             return skip(Filter::Destination, destination.to_string());
         }
@@ -95,7 +95,7 @@ fn held(object: &Object, now: Timestamp) -> Option<Skip> {
     skip(Filter::Held, object.held(now)?)
 }
 
-/// A verdict that is fixed already waits for nothing.
+/// Its worker asked for time, or storage refuses to move it.
 fn not_due(object: &Object, now: Timestamp) -> Option<Skip> {
     let due = mark::due(object).filter(|due| *due > now)?;
     skip(Filter::NotDue, format!("due at {due}"))
@@ -160,6 +160,27 @@ mod tests {
             ("processed2/x", None),
             (".brigade/in/lease", Some(Filter::Control)),
             ("in/x", None),
+        ] {
+            assert_eq!(filter_of(&filters, &object(name, 1)), filter, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_begins_like_a_dated_destination_is_work() {
+        let filters = Filters {
+            destinations: vec![
+                Location::new("bucket", "done-{date}/"),
+                Location::new("bucket", "failed/{date}/"),
+            ],
+            ..filters("")
+        };
+        for (name, filter) in [
+            ("done-report.csv", None),
+            ("done-2026/report.csv", None),
+            ("done-2026/03/04/report.csv", Some(Filter::Destination)),
+            ("failed-report.csv", None),
+            ("failed/2026/03/04/report.csv", Some(Filter::Destination)),
+            ("failed/report.csv", Some(Filter::Destination)),
         ] {
             assert_eq!(filter_of(&filters, &object(name, 1)), filter, "{name}");
         }

@@ -5,16 +5,19 @@
 //! of them settles it.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque, hash_map::Entry},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
+
+use crate::settle::{REFUSED, REFUSED_LONGEST};
 
 /// An object generation of the inbox's bucket.
 type Key = (String, i64);
 
-/// Settled objects that are remembered: several times a page of a listing.
+/// Objects that are remembered, of each kind: several times a page of a listing.
 const REMEMBERED: usize = 4_096;
 
 /// The objects at work, each with the end that it will come to.
@@ -24,15 +27,25 @@ pub(crate) struct Flights<T>(Arc<Mutex<Objects<T>>>);
 #[derive(Debug)]
 struct Objects<T> {
     at_work: HashMap<Key, watch::Receiver<Option<T>>>,
-    settled: Settled,
+    /// Those that were moved out of the inbox.
+    settled: Memory<()>,
+    /// Those that storage refuses to move, and on which nothing can be written.
+    put_off: Memory<PutOff>,
 }
 
-/// The last ones that were moved out of the inbox.
-#[derive(Debug, Default)]
-struct Settled {
-    keys: HashSet<Key>,
+/// The last ones of a kind.
+#[derive(Debug)]
+struct Memory<V> {
+    known: HashMap<Key, V>,
     /// The oldest first.
     order: VecDeque<Key>,
+}
+
+/// How long an object is left alone.
+#[derive(Clone, Copy, Debug)]
+struct PutOff {
+    pause: Duration,
+    until: Instant,
 }
 
 /// What came of boarding.
@@ -84,7 +97,8 @@ impl<T> Default for Flights<T> {
     fn default() -> Self {
         Self(Arc::new(Mutex::new(Objects {
             at_work: HashMap::new(),
-            settled: Settled::default(),
+            settled: Memory::default(),
+            put_off: Memory::default(),
         })))
     }
 }
@@ -95,17 +109,26 @@ impl<T> Clone for Flights<T> {
     }
 }
 
-// === impl Settled ===
+// === impl Memory ===
 
-impl Settled {
-    fn remember(&mut self, key: &Key) {
-        if self.keys.insert(key.clone()) {
+impl<V> Memory<V> {
+    fn remember(&mut self, key: &Key, value: V) {
+        if self.known.insert(key.clone(), value).is_none() {
             self.order.push_back(key.clone());
         }
         if self.order.len() > REMEMBERED
             && let Some(oldest) = self.order.pop_front()
         {
-            self.keys.remove(&oldest);
+            self.known.remove(&oldest);
+        }
+    }
+}
+
+impl<V> Default for Memory<V> {
+    fn default() -> Self {
+        Self {
+            known: HashMap::new(),
+            order: VecDeque::new(),
         }
     }
 }
@@ -116,12 +139,28 @@ impl<T> Flight<T> {
     /// Whether an earlier flight has moved this very generation out of the inbox. Where generations come from a file's time,
     /// as in a directory that stands for a bucket, it may be there again.
     pub(crate) fn is_settled(&self) -> bool {
-        self.flights.lock().settled.keys.contains(&self.key)
+        self.flights.lock().settled.known.contains_key(&self.key)
+    }
+
+    /// Whether it is to be left alone for now.
+    pub(crate) fn is_put_off(&self) -> bool {
+        let objects = self.flights.lock();
+        let put_off = objects.put_off.known.get(&self.key);
+        put_off.is_some_and(|put_off| Instant::now() < put_off.until)
+    }
+
+    /// Has it left alone for a while, twice as long each time.
+    pub(crate) fn put_off(&self) {
+        let mut objects = self.flights.lock();
+        let before = objects.put_off.known.get(&self.key);
+        let pause = before.map_or(REFUSED, |before| (before.pause * 2).min(REFUSED_LONGEST));
+        let until = Instant::now() + pause;
+        objects.put_off.remember(&self.key, PutOff { pause, until });
     }
 
     /// Lands, and remembers that the object was moved out of the inbox.
     pub(crate) fn settle(self, end: T) {
-        self.flights.lock().settled.remember(&self.key);
+        self.flights.lock().settled.remember(&self.key, ());
         self.land(end);
     }
 
@@ -199,8 +238,20 @@ mod tests {
         }
         assert!(!ours(&flights, 1).is_settled(), "the oldest is forgotten");
         assert!(ours(&flights, 2).is_settled());
-        assert_eq!(flights.lock().settled.keys.len(), REMEMBERED);
+        assert_eq!(flights.lock().settled.known.len(), REMEMBERED);
         assert_eq!(flights.lock().settled.order.len(), REMEMBERED);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_object_is_put_off_twice_as_long_each_time_and_for_an_hour_at_most() {
+        let flights = Flights::default();
+        for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
+            ours(&flights, 1).put_off();
+            tokio::time::advance(Duration::from_secs(minutes * 60 - 1)).await;
+            assert!(ours(&flights, 1).is_put_off(), "{minutes}");
+            tokio::time::advance(Duration::from_secs(1)).await;
+            assert!(!ours(&flights, 1).is_put_off(), "{minutes}");
+        }
     }
 
     #[test]

@@ -18,9 +18,10 @@ pub const ATTEMPTS: &str = "brigade-attempts";
 pub const SOURCE: &str = "brigade-source";
 /// When it failed, RFC 3339 in UTC.
 pub const FAILED_AT: &str = "brigade-failed-at";
-/// When it was accepted, RFC 3339 in UTC; written only when objects go to other buckets, or get a shorter name.
+/// When it was accepted, RFC 3339 in UTC; written only when objects go to other buckets, get a shorter name, bear an older
+/// verdict, or cannot be moved.
 pub const PROCESSED_AT: &str = "brigade-processed-at";
-/// When the worker is to be asked again at the earliest, RFC 3339 in UTC.
+/// When the worker is to be asked again at the earliest, or an object with a verdict to be moved, RFC 3339 in UTC.
 pub const RETRY_AT: &str = "brigade-retry-at";
 
 const PROCESSED: &str = "processed";
@@ -29,49 +30,79 @@ const MAX_REASON: usize = 1024;
 /// What Cloud Storage takes of keys and values together, in bytes.
 const MAX_METADATA: usize = 8 * 1024;
 
-/// A verdict that was written on its object, when, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fixed<'a> {
+/// All of them. A mark removes those that it does not write, so that nothing on an object contradicts its last mark.
+const KEYS: [&str; 7] = [
+    STATUS,
+    REASON,
+    ATTEMPTS,
+    SOURCE,
+    FAILED_AT,
+    PROCESSED_AT,
+    RETRY_AT,
+];
+
+/// A verdict that was written on its object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fixed {
     /// The worker accepted it.
     Processed,
     /// It failed, for this reason.
-    Failed(&'a str),
+    Failed(String),
 }
 
 /// The mark of an accepted object that goes to another bucket.
 pub fn processed(object: &Object, now: Timestamp) -> Metadata {
-    Metadata::from([
-        (STATUS.into(), PROCESSED.into()),
-        (SOURCE.into(), source(object)),
-        (PROCESSED_AT.into(), seconds(now)),
-        (RETRY_AT.into(), String::new()),
+    only([
+        (STATUS, PROCESSED.into()),
+        (SOURCE, source(object)),
+        (PROCESSED_AT, seconds(now)),
     ])
 }
 
 /// The mark of a refused object.
 pub fn failed(object: &Object, reason: &str, attempts: u32, now: Timestamp) -> Metadata {
-    Metadata::from([
-        (STATUS.into(), FAILED.into()),
-        (REASON.into(), printable(reason)),
-        (ATTEMPTS.into(), attempts.to_string()),
-        (SOURCE.into(), source(object)),
-        (FAILED_AT.into(), seconds(now)),
-        // An empty value removes the key.
-        (RETRY_AT.into(), String::new()),
+    only([
+        (STATUS, FAILED.into()),
+        (REASON, printable(reason)),
+        (ATTEMPTS, attempts.to_string()),
+        (SOURCE, source(object)),
+        (FAILED_AT, seconds(now)),
     ])
 }
 
-/// The mark of an object whose worker asked for time.
+/// The mark of an object whose worker asked for time. What was written on an earlier generation goes: from here on this
+/// one is told to be its source, and an old verdict would pass for its own.
 pub fn retry(object: &Object, reason: &str, attempts: u32, due: Timestamp) -> Metadata {
-    Metadata::from([
-        (REASON.into(), printable(reason)),
-        (ATTEMPTS.into(), attempts.to_string()),
-        (SOURCE.into(), source(object)),
-        (RETRY_AT.into(), seconds(due)),
+    only([
+        (REASON, printable(reason)),
+        (ATTEMPTS, attempts.to_string()),
+        (SOURCE, source(object)),
+        (RETRY_AT, seconds(due)),
     ])
 }
 
-/// When the worker is to be asked about exactly this generation again, if it asked for time.
+/// The mark of an object that storage refuses to move, beside `verdict`; without one the worker is asked again then.
+pub fn put_off(object: &Object, verdict: Metadata, due: Timestamp) -> Metadata {
+    let mut mark = verdict;
+    mark.insert(SOURCE.into(), source(object));
+    mark.insert(RETRY_AT.into(), seconds(due));
+    mark
+}
+
+/// Removes every mark.
+pub fn none() -> Metadata {
+    only([])
+}
+
+/// These keys, and the removal of all others of ours: an empty value removes its key.
+fn only<const N: usize>(written: [(&str, String); N]) -> Metadata {
+    let removed = KEYS.map(|key| (key.to_owned(), String::new()));
+    let mut mark = Metadata::from(removed);
+    mark.extend(written.map(|(key, value)| (key.to_owned(), value)));
+    mark
+}
+
+/// When exactly this generation is to be tried again, if its worker asked for time or storage refused to move it.
 pub fn due(object: &Object) -> Option<Timestamp> {
     let due = object.metadata.get(RETRY_AT).filter(|_| is_own(object))?;
     due.parse().ok()
@@ -87,12 +118,12 @@ pub fn copied(object: &Object) -> Metadata {
 }
 
 /// The verdict that was already fixed on exactly this generation: only its move is missing.
-pub fn verdict_fixed(object: &Object) -> Option<Fixed<'_>> {
+pub fn verdict_fixed(object: &Object) -> Option<Fixed> {
     let status = object.metadata.get(STATUS).filter(|_| is_own(object))?;
     match status.as_str() {
         PROCESSED => Some(Fixed::Processed),
         FAILED => Some(Fixed::Failed(
-            object.metadata.get(REASON).map_or("", String::as_str),
+            object.metadata.get(REASON).cloned().unwrap_or_default(),
         )),
         _ => None,
     }
@@ -123,6 +154,7 @@ pub fn attempts(object: &Object) -> u32 {
 pub(crate) fn has_room(object: &Object, mark: &Metadata) -> bool {
     let mut merged = object.metadata.clone();
     merged.extend(mark.clone());
+    merged.retain(|_, value| !value.is_empty());
     let sizes = merged.iter().map(|(key, value)| key.len() + value.len());
     sizes.sum::<usize>() <= MAX_METADATA
 }
@@ -184,11 +216,68 @@ mod tests {
     use super::*;
     use crate::testing::object;
 
+    /// `object` with `mark` written on it.
+    fn marked(object: Object, mark: Metadata) -> Object {
+        let mut metadata = object.metadata.clone();
+        metadata.extend(mark);
+        metadata.retain(|_, value| !value.is_empty());
+        Object { metadata, ..object }
+    }
+
+    #[test]
+    fn no_mark_leaves_anything_of_another_on_an_object() {
+        let now = Timestamp::UNIX_EPOCH;
+        let marks = |object: &Object| {
+            [
+                (processed(object, now), vec![PROCESSED_AT, SOURCE, STATUS]),
+                (
+                    failed(object, "no", 1, now),
+                    vec![ATTEMPTS, FAILED_AT, REASON, SOURCE, STATUS],
+                ),
+                (
+                    retry(object, "loading", 1, now),
+                    vec![ATTEMPTS, REASON, RETRY_AT, SOURCE],
+                ),
+                (none(), vec![]),
+            ]
+        };
+        let clean = object("inbox/a.csv", 7);
+        for (before, _) in marks(&clean) {
+            let moved_back = Object {
+                generation: 8,
+                ..marked(clean.clone(), before)
+            };
+            for (mark, left) in marks(&moved_back) {
+                let object = marked(moved_back.clone(), mark);
+                assert_eq!(object.metadata.keys().collect::<Vec<_>>(), left);
+            }
+        }
+    }
+
+    #[test]
+    fn keys_that_a_mark_removes_take_no_room() {
+        let now = Timestamp::UNIX_EPOCH;
+        let mut full = marked(object("a", 7), failed(&object("a", 7), "x", 1, now));
+        let size = |object: &Object| -> usize {
+            let sizes = object.metadata.iter().map(|(k, v)| k.len() + v.len());
+            sizes.sum()
+        };
+        let rest = MAX_METADATA - size(&full) - "notes".len();
+        full.metadata.insert("notes".into(), "y".repeat(rest));
+        assert_eq!(size(&full), MAX_METADATA);
+        assert!(has_room(&full, &failed(&full, "x", 1, now)));
+        assert!(has_room(&full, &processed(&full, now)));
+        assert!(!has_room(&full, &failed(&full, "xx", 1, now)));
+    }
+
     #[test]
     fn a_mark_counts_for_its_own_generation_alone() {
         let mut first = object("inbox/a.csv", 7);
-        first.metadata = failed(&first, "line 2", 3, Timestamp::UNIX_EPOCH);
-        assert_eq!(verdict_fixed(&first), Some(Fixed::Failed("line 2")));
+        first = marked(
+            first.clone(),
+            failed(&first, "line 2", 3, Timestamp::UNIX_EPOCH),
+        );
+        assert_eq!(verdict_fixed(&first), Some(Fixed::Failed("line 2".into())));
         assert_eq!(fixed_at(&first), Some(Timestamp::UNIX_EPOCH));
         assert_eq!(attempts(&first), 3);
 

@@ -147,7 +147,10 @@ impl Poller {
                 match mark::due(&object).filter(|_| skip.filter == Filter::NotDue) {
                     Some(due) => One::Retry {
                         after: Duration::try_from(due.duration_since(now)).unwrap_or(SOON),
-                        why: format!("its worker asked for time: it is {}", skip.detail),
+                        why: match mark::verdict_fixed(&object) {
+                            Some(_) => format!("storage refused to move it: it is {}", skip.detail),
+                            None => format!("its worker asked for time: it is {}", skip.detail),
+                        },
                     },
                     None => One::Ignored(Ignored::Filtered(skip)),
                 },

@@ -10,7 +10,7 @@ use brigade_proto::v1::{EndReason, PollRequest, PollStarted};
 use brigade_storage::object::escape;
 use tokio::{
     sync::{Semaphore, broadcast, mpsc},
-    time::Instant,
+    time::{Instant, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
@@ -225,7 +225,11 @@ async fn leased(
     }
     let settler = &parts.settler;
     let keeper = Keeper::new(settler.source.clone(), &settler.inbox, parts.clock.clone());
-    let mut lease = match keeper.acquire(holder).await? {
+    let Ok(acquired) = timeout(course.plan.left(), keeper.acquire(holder)).await else {
+        // What may have been written yet expires.
+        return Ok(EndReason::Deadline);
+    };
+    let mut lease = match acquired? {
         Acquired::Ours(lease) => lease,
         Acquired::Held { by } => {
             tracing::info!(poll = by, "another poll is at work on this inbox");

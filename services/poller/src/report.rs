@@ -55,6 +55,8 @@ pub(crate) struct Settled {
     pub(crate) outputs: Vec<String>,
     /// When it is to be tried again, unless it has an outcome.
     pub(crate) again_in: Option<Duration>,
+    /// That could not be written on the object.
+    pub(crate) is_unwritten: bool,
 }
 
 impl Reporter {

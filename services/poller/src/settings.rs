@@ -172,8 +172,7 @@ impl PollerArgs {
         );
         for (setting, location) in [(names::PROCESSED, &processed), (names::FAILED, &failed)] {
             if let Some(location) = location
-                && inbox.prefix.starts_with(&location.fixed().prefix)
-                && inbox.bucket == location.bucket
+                && location.holds_on_any_day(&inbox.bucket, &inbox.prefix)
             {
                 problems.push(Problem::Conflict {
                     setting,
@@ -320,11 +319,13 @@ mod tests {
                 "{processed}"
             );
         }
-        let below = PollerArgs {
-            processed: Some("gs://data/incoming/done/".into()),
-            ..args()
-        };
-        assert!(resolve(&below).is_ok());
+        for beside in ["gs://data/incoming/done/", "gs://data/in{date}/"] {
+            let beside = PollerArgs {
+                processed: Some(beside.into()),
+                ..args()
+            };
+            assert!(resolve(&beside).is_ok());
+        }
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The way of one object: dispatch, verdict, again if need be, settle.
 
+mod placing;
+
 use std::time::Duration;
 
 use brigade_client::answer::Answer;
 use brigade_proto::v1::Settlement;
-use brigade_storage::{Error, Object};
+use brigade_storage::Object;
 use tokio::time::Instant;
 
 use crate::{
@@ -16,7 +18,6 @@ use crate::{
     poll::{Course, Parts, Slot},
     report::Settled,
     retry,
-    settle::Placement,
     tasks::{Enqueued, Queue},
     tries::{Next, Tries},
     verdict::{Blame, Retry, Verdict, verdict},
@@ -59,6 +60,17 @@ impl<'a> Way<'a> {
         }
     }
 
+    /// The whole way of an object that a poll has found, to where whoever waits for it is told its end.
+    pub(crate) async fn fly(self, object: Object, flight: Flight<Landed>, slot: Slot) -> Walked {
+        let walked = if flight.is_settled() {
+            self.walk_if_there(object, slot).await
+        } else {
+            self.walk(object, slot).await
+        };
+        walked.land(flight);
+        walked
+    }
+
     /// The whole way of one object, which begins with a slot of its own.
     pub(crate) async fn walk(self, object: Object, slot: Slot) -> Walked {
         let began = Instant::now();
@@ -71,7 +83,7 @@ impl<'a> Way<'a> {
     }
 
     /// The same for an object that this instance has settled before: a listing may be older than that.
-    pub(crate) async fn walk_if_there(self, object: Object, slot: Slot) -> Walked {
+    async fn walk_if_there(self, object: Object, slot: Slot) -> Walked {
         let began = Instant::now();
         let source = &self.parts.settler.source;
         let settled = match retry::reading(|| source.get(&object.name)).await {
@@ -92,12 +104,8 @@ impl<'a> Way<'a> {
             return Ok(Settled::new(Settlement::Planned));
         }
         if let Some(fixed) = mark::verdict_fixed(object) {
-            let verdict = match fixed {
-                Fixed::Processed => Settled::new(Settlement::Processed),
-                Fixed::Failed(reason) => Settled::new(Settlement::Failed).because(reason),
-            };
             let placed = self.parts.settler.complete(object).await;
-            return self.placed(verdict, placed);
+            return self.placed(object, Settled::of(&fixed), placed).await;
         }
         if let Some(queue) = self.queue {
             return self.enqueued(queue, object, slot).await;
@@ -115,7 +123,7 @@ impl<'a> Way<'a> {
                     settled.summary = response.summary;
                     settled.outputs = response.outputs;
                     let placed = self.parts.settler.processed(object).await;
-                    return self.placed(settled, placed);
+                    return self.placed(object, settled, placed).await;
                 }
                 Some(Verdict::Failed(reason)) => {
                     let attempts = tries.next_attempt();
@@ -225,7 +233,7 @@ impl<'a> Way<'a> {
     ) -> Result<Settled, PollError> {
         let placed = self.parts.settler.failed(object, reason, attempts).await;
         let settled = Settled::new(Settlement::Failed).because(reason).with(code);
-        self.placed(settled, placed)
+        self.placed(object, settled, placed).await
     }
 
     /// Leaves an object for a later poll, with its attempts written on it when there were new ones.
@@ -259,47 +267,31 @@ impl<'a> Way<'a> {
             }
         }
     }
-
-    /// What the verdict became when it met the storage.
-    fn placed(
-        self,
-        verdict: Settled,
-        placed: Result<Placement, Error>,
-    ) -> Result<Settled, PollError> {
-        let storage = &self.course.storage;
-        let mut settled = match placed {
-            Ok(Placement::Moved(destination)) => {
-                storage.success();
-                return Ok(Settled {
-                    destination,
-                    ..verdict
-                });
-            }
-            Ok(Placement::Superseded) => superseded(),
-            Ok(Placement::Held(why)) => Settled::new(Settlement::Held).because(&why),
-            Err(error) if error.needs_mending() => return Err(error.into()),
-            Err(error) if error.is_transient() && storage.failure() => return Err(error.into()),
-            Err(error) => Settled::new(Settlement::Retry).because(&error.to_string()),
-        };
-        settled.status_code = verdict.status_code;
-        settled.summary = verdict.summary;
-        settled.outputs = verdict.outputs;
-        Ok(settled)
-    }
 }
 
 // === impl Walked ===
 
 impl Walked {
+    /// Whether it counts for nothing among the objects that a poll may take on.
+    pub(crate) fn is_free(&self) -> bool {
+        let settled = self.settled.as_ref();
+        settled.is_ok_and(|settled| settled.settlement == Settlement::AlreadyEnqueued)
+    }
+
     /// Tells whoever waits for this object what it came to. An object that is a task now has not come to its end: they
     /// begin anew.
-    pub(crate) fn land(&self, flight: Flight<Landed>) {
+    fn land(&self, flight: Flight<Landed>) {
         let end = match &self.settled {
             Err(error) => Err(error.clone()),
-            Ok(settled) => match One::of(&self.object, settled, self.took) {
-                Some(one) => Ok(one),
-                None => return,
-            },
+            Ok(settled) => {
+                if settled.is_unwritten {
+                    flight.put_off();
+                }
+                match One::of(&self.object, settled, self.took) {
+                    Some(one) => Ok(one),
+                    None => return,
+                }
+            }
         };
         land(flight, end);
     }
@@ -317,6 +309,15 @@ impl Settled {
             summary: String::new(),
             outputs: Vec::new(),
             again_in: None,
+            is_unwritten: false,
+        }
+    }
+
+    /// What is written on an object.
+    fn of(fixed: &Fixed) -> Self {
+        match fixed {
+            Fixed::Processed => Self::new(Settlement::Processed),
+            Fixed::Failed(reason) => Self::new(Settlement::Failed).because(reason),
         }
     }
 

@@ -46,9 +46,14 @@ pub trait Bucket: fmt::Debug + Send + Sync + 'static {
         metadata: &Metadata,
     ) -> Result<Object>;
 
-    /// Renames exactly this generation to `destination`, where nothing may be, in one atomic step. Content and
-    /// metadata are kept; the generation is a new one.
-    async fn rename(&self, source: Pinned<'_>, destination: &str) -> Result<Object>;
+    /// Renames exactly this generation and metageneration to `destination`, where nothing may be, in one atomic step.
+    /// Content and metadata are kept; the generation is a new one.
+    async fn rename(
+        &self,
+        source: Pinned<'_>,
+        metageneration: i64,
+        destination: &str,
+    ) -> Result<Object>;
 
     /// One step of copying exactly this generation to `destination` in `bucket`, where nothing may be. `metadata`,
     /// when given, is merged into what the source has. Repeat with the token until [`RewriteStep::Done`]; nothing is

@@ -4,6 +4,9 @@ use std::{fmt, str::FromStr};
 
 use crate::object::escape;
 
+/// What becomes the UTC day in a prefix, as `YYYY/MM/DD`.
+pub const DATE: &str = "{date}";
+
 /// `gs://bucket/prefix/`. A prefix that is not empty ends in `/`, so that `in` never means `in2/` too.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Location {
@@ -36,10 +39,37 @@ impl Location {
         name.strip_prefix(self.prefix.as_str()).unwrap_or(name)
     }
 
+    /// Whether what was put here on any day may lie at `name` in `bucket`.
+    ///
+    /// Where `{date}` begins a folder's name, everything in the folder before it does. Where it ends or parts one, as in
+    /// `done-{date}/`, only a name of that form does: `done-2026/03/04/x`, and not `done-report.csv`.
+    pub fn holds_on_any_day(&self, bucket: &str, name: &str) -> bool {
+        let Some((before, _)) = self.prefix.split_once(DATE) else {
+            return self.holds(bucket, name);
+        };
+        let is_held = if before.is_empty() || before.ends_with('/') {
+            name.starts_with(before)
+        } else {
+            self.is_dated(name)
+        };
+        self.bucket == bucket && is_held
+    }
+
+    /// Whether `name` begins with this prefix and some day's date in the place of each `{date}`.
+    fn is_dated(&self, name: &str) -> bool {
+        let mut parts = self.prefix.split(DATE);
+        let before = parts.next().unwrap_or_default();
+        let rest = name.strip_prefix(before);
+        let rest = parts.try_fold(rest, |rest, part| {
+            Some(after_date(rest?)?.strip_prefix(part))
+        });
+        rest.flatten().is_some()
+    }
+
     /// The part of the prefix that no date can change; all of it when it has no `{date}`.
     #[must_use]
     pub fn fixed(&self) -> Self {
-        let fixed = self.prefix.split("{date}").next().unwrap_or_default();
+        let fixed = self.prefix.split(DATE).next().unwrap_or_default();
         Self {
             bucket: self.bucket.clone(),
             prefix: fixed.to_owned(),
@@ -67,6 +97,22 @@ impl FromStr for Location {
         }
         Ok(Self::new(bucket, prefix))
     }
+}
+
+/// What follows a day at the beginning of `name`, if it begins with one.
+fn after_date(name: &str) -> Option<&str> {
+    /// A `0` is any digit.
+    const FORM: &str = "0000/00/00";
+    let day = name.get(..FORM.len())?;
+    let fits = |(c, form): (u8, u8)| {
+        if form == b'0' {
+            c.is_ascii_digit()
+        } else {
+            c == form
+        }
+    };
+    let is_day = day.bytes().zip(FORM.bytes()).all(fits);
+    is_day.then(|| &name[FORM.len()..])
 }
 
 /// Cloud Storage's rule for names without a domain, generously: the service itself has the last word.
@@ -120,6 +166,51 @@ mod tests {
             "gs://data//in".parse::<Location>(),
             Err(InvalidLocation::Prefix)
         );
+    }
+
+    #[test]
+    fn a_day_that_begins_a_folder_takes_the_whole_folder_before_it() {
+        let location = Location::new("data", "done/{date}/x");
+        for name in ["done/2026/03/04/x/a", "done/a", "done/2026/x"] {
+            assert!(location.holds_on_any_day("data", name), "{name}");
+        }
+        for (bucket, name) in [("data", "done"), ("data", "done2/a"), ("other", "done/a")] {
+            assert!(!location.holds_on_any_day(bucket, name), "{bucket} {name}");
+        }
+        assert!(Location::new("data", "{date}/").holds_on_any_day("data", "a"));
+    }
+
+    #[test]
+    fn a_day_within_a_folders_name_takes_names_of_that_form_alone() {
+        for (prefix, held, free) in [
+            (
+                "done-{date}",
+                &["done-2026/03/04/a", "done-2026/12/31/b/c"][..],
+                &[
+                    "done-report.csv",
+                    "done-2026/a",
+                    "done-2026/03/04",
+                    "done-2026/03/4/a",
+                    "done-é026/03/04/a",
+                    "x/done-2026/03/04/a",
+                    "done-2026/03/04x/a",
+                ][..],
+            ),
+            (
+                "a-{date}-b/{date}/",
+                &["a-2026/03/04-b/2026/03/05/x"],
+                &["a-2026/03/04-b/x", "a-2026/03/04/2026/03/05/x"],
+            ),
+        ] {
+            let location = Location::new("data", prefix);
+            for name in held {
+                assert!(location.holds_on_any_day("data", name), "{prefix} {name}");
+            }
+            for name in free {
+                assert!(!location.holds_on_any_day("data", name), "{prefix} {name}");
+            }
+            assert!(!location.holds_on_any_day("other", held[0]));
+        }
     }
 
     #[test]

@@ -4,7 +4,9 @@ mod again;
 mod ends;
 mod logs;
 mod memory;
+mod moved_back;
 mod one;
+mod refused;
 mod selection;
 mod world;
 

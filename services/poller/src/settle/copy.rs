@@ -4,10 +4,18 @@ use brigade_storage::{Bucket, Error, Object, Operation, RewriteStep};
 use tokio::time::sleep;
 
 use super::{
-    Placement, Try, all_taken,
+    Placement, all_taken,
     look::{self, Source},
 };
 use crate::{mark, retry};
+
+/// What one try at one name came to.
+enum Try {
+    /// Done with this object.
+    Settled(Placement),
+    /// Something else lies at that name: try the next one.
+    Taken,
+}
 
 /// Copies `object` to the first of `names` that is free in `to`, then deletes it at its source.
 ///

@@ -4,20 +4,27 @@ use brigade_storage::{Bucket, Error, Object, Operation};
 use tokio::time::sleep;
 
 use super::{
-    Placement, Try, all_taken,
+    Placement, Step, all_taken,
     look::{self, Source},
 };
 use crate::retry;
 
-/// Renames `object` to the first of `names` that is free.
+/// What one try at one name came to.
+enum Try {
+    Done(Step),
+    /// Something else lies at that name: try the next one.
+    Taken,
+}
+
+/// Renames `object` to the first of `names` that is free, unless its metadata changed.
 pub(super) async fn rename(
     bucket: &dyn Bucket,
     object: &Object,
     names: impl Iterator<Item = String> + Send,
-) -> Result<Placement, Error> {
+) -> Result<Step, Error> {
     for name in names {
         match try_name(bucket, object, &name).await? {
-            Try::Settled(placement) => return Ok(placement),
+            Try::Done(step) => return Ok(step),
             Try::Taken => {}
         }
     }
@@ -30,11 +37,14 @@ async fn try_name(bucket: &dyn Bucket, object: &Object, name: &str) -> Result<Tr
     let mut pauses = retry::pauses();
     let mut maybe_applied = false;
     loop {
-        let Err(error) = bucket.rename(object.pinned(), name).await else {
+        let Err(error) = bucket
+            .rename(object.pinned(), object.metageneration, name)
+            .await
+        else {
             return Ok(moved(object, name));
         };
         if error.is_held() {
-            return Ok(Try::Settled(Placement::Held(error.to_string())));
+            return Ok(settled(Placement::Held(error.to_string())));
         }
         let conflict = error.is_precondition() || error.is_not_found();
         if !conflict && !error.is_transient() {
@@ -42,6 +52,9 @@ async fn try_name(bucket: &dyn Bucket, object: &Object, name: &str) -> Result<Tr
         }
         maybe_applied |= error.is_ambiguous();
         match look::source(bucket, object).await? {
+            Source::Live(found) if found.metageneration != object.metageneration => {
+                return Ok(Try::Done(Step::Changed(found, error)));
+            }
             Source::Live(_) if error.is_precondition() => return Ok(Try::Taken),
             Source::Live(_) => {
                 let Some(pause) = pauses.next() else {
@@ -52,7 +65,7 @@ async fn try_name(bucket: &dyn Bucket, object: &Object, name: &str) -> Result<Tr
             Source::Gone if maybe_applied && arrived(bucket, object, name).await? => {
                 return Ok(moved(object, name));
             }
-            Source::Gone => return Ok(Try::Settled(Placement::Superseded)),
+            Source::Gone => return Ok(settled(Placement::Superseded)),
         }
     }
 }
@@ -65,5 +78,9 @@ async fn arrived(bucket: &dyn Bucket, object: &Object, name: &str) -> Result<boo
 }
 
 fn moved(object: &Object, name: &str) -> Try {
-    Try::Settled(Placement::Moved(format!("gs://{}/{name}", object.bucket)))
+    settled(Placement::Moved(format!("gs://{}/{name}", object.bucket)))
+}
+
+fn settled(placement: Placement) -> Try {
+    Try::Done(Step::Settled(placement))
 }

@@ -2,6 +2,7 @@
 
 mod looks;
 mod odd;
+mod two_minds;
 
 use std::sync::Arc;
 
@@ -316,36 +317,6 @@ async fn a_hold_that_appears_in_between_is_waited_for_and_the_copy_is_used_then(
     assert_eq!(placed, moved("gs://archive/done/a"));
     assert_eq!(world.names("data"), [""; 0]);
     assert_eq!(world.names("archive"), ["done/a"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn of_two_verdicts_on_one_object_the_first_counts_and_leaves_one_copy() {
-    let world = archive();
-    let object = world.upload("in/a", "1");
-    let (processed, failed) = tokio::join!(
-        world.settler.processed(&object),
-        world.settler.failed(&object, "no", 1),
-    );
-    let outcomes = [processed.unwrap(), failed.unwrap()];
-    assert!(
-        outcomes.contains(&Placement::Superseded),
-        "both won: {outcomes:?}"
-    );
-    let places = [world.names("data"), world.names("archive")].concat();
-    assert!(places == ["done/a"] || places == ["failed/a"], "{places:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_object_that_bears_another_verdict_is_left_to_that_one() {
-    let world = archive();
-    let object = world.upload("in/a", "1");
-    let gone = Fault::Before(brigade_storage::Kind::PermissionDenied);
-    // Marked as failed, and not moved any more.
-    world.sim.fail_next(Operation::Move, gone);
-    world.settler.failed(&object, "no", 1).await.unwrap_err();
-    let placed = world.settler.processed(&object).await.unwrap();
-    assert_eq!(placed, Placement::Superseded);
-    assert_eq!(world.names("data"), ["in/a"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -80,8 +80,8 @@ macro_rules! contract_promises {
             renaming {
                 a_rename_keeps_all_under_a_new_generation
                 a_rename_frees_the_old_name
-                a_rename_is_not_fenced_by_metageneration
                 renaming_a_stale_generation_changes_nothing
+                renaming_a_stale_metageneration_changes_nothing
                 renaming_onto_a_taken_name_changes_nothing
                 renaming_onto_itself_changes_nothing
                 renaming_what_is_gone_is_not_found

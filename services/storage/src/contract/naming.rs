@@ -133,10 +133,14 @@ async fn round_trip_to(fixture: &Fixture, name: &str, destination: &str) -> Outc
     same("the look", &bucket.get(name).await?, &created)?;
     let content = read(&*bucket, created.pinned(), 0).await?;
     same("the content", &content[..], b"x")?;
-    let there = bucket.rename(created.pinned(), destination).await?;
+    let there = bucket
+        .rename(created.pinned(), created.metageneration, destination)
+        .await?;
     same("the name renamed to", there.name.as_str(), destination)?;
     fails(bucket.get(name).await, &[Kind::NotFound])?;
-    let back = bucket.rename(there.pinned(), name).await?;
+    let back = bucket
+        .rename(there.pinned(), there.metageneration, name)
+        .await?;
     same("the name back", back.name.as_str(), name)?;
     bucket.delete(back.pinned()).await?;
     fails(bucket.get(name).await, &[Kind::NotFound])
@@ -151,7 +155,12 @@ async fn illegal(fixture: &Fixture, name: &str) -> Outcome {
         Ok(source) => source,
         Err(_) => bucket.create(&source_name, 0, text("x")).await?,
     };
-    fails(bucket.rename(source.pinned(), name).await, &[Kind::Invalid])?;
+    fails(
+        bucket
+            .rename(source.pinned(), source.metageneration, name)
+            .await,
+        &[Kind::Invalid],
+    )?;
     let made = copy(&source, &*bucket, (bucket.name(), name), None).await;
     fails(made, &[Kind::Invalid])?;
     fixture.unchanged(&source, "x").await

@@ -13,7 +13,9 @@ pub async fn a_rename_keeps_all_under_a_new_generation(fixture: &Fixture) -> Out
     let marked = bucket
         .update(created.pinned(), 1, &metadata(&[("n", "1")]))
         .await?;
-    let moved = bucket.rename(marked.pinned(), &fixture.at("out/a")).await?;
+    let moved = bucket
+        .rename(marked.pinned(), marked.metageneration, &fixture.at("out/a"))
+        .await?;
     holds(
         "the generation is new",
         moved.generation != marked.generation,
@@ -35,7 +37,9 @@ pub async fn a_rename_keeps_all_under_a_new_generation(fixture: &Fixture) -> Out
 pub async fn a_rename_frees_the_old_name(fixture: &Fixture) -> Outcome {
     let bucket = fixture.bucket();
     let first = fixture.put("in/a", "first").await?;
-    let moved = bucket.rename(first.pinned(), &fixture.at("out/a")).await?;
+    let moved = bucket
+        .rename(first.pinned(), first.metageneration, &fixture.at("out/a"))
+        .await?;
     fails(bucket.get(&first.name).await, &[Kind::NotFound])?;
     same("the inbox", fixture.list("in/", 0).await?, Vec::new())?;
     let second = fixture.put("in/a", "second").await?;
@@ -43,16 +47,19 @@ pub async fn a_rename_frees_the_old_name(fixture: &Fixture) -> Outcome {
     fixture.unchanged(&second, "second").await
 }
 
-/// Metadata that somebody changed meanwhile do not stop a rename; they go along.
-pub async fn a_rename_is_not_fenced_by_metageneration(fixture: &Fixture) -> Outcome {
+/// Metadata that somebody changed meanwhile stop a rename, and nothing changes: they may say where it belongs.
+pub async fn renaming_a_stale_metageneration_changes_nothing(fixture: &Fixture) -> Outcome {
     let bucket = fixture.bucket();
     let created = fixture.put("in/a", "x").await?;
-    bucket
+    let changed = bucket
         .update(created.pinned(), 1, &metadata(&[("late", "1")]))
         .await?;
-    let moved = bucket
-        .rename(created.pinned(), &fixture.at("out/a"))
-        .await?;
+    let destination = fixture.at("out/a");
+    let stale = bucket.rename(created.pinned(), 1, &destination).await;
+    fails(stale, &[Kind::Precondition])?;
+    fails(bucket.get(&destination).await, &[Kind::NotFound])?;
+    fixture.unchanged(&changed, "x").await?;
+    let moved = bucket.rename(created.pinned(), 2, &destination).await?;
     let late = moved.metadata.get("late").map(String::as_str);
     same("the late metadata", late, Some("1"))
 }
@@ -63,7 +70,12 @@ pub async fn renaming_a_stale_generation_changes_nothing(fixture: &Fixture) -> O
     let second = fixture.put_again(&first, "second").await?;
     let bucket = fixture.bucket();
     let destination = fixture.at("out/a");
-    fails(bucket.rename(first.pinned(), &destination).await, &STALE)?;
+    fails(
+        bucket
+            .rename(first.pinned(), first.metageneration, &destination)
+            .await,
+        &STALE,
+    )?;
     fails(bucket.get(&destination).await, &[Kind::NotFound])?;
     fixture.unchanged(&second, "second").await
 }
@@ -72,7 +84,10 @@ pub async fn renaming_a_stale_generation_changes_nothing(fixture: &Fixture) -> O
 pub async fn renaming_onto_a_taken_name_changes_nothing(fixture: &Fixture) -> Outcome {
     let source = fixture.put("in/a", "source").await?;
     let taken = fixture.put("out/a", "taken").await?;
-    let renamed = fixture.bucket().rename(source.pinned(), &taken.name).await;
+    let renamed = fixture
+        .bucket()
+        .rename(source.pinned(), source.metageneration, &taken.name)
+        .await;
     fails(renamed, &[Kind::Precondition])?;
     fixture.unchanged(&taken, "taken").await?;
     fixture.unchanged(&source, "source").await
@@ -81,7 +96,10 @@ pub async fn renaming_onto_a_taken_name_changes_nothing(fixture: &Fixture) -> Ou
 /// Its own name is taken, by itself.
 pub async fn renaming_onto_itself_changes_nothing(fixture: &Fixture) -> Outcome {
     let source = fixture.put("a", "x").await?;
-    let renamed = fixture.bucket().rename(source.pinned(), &source.name).await;
+    let renamed = fixture
+        .bucket()
+        .rename(source.pinned(), source.metageneration, &source.name)
+        .await;
     fails(renamed, &[Kind::Precondition, Kind::Invalid])?;
     fixture.unchanged(&source, "x").await
 }
@@ -93,7 +111,9 @@ pub async fn renaming_what_is_gone_is_not_found(fixture: &Fixture) -> Outcome {
     bucket.delete(source.pinned()).await?;
     let destination = fixture.at("out/a");
     fails(
-        bucket.rename(source.pinned(), &destination).await,
+        bucket
+            .rename(source.pinned(), source.metageneration, &destination)
+            .await,
         &[Kind::NotFound],
     )?;
     fails(bucket.get(&destination).await, &[Kind::NotFound])
@@ -105,8 +125,8 @@ pub async fn of_two_renames_one_wins(fixture: &Fixture) -> Outcome {
     let source = fixture.put("in/a", "x").await?;
     let (processed, failed) = (fixture.at("processed/a"), fixture.at("failed/a"));
     let (first, second) = futures::join!(
-        bucket.rename(source.pinned(), &processed),
-        bucket.rename(source.pinned(), &failed),
+        bucket.rename(source.pinned(), source.metageneration, &processed),
+        bucket.rename(source.pinned(), source.metageneration, &failed),
     );
     let (won, lost) = one_winner(first, second)?;
     holds("the loser is told why", STALE.contains(lost.kind()))?;

@@ -37,7 +37,7 @@ pub async fn a_renamed_version_is_kept(fixture: &Fixture) -> Outcome {
         return Ok(());
     };
     let there = bucket
-        .rename(first.pinned(), &fixture.at("there/a"))
+        .rename(first.pinned(), first.metageneration, &fixture.at("there/a"))
         .await?;
     kept(&*bucket, &first).await?;
     kept(&*bucket, &there).await?;
@@ -69,7 +69,7 @@ pub async fn a_version_that_is_not_live_is_left_alone(fixture: &Fixture) -> Outc
     let old = first.pinned();
     let mark = first.metadata.clone();
     fails(bucket.delete(old).await, &STALE)?;
-    fails(bucket.rename(old, &fixture.at("there/a")).await, &STALE)?;
+    fails(bucket.rename(old, 1, &fixture.at("there/a")).await, &STALE)?;
     fails(bucket.update(old, 1, &mark).await, &STALE)?;
     kept(&*bucket, &first).await?;
     same("the live object", bucket.get(&first.name).await?, second)

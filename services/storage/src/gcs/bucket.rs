@@ -194,10 +194,15 @@ impl Bucket for GcsBucket {
         Ok(convert::object(updated))
     }
 
-    async fn rename(&self, source: Pinned<'_>, destination: &str) -> Result<Object> {
+    async fn rename(
+        &self,
+        source: Pinned<'_>,
+        metageneration: i64,
+        destination: &str,
+    ) -> Result<Object> {
         let call = self.call(Operation::Move, source.name)?;
         self.call(Operation::Move, destination)?;
-        let request = request::rename(&self.path, source, destination);
+        let request = request::rename(&self.path, source, metageneration, destination);
         let moved = call
             .ask(
                 self.clients

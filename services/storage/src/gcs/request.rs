@@ -72,13 +72,19 @@ pub(super) fn is_maskable(key: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
 }
 
-/// Renames within the bucket, onto a free name.
-pub(super) fn rename(bucket: &str, source: Pinned<'_>, destination: &str) -> MoveObjectRequest {
+/// Renames within the bucket, onto a free name, an object whose metadata are the ones meant too.
+pub(super) fn rename(
+    bucket: &str,
+    source: Pinned<'_>,
+    metageneration: i64,
+    destination: &str,
+) -> MoveObjectRequest {
     MoveObjectRequest::new()
         .set_bucket(bucket)
         .set_source_object(source.name)
         .set_destination_object(destination)
         .set_if_source_generation_match(source.generation)
+        .set_if_source_metageneration_match(metageneration)
         .set_if_generation_match(NOTHING)
 }
 

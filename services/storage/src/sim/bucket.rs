@@ -175,9 +175,14 @@ impl Bucket for SimBucket {
         .await
     }
 
-    async fn rename(&self, source: Pinned<'_>, destination: &str) -> Result<Object> {
+    async fn rename(
+        &self,
+        source: Pinned<'_>,
+        metageneration: i64,
+        destination: &str,
+    ) -> Result<Object> {
         self.call(Operation::Move, source.name, |state, at| {
-            state.rename(at, source, destination)
+            state.rename(at, source, metageneration, destination)
         })
         .await
     }

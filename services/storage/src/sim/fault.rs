@@ -71,8 +71,8 @@ pub struct SeededFaults {
 }
 
 impl SeededFaults {
-    /// Faults in about `per_mille` of 1,000 calls, all kinds alike but for a missing permission, which is rare, with
-    /// delays shorter than `longest_delay`.
+    /// Faults in about `per_mille` of 1,000 calls, all kinds alike but for a missing permission and an object that cannot be
+    /// moved, which are rare, with delays shorter than `longest_delay`.
     pub fn new(seed: u64, per_mille: u16, longest_delay: Duration) -> Self {
         Self {
             random: fastrand::Rng::with_seed(seed),
@@ -92,8 +92,11 @@ impl FaultPlan for SeededFaults {
             return None;
         }
         Some(match self.random.u8(0..6) {
-            0 if self.random.u8(0..8) == 0 => Fault::Before(Kind::PermissionDenied),
-            0 => Fault::Before(Kind::Unknown),
+            0 => Fault::Before(match (self.random.u8(0..8), call.operation) {
+                (0, _) => Kind::PermissionDenied,
+                (1, Operation::Move | Operation::Rewrite | Operation::Delete) => Kind::Invalid,
+                _ => Kind::Unknown,
+            }),
             1 => Fault::Before(Kind::Busy {
                 retry_after: self.random.bool().then(|| self.delay()),
             }),

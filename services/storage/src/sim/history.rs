@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use crate::object::Metadata;
+
 /// One generation of one name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
@@ -47,6 +49,8 @@ pub enum Change {
     Updated {
         /// What they count now.
         metageneration: i64,
+        /// The custom metadata that it has now.
+        metadata: Metadata,
     },
     /// It was renamed.
     Moved {

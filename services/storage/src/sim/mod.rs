@@ -15,7 +15,7 @@
 //! let object = bucket.create("in/a", 0, NewObject::default()).await.unwrap();
 //!
 //! sim.fail_next(Operation::Move, Fault::AppliedThenLost);
-//! let error = bucket.rename(object.pinned(), "out/a").await.unwrap_err();
+//! let error = bucket.rename(object.pinned(), object.metageneration, "out/a").await.unwrap_err();
 //! assert!(error.is_ambiguous());
 //! assert!(bucket.get("out/a").await.is_ok());
 //! # });

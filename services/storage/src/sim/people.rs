@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::{
     Sim,
     history::By,
-    state::{Request, State},
+    state::{Request, State, check_held},
 };
 use crate::{
     NewObject, Operation,
@@ -48,6 +48,32 @@ impl Sim {
     pub fn remove(&self, bucket: &str, name: &str) -> Result<()> {
         self.people(Operation::Delete, bucket, name, |state, request| {
             state.delete(request, None)
+        })
+    }
+
+    /// Somebody moves the live object to another name, or to another bucket: its content and metadata go along, and
+    /// what has that name already is replaced.
+    ///
+    /// # Errors
+    /// When there is none, it is held, or what it would replace is.
+    pub fn carry(&self, (bucket, name): (&str, &str), to: (&str, &str)) -> Result<Object> {
+        self.people(Operation::Move, bucket, name, |state, request| {
+            let found = state.get(request)?.clone();
+            check_held(request, &found.object)?;
+            let there = Request {
+                operation: Operation::Create,
+                bucket: to.0,
+                name: to.1,
+                ..request
+            };
+            let new = NewObject {
+                content: found.content.into(),
+                content_type: found.object.content_type,
+                metadata: found.object.metadata,
+            };
+            let carried = state.create(there, None, new)?;
+            state.delete(request, Some(found.object.generation))?;
+            Ok(carried)
         })
     }
 

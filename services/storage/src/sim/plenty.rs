@@ -135,7 +135,7 @@ impl Bucket for Plenty {
         Ok(self.write(source.name, source.generation))
     }
 
-    async fn rename(&self, source: Pinned<'_>, destination: &str) -> Result<Object> {
+    async fn rename(&self, source: Pinned<'_>, _: i64, destination: &str) -> Result<Object> {
         Ok(self.write(destination, source.generation))
     }
 

@@ -216,6 +216,7 @@ impl State {
         self.insert(object.clone(), stored.content);
         let change = Change::Updated {
             metageneration: object.metageneration,
+            metadata: object.metadata.clone(),
         };
         self.record(request, request.place(object.generation), change);
         Ok(object)
@@ -225,10 +226,14 @@ impl State {
         &mut self,
         request: Request<'_>,
         source: Pinned<'_>,
+        metageneration: i64,
         destination: &str,
     ) -> Result<Object> {
         check_name(request, destination)?;
         let found = self.pinned(request, source.generation)?.clone();
+        if found.object.metageneration != metageneration {
+            return Err(request.failed(Kind::Precondition, "its metadata changed"));
+        }
         self.check_free(request, request.bucket, destination)?;
         check_held(request, &found.object)?;
         let to = request.bucket.to_owned();

@@ -29,14 +29,14 @@ async fn a_fault_before_applying_changes_nothing() {
     sim.fail_next(Operation::Move, Fault::Before(busy.clone()));
     let error = sim
         .bucket("b")
-        .rename(object.pinned(), "out/a")
+        .rename(object.pinned(), object.metageneration, "out/a")
         .await
         .unwrap_err();
     assert_eq!(error.kind(), &busy);
     assert_eq!(sim.objects("b"), std::slice::from_ref(&object));
     assert!(
         sim.bucket("b")
-            .rename(object.pinned(), "out/a")
+            .rename(object.pinned(), object.metageneration, "out/a")
             .await
             .is_ok()
     );
@@ -146,10 +146,13 @@ async fn held_objects_are_neither_moved_nor_deleted_nor_replaced() {
         |sim, on, _| drop(sim.set_event_based_hold("b", "a", on).unwrap()),
         |sim, on, later| drop(sim.retain("b", "a", on.then_some(later)).unwrap()),
     ];
-    let object = upload(&sim, "a").await;
+    upload(&sim, "a").await;
     for hold in holds {
         hold(&sim, true, later);
-        let moved = bucket.rename(object.pinned(), "z").await;
+        let object = bucket.get("a").await.unwrap();
+        let moved = bucket
+            .rename(object.pinned(), object.metageneration, "z")
+            .await;
         assert!(moved.unwrap_err().is_held());
         assert!(bucket.delete(object.pinned()).await.unwrap_err().is_held());
         let replaced = bucket
@@ -160,7 +163,9 @@ async fn held_objects_are_neither_moved_nor_deleted_nor_replaced() {
         assert!(sim.remove("b", "a").unwrap_err().is_held());
         hold(&sim, false, later);
     }
-    assert!(bucket.rename(object.pinned(), "z").await.is_ok());
+    let object = bucket.get("a").await.unwrap();
+    let moved = bucket.rename(object.pinned(), object.metageneration, "z");
+    assert!(moved.await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -265,7 +270,10 @@ async fn every_upload_can_be_followed_to_its_end() {
     let sim = sim();
     let bucket = sim.bucket("b");
     let first = sim.upload("b", "in/a", "first").unwrap();
-    let moved = bucket.rename(first.pinned(), "out/a").await.unwrap();
+    let moved = bucket
+        .rename(first.pinned(), first.metageneration, "out/a")
+        .await
+        .unwrap();
     bucket
         .rewrite(moved.pinned(), "c", "a", None, None)
         .await

@@ -107,7 +107,10 @@ mod tests {
             sim.remove("b", "a").unwrap();
             let moved = sim.upload("b", "a", "3").unwrap();
             let bucket = sim.bucket("b");
-            bucket.rename(moved.pinned(), "z").await.unwrap();
+            bucket
+                .rename(moved.pinned(), moved.metageneration, "z")
+                .await
+                .unwrap();
             assert_eq!(sim.noncurrent("b").len(), kept);
             assert_eq!(sim.objects("b").len(), 1);
         }

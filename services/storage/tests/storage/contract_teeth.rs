@@ -15,6 +15,7 @@ use futures::stream::BoxStream;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mistake {
     MoveWithoutSourceFence,
+    MoveWithoutMetagenerationFence,
     MoveOverTheDestination,
     MoveByCopyThatForgetsMetadata,
     DeleteByName,
@@ -153,8 +154,16 @@ impl Bucket for Sloppy {
         self.inner.update(source, fence, &metadata).await
     }
 
-    async fn rename(&self, source: Pinned<'_>, destination: &str) -> Result<Object> {
+    async fn rename(
+        &self,
+        source: Pinned<'_>,
+        mut metageneration: i64,
+        destination: &str,
+    ) -> Result<Object> {
         let source = self.pin(Mistake::MoveWithoutSourceFence, source).await?;
+        if self.makes(Mistake::MoveWithoutMetagenerationFence) {
+            metageneration = self.inner.get(source.name).await?.metageneration;
+        }
         if self.makes(Mistake::MoveOverTheDestination)
             && let Ok(taken) = self.inner.get(destination).await
         {
@@ -179,7 +188,7 @@ impl Bucket for Sloppy {
             self.inner.delete(source).await?;
             return Ok(*copy);
         }
-        self.inner.rename(source, destination).await
+        self.inner.rename(source, metageneration, destination).await
     }
 
     async fn rewrite(
@@ -243,6 +252,7 @@ macro_rules! found {
 
 found! {
     a_move_without_source_fence_is_found: MoveWithoutSourceFence breaks renaming_a_stale_generation_changes_nothing
+    a_move_without_metageneration_fence_is_found: MoveWithoutMetagenerationFence breaks renaming_a_stale_metageneration_changes_nothing
     a_move_over_its_destination_is_found: MoveOverTheDestination breaks renaming_onto_a_taken_name_changes_nothing
     a_move_that_forgets_metadata_is_found: MoveByCopyThatForgetsMetadata breaks a_rename_keeps_all_under_a_new_generation
     a_delete_by_name_is_found: DeleteByName breaks deleting_a_stale_generation_changes_nothing

@@ -101,7 +101,7 @@ async fn no_grpc_call_is_repeated() {
         ("14", Kind::Unknown),
     ] {
         let (bucket, requests) = grpc(status).await;
-        let error = bucket.rename(SOURCE, "out/a").await.unwrap_err();
+        let error = bucket.rename(SOURCE, 1, "out/a").await.unwrap_err();
         assert_eq!(error.kind(), &want, "{error}");
         let error = bucket.get("in/a").await.unwrap_err();
         assert_eq!(error.kind(), &want, "{error}");
@@ -183,7 +183,7 @@ async fn a_page_in_place_of_a_grpc_answer_leaves_it_open() {
         }
     })
     .await;
-    let error = bucket.rename(SOURCE, "out/a").await.unwrap_err();
+    let error = bucket.rename(SOURCE, 1, "out/a").await.unwrap_err();
     assert!(error.is_ambiguous(), "{error}");
 }
 
@@ -194,7 +194,7 @@ async fn a_connection_that_is_closed_leaves_it_open() {
         let _ = stream.read(&mut some).await;
     })
     .await;
-    let error = bucket.rename(SOURCE, "out/a").await.unwrap_err();
+    let error = bucket.rename(SOURCE, 1, "out/a").await.unwrap_err();
     assert!(error.is_ambiguous(), "{error}");
 }
 
@@ -204,7 +204,7 @@ async fn a_connection_that_is_refused_was_certainly_not_used() {
     let bucket = bucket_at(listener.local_addr().unwrap()).await;
     drop(listener);
     let busy = Kind::Busy { retry_after: None };
-    let error = bucket.rename(SOURCE, "out/a").await.unwrap_err();
+    let error = bucket.rename(SOURCE, 1, "out/a").await.unwrap_err();
     assert_eq!(error.kind(), &busy, "{error:?}");
     let error = bucket
         .create("a", 0, NewObject::default())
@@ -219,7 +219,7 @@ async fn a_service_that_says_nothing_leaves_it_open_after_a_while() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let bucket = bucket_at(listener.local_addr().unwrap()).await;
     let begin = tokio::time::Instant::now();
-    let error = bucket.rename(SOURCE, "out/a").await.unwrap_err();
+    let error = bucket.rename(SOURCE, 1, "out/a").await.unwrap_err();
     assert!(error.is_ambiguous(), "{error}");
     let error = bucket
         .create("a", 0, NewObject::default())

@@ -48,6 +48,14 @@ async fn a_move_checks_each_end_by_its_own_conditions() {
     };
     let stale = pinned_move("a", "c", source - 1);
     assert_eq!(move_it(stale).await.unwrap_err(), Code::FailedPrecondition);
+    let other_metadata = wire::MoveObjectRequest {
+        if_source_metageneration_match: Some(2),
+        ..pinned_move("a", "c", source)
+    };
+    assert_eq!(
+        move_it(other_metadata).await.unwrap_err(),
+        Code::FailedPrecondition
+    );
     let onto_taken = pinned_move("a", "b", source);
     assert_eq!(
         move_it(onto_taken.clone()).await.unwrap_err(),

@@ -120,6 +120,9 @@ async fn objects_are_copied_rewritten_moved_and_deleted() {
 
     let to =
         format!("/o/d%2Fa/moveTo/o/m?ifGenerationMatch=0&ifSourceGenerationMatch={generation}");
+    let other_metadata = format!("{to}&ifSourceMetagenerationMatch=9");
+    let (status, _) = answer(http().post(url(&emulator, &other_metadata))).await;
+    assert_eq!(status, 412);
     let (status, moved) = answer(http().post(url(&emulator, &to))).await;
     assert_eq!((status, &moved["name"]), (200, &json!("m")));
     let (status, _) = answer(http().delete(url(&emulator, "/o/m?ifGenerationMatch=1"))).await;

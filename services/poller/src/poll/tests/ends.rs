@@ -171,6 +171,34 @@ async fn the_worker_sees_a_deadline_within_the_polls_own() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_listing_that_never_answers_ends_the_poll_at_its_deadline() {
+    let world = answering([]);
+    world.upload(&["a"]);
+    let forever = Fault::Delay(Duration::from_hours(24));
+    world.sim.fail_next(Operation::List, forever);
+    let began = tokio::time::Instant::now();
+    let ended = world.poll_all().await;
+    assert_eq!(ended.reason(), EndReason::Deadline);
+    assert!(ended.finished.unwrap().more);
+    assert_eq!(began.elapsed().as_secs(), 595);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_nobody_answers_for_ends_the_poll_at_its_deadline() {
+    let world = world(Script {
+        lease: true,
+        ..Script::default()
+    });
+    world.upload(&["a"]);
+    let forever = Fault::Delay(Duration::from_hours(24));
+    world.sim.fail_next(Operation::Create, forever);
+    let began = tokio::time::Instant::now();
+    let ended = world.poll_all().await;
+    assert_eq!(ended.reason(), EndReason::Deadline);
+    assert_eq!(began.elapsed().as_secs(), 595);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_poll_that_finds_another_at_work_does_nothing_and_says_so() {
     let world = world(Script {
         waits: Some(Duration::from_secs(3)),

@@ -18,20 +18,20 @@ impl World {
         found.unwrap().generation
     }
 
-    async fn event(&self, name: &str) -> Result<One, PollError> {
+    pub(super) async fn event(&self, name: &str) -> Result<One, PollError> {
         let named = named(name, self.generation(name));
         self.poller.one(named, Trigger::default()).await
     }
 }
 
-fn settlement(one: Result<One, PollError>) -> Settlement {
+pub(super) fn settlement(one: Result<One, PollError>) -> Settlement {
     match one.unwrap() {
         One::Settled(settled) => settled.settlement(),
         other => panic!("{other:?}"),
     }
 }
 
-fn again(one: Result<One, PollError>) -> Duration {
+pub(super) fn again(one: Result<One, PollError>) -> Duration {
     match one.unwrap() {
         One::Retry { after, .. } => after,
         other => panic!("{other:?}"),
@@ -94,6 +94,26 @@ async fn what_is_elsewhere_or_filtered_is_ignored_without_a_look() {
         One::Ignored(Ignored::Filtered(_))
     ));
     assert_eq!(world.sim.calls(Operation::Get), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_begins_like_a_dated_destination_is_taken() {
+    let world = world_with(Script::default(), "", |parts| {
+        let done = brigade_storage::Location::new("data", "done-{date}/");
+        parts.filters.destinations[0] = done.clone();
+        parts.settler.processed = done;
+    });
+    world.sim.upload("data", "done-report.csv", "1").unwrap();
+    let taken = world.event("done-report.csv").await;
+    assert_eq!(settlement(taken), Settlement::Processed);
+    let there = world.names();
+    assert!(there[0].starts_with("done-2026/01/01/"), "{there:?}");
+    // It stays there.
+    assert!(matches!(
+        world.event(&there[0]).await.unwrap(),
+        One::Ignored(Ignored::Filtered(_))
+    ));
+    assert_eq!(world.poll_all().await.settled, []);
 }
 
 #[tokio::test(start_paused = true)]

@@ -138,7 +138,20 @@ pub(super) fn world(worker: Script) -> World {
 
 /// A poller of this inbox, after `change`.
 pub(super) fn world_with(worker: Script, inbox: &str, change: impl FnOnce(&mut Parts)) -> World {
-    let sim = Sim::new().with_bucket("data");
+    world_over(Sim::new().with_bucket("data"), worker, inbox, change)
+}
+
+/// A poller whose accepted objects go to another bucket.
+pub(super) fn archiving(worker: Script) -> World {
+    let sim = Sim::new().with_bucket("data").with_bucket("archive");
+    let archive = sim.bucket("archive");
+    world_over(sim, worker, "in/", |parts| {
+        parts.settler.processed = Location::new("archive", "processed/");
+        parts.settler.processed_bucket = archive;
+    })
+}
+
+fn world_over(sim: Sim, worker: Script, inbox: &str, change: impl FnOnce(&mut Parts)) -> World {
     let clock: Arc<dyn Clock> = Arc::new(SimTime(sim.clone()));
     let worker = Arc::new(worker);
     let shutdown = CancellationToken::new();

@@ -16,9 +16,10 @@ fn metadata(pairs: &[(&str, &str)]) -> Metadata {
 }
 
 #[test]
-fn a_rename_needs_the_source_generation_and_a_free_destination() {
-    let request = rename(BUCKET, SOURCE, "out/a");
+fn a_rename_needs_the_sources_generations_and_a_free_destination() {
+    let request = rename(BUCKET, SOURCE, 3, "out/a");
     assert_eq!(request.if_source_generation_match, Some(7));
+    assert_eq!(request.if_source_metageneration_match, Some(3));
     assert_eq!(request.if_generation_match, Some(0));
     assert_eq!(request.source_object, "in/a");
     assert_eq!(request.destination_object, "out/a");

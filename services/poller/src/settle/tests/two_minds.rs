@@ -1,0 +1,138 @@
+//! Two verdicts on one object, and what else is written on it meanwhile.
+
+use brigade_storage::Kind;
+
+use super::*;
+
+fn failed(destination: &str) -> Placement {
+    Placement::Overruled {
+        by: Fixed::Failed("no".into()),
+        destination: destination.into(),
+    }
+}
+
+impl World {
+    /// Where the one object lies that there is, and what verdict is on it.
+    fn only(&self) -> (String, String) {
+        let objects = ["data", "archive"].map(|bucket| self.sim.objects(bucket));
+        let [object] = &objects.concat()[..] else {
+            panic!("{objects:?}");
+        };
+        let status = object.metadata.get(mark::STATUS);
+        (object.name.clone(), status.cloned().unwrap_or_default())
+    }
+
+    /// Another poller marks it as failed, and dies before it is moved.
+    async fn fail_and_die(&self, object: &Object) {
+        let gone = Fault::Before(Kind::PermissionDenied);
+        self.sim.fail_next(Operation::Move, gone);
+        self.settler.failed(object, "no", 1).await.unwrap_err();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_verdicts_on_one_object_the_first_counts_and_leaves_one_copy() {
+    for world in [world(), archive()] {
+        let object = world.upload("in/a", "1");
+        let (processed, failed) = tokio::join!(
+            world.settler.processed(&object),
+            world.settler.failed(&object, "no", 1),
+        );
+        let outcomes = [processed.unwrap(), failed.unwrap()];
+        let (name, status) = world.only();
+        assert!(
+            [("done/a", "processed"), ("failed/a", "failed")].contains(&(&*name, &*status))
+                || (&*name, &*status) == ("processed/a", ""),
+            "{name} is marked as {status}"
+        );
+        let told = |placed: &&Placement| !matches!(placed, Placement::Superseded);
+        assert_eq!(outcomes.iter().filter(told).count(), 1, "{outcomes:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_bears_another_verdict_is_moved_by_that_one() {
+    for world in [world(), archive()] {
+        let object = world.upload("in/a", "1");
+        world.fail_and_die(&object).await;
+        let placed = world.settler.processed(&object).await.unwrap();
+        assert_eq!(placed, failed("gs://data/failed/a"));
+        assert_eq!(world.only(), ("failed/a".into(), "failed".into()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_was_accepted_first_is_never_failed() {
+    let world = archive();
+    let object = world.upload("in/a", "1");
+    let gone = Fault::Before(Kind::PermissionDenied);
+    world.sim.fail_next(Operation::Rewrite, gone);
+    world.settler.processed(&object).await.unwrap_err();
+    let placed = world.settler.failed(&object, "no", 1).await.unwrap();
+    let accepted = Placement::Overruled {
+        by: Fixed::Processed,
+        destination: "gs://archive/done/a".into(),
+    };
+    assert_eq!(placed, accepted);
+    assert_eq!(world.only(), ("done/a".into(), "processed".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_note_that_somebody_writes_meanwhile_keeps_no_object_from_its_place() {
+    for world in [world(), archive()] {
+        let object = world.upload("in/a", "1");
+        for number in ["1", "2"] {
+            let noted = world.sim.annotate("data", "in/a", "note", number);
+            noted.unwrap();
+        }
+        let placed = world.settler.processed(&object).await.unwrap();
+        assert!(matches!(placed, Placement::Moved(_)), "{placed:?}");
+        let objects = ["data", "archive"].map(|bucket| world.sim.objects(bucket));
+        assert_eq!(objects.concat()[0].metadata["note"], "2");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_whose_verdict_somebody_takes_off_stays_for_a_new_try() {
+    let world = world();
+    let object = world.upload("in/a", "1");
+    world.fail_and_die(&object).await;
+    let marked = world.sim.objects("data").remove(0);
+    world
+        .sim
+        .annotate("data", "in/a", mark::STATUS, "")
+        .unwrap();
+    let placed = world.settler.complete(&marked).await.unwrap();
+    assert_eq!(placed, Placement::Superseded);
+    assert_eq!(world.only(), ("in/a".into(), String::new()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_verdict_of_an_earlier_generation_does_not_lie_beside_a_new_one() {
+    let world = world();
+    let object = world.upload("in/a", "1");
+    world.settler.failed(&object, "no", 1).await.unwrap();
+    let moved_back = world.sim.carry(("data", "failed/a"), ("data", "in/a"));
+    let placed = world.settler.processed(&moved_back.unwrap()).await.unwrap();
+    assert_eq!(placed, moved("gs://data/processed/a"));
+    assert_eq!(world.only(), ("processed/a".into(), "processed".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_verdict_of_an_earlier_generation_goes_even_where_there_is_no_room_for_a_new_one() {
+    let world = world();
+    let object = world.upload("in/a", "1");
+    world.settler.failed(&object, "no", 1).await.unwrap();
+    let there = world.sim.objects("data").remove(0);
+    let size: usize = there.metadata.iter().map(|(k, v)| k.len() + v.len()).sum();
+    let notes = "x".repeat(8 * 1_024 - size - "notes".len());
+    (world.sim)
+        .annotate("data", "failed/a", "notes", &notes)
+        .unwrap();
+    let moved_back = world.sim.carry(("data", "failed/a"), ("data", "in/a"));
+    let moved_back = moved_back.unwrap();
+    let longer = "it is no better than it was";
+    let placed = world.settler.failed(&moved_back, longer, 1).await.unwrap();
+    assert_eq!(placed, moved("gs://data/failed/a"));
+    assert_eq!(world.only(), ("failed/a".into(), String::new()));
+}
