@@ -1,9 +1,6 @@
 //! The poller's settings: as given on the command line or in the environment, and as resolved.
 
-use std::{
-    num::{NonZeroU32, NonZeroUsize},
-    time::Duration,
-};
+use std::time::Duration;
 
 use brigade_runtime::settings::{Problem, Problems, names};
 use brigade_storage::Location;
@@ -123,7 +120,12 @@ impl PollerArgs {
         );
         let tasks = self.tasks.resolve(problems);
         let budgets = self.budgets(problems);
-        let min_age = problems.duration(names::MIN_AGE, self.min_age.as_deref(), Duration::ZERO);
+        let min_age = problems.duration(
+            names::MIN_AGE,
+            self.min_age.as_deref(),
+            Duration::ZERO,
+            Duration::ZERO..=MAX_AGE,
+        );
         let matching = problems.optional(names::MATCH, self.matching.as_deref(), GLOB_FORM, glob);
         Some(PollerSettings {
             inbox: inbox?,
@@ -143,7 +145,20 @@ impl PollerArgs {
     }
 }
 
-const FIVE: NonZeroU32 = NonZeroU32::new(5).expect("5 is not zero");
+const CONCURRENCY: usize = 32;
+const FIVE: u32 = 5;
+const TEN_MINUTES: Duration = Duration::from_mins(10);
+
+/// What nobody means lies outside of these; a slip of the hand is said at the start, and not met as an inbox that stands
+/// still, or that goes to `failed/`.
+const MAX_CONCURRENCY: usize = 10_000;
+const MAX_TIMES: u32 = 1_000_000;
+const MIN_TIMEOUT: Duration = Duration::from_secs(1);
+/// A poll keeps its last 5 s for moving what was answered, and asks nothing in them.
+const MIN_DEADLINE: Duration = Duration::from_secs(15);
+const MAX_TIME: Duration = Duration::from_hours(7 * 24);
+const MAX_AGE: Duration = Duration::from_hours(366 * 24);
+
 const INBOX_FORM: &str = "gs://BUCKET/PREFIX/";
 const URL_FORM: &str = "the worker's URL, such as https://worker-abc.a.run.app";
 const GLOB_FORM: &str = "a glob, such as **/*.csv";
@@ -196,43 +211,45 @@ impl PollerArgs {
     }
 
     fn budgets(&self, problems: &mut Problems) -> Option<Budgets> {
-        let ten_minutes = Duration::from_secs(600);
-        let concurrency =
-            problems.count(names::CONCURRENCY, self.concurrency.as_deref(), CONCURRENCY);
+        let concurrency = problems.count(
+            names::CONCURRENCY,
+            self.concurrency.as_deref(),
+            CONCURRENCY,
+            1..=MAX_CONCURRENCY,
+        );
         let process_timeout = problems.duration(
             names::PROCESS_TIMEOUT,
             self.process_timeout.as_deref(),
-            ten_minutes,
+            TEN_MINUTES,
+            MIN_TIMEOUT..=MAX_TIME,
         );
         let poll_deadline = problems.duration(
             names::POLL_DEADLINE,
             self.poll_deadline.as_deref(),
-            ten_minutes,
+            TEN_MINUTES,
+            MIN_DEADLINE..=MAX_TIME,
         );
-        let max_objects = problems.optional(
+        let max_objects = problems.count(
             names::MAX_OBJECTS,
             self.max_objects.as_deref(),
-            "a whole number of at least 1",
-            str::parse::<std::num::NonZeroU64>,
+            u64::MAX,
+            1..=u64::MAX,
         );
         let mut times = |setting, given: &Option<String>| {
-            let form = "a whole number of at least 1";
-            problems.or(setting, given.as_deref(), FIVE, form, str::parse)
+            problems.count(setting, given.as_deref(), FIVE, 1..=MAX_TIMES)
         };
         let max_attempts = times(names::MAX_ATTEMPTS, &self.max_attempts);
         let breaker = times(names::BREAKER, &self.breaker);
         Some(Budgets {
-            max_attempts: max_attempts?.get(),
-            breaker: breaker?.get(),
+            max_attempts: max_attempts?,
+            breaker: breaker?,
             concurrency: concurrency?,
             process_timeout: process_timeout?,
             poll_deadline: poll_deadline?,
-            max_objects: max_objects?.map(std::num::NonZeroU64::get),
+            max_objects: max_objects.map(|most| (most < u64::MAX).then_some(most))?,
         })
     }
 }
-
-const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(32).expect("32 is not zero");
 
 fn protocol(given: &str) -> Result<Protocol, &'static str> {
     match given {
@@ -306,6 +323,82 @@ mod tests {
         ] {
             assert!(text.contains(name), "{name} is missing in: {text}");
         }
+    }
+
+    #[test]
+    fn a_number_that_cannot_be_meant_is_named_with_what_is_taken() {
+        type Set = fn(&mut PollerArgs, String);
+        let whole: &[&str] = &["0", "-1", "1.5", "many"];
+        let cases: [(&str, Set, &[&str], &[&str]); 7] = [
+            (
+                "BRIGADE_CONCURRENCY (--concurrency)",
+                |args, given| args.concurrency = Some(given),
+                &["1", "10000"],
+                &["0", "-1", "10001"],
+            ),
+            (
+                "BRIGADE_PROCESS_TIMEOUT (--process-timeout)",
+                |args, given| args.process_timeout = Some(given),
+                &["1s", "7days"],
+                &["0", "0s", "999ms", "8days", "10"],
+            ),
+            (
+                "BRIGADE_POLL_DEADLINE (--poll-deadline)",
+                |args, given| args.poll_deadline = Some(given),
+                &["15s", "7days"],
+                &["0", "5s", "14s", "8days", "10"],
+            ),
+            (
+                "BRIGADE_MAX_OBJECTS (--max-objects)",
+                |args, given| args.max_objects = Some(given),
+                &["1", "1000000000"],
+                whole,
+            ),
+            (
+                "BRIGADE_MAX_ATTEMPTS (--max-attempts)",
+                |args, given| args.max_attempts = Some(given),
+                &["1", "1000000"],
+                &["0", "-1", "1000001"],
+            ),
+            (
+                "BRIGADE_BREAKER (--breaker)",
+                |args, given| args.breaker = Some(given),
+                &["1", "1000000"],
+                &["0", "-1", "1000001"],
+            ),
+            (
+                "BRIGADE_MIN_AGE (--min-age)",
+                |args, given| args.min_age = Some(given),
+                &["0", "0s", "30days", "1year"],
+                &["-1s", "2years"],
+            ),
+        ];
+        for (setting, set, good, bad) in cases {
+            let given = |given: &str| {
+                let mut args = args();
+                set(&mut args, given.to_owned());
+                resolve(&args)
+            };
+            for good in good {
+                given(good).unwrap();
+            }
+            for bad in bad {
+                let said = given(bad).unwrap_err();
+                assert!(
+                    said.starts_with(&format!("{setting} is {bad:?}, ")),
+                    "{said}"
+                );
+            }
+        }
+        let short = PollerArgs {
+            poll_deadline: Some("5s".into()),
+            ..args()
+        };
+        let said = resolve(&short).unwrap_err();
+        assert!(
+            said.ends_with("is \"5s\", and takes 15s to 7days"),
+            "{said}"
+        );
     }
 
     #[test]
