@@ -114,6 +114,7 @@ impl<'a> Way<'a> {
                     let mut settled = Settled::new(Settlement::Processed).with(code);
                     settled.summary = response.summary;
                     settled.outputs = response.outputs;
+                    settled.labels = response.labels;
                     let placed = self.parts.settler.processed(object).await;
                     return self.placed(settled, placed);
                 }
@@ -284,6 +285,7 @@ impl<'a> Way<'a> {
         settled.status_code = verdict.status_code;
         settled.summary = verdict.summary;
         settled.outputs = verdict.outputs;
+        settled.labels = verdict.labels;
         Ok(settled)
     }
 }
@@ -316,6 +318,7 @@ impl Settled {
             destination: String::new(),
             summary: String::new(),
             outputs: Vec::new(),
+            labels: std::collections::HashMap::new(),
             again_in: None,
         }
     }
