@@ -37,7 +37,7 @@ pub enum ErrorKind {
     Internal,
     /// Something is away for now.
     Unavailable,
-    /// This worker has as many objects as it may.
+    /// This worker has as many objects as it may, or is being shut down.
     Busy,
     /// The object was replaced or deleted meanwhile.
     Superseded,

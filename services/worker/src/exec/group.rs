@@ -1,6 +1,6 @@
 //! A program and everything that it starts: one process group, which ends as a whole.
 
-use std::{io, process::Command, time::Duration};
+use std::{fmt, io, process::Command, time::Duration};
 
 use rustix::{
     io::Errno,
@@ -15,6 +15,8 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
+
+use super::signals;
 
 /// How long processes may take to go after SIGKILL. Nothing but the kernel can keep them.
 const GOING: Duration = Duration::from_secs(1);
@@ -44,6 +46,17 @@ pub(super) struct Group {
     id: Pid,
     children: SignalStream,
     ended: bool,
+}
+
+// === impl End ===
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(code) => write!(f, "ended with exit status {code}"),
+            Self::Killed(signal) => write!(f, "was killed by {}", signals::name(*signal)),
+        }
+    }
 }
 
 // === impl Group ===
