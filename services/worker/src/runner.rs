@@ -18,10 +18,14 @@ use crate::{
     processor::{Outcome, Processor},
     request::{Valid, check},
     settings::WorkerSettings,
+    text,
 };
 
 /// Further away than anybody waits, for times that the clock cannot hold.
 const FAR: Duration = Duration::from_hours(24 * 365);
+
+/// Bytes of a summary or a reason in a log line: processors write them, and logs drop a line that is too long.
+const SHOWN: usize = 1_536;
 
 /// Runs a processor within the worker's limits.
 pub(crate) struct Runner<P> {
@@ -164,10 +168,14 @@ fn words(panic: &(dyn Any + Send)) -> &str {
 fn report(key: &str, attempt: u32, took: Duration, answer: &Result<&Outcome, &ProcessError>) {
     match answer {
         Ok(outcome) => {
-            tracing::info!(key, attempt, ?took, summary = %escape(&outcome.summary), "processed");
+            let summary = escape(text::cut(&outcome.summary, SHOWN));
+            tracing::info!(key, attempt, ?took, %summary, "processed");
         }
         Err(error) => {
-            let (code, reason) = (error.kind().code(), escape(error.message()));
+            let (code, reason) = (
+                error.kind().code(),
+                escape(text::cut(error.message(), SHOWN)),
+            );
             if error.kind() == ErrorKind::Misconfigured {
                 tracing::error!(key, attempt, ?took, ?code, %reason, "this worker has to be mended");
             } else {

@@ -1,6 +1,6 @@
 //! SIGTERM with work in flight.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, process::Command, time::Duration};
 
 use brigade_emulator::storage::Operation;
 
@@ -8,6 +8,8 @@ use crate::{google::Google, proxy::Proxy};
 
 /// Takes a second for each file.
 const SLOW: &str = "sh -c 'sleep 1' sh";
+/// Far less than an endless program takes.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Takes longer than any grace.
 const ENDLESS: &str = "sh -c 'sleep 600' sh";
 
@@ -147,4 +149,38 @@ async fn a_worker_whose_programs_get_the_signal_too_costs_no_file_and_no_attempt
     );
     // An attempt would be written on its object.
     assert_eq!(google.emulator.storage().calls().of(Operation::Update), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_told_twice_ends_at_once_and_leaves_no_program_behind() {
+    let google = Google::start().await;
+    let room = tempfile::tempdir().unwrap();
+    let said = room.path().join("said");
+    let pipe = room.path().join("pipe");
+    fs::create_dir(&said).unwrap();
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    // All that the program starts holds the pipe open: it ends with the last of them.
+    let stubborn = format!(
+        "sh -c 'exec 3>{}; trap \"\" TERM; sleep 600 & echo $$ > {}/$$; wait' sh",
+        pipe.display(),
+        said.display()
+    );
+    let (worker, at) = google.worker(&stubborn).await;
+    let (_poller, address) = google.poller(at, "gs://data/processed/").await;
+    lay(&google, 1);
+    let gone = tokio::task::spawn_blocking(move || fs::read(pipe).unwrap());
+    let (_, ()) = tokio::join!(google.poll(address), async {
+        groups(&said, 1).await;
+        worker.terminate();
+        while !worker.log().contains("ask again to end at once") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        worker.terminate();
+        let (status, log) = worker.ended().await;
+        assert_eq!(status.code(), Some(130), "{log}");
+        let gone = tokio::time::timeout(PATIENCE, gone).await;
+        gone.expect("its programs are gone").unwrap();
+    });
+    assert_eq!(google.names("data", ""), ["in/0"]);
 }

@@ -65,7 +65,7 @@ impl Processor for ExecProcessor {
 
     async fn process(&self, job: &Job) -> Result<Outcome, ProcessError> {
         let room = Room::of(job).await?;
-        job.download(&room.file).await?;
+        job.download(&room.file).await.map_err(room::no_copy)?;
         let variables = environment::of(job, &room.output, &room.scratch);
         let command = self.program.command(&room.file, &variables);
         // Dropping this future cancels; the run is a task of its own, which ends when the last process has.
@@ -77,8 +77,7 @@ impl Processor for ExecProcessor {
         let _cancels = stop.clone().drop_guard();
         let running = tokio::spawn(start(command, stop, complains, room)?);
         let over = running.await.map_err(io::Error::other).flatten();
-        let (run, room) =
-            over.map_err(|error| ProcessError::internal(format!("the program was lost: {error}")))?;
+        let (run, room) = over.map_err(|error| lost(&error))?;
         let answer = answer(job, run, &room).await;
         room.leave(job.remaining()).await;
         answer
@@ -93,6 +92,11 @@ async fn answer(job: &Job, run: Run, room: &Room) -> Result<Outcome, ProcessErro
         outputs,
         ..Outcome::summary(summary)
     })
+}
+
+/// Nobody knows how it ended, so nobody can say that the object is to blame.
+fn lost(error: &io::Error) -> ProcessError {
+    ProcessError::retry_after(TRY_AGAIN, format!("the program was lost: {error}"))
 }
 
 /// Whether the worker is told to end, too. Who ends a whole control group or host signals worker and programs in any order,

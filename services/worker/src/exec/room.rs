@@ -1,6 +1,7 @@
 //! The private directory of one run.
 
 use std::{
+    error::Error as _,
     fs::{self, DirBuilder, Permissions},
     io,
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
@@ -26,6 +27,8 @@ use crate::{
 /// How long an answer waits for its directory to be gone.
 const TIDYING: Duration = Duration::from_secs(1);
 
+const MEND: &str = "let TMPDIR name a directory that it can write to";
+
 /// The private directory of one run. It is removed when this is dropped, and nobody's answer or heartbeat waits for that:
 /// a program may leave as many files as it likes, and the threads that serve have other things to do.
 #[derive(Debug)]
@@ -50,7 +53,9 @@ impl Room {
     pub(super) async fn of(job: &Job) -> Result<Self, ProcessError> {
         let (file, slot) = (program::file_name(job.file_name()), job.slot());
         let made = spawn_blocking(move || Self::new(&file, slot)).await;
-        made.map_err(io::Error::other).flatten().map_err(no_room)
+        made.map_err(io::Error::other)
+            .flatten()
+            .map_err(|error| no_room(&error))
     }
 
     fn new(file: &str, slot: Arc<OwnedSemaphorePermit>) -> io::Result<Self> {
@@ -141,17 +146,24 @@ fn below(root: &Path, name: &str) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// No place for temporary files is no object's fault.
-fn no_room(error: io::Error) -> ProcessError {
+/// No place for temporary files is no object's fault. What is full heals.
+fn no_room(error: &io::Error) -> ProcessError {
     let message = format!("the worker cannot make a temporary directory: {error}");
-    let new = if is_exhausted(&error) {
-        ProcessError::retry_after(TRY_AGAIN, message)
+    if is_exhausted(error) {
+        ProcessError::busy_for(TRY_AGAIN, message)
     } else {
-        ProcessError::misconfigured(format!(
-            "{message}; let TMPDIR name one that it can write to"
-        ))
-    };
-    new.with_source(error)
+        ProcessError::misconfigured(format!("{message}; {MEND}"))
+    }
+}
+
+/// Nor is a disk that takes no copy. One that is full may be so of this very object, which counts as an attempt.
+pub(super) fn no_copy(error: ProcessError) -> ProcessError {
+    match error.source().and_then(|source| source.downcast_ref()) {
+        Some(cause) if !is_exhausted(cause) => ProcessError::misconfigured(format!(
+            "the worker cannot keep a copy of the object: {cause}; {MEND}"
+        )),
+        _ => error,
+    }
 }
 
 #[cfg(test)]
@@ -161,6 +173,7 @@ mod tests {
     use tokio::{runtime, sync::Semaphore};
 
     use super::*;
+    use crate::error::ErrorKind;
 
     fn room(places: &Arc<Semaphore>) -> (Room, PathBuf) {
         let slot = Arc::clone(places).try_acquire_owned().unwrap();
@@ -226,6 +239,22 @@ mod tests {
             assert!(!gone.exists() && !whole.exists());
             assert_eq!(places.available_permits(), 2);
         });
+    }
+
+    #[test]
+    fn a_disk_that_is_full_or_broken_blames_no_object() {
+        use rustix::io::Errno;
+        let raw = |errno: Errno| io::Error::from_raw_os_error(errno.raw_os_error());
+        let room = |errno| no_room(&raw(errno)).kind();
+        let copy = |errno| no_copy(ProcessError::from(raw(errno))).kind();
+        assert_eq!(room(Errno::NOSPC), ErrorKind::Busy);
+        assert_eq!(room(Errno::ACCESS), ErrorKind::Misconfigured);
+        assert_eq!(copy(Errno::NOSPC), ErrorKind::Unavailable);
+        for errno in [Errno::ROFS, Errno::IO, Errno::NOENT, Errno::ACCESS] {
+            assert_eq!(copy(errno), ErrorKind::Misconfigured, "{errno}");
+        }
+        let refused = no_copy(ProcessError::refuse("it is too large"));
+        assert_eq!(refused.kind(), ErrorKind::Refused);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    TRY_AGAIN,
     group::{End, Group, Pipes},
     tail::{Head, Tail},
 };
@@ -83,7 +84,7 @@ fn cannot_start(command: &Command, error: io::Error) -> ProcessError {
     let program = command.get_program().display();
     let message = format!("cannot start {program}: {error}");
     let new = if is_exhausted(&error) {
-        ProcessError::retry_after(Duration::from_secs(10), message)
+        ProcessError::busy_for(TRY_AGAIN, message)
     } else if Errno::from_io_error(&error) == Some(Errno::TOOBIG) {
         ProcessError::internal(message)
     } else {
@@ -91,4 +92,23 @@ fn cannot_start(command: &Command, error: io::Error) -> ProcessError {
         ProcessError::misconfigured(format!("{message}; {mend}"))
     };
     new.with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn a_machine_with_no_room_for_another_process_blames_no_object() {
+        let kind = |errno: Errno| {
+            let error = io::Error::from_raw_os_error(errno.raw_os_error());
+            cannot_start(&Command::new("score"), error).kind()
+        };
+        for errno in [Errno::AGAIN, Errno::NOMEM, Errno::MFILE, Errno::TXTBSY] {
+            assert_eq!(kind(errno), ErrorKind::Busy, "{errno}");
+        }
+        assert_eq!(kind(Errno::NOENT), ErrorKind::Misconfigured);
+        assert_eq!(kind(Errno::TOOBIG), ErrorKind::Internal);
+    }
 }
