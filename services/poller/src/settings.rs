@@ -153,6 +153,8 @@ const TEN_MINUTES: Duration = Duration::from_mins(10);
 /// still, or that goes to `failed/`.
 const MAX_CONCURRENCY: usize = 10_000;
 const MAX_TIMES: u32 = 1_000_000;
+/// As good as no limit.
+const MAX_OBJECTS: u64 = 1_000_000_000_000;
 const MIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// A poll keeps its last 5 s for moving what was answered, and asks nothing in them.
 const MIN_DEADLINE: Duration = Duration::from_secs(15);
@@ -232,8 +234,8 @@ impl PollerArgs {
         let max_objects = problems.count(
             names::MAX_OBJECTS,
             self.max_objects.as_deref(),
-            u64::MAX,
-            1..=u64::MAX,
+            MAX_OBJECTS,
+            1..=MAX_OBJECTS,
         );
         let mut times = |setting, given: &Option<String>| {
             problems.count(setting, given.as_deref(), FIVE, 1..=MAX_TIMES)
@@ -246,7 +248,7 @@ impl PollerArgs {
             concurrency: concurrency?,
             process_timeout: process_timeout?,
             poll_deadline: poll_deadline?,
-            max_objects: max_objects.map(|most| (most < u64::MAX).then_some(most))?,
+            max_objects: max_objects.map(|most| (most < MAX_OBJECTS).then_some(most))?,
         })
     }
 }
@@ -328,7 +330,6 @@ mod tests {
     #[test]
     fn a_number_that_cannot_be_meant_is_named_with_what_is_taken() {
         type Set = fn(&mut PollerArgs, String);
-        let whole: &[&str] = &["0", "-1", "1.5", "many"];
         let cases: [(&str, Set, &[&str], &[&str]); 7] = [
             (
                 "BRIGADE_CONCURRENCY (--concurrency)",
@@ -352,7 +353,7 @@ mod tests {
                 "BRIGADE_MAX_OBJECTS (--max-objects)",
                 |args, given| args.max_objects = Some(given),
                 &["1", "1000000000"],
-                whole,
+                &["0", "-1", "1.5", "many", "1000000000001"],
             ),
             (
                 "BRIGADE_MAX_ATTEMPTS (--max-attempts)",

@@ -15,6 +15,8 @@ const MAX_CONCURRENCY: usize = 10_000;
 
 /// The longest that Cloud Run lets a request last.
 const TIMEOUT: Duration = Duration::from_hours(1);
+/// The largest object that Cloud Storage keeps, 5 TiB.
+const MAX_SIZE: u64 = 5 << 40;
 /// With less, no file would be done in time, and each would end in `failed/`.
 const MIN_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_TIMEOUT: Duration = Duration::from_hours(7 * 24);
@@ -102,7 +104,7 @@ impl WorkerArgs {
             return Some(None);
         };
         let shown = |size| ByteSize(size).to_string();
-        let size = problems.within(setting, given, size.as_u64(), 1..=u64::MAX, shown);
+        let size = problems.within(setting, given, size.as_u64(), 1..=MAX_SIZE, shown);
         size.map(Some)
     }
 }
@@ -159,7 +161,7 @@ mod tests {
                 "BRIGADE_MAX_SIZE (--max-size)",
                 |args, given| args.max_size = Some(given),
                 &["1B", "2GiB"],
-                &["0", "0GiB", "-1"],
+                &["0", "0GiB", "-1", "6TiB"],
             ),
         ];
         for (setting, set, good, bad) in cases {
@@ -186,7 +188,10 @@ mod tests {
         };
         let said = resolve(&nothing).unwrap_err();
         assert!(said.contains("is \"0\", and takes 1s to 7days"), "{said}");
-        assert!(said.contains("is \"0\", and takes 1 B to "), "{said}");
+        assert!(
+            said.contains("is \"0\", and takes 1 B to 5.0 TiB"),
+            "{said}"
+        );
     }
 
     #[test]
