@@ -17,17 +17,12 @@ mod run;
 mod signals;
 mod tail;
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use self::{
-    group::End,
-    room::Room,
-    run::{Run, start},
-    tail::Tail,
-};
+use self::{group::End, room::Room, run::Run, tail::Tail};
 use crate::{
     error::ProcessError,
     job::Job,
@@ -75,9 +70,9 @@ impl Processor for ExecProcessor {
         let tail = complains.clone();
         job.progress_is(move || Some(tail.lines()).filter(|lines| !lines.is_empty()));
         let _cancels = stop.clone().drop_guard();
-        let running = tokio::spawn(start(command, stop, complains, room)?);
-        let over = running.await.map_err(io::Error::other).flatten();
-        let (run, room) = over.map_err(|error| lost(&error))?;
+        let running = tokio::spawn(run::run(command, stop, complains, room));
+        let over = running.await.map_err(|error| run::lost(&error));
+        let (run, room) = over.flatten()?;
         let answer = answer(job, run, &room).await;
         room.leave(job.remaining()).await;
         answer
@@ -92,11 +87,6 @@ async fn answer(job: &Job, run: Run, room: &Room) -> Result<Outcome, ProcessErro
         outputs,
         ..Outcome::summary(summary)
     })
-}
-
-/// Nobody knows how it ended, so nobody can say that the object is to blame.
-fn lost(error: &io::Error) -> ProcessError {
-    ProcessError::retry_after(TRY_AGAIN, format!("the program was lost: {error}"))
 }
 
 /// Whether the worker is told to end, too. Who ends a whole control group or host signals worker and programs in any order,
