@@ -1,6 +1,11 @@
 //! What a poll tells: events to whoever asked for it, one log line a settlement, and counts.
 
-use std::{collections::VecDeque, time::Duration};
+mod labels;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
 
 use brigade_proto::v1::{
     EndReason, ObjectSettled, ObjectSkipped, PollCounts, PollFinished, PollResponse, PollStarted,
@@ -53,6 +58,8 @@ pub(crate) struct Settled {
     pub(crate) destination: String,
     pub(crate) summary: String,
     pub(crate) outputs: Vec<String>,
+    /// The worker's own figures and tags, for the log.
+    pub(crate) labels: HashMap<String, String>,
     /// When it is to be tried again, unless it has an outcome.
     pub(crate) again_in: Option<Duration>,
     /// That could not be written on the object.
@@ -270,7 +277,7 @@ pub(crate) fn observed(observer: &broadcast::Sender<PollResponse>, settled: Obje
     let _ = observer.send(PollResponse { event });
 }
 
-/// One line an object; names and reasons are escaped, because whoever uploads chooses them.
+/// One line an object. Names, reasons and what a worker says are escaped, because others choose them.
 fn log(object: &Object, settled: &Settled, took: Duration) {
     info!(
         object = %escape(&object.uri()),
@@ -279,6 +286,8 @@ fn log(object: &Object, settled: &Settled, took: Duration) {
         status = settled.status_code,
         reason = %escape(&settled.reason),
         destination = %escape(&settled.destination),
+        summary = labels::summary(&settled.summary).map(display),
+        labels = labels::labels(&settled.labels).map(display),
         ms = took.as_millis(),
         "object settled"
     );

@@ -122,6 +122,7 @@ impl<'a> Way<'a> {
                     let mut settled = Settled::new(Settlement::Processed).with(code);
                     settled.summary = response.summary;
                     settled.outputs = response.outputs;
+                    settled.labels = response.labels;
                     let placed = self.parts.settler.processed(object).await;
                     return self.placed(object, settled, placed).await;
                 }
@@ -308,6 +309,7 @@ impl Settled {
             destination: String::new(),
             summary: String::new(),
             outputs: Vec::new(),
+            labels: std::collections::HashMap::new(),
             again_in: None,
             is_unwritten: false,
         }

@@ -1,6 +1,11 @@
 //! The signal to end.
 
+use std::sync::{Mutex, PoisonError};
+
 use tokio_util::sync::CancellationToken;
+
+/// What is done before a second signal ends the process.
+static AT_ONCE: Mutex<Vec<fn()>> = Mutex::new(Vec::new());
 
 /// A token that is cancelled by SIGTERM (Cloud Run's, 10 s before it kills) or Ctrl-C. A second signal ends the
 /// process at once, with the shell's code for an interrupted command.
@@ -15,9 +20,26 @@ pub fn signal() -> CancellationToken {
         tracing::info!("asked to end: finishing what is in flight; ask again to end at once");
         cancel.cancel();
         signals.next().await;
-        std::process::exit(130);
+        end_at_once();
     });
     token
+}
+
+/// Has `act` done before a second signal ends the process: for what would outlive it, such as programs that it runs.
+/// It must not wait for anything.
+pub fn at_once(act: fn()) {
+    AT_ONCE
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(act);
+}
+
+fn end_at_once() -> ! {
+    let acts = AT_ONCE.lock().unwrap_or_else(PoisonError::into_inner);
+    for act in acts.iter() {
+        act();
+    }
+    std::process::exit(130);
 }
 
 /// The listeners, set up once: between two set-ups a signal could be lost.

@@ -37,7 +37,7 @@ pub enum ErrorKind {
     Internal,
     /// Something is away for now.
     Unavailable,
-    /// This worker has as many objects as it may.
+    /// This worker has as many objects as it may, or is being shut down.
     Busy,
     /// The object was replaced or deleted meanwhile.
     Superseded,
@@ -99,8 +99,13 @@ impl ProcessError {
     }
 
     pub(crate) fn busy(message: impl Into<String>) -> Self {
+        Self::busy_for(A_MOMENT, message)
+    }
+
+    /// This worker could not even begin, through nothing that is the object's: no attempt is counted.
+    pub(crate) fn busy_for(delay: Duration, message: impl Into<String>) -> Self {
         Self {
-            retry_after: Some(A_MOMENT),
+            retry_after: Some(delay),
             ..Self::new(ErrorKind::Busy, message)
         }
     }
@@ -195,11 +200,12 @@ impl From<brigade_storage::Error> for ProcessError {
     }
 }
 
-/// An error of this machine's files: a full disk heals, anything else is the processor's own failure.
+/// A full disk heals, and so does whatever a connection met, or a disk that is away; anything else is the processor's own
+/// failure.
 impl From<io::Error> for ProcessError {
     fn from(error: io::Error) -> Self {
         let message = error.to_string();
-        let new = if is_exhausted(&error) {
+        let new = if is_exhausted(&error) || is_away(&error) {
             Self::retry_after(A_MOMENT, message)
         } else {
             Self::internal(message)
@@ -224,6 +230,27 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
         || matches!(
             error.kind(),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::OutOfMemory
+        )
+}
+
+/// Whether something that this machine reaches for is away, which says nothing of any object.
+fn is_away(error: &io::Error) -> bool {
+    use io::ErrorKind as K;
+    let broken = [rustix::io::Errno::IO, rustix::io::Errno::NODEV];
+    rustix::io::Errno::from_io_error(error).is_some_and(|errno| broken.contains(&errno))
+        || matches!(
+            error.kind(),
+            K::ConnectionRefused
+                | K::ConnectionReset
+                | K::ConnectionAborted
+                | K::NotConnected
+                | K::HostUnreachable
+                | K::NetworkUnreachable
+                | K::NetworkDown
+                | K::TimedOut
+                | K::ResourceBusy
+                | K::ReadOnlyFilesystem
+                | K::StaleNetworkFileHandle
         )
 }
 
@@ -276,7 +303,32 @@ mod tests {
     fn a_full_disk_means_try_again_and_a_missing_file_does_not() {
         let full = io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error());
         assert_eq!(ProcessError::from(full).kind(), ErrorKind::Unavailable);
-        let missing = io::Error::from(io::ErrorKind::NotFound);
-        assert_eq!(ProcessError::from(missing).kind(), ErrorKind::Internal);
+        for own in [
+            io::ErrorKind::NotFound,
+            io::ErrorKind::InvalidData,
+            io::ErrorKind::UnexpectedEof,
+        ] {
+            assert_eq!(
+                ProcessError::from(io::Error::from(own)).kind(),
+                ErrorKind::Internal
+            );
+        }
+    }
+
+    #[test]
+    fn a_database_that_restarts_or_a_broken_disk_means_try_again() {
+        for away in [
+            io::ErrorKind::ConnectionRefused,
+            io::ErrorKind::ConnectionReset,
+            io::ErrorKind::TimedOut,
+            io::ErrorKind::ReadOnlyFilesystem,
+        ] {
+            assert_eq!(
+                ProcessError::from(io::Error::from(away)).kind(),
+                ErrorKind::Unavailable
+            );
+        }
+        let broken = io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error());
+        assert_eq!(ProcessError::from(broken).kind(), ErrorKind::Unavailable);
     }
 }

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use brigade_proto::v1;
 use brigade_storage::{Location, Object, sim::Sim};
 use tokio::{sync::Semaphore, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     flight::Deadline,
@@ -42,6 +43,16 @@ pub(crate) fn job(sim: &Sim, object: &Object) -> Job {
 }
 
 pub(crate) fn job_of(sim: &Sim, request: v1::ProcessRequest, output: Option<Location>) -> Job {
+    job_until(sim, request, output, CancellationToken::new())
+}
+
+/// A job of a worker that ends with this.
+pub(crate) fn job_until(
+    sim: &Sim,
+    request: v1::ProcessRequest,
+    output: Option<Location>,
+    shutdown: CancellationToken,
+) -> Job {
     let slot = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
     Job::new(
         check(request).unwrap(),
@@ -51,6 +62,7 @@ pub(crate) fn job_of(sim: &Sim, request: v1::ProcessRequest, output: Option<Loca
             deadline: Deadline::at(Instant::now() + AN_HOUR),
             progress: Arc::default(),
             max_size: None,
+            shutdown,
             slot,
         },
     )

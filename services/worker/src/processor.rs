@@ -63,7 +63,8 @@ pub struct Outcome {
     pub summary: String,
     /// `gs://` URIs of what was written.
     pub outputs: Vec<String>,
-    /// Figures and tags; they appear in the poller's log line.
+    /// Figures and tags. The poller's log line of the object has the first 16 by name, names up to 64 bytes and values up
+    /// to 256.
     pub labels: BTreeMap<String, String>,
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use brigade_storage::Store;
+use tokio_util::sync::CancellationToken;
 
 use crate::{http, processor::Processor, runner::Runner, service, settings::WorkerSettings};
 
@@ -16,7 +17,17 @@ pub fn routes<P: Processor>(
     store: Arc<dyn Store>,
     settings: &WorkerSettings,
 ) -> Router {
-    let runner = Runner::new(processor, store, settings);
+    routes_until(processor, store, settings, CancellationToken::new())
+}
+
+/// The same, for a worker that ends when `shutdown` says so: its processors are told.
+pub(crate) fn routes_until<P: Processor>(
+    processor: P,
+    store: Arc<dyn Store>,
+    settings: &WorkerSettings,
+    shutdown: CancellationToken,
+) -> Router {
+    let runner = Runner::until(processor, store, settings, shutdown);
     service::routes(Arc::clone(&runner)).merge(http::routes(runner))
 }
 

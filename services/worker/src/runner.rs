@@ -9,6 +9,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     error::{ErrorKind, ProcessError},
@@ -17,10 +18,14 @@ use crate::{
     processor::{Outcome, Processor},
     request::{Valid, check},
     settings::WorkerSettings,
+    text,
 };
 
 /// Further away than anybody waits, for times that the clock cannot hold.
 const FAR: Duration = Duration::from_hours(24 * 365);
+
+/// Bytes of a summary or a reason in a log line: processors write them, and logs drop a line that is too long.
+const SHOWN: usize = 1_536;
 
 /// Runs a processor within the worker's limits.
 pub(crate) struct Runner<P> {
@@ -32,12 +37,23 @@ pub(crate) struct Runner<P> {
     concurrency: usize,
     slots: Arc<Semaphore>,
     flights: Flights,
+    shutdown: CancellationToken,
 }
 
 // === impl Runner ===
 
 impl<P: Processor> Runner<P> {
     pub(crate) fn new(processor: P, store: Arc<dyn Store>, settings: &WorkerSettings) -> Arc<Self> {
+        Self::until(processor, store, settings, CancellationToken::new())
+    }
+
+    /// The processor is told of the `shutdown`; new work is not refused by it, which is the server's part.
+    pub(crate) fn until(
+        processor: P,
+        store: Arc<dyn Store>,
+        settings: &WorkerSettings,
+        shutdown: CancellationToken,
+    ) -> Arc<Self> {
         let concurrency = settings.concurrency.min(Semaphore::MAX_PERMITS);
         Arc::new(Self {
             processor,
@@ -48,6 +64,7 @@ impl<P: Processor> Runner<P> {
             concurrency,
             slots: Arc::new(Semaphore::new(concurrency)),
             flights: Flights::default(),
+            shutdown,
         })
     }
 
@@ -96,6 +113,7 @@ impl<P: Processor> Runner<P> {
             deadline,
             progress,
             max_size: self.max_size,
+            shutdown: self.shutdown.clone(),
             slot: self.slot()?,
         };
         let runner = Arc::clone(self);
@@ -118,10 +136,10 @@ impl<P: Processor> Runner<P> {
     }
 
     async fn process(&self, job: Job) -> Result<Outcome, ProcessError> {
-        // A processor may panic before its first await too.
-        let work = AssertUnwindSafe(async { self.processor.process(&job).await }).catch_unwind();
-        match work.await {
-            Ok(answer) => answer.map_err(Into::into),
+        // A processor may panic before its first await too, and its error when it is asked what it means.
+        let work = async { self.processor.process(&job).await.map_err(Into::into) };
+        match AssertUnwindSafe(work).catch_unwind().await {
+            Ok(answer) => answer,
             Err(panic) => Err(ProcessError::internal(format!(
                 "the processor panicked: {}",
                 words(&*panic)
@@ -150,10 +168,14 @@ fn words(panic: &(dyn Any + Send)) -> &str {
 fn report(key: &str, attempt: u32, took: Duration, answer: &Result<&Outcome, &ProcessError>) {
     match answer {
         Ok(outcome) => {
-            tracing::info!(key, attempt, ?took, summary = %escape(&outcome.summary), "processed");
+            let summary = escape(text::cut(&outcome.summary, SHOWN));
+            tracing::info!(key, attempt, ?took, %summary, "processed");
         }
         Err(error) => {
-            let (code, reason) = (error.kind().code(), escape(error.message()));
+            let (code, reason) = (
+                error.kind().code(),
+                escape(text::cut(error.message(), SHOWN)),
+            );
             if error.kind() == ErrorKind::Misconfigured {
                 tracing::error!(key, attempt, ?took, ?code, %reason, "this worker has to be mended");
             } else {

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     processor::Processor,
-    routes::routes,
+    routes::routes_until,
     settings::{WorkerArgs, WorkerSettings},
 };
 
@@ -86,7 +86,8 @@ async fn serve_with<P: Processor>(
     store: impl Future<Output = Result<Arc<dyn Store>, Failure>>,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
-    let routes = async { Ok(routes(processor, store.await?, settings)) };
+    let told = shutdown.clone();
+    let routes = async { Ok(routes_until(processor, store.await?, settings, told)) };
     gate::serve(listener, routes, SERVICE, gate, shutdown).await
 }
 

@@ -1,6 +1,6 @@
 //! The worker's settings: as given on the command line or in the environment, and as resolved.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::time::Duration;
 
 use brigade_runtime::settings::{Problems, names};
 use brigade_storage::Location;
@@ -9,10 +9,17 @@ use bytesize::ByteSize;
 use crate::exec::Program;
 
 /// As many as a poller has on their way at once, so that one poller never meets a busy worker.
-const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(32).expect("32 is not zero");
+const CONCURRENCY: usize = 32;
+/// More than this on one machine is a slip of the hand.
+const MAX_CONCURRENCY: usize = 10_000;
 
 /// The longest that Cloud Run lets a request last.
 const TIMEOUT: Duration = Duration::from_hours(1);
+/// The largest object that Cloud Storage keeps, 5 TiB.
+const MAX_SIZE: u64 = 5 << 40;
+/// With less, no file would be done in time, and each would end in `failed/`.
+const MIN_TIMEOUT: Duration = Duration::from_secs(1);
+const MAX_TIMEOUT: Duration = Duration::from_hours(7 * 24);
 
 /// The settings as given.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -66,26 +73,39 @@ impl WorkerArgs {
             "gs://BUCKET/PREFIX/",
             str::parse,
         );
-        let concurrency =
-            problems.count(names::CONCURRENCY, self.concurrency.as_deref(), CONCURRENCY);
+        let concurrency = problems.count(
+            names::CONCURRENCY,
+            self.concurrency.as_deref(),
+            CONCURRENCY,
+            1..=MAX_CONCURRENCY,
+        );
         let timeout = problems.duration(
             names::PROCESS_TIMEOUT,
             self.process_timeout.as_deref(),
             TIMEOUT,
+            MIN_TIMEOUT..=MAX_TIMEOUT,
         );
-        let max_size = problems.optional(
-            names::MAX_SIZE,
-            self.max_size.as_deref(),
-            "a size such as 500MB or 2GiB",
-            str::parse::<ByteSize>,
-        );
+        let max_size = self.max_size(problems);
         Some(WorkerSettings {
             exec: exec?,
             output: output?,
             concurrency: concurrency?,
             timeout: timeout?,
-            max_size: max_size?.map(|size| size.as_u64()),
+            max_size: max_size?,
         })
+    }
+
+    /// A worker that takes nothing would refuse everything.
+    #[allow(clippy::option_option, reason = "left out and wrong are two things")]
+    fn max_size(&self, problems: &mut Problems) -> Option<Option<u64>> {
+        let (setting, given) = (names::MAX_SIZE, self.max_size.as_deref());
+        let form = "a size such as 500MB or 2GiB";
+        let Some(size) = problems.optional(setting, given, form, str::parse::<ByteSize>)? else {
+            return Some(None);
+        };
+        let shown = |size| ByteSize(size).to_string();
+        let size = problems.within(setting, given, size.as_u64(), 1..=MAX_SIZE, shown);
+        size.map(Some)
     }
 }
 
@@ -97,7 +117,7 @@ impl Default for WorkerSettings {
         Self {
             exec: None,
             output: None,
-            concurrency: CONCURRENCY.get(),
+            concurrency: CONCURRENCY,
             timeout: TIMEOUT,
             max_size: None,
         }
@@ -119,6 +139,59 @@ mod tests {
     fn nothing_given_means_the_defaults() {
         let settings = resolve(&WorkerArgs::default()).unwrap();
         assert_eq!(settings, WorkerSettings::default());
+    }
+
+    #[test]
+    fn a_number_that_cannot_be_meant_is_named_with_what_is_taken() {
+        type Set = fn(&mut WorkerArgs, String);
+        let cases: [(&str, Set, &[&str], &[&str]); 3] = [
+            (
+                "BRIGADE_CONCURRENCY (--concurrency)",
+                |args, given| args.concurrency = Some(given),
+                &["1", "1000", "10000"],
+                &["0", "-1", "1.5", "10001"],
+            ),
+            (
+                "BRIGADE_PROCESS_TIMEOUT (--process-timeout)",
+                |args, given| args.process_timeout = Some(given),
+                &["1s", "1h", "7days"],
+                &["0", "0s", "1ms", "-1s", "8days"],
+            ),
+            (
+                "BRIGADE_MAX_SIZE (--max-size)",
+                |args, given| args.max_size = Some(given),
+                &["1B", "2GiB"],
+                &["0", "0GiB", "-1", "6TiB"],
+            ),
+        ];
+        for (setting, set, good, bad) in cases {
+            let given = |given: &str| {
+                let mut args = WorkerArgs::default();
+                set(&mut args, given.to_owned());
+                resolve(&args)
+            };
+            for good in good {
+                given(good).unwrap();
+            }
+            for bad in bad {
+                let said = given(bad).unwrap_err();
+                assert!(
+                    said.starts_with(&format!("{setting} is {bad:?}, ")),
+                    "{said}"
+                );
+            }
+        }
+        let nothing = WorkerArgs {
+            process_timeout: Some("0".into()),
+            max_size: Some("0".into()),
+            ..WorkerArgs::default()
+        };
+        let said = resolve(&nothing).unwrap_err();
+        assert!(said.contains("is \"0\", and takes 1s to 7days"), "{said}");
+        assert!(
+            said.contains("is \"0\", and takes 1 B to 5.0 TiB"),
+            "{said}"
+        );
     }
 
     #[test]

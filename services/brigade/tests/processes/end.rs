@@ -1,13 +1,15 @@
 //! SIGTERM with work in flight.
 
-use std::time::Duration;
+use std::{fs, path::Path, process::Command, time::Duration};
 
 use brigade_emulator::storage::Operation;
 
-use crate::google::Google;
+use crate::{google::Google, proxy::Proxy};
 
 /// Takes a second for each file.
 const SLOW: &str = "sh -c 'sleep 1' sh";
+/// Far less than an endless program takes.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Takes longer than any grace.
 const ENDLESS: &str = "sh -c 'sleep 600' sh";
 
@@ -98,4 +100,89 @@ async fn a_worker_that_is_told_to_end_answers_what_it_has_begun() {
     assert_eq!(answer.body["counts"]["processed"], "4", "{answer:?}");
     let (status, log) = worker.ended().await;
     assert_eq!(status.code(), Some(0), "{log}");
+}
+
+/// The process groups of the programs at work, which each says in a file of its own, once there are so many.
+async fn groups(room: &Path, count: usize) -> Vec<String> {
+    loop {
+        let files = fs::read_dir(room).unwrap();
+        let said = files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap());
+        let ids: Vec<_> = said
+            .filter(|id| id.ends_with('\n'))
+            .map(|id| id.trim().to_owned())
+            .collect();
+        if ids.len() == count {
+            return ids;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_whose_programs_get_the_signal_too_costs_no_file_and_no_attempt() {
+    let google = Google::start().await;
+    let room = tempfile::tempdir().unwrap();
+    let endless = format!(
+        "sh -c 'echo $$ > {}/$$; sleep 600 & wait' sh",
+        room.path().display()
+    );
+    let (worker, at) = google.worker(&endless).await;
+    let proxy = Proxy::before(at).await;
+    let (poller, address) = google.poller(proxy.address, "gs://data/processed/").await;
+    lay(&google, 4);
+    let (_, next) = tokio::join!(google.poll(address), async {
+        worker.terminate_after(&groups(room.path(), 4).await);
+        let (status, log) = worker.ended().await;
+        assert_eq!(status.code(), Some(0), "{log}");
+        assert!(log.contains("this worker is being shut down"), "{log}");
+        let (next, at) = google.worker("true").await;
+        proxy.point_at(at);
+        next
+    });
+    google.drain(address, &poller, || {}).await;
+    assert_eq!(
+        google.names("data", ""),
+        ["processed/0", "processed/1", "processed/2", "processed/3"],
+        "{}\n{}",
+        poller.log(),
+        next.log()
+    );
+    // An attempt would be written on its object.
+    assert_eq!(google.emulator.storage().calls().of(Operation::Update), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_told_twice_ends_at_once_and_leaves_no_program_behind() {
+    let google = Google::start().await;
+    let room = tempfile::tempdir().unwrap();
+    let said = room.path().join("said");
+    let pipe = room.path().join("pipe");
+    fs::create_dir(&said).unwrap();
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    // All that the program starts holds the pipe open: it ends with the last of them.
+    let stubborn = format!(
+        "sh -c 'exec 3>{}; trap \"\" TERM; sleep 600 & echo $$ > {}/$$; wait' sh",
+        pipe.display(),
+        said.display()
+    );
+    let (worker, at) = google.worker(&stubborn).await;
+    let (_poller, address) = google.poller(at, "gs://data/processed/").await;
+    lay(&google, 1);
+    let (tell, gone) = tokio::sync::oneshot::channel();
+    // A thread that no runtime waits for.
+    std::thread::spawn(move || tell.send(fs::read(pipe).is_ok()));
+    let (_, ()) = tokio::join!(google.poll(address), async {
+        groups(&said, 1).await;
+        worker.terminate();
+        while !worker.log().contains("ask again to end at once") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        worker.terminate();
+        let (status, log) = worker.ended().await;
+        assert_eq!(status.code(), Some(130), "{log}");
+        let gone = tokio::time::timeout(PATIENCE, gone).await;
+        assert!(gone.expect("its programs are gone").unwrap());
+    });
+    assert_eq!(google.names("data", ""), ["in/0"]);
 }

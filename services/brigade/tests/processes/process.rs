@@ -97,7 +97,14 @@ impl Process {
 
     /// SIGTERM.
     pub(crate) fn terminate(&self) {
-        let kill = format!("kill -TERM {}", self.child.id());
+        self.terminate_after(&[]);
+    }
+
+    /// SIGTERM to these process groups and then to this process, as who ends a control group or a host does.
+    pub(crate) fn terminate_after(&self, groups: &[String]) {
+        let groups = groups.iter().map(|id| format!("-{id}"));
+        let all: Vec<_> = groups.chain([self.child.id().to_string()]).collect();
+        let kill = format!("kill -TERM {}", all.join(" "));
         assert!(
             Command::new("sh")
                 .args(["-c", &kill])

@@ -58,6 +58,7 @@ impl Way<'_> {
             status_code: verdict.status_code,
             summary: verdict.summary,
             outputs: verdict.outputs,
+            labels: verdict.labels,
             ..settled
         })
     }

@@ -1,6 +1,6 @@
 //! Parsers of single values, for [`Problems`](super::Problems) and for whoever has a value of the same kind.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::time::Duration;
 
 use url::{Host, Url};
 
@@ -9,9 +9,14 @@ pub fn duration(given: &str) -> Result<Duration, humantime::DurationError> {
     humantime::parse_duration(given)
 }
 
-/// A whole number of at least 1.
-pub fn count(given: &str) -> Result<NonZeroUsize, std::num::ParseIntError> {
-    given.parse()
+/// The same, from a second to a week: less leaves no time for anything, and nobody waits for more.
+pub fn a_while(given: &str) -> Result<Duration, String> {
+    let time = duration(given).map_err(|error| error.to_string())?;
+    if (Duration::from_secs(1)..=Duration::from_hours(7 * 24)).contains(&time) {
+        Ok(time)
+    } else {
+        Err("it takes 1s to 7days".to_owned())
+    }
 }
 
 /// A list separated by commas; blanks around its items and empty items do not count.
@@ -55,9 +60,12 @@ mod tests {
     }
 
     #[test]
-    fn a_count_is_at_least_one() {
-        assert_eq!(count("1").unwrap().get(), 1);
-        assert!(count("0").is_err() && count("-1").is_err() && count("1.5").is_err());
+    fn a_while_is_a_second_to_a_week() {
+        assert_eq!(a_while("1s").unwrap(), Duration::from_secs(1));
+        assert!(a_while("7days").is_ok());
+        for wrong in ["0", "999ms", "5", "8days", "10000years"] {
+            assert!(a_while(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

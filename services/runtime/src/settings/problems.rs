@@ -1,6 +1,6 @@
 //! Collects what is wrong with the settings, so that one run shows all of it.
 
-use std::{fmt, num::NonZeroUsize, time::Duration};
+use std::{fmt, ops::RangeInclusive, str::FromStr, time::Duration};
 
 use super::parse;
 
@@ -33,6 +33,21 @@ pub enum Problem {
         form: &'static str,
         /// What the parser said; empty when it said nothing of use.
         why: String,
+    },
+    /// It was given, and is too little or too much.
+    #[error(
+        "{setting} ({}) is {given:?}, and takes {least} to {most}",
+        flag(setting)
+    )]
+    OutOfRange {
+        /// The environment variable.
+        setting: &'static str,
+        /// What was given.
+        given: String,
+        /// The least that it takes.
+        least: String,
+        /// The most that it takes.
+        most: String,
     },
     /// Two settings do not go together.
     #[error("{setting} ({}): {why}", flag(setting))]
@@ -141,32 +156,52 @@ impl Problems {
         )
     }
 
-    /// A length of time with its unit, such as `90s` or `10m`.
+    /// A length of time with its unit, such as `90s` or `10m`, that lies in `range`.
     pub fn duration(
         &mut self,
         setting: &'static str,
         given: Option<&str>,
         default: Duration,
+        range: RangeInclusive<Duration>,
     ) -> Option<Duration> {
         const FORM: &str = "a time with its unit, such as 90s or 10m";
-        self.or(setting, given, default, FORM, parse::duration)
+        let time = self.or(setting, given, default, FORM, parse::duration)?;
+        let shown = |time| humantime::format_duration(time).to_string();
+        self.within(setting, given, time, range, shown)
     }
 
-    /// A whole number of at least 1.
-    pub fn count(
+    /// A whole number that lies in `range`.
+    pub fn count<N: FromStr<Err: fmt::Display> + PartialOrd + fmt::Display>(
         &mut self,
         setting: &'static str,
         given: Option<&str>,
-        default: NonZeroUsize,
-    ) -> Option<usize> {
-        let count = self.or(
+        default: N,
+        range: RangeInclusive<N>,
+    ) -> Option<N> {
+        let count = self.or(setting, given, default, "a whole number", str::parse)?;
+        self.within(setting, given, count, range, |count| count.to_string())
+    }
+
+    /// A value that was read, if it lies in `range`. `shown` writes its ends as a person would.
+    pub fn within<T: PartialOrd>(
+        &mut self,
+        setting: &'static str,
+        given: Option<&str>,
+        value: T,
+        range: RangeInclusive<T>,
+        shown: impl Fn(T) -> String,
+    ) -> Option<T> {
+        if range.contains(&value) {
+            return Some(value);
+        }
+        let (least, most) = range.into_inner();
+        self.push(Problem::OutOfRange {
             setting,
-            given,
-            default,
-            "a whole number of at least 1",
-            parse::count,
-        )?;
-        Some(count.get())
+            given: given.unwrap_or_default().trim().to_owned(),
+            least: shown(least),
+            most: shown(most),
+        });
+        None
     }
 
     fn parsed<T, E: fmt::Display>(
@@ -221,17 +256,22 @@ impl std::error::Error for SettingsError {}
 mod tests {
     use super::*;
 
+    const ANY: RangeInclusive<Duration> = Duration::ZERO..=Duration::MAX;
+    const SECONDS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
+
     #[test]
     fn every_problem_is_reported_at_once_with_its_setting() {
         let mut problems = Problems::default();
         let none: Option<u16> = problems.required("BRIGADE_INBOX", Some(" "), "a URI", str::parse);
         assert_eq!(none, None);
         assert_eq!(
-            problems.duration("BRIGADE_MIN_AGE", Some("soon"), Duration::ZERO),
+            problems.duration("BRIGADE_MIN_AGE", Some("soon"), Duration::ZERO, ANY),
             None
         );
-        let one = NonZeroUsize::MIN;
-        assert_eq!(problems.count("BRIGADE_CONCURRENCY", Some("0"), one), None);
+        assert_eq!(
+            problems.count("BRIGADE_CONCURRENCY", Some("many"), 1, 1..=9),
+            None
+        );
 
         let text = problems.into_result().unwrap_err().to_string();
         assert!(text.starts_with("3 settings are wrong:"), "{text}");
@@ -244,7 +284,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("BRIGADE_CONCURRENCY (--concurrency) is \"0\""),
+            text.contains("BRIGADE_CONCURRENCY (--concurrency) is \"many\", which is not a whole"),
             "{text}"
         );
     }
@@ -254,13 +294,42 @@ mod tests {
         let mut problems = Problems::default();
         let default = Duration::from_secs(5);
         assert_eq!(
-            problems.duration("BRIGADE_MIN_AGE", Some(""), default),
+            problems.duration("BRIGADE_MIN_AGE", Some(""), default, ANY),
             Some(default)
         );
         assert_eq!(
-            problems.duration("BRIGADE_MIN_AGE", Some("2m"), default),
+            problems.duration("BRIGADE_MIN_AGE", Some("2m"), default, ANY),
             Some(Duration::from_mins(2))
         );
         problems.into_result().unwrap();
+    }
+
+    #[test]
+    fn what_is_too_little_or_too_much_says_what_is_taken() {
+        const SETTING: &str = "BRIGADE_PROCESS_TIMEOUT";
+        let time = |given| {
+            let mut problems = Problems::default();
+            let time = problems.duration(SETTING, Some(given), Duration::ZERO, SECONDS);
+            (time, problems.into_result().map_err(|e| e.to_string()))
+        };
+        for given in ["1s", "24h", "1000ms"] {
+            assert!(time(given).0.is_some(), "{given}");
+        }
+        for given in ["0", "0s", "999ms", "1day 1s"] {
+            let (none, said) = time(given);
+            assert_eq!(none, None);
+            let words = format!("{SETTING} (--process-timeout) is {given:?}, and takes 1s to 1day");
+            assert_eq!(said.unwrap_err(), words);
+        }
+        let mut problems = Problems::default();
+        for given in ["0", " 10 "] {
+            assert_eq!(
+                problems.count("BRIGADE_BREAKER", Some(given), 1, 1..=9),
+                None
+            );
+        }
+        let text = problems.into_result().unwrap_err().to_string();
+        assert!(text.contains("is \"0\", and takes 1 to 9"), "{text}");
+        assert!(text.contains("is \"10\", and takes 1 to 9"), "{text}");
     }
 }

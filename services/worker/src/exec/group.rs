@@ -1,6 +1,13 @@
 //! A program and everything that it starts: one process group, which ends as a whole.
 
-use std::{io, process::Command, time::Duration};
+use std::{
+    fmt, io, mem,
+    process::Command,
+    sync::{Mutex, MutexGuard, Once, PoisonError},
+    time::Duration,
+};
+
+use brigade_runtime::shutdown;
 
 use rustix::{
     io::Errno,
@@ -16,8 +23,15 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use super::signals;
+
 /// How long processes may take to go after SIGKILL. Nothing but the kernel can keep them.
 const GOING: Duration = Duration::from_secs(1);
+
+/// The groups that run, for an end of this process that leaves no time to end them one by one.
+static RUNNING: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+/// Such an end is told of them once.
+static AT_ONCE: Once = Once::new();
 
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +60,17 @@ pub(super) struct Group {
     ended: bool,
 }
 
+// === impl End ===
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(code) => write!(f, "ended with exit status {code}"),
+            Self::Killed(signal) => write!(f, "was killed by {}", signals::name(*signal)),
+        }
+    }
+}
+
 // === impl Group ===
 
 impl Group {
@@ -53,7 +78,14 @@ impl Group {
     pub(super) fn start(command: &mut Command) -> io::Result<(Self, Pipes)> {
         // Before the start, so that no end is missed.
         let children = signal(SignalKind::child())?;
-        let mut child = command.spawn()?;
+        AT_ONCE.call_once(|| shutdown::at_once(kill_all));
+        let mut child = {
+            // Held until it is noted, so that none is missed.
+            let mut running = running();
+            let child = command.spawn()?;
+            running.push(Pid::from_child(&child));
+            child
+        };
         let group = Self {
             id: Pid::from_child(&child),
             children,
@@ -108,6 +140,7 @@ impl Group {
     /// the init of its container, every orphan of the group too.
     pub(super) async fn end(mut self) {
         self.signal(Signal::KILL);
+        self.forget();
         let reaped = timeout(GOING, async {
             while self.reap() {
                 self.child_changed().await;
@@ -128,6 +161,11 @@ impl Group {
         }
     }
 
+    /// Before it is reaped: its number may be somebody else's afterwards.
+    fn forget(&self) {
+        running().retain(|id| *id != self.id);
+    }
+
     /// A group that is gone already is what was wanted.
     fn signal(&self, signal: Signal) {
         let _ = kill_process_group(self.id, signal);
@@ -139,9 +177,24 @@ impl Drop for Group {
     fn drop(&mut self) {
         if !self.ended {
             self.signal(Signal::KILL);
+            self.forget();
             self.reap();
         }
     }
+}
+
+fn running() -> MutexGuard<'static, Vec<Pid>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The last that this process does: none is started any more.
+fn kill_all() {
+    let running = running();
+    for id in running.iter() {
+        // One that is gone already is what was wanted.
+        let _ = kill_process_group(*id, Signal::KILL);
+    }
+    mem::forget(running);
 }
 
 fn end_of(status: &WaitIdStatus) -> End {

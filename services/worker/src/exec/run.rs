@@ -1,13 +1,14 @@
 //! Runs a command to its end, and keeps what it says.
 
-use std::{io, pin::pin, process::Command, time::Duration};
+use std::{fmt::Display, io, pin::pin, process::Command, time::Duration};
 
 use futures::future::{FusedFuture as _, FutureExt as _, join};
 use rustix::io::Errno;
-use tokio::time::timeout;
+use tokio::{task::spawn_blocking, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    TRY_AGAIN,
     group::{End, Group, Pipes},
     tail::{Head, Tail},
 };
@@ -30,22 +31,38 @@ pub(super) struct Run {
 }
 
 /// Runs a command until it ends, or until `stop` is cancelled and its group is brought to its end. When this answers,
-/// nothing of the group runs any more.
+/// nothing of the group runs any more. It is to run as a task of its own, so that nobody who lets go of it cuts that short.
 ///
-/// The end of stderr is kept in `tail`. `hold` is dropped then, and not before: the files that the program works on,
+/// The end of stderr is kept in `tail`. `hold` is given back then, and not before: the files that the program works on,
 /// for one.
-pub(super) fn start<H: Send + 'static>(
+///
+/// To start a program is to wait until the kernel has read its file, wherever that lies; no thread that serves does so.
+pub(super) async fn run<H: Send + 'static>(
     mut command: Command,
     stop: CancellationToken,
     tail: Tail,
     hold: H,
-) -> Result<impl Future<Output = io::Result<(Run, H)>> + Send + 'static, ProcessError> {
-    let (group, pipes) =
-        Group::start(&mut command).map_err(|error| cannot_start(&command, error))?;
-    Ok(async move {
-        let run = watch(group, pipes, &stop, tail).await?;
-        Ok((run, hold))
-    })
+) -> Result<(Run, H), ProcessError> {
+    let cancelled = stop.clone();
+    let started = spawn_blocking(move || {
+        if cancelled.is_cancelled() {
+            return Err(ProcessError::busy("nobody waits for the program any more"));
+        }
+        match Group::start(&mut command) {
+            // At the end of the runtime they are dropped in this order.
+            Ok((group, pipes)) => Ok((group, pipes, hold)),
+            Err(error) => Err(cannot_start(&command, error)),
+        }
+    });
+    let started = started.await.map_err(|error| lost(&error));
+    let (group, pipes, hold) = started.flatten()?;
+    let run = watch(group, pipes, &stop, tail).await;
+    Ok((run.map_err(|error| lost(&error))?, hold))
+}
+
+/// Nobody knows how it ended, so nobody can say that the object is to blame.
+pub(super) fn lost(why: &dyn Display) -> ProcessError {
+    ProcessError::retry_after(TRY_AGAIN, format!("the program was lost: {why}"))
 }
 
 async fn watch(
@@ -83,7 +100,7 @@ fn cannot_start(command: &Command, error: io::Error) -> ProcessError {
     let program = command.get_program().display();
     let message = format!("cannot start {program}: {error}");
     let new = if is_exhausted(&error) {
-        ProcessError::retry_after(Duration::from_secs(10), message)
+        ProcessError::busy_for(TRY_AGAIN, message)
     } else if Errno::from_io_error(&error) == Some(Errno::TOOBIG) {
         ProcessError::internal(message)
     } else {
@@ -91,4 +108,66 @@ fn cannot_start(command: &Command, error: io::Error) -> ProcessError {
         ProcessError::misconfigured(format!("{message}; {mend}"))
     };
     new.with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{process::Stdio, sync::mpsc};
+
+    use futures::poll;
+    use tokio::runtime;
+
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn a_program_is_started_by_a_thread_that_serves_nobody() {
+        let runtime = runtime::Builder::new_current_thread()
+            .max_blocking_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let (go, wait) = mpsc::channel();
+        runtime.spawn_blocking(move || wait.recv());
+        runtime.block_on(async {
+            let room = tempfile::tempdir().unwrap();
+            let mut command = Command::new("touch");
+            command
+                .arg(room.path().join("begun"))
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped());
+            std::os::unix::process::CommandExt::process_group(&mut command, 0);
+            let stop = CancellationToken::new();
+            let mut running = pin!(run(command, stop, Tail::default(), ()));
+            assert!(poll!(&mut running).is_pending(), "the task went on");
+            assert!(!room.path().join("begun").exists());
+            go.send(()).unwrap();
+            let (run, ()) = running.await.unwrap();
+            assert_eq!(run.end, End::Exited(0));
+            assert!(room.path().join("begun").exists());
+        });
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_is_not_started_and_what_was_lost_is_tried_again() {
+        let stop = CancellationToken::new();
+        stop.cancel();
+        // There is no such program.
+        let not_started = run(Command::new("/score"), stop, Tail::default(), ()).await;
+        assert_eq!(not_started.unwrap_err().kind(), ErrorKind::Busy);
+        assert_eq!(lost(&"no child").kind(), ErrorKind::Unavailable);
+    }
+
+    #[test]
+    fn a_machine_with_no_room_for_another_process_blames_no_object() {
+        let kind = |errno: Errno| {
+            let error = io::Error::from_raw_os_error(errno.raw_os_error());
+            cannot_start(&Command::new("score"), error).kind()
+        };
+        for errno in [Errno::AGAIN, Errno::NOMEM, Errno::MFILE, Errno::TXTBSY] {
+            assert_eq!(kind(errno), ErrorKind::Busy, "{errno}");
+        }
+        assert_eq!(kind(Errno::NOENT), ErrorKind::Misconfigured);
+        assert_eq!(kind(Errno::TOOBIG), ErrorKind::Internal);
+    }
 }

@@ -1,4 +1,4 @@
-//! The names of signals.
+//! The names of signals, and which of them ask to end.
 
 use rustix::process::Signal;
 
@@ -11,6 +11,13 @@ pub(super) fn name(number: i32) -> String {
             || format!("signal {number}"),
             |(_, name)| (*name).to_owned(),
         )
+}
+
+/// Whether it is one of those that a supervisor, a terminal or a host that goes down sends.
+pub(super) fn asks_to_end(number: i32) -> bool {
+    [Signal::HUP, Signal::INT, Signal::TERM]
+        .iter()
+        .any(|signal| signal.as_raw() == number)
 }
 
 const NAMES: [(Signal, &str); 18] = [

@@ -1,7 +1,14 @@
 //! Real programs over a simulated bucket. A named pipe that a program and its children hold open tells when the last of
 //! them is gone: it ends then.
 
-use std::{fs, sync::Arc};
+mod ending;
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use brigade_proto::v1;
 use brigade_storage::{Object, sim::Sim};
@@ -9,6 +16,7 @@ use rustix::{
     fs::{CWD, FileType, mknodat},
     process::{Pid, Signal, kill_process, set_child_subreaper},
 };
+use tempfile::TempDir;
 use tokio::{io::AsyncReadExt as _, net::unix::pipe};
 
 use super::*;

@@ -29,6 +29,7 @@ pub struct Job {
     progress: Arc<Progress>,
     max_size: Option<u64>,
     cancelled: CancellationToken,
+    shutdown: CancellationToken,
     slot: Arc<OwnedSemaphorePermit>,
 }
 
@@ -39,6 +40,7 @@ pub(crate) struct Surroundings {
     pub(crate) deadline: Arc<Deadline>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) max_size: Option<u64>,
+    pub(crate) shutdown: CancellationToken,
     pub(crate) slot: OwnedSemaphorePermit,
 }
 
@@ -54,6 +56,7 @@ impl Job {
             progress: around.progress,
             max_size: around.max_size,
             cancelled: CancellationToken::new(),
+            shutdown: around.shutdown,
             slot: Arc::new(around.slot),
         }
     }
@@ -100,6 +103,12 @@ impl Job {
     /// it. For work that does not end when the processor's future is dropped, such as a thread's.
     pub fn cancelled(&self) -> &CancellationToken {
         &self.cancelled
+    }
+
+    /// Cancelled when this worker is told to end. The work has 9 s from then on, and is cut off after them; what it ran as
+    /// processes may have got the same signal.
+    pub fn shutdown(&self) -> &CancellationToken {
+        &self.shutdown
     }
 
     /// This job's place among those that a worker does at once, for whatever may outlive the processor's future.

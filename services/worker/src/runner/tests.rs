@@ -222,3 +222,31 @@ async fn joining_late_makes_no_run_longer_than_the_worker_lets_it() {
     }
     assert_eq!(began.elapsed().as_secs(), AN_HOUR.as_secs());
 }
+
+struct Unanswerable;
+
+impl From<Unanswerable> for ProcessError {
+    fn from(_: Unanswerable) -> Self {
+        panic!("no code 17")
+    }
+}
+
+struct Fails;
+
+impl Processor for Fails {
+    type Error = Unanswerable;
+
+    async fn process(&self, _: &Job) -> Result<Outcome, Unanswerable> {
+        Err(Unanswerable)
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_panics_when_it_is_asked_what_it_means_is_a_panic_of_the_processor() {
+    let error = crate::testing::TestWorker::new(Fails)
+        .process("a", "x")
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Internal);
+    assert_eq!(error.message(), "the processor panicked: no code 17");
+}

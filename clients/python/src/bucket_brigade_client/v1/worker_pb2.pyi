@@ -85,7 +85,9 @@ class ProcessResponse(google.protobuf.message.Message):
 
     @property
     def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
-        """Figures and tags of the processor's own choice; they appear in the poller's log line."""
+        """Figures and tags of the processor's own choice. The poller's log line of the object has the first 16 by name, control
+        characters escaped, names cut after 64 bytes and values after 256.
+        """
 
     def __init__(
         self,

@@ -58,7 +58,7 @@ class WorkerServiceServicer(object):
         - OK: it is processed, and goes to the processed location.
         - INTERNAL, INVALID_ARGUMENT, FAILED_PRECONDITION, OUT_OF_RANGE, DATA_LOSS, NOT_FOUND, ALREADY_EXISTS, UNKNOWN: it fails.
         - UNAVAILABLE, ABORTED, CANCELLED, DEADLINE_EXCEEDED: it stays, and is tried again; this counts as an attempt.
-        - RESOURCE_EXHAUSTED: it stays, and is tried again; the worker is full, and no attempt is counted.
+        - RESOURCE_EXHAUSTED: it stays, and is tried again; the worker is full, or ends, and no attempt is counted.
         - UNAUTHENTICATED, PERMISSION_DENIED, UNIMPLEMENTED: the wiring is wrong. The poll ends, and nothing moves.
 
         An object that fails, or whose attempts are used up, goes to the failed location with the message as its reason.

@@ -4,6 +4,7 @@ use axum::{
     body::Body,
     http::{Request, StatusCode},
 };
+use brigade_proto::v1::ProcessResponse;
 use brigade_runtime::telemetry::{Buffer, Format, subscriber};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -135,4 +136,44 @@ async fn a_poll_names_the_job_that_asked_for_it() {
     assert_eq!(post(&world, "/poll", &headers, json!({})).await, 200);
     let started = lines(&buffer, "poll started");
     assert!(says(&started[0], "every-minute") && says(&started[0], "2019-10-12T07:20:50.52Z"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_worker_says_of_an_accepted_object_is_in_its_line_escaped_and_bounded() {
+    hear_everything();
+    let buffer = Buffer::default();
+    let _logging =
+        tracing::subscriber::set_default(subscriber(Format::Json, "info", buffer.clone()));
+    let mut response = ProcessResponse {
+        summary: "10 days\u{1b}[31m\nnothing".into(),
+        ..ProcessResponse::default()
+    };
+    for n in 0..100 {
+        let (name, value) = (format!("label {n:02}\u{202e}"), "x\r\n".repeat(1_000));
+        response.labels.insert(name, value);
+    }
+    let world = answering([("a", Answer::ok(response))]);
+    world.upload(&["a", "b"]);
+    world.poll(PollRequest::default()).await;
+    let settled = lines(&buffer, "object settled");
+    assert_eq!(settled.len(), 2, "{}", buffer.text());
+    let of = |object: &str| {
+        let line = settled.iter().find(|line| line["object"] == object);
+        let line = line.unwrap();
+        (line["summary"].clone(), line["labels"].clone())
+    };
+    let (summary, labels) = of("gs://data/in/a");
+    assert_eq!(summary, "10 days\\u{1b}[31m\\nnothing");
+    let labels = labels.as_str().unwrap();
+    assert!(
+        labels.starts_with("\"label 00\\u{202e}\"=x\\r\\nx"),
+        "{labels}"
+    );
+    assert!(
+        labels.ends_with(" and 84 more") && labels.len() < 8_192,
+        "{labels}"
+    );
+    assert!(!labels.contains(char::is_control));
+    // What has nothing to say takes no room.
+    assert_eq!(of("gs://data/in/b"), (Value::Null, Value::Null));
 }

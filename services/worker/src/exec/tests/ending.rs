@@ -1,0 +1,68 @@
+//! Programs that end while their worker is told to.
+
+use super::*;
+use crate::fixtures::job_until;
+
+/// What a program comes to when the worker is told to end this long after the program ended, if at all.
+async fn ended(body: &str, shutdown: Option<Duration>) -> Result<Outcome, (ErrorKind, String)> {
+    let sim = sim();
+    let object = sim.upload(BUCKET, "in/a", "x").unwrap();
+    let token = CancellationToken::new();
+    let job = job_until(&sim, request(&object), None, token.clone());
+    let program = script(body);
+    let asked = program.process(&job);
+    tokio::pin!(asked);
+    let answer = match shutdown {
+        Some(Duration::ZERO) => {
+            token.cancel();
+            asked.await
+        }
+        Some(later) => {
+            // Whatever the machine does meanwhile, the program has ended by itself when its answer waits.
+            let told = async {
+                tokio::time::sleep(later).await;
+                token.cancel();
+            };
+            tokio::join!(asked, told).0
+        }
+        None => asked.await,
+    };
+    answer.map_err(|error| (error.kind(), error.message().to_owned()))
+}
+
+#[tokio::test]
+async fn a_program_that_ends_with_its_worker_is_asked_about_again_at_no_attempt() {
+    for (body, what) in [
+        ("kill -TERM $$", "was killed by SIGTERM"),
+        ("kill -HUP $$", "was killed by SIGHUP"),
+        ("kill -KILL $$", "was killed by SIGKILL"),
+        ("exit 143", "ended with exit status 143"),
+        ("exit 1", "ended with exit status 1"),
+        ("exit 75", "ended with exit status 75"),
+    ] {
+        let body = format!("echo half way >&2; {body}");
+        let (kind, reason) = ended(&body, Some(Duration::ZERO)).await.unwrap_err();
+        assert_eq!(kind, ErrorKind::Busy, "{body}");
+        let words = format!("this worker is being shut down, and the program {what}");
+        assert!(reason.starts_with(&words), "{reason}");
+        assert!(reason.ends_with(": half way"), "{reason}");
+    }
+    let done = ended("echo done", Some(Duration::ZERO)).await.unwrap();
+    assert_eq!(done.summary, "done");
+}
+
+#[tokio::test]
+async fn a_program_may_be_gone_before_its_worker_notices_the_signal() {
+    for body in ["kill -TERM $$", "kill -INT $$", "exit 130", "exit 143"] {
+        let (kind, _) = ended(body, Some(NOTICE / 4)).await.unwrap_err();
+        assert_eq!(kind, ErrorKind::Busy, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_somebody_ended_while_its_worker_goes_on_is_refused() {
+    for body in ["kill -TERM $$", "exit 143", "kill -SEGV $$", "exit 1"] {
+        let (kind, _) = ended(body, None).await.unwrap_err();
+        assert_eq!(kind, ErrorKind::Internal, "{body}");
+    }
+}
