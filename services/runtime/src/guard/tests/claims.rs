@@ -145,6 +145,9 @@ accepted! {
     aud_an_array_with_ours: aud(json!(["https://worker-abc.a.run.app", AUDIENCE]));
     aud_an_array_of_ours_alone: aud(json!([AUDIENCE]));
     nbf_past: with_claims(json!({ "nbf": now() - 10 }));
+    nbf_zero: with_claims(json!({ "nbf": 0 }));
+    // Pinned: such a token is good for the skew alone.
+    a_lifetime_of_nothing: with_claims(json!({ "iat": now() - 5, "exp": now() - 5 }));
     a_lifetime_of_a_day: with_claims(json!({ "iat": now() - 10, "exp": now() - 10 + 86_400 }));
     claims_that_say_nothing_to_us: with_claims(json!({ "google": { "compute_engine": { "zone": "z" } }, "amr": [1, null] }));
 }
