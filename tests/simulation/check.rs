@@ -47,7 +47,8 @@ fn object(run: &Run, fate: &Fate) -> Option<String> {
         return (!own).then(|| "a poller uploaded it".to_owned());
     }
     if fate.places.is_empty() {
-        return (fate.removed_by != Some(By::People)).then(|| "it is lost".to_owned());
+        let wanted = fate.removed_by == Some(By::People) || is_copy_taken(run, fate);
+        return (!wanted).then(|| "it is lost".to_owned());
     }
     let name = fate.uploaded.name.as_str();
     if !name.starts_with("in/") || NO_WORK.contains(&name) {
@@ -59,6 +60,24 @@ fn object(run: &Run, fate: &Fate) -> Option<String> {
         return Some(format!("it lies in {} places", fate.places.len()));
     };
     settled(run, fate, place).or_else(|| written(run, fate, place))
+}
+
+/// Whether a person took the copy of an upload from its destination, before a poller removed what it was made of.
+fn is_copy_taken(run: &Run, fate: &Fate) -> bool {
+    let copies = run
+        .history
+        .iter()
+        .filter_map(|mutation| match &mutation.change {
+            Change::Copied { to } if mutation.place == fate.uploaded => Some(to),
+            _ => None,
+        });
+    let taken = |copy: &Place| {
+        run.history.iter().any(|mutation| {
+            let is_gone = matches!(mutation.change, Change::Deleted);
+            is_gone && mutation.by == By::People && mutation.place == *copy
+        })
+    };
+    copies.into_iter().any(taken)
 }
 
 /// Whether an object lies where the worker's own words send it.

@@ -89,6 +89,12 @@ pub fn put_off(object: &Object, verdict: Metadata, due: Timestamp) -> Metadata {
     mark
 }
 
+/// Whether two objects bear the same marks.
+pub(crate) fn same(one: &Object, other: &Object) -> bool {
+    KEYS.iter()
+        .all(|&key| one.metadata.get(key) == other.metadata.get(key))
+}
+
 /// Removes every mark.
 pub fn none() -> Metadata {
     only([])

@@ -7,7 +7,7 @@ use super::{
     Placement, Step, all_taken,
     look::{self, Source},
 };
-use crate::retry;
+use crate::{mark, retry};
 
 /// What one try at one name came to.
 enum Try {
@@ -70,11 +70,15 @@ async fn try_name(bucket: &dyn Bucket, object: &Object, name: &str) -> Result<Tr
     }
 }
 
-/// Whether the object's content lies at `name`, put there after the object itself was created.
+/// Whether the object's content lies at `name`, put there after the object itself was created, with what was written on it
+/// before: the same file, which was settled otherwise, moved back by a person and settled here, bears other marks.
 async fn arrived(bucket: &dyn Bucket, object: &Object, name: &str) -> Result<bool, Error> {
     let found = look::object_at(bucket, name).await?;
-    Ok(found
-        .is_some_and(|found| found.same_content(object) && found.generation > object.generation))
+    Ok(found.is_some_and(|found| {
+        found.same_content(object)
+            && found.generation > object.generation
+            && mark::same(&found, object)
+    }))
 }
 
 fn moved(object: &Object, name: &str) -> Try {

@@ -44,6 +44,20 @@ async fn another_content_at_the_destination_is_not_taken_for_the_object() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_file_that_was_failed_and_moved_back_and_accepted_is_not_taken_for_this_move() {
+    let world = world();
+    let object = world.upload("in/a", "1");
+    world.settler.failed(&object, "no", 1).await.unwrap();
+    let back = world.sim.carry(("data", "failed/a"), ("data", "in/a"));
+    world.settler.processed(&back.unwrap()).await.unwrap();
+    assert_eq!(world.names("data"), ["processed/a"]);
+    // A poller that stood still all the while, with the object as it was at first.
+    open(&world);
+    let placed = world.settler.processed(&object).await.unwrap();
+    assert_eq!(placed, Placement::Superseded);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_look_that_is_forbidden_is_an_error_and_tells_nothing() {
     let world = world();
     let object = world.upload("in/a", "1");
