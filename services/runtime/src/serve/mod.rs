@@ -1,9 +1,13 @@
 //! Serves a router: h2c and HTTP/1.1 on one port, with limits, until it is told to stop.
 
+mod activity;
+mod arriving;
+mod calls;
 mod connection;
 mod limits;
 mod opening;
 mod panic;
+mod sending;
 mod shed;
 
 use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
@@ -66,7 +70,6 @@ pub async fn serve(
     limits: Limits,
     shutdown: impl Future<Output = ()> + Send,
 ) {
-    let router = shed::layer(panic::layer(router), limits.calls);
     let connections = Connections::new(router, limits);
     let room = Arc::new(Semaphore::new(limits.connections));
     let mut open = JoinSet::new();
@@ -77,7 +80,11 @@ pub async fn serve(
             () = &mut shutdown => break,
             Some(_) = open.join_next() => {}
             (stream, permit) = accept(&listener, &room) => {
-                open.spawn(connections.drive(stream, permit));
+                let driven = connections.drive(stream);
+                open.spawn(async move {
+                    driven.await;
+                    drop(permit);
+                });
             }
         }
     }

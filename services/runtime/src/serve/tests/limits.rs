@@ -135,17 +135,3 @@ async fn a_body_that_is_still_sent_counts_as_a_call() {
     let refused = http1().get(server.url("/")).send().await.unwrap();
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
 }
-
-#[tokio::test(start_paused = true)]
-async fn a_health_check_that_never_arrives_is_given_up() {
-    let health = crate::health::routes(&[]).await;
-    let app = shed::layer(health.open, 1);
-    let check = axum::http::Request::post("/grpc.health.v1.Health/Check")
-        .header("content-type", "application/grpc")
-        .body(Body::from_stream(
-            tokio_stream::pending::<io::Result<&str>>(),
-        ))
-        .unwrap();
-    let answer = tower::ServiceExt::oneshot(app, check).await.unwrap();
-    assert_eq!(answer.status(), StatusCode::REQUEST_TIMEOUT);
-}
