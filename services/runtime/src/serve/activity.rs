@@ -10,6 +10,9 @@ use std::{
 
 use tokio::time::{Instant, sleep, sleep_until};
 
+/// How often at most it is looked whether work has ended.
+const LEAST: Duration = Duration::from_millis(100);
+
 /// The calls of one connection that are worked on, and when that was last so.
 pub(super) struct Activity {
     began: Instant,
@@ -45,12 +48,12 @@ impl Activity {
     /// Ends when nothing was done for this long.
     pub(super) async fn idle(&self, time: Duration) {
         loop {
-            if self.working.load(Ordering::Acquire) > 0 {
+            let Some(since) = self.idle_since() else {
                 // What is worked on now cannot have been idle for that long any sooner.
-                sleep(time).await;
+                sleep(time.max(LEAST)).await;
                 continue;
-            }
-            let end = self.last() + time;
+            };
+            let end = since + time;
             if Instant::now() >= end {
                 return;
             }
@@ -58,8 +61,12 @@ impl Activity {
         }
     }
 
-    fn last(&self) -> Instant {
-        self.began + Duration::from_millis(self.last.load(Ordering::Acquire))
+    /// When something was done last; nothing while it is done.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        if self.working.load(Ordering::Acquire) > 0 {
+            return None;
+        }
+        Some(self.began + Duration::from_millis(self.last.load(Ordering::Acquire)))
     }
 }
 

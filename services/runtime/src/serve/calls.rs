@@ -110,7 +110,12 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
         };
         let late = Late::of(request.body());
         let request = request.map(|body| Arriving::new(body, time, late.clone()));
-        let held = Held::new(Work::begin(self.activity.clone()), place);
+        let mut work = Work::begin(self.activity.clone());
+        if kind != Kind::Call {
+            // Health is no work, and who keeps a check waiting keeps no connection by it.
+            work.pause();
+        }
+        let held = Held::new(work, place);
         // A router is always ready.
         let called = self.routes.clone().call(request);
         let call = Some(Call {

@@ -1,6 +1,6 @@
 //! One connection: its protocol, its limits, its end.
 
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
 use hyper_util::{
@@ -13,7 +13,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{calls::Calls, limits::Limits, opening::Opening};
+use super::{calls::Calls, crowd::Crowd, limits::Limits, opening::Opening};
 
 /// hyper's default is 400 KiB and the least it takes is 8 KiB.
 const LEAST_BUFFER: usize = 8 * 1024;
@@ -22,6 +22,7 @@ const LEAST_BUFFER: usize = 8 * 1024;
 pub(super) struct Connections {
     builder: Builder<TokioExecutor>,
     calls: Calls,
+    crowd: Arc<Crowd>,
     limits: Limits,
     stop: CancellationToken,
 }
@@ -31,6 +32,7 @@ impl Connections {
         Self {
             builder: builder(&limits),
             calls: Calls::new(router, &limits),
+            crowd: Arc::default(),
             limits,
             stop: CancellationToken::new(),
         }
@@ -41,31 +43,39 @@ impl Connections {
         self.stop.cancel();
     }
 
+    /// Ends the connection that has been idle for longest.
+    pub(super) fn make_room(&self) {
+        self.crowd.make_room();
+    }
+
     /// Serves one connection to its end.
     ///
     /// It is asked to end, over HTTP/2 by `GOAWAY`, when the server stops, when it is old, and when it is idle. Its client
     /// has its say then: hyper waits for an answer to a ping, and for the calls in flight. A client that does neither call nor
-    /// answer is left.
+    /// answer is left; one whose room is wanted is told and left.
     pub(super) fn drive<S>(&self, stream: S) -> impl Future<Output = ()> + Send + 'static + use<S>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let io = TokioIo::new(Opening::new(stream, self.limits.header_time));
         let (calls, activity) = self.calls.of_connection();
+        let seat = self.crowd.join(activity.clone());
         let (builder, stop, limits) = (self.builder.clone(), self.stop.clone(), self.limits);
         async move {
             let mut connection = pin!(builder.serve_connection(io, calls));
             // How a connection ends is the client's affair; its calls had their answers or their resets.
-            tokio::select! {
+            let parting = tokio::select! {
                 _ = connection.as_mut() => return,
-                () = told_to_end(&stop, limits.age) => {}
-                () = activity.idle(limits.idle) => {}
-            }
+                () = told_to_end(&stop, limits.age) => limits.keepalive_time,
+                () = activity.idle(limits.idle) => limits.keepalive_time,
+                () = seat.wanted() => Duration::ZERO,
+            };
             connection.as_mut().graceful_shutdown();
             activity.touch();
             tokio::select! {
+                biased;
                 _ = connection => {}
-                () = activity.idle(limits.keepalive_time) => {}
+                () = activity.idle(parting) => {}
             }
         }
     }

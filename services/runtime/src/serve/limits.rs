@@ -5,7 +5,7 @@ use std::time::Duration;
 /// What one server admits. The defaults close what tonic and hyper leave open: see each field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at once; more wait in the kernel's queue.
+    /// Connections at once. For one more the connection that has been idle for longest is closed; where none is idle, it waits.
     pub connections: usize,
     /// Calls at once over all connections; more are refused at once, with `RESOURCE_EXHAUSTED` or 503. Health is not
     /// counted.

@@ -93,9 +93,11 @@ fn http2() -> Client {
 }
 
 fn hello() -> Router {
-    Router::new()
-        .route("/", get(async || "hello"))
-        .merge(health())
+    hello_alone().merge(health())
+}
+
+fn hello_alone() -> Router {
+    Router::new().route("/", get(async || "hello"))
 }
 
 fn health() -> Router {
