@@ -20,6 +20,9 @@ pub(super) type Piped = Peer<ReadHalf<DuplexStream>, WriteHalf<DuplexStream>>;
 /// The ping that h2 sends with a graceful goodbye.
 const GOODBYE: [u8; 8] = [0x0b, 0x7b, 0xa2, 0xf0, 0x8b, 0x9b, 0xfe, 0x54];
 
+/// Longer than anything here takes. It costs nothing while time is paused.
+const LONG: Duration = Duration::from_hours(3);
+
 /// A server whose connections are pipes.
 #[derive(Clone)]
 pub(super) struct Server {
@@ -79,7 +82,8 @@ pub(super) async fn call(channel: &Channel, path: &str, grpc: bool, body: Body) 
     std::future::poll_fn(|context| channel.poll_ready(context))
         .await
         .unwrap();
-    channel.call(request).await.unwrap().map(drop)
+    let answer = timeout(LONG, channel.call(request)).await;
+    answer.expect("an answer").unwrap().map(drop)
 }
 
 /// What came until the connection was closed, and how long that took. Pings are answered, but for that of the goodbye when
@@ -87,7 +91,7 @@ pub(super) async fn call(channel: &Channel, path: &str, grpc: bool, body: Body) 
 pub(super) async fn stays(mut peer: Piped, parts: bool) -> (Vec<Frame>, Duration) {
     let began = Instant::now();
     let mut frames = Vec::new();
-    while let Some(came) = peer.next().await {
+    while let Some(came) = timeout(LONG, peer.next()).await.expect("an end") {
         let answered = parts || came.payload != GOODBYE;
         if came.kind == PING && came.flags != ACK && answered {
             peer.send(&frame(PING, ACK, 0, &came.payload)).await;
