@@ -72,10 +72,15 @@ impl Connections {
             };
             connection.as_mut().graceful_shutdown();
             activity.touch();
+            let wanted = async {
+                seat.wanted().await;
+                activity.idle(Duration::ZERO).await;
+            };
             tokio::select! {
                 biased;
                 _ = connection => {}
                 () = activity.idle(parting) => {}
+                () = wanted => {}
             }
         }
     }

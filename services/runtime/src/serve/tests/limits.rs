@@ -142,6 +142,22 @@ async fn an_idle_connection_makes_room_for_a_new_one() {
     assert!(timeout(PATIENCE, told).await.expect("it has made room"));
 }
 
+/// It was asked to end, and its client takes his time.
+#[tokio::test]
+async fn a_connection_that_does_not_part_makes_room_too() {
+    let limits = Limits {
+        connections: 1,
+        idle: Duration::from_millis(50),
+        keepalive_time: PATIENCE * 10,
+        ..Limits::default()
+    };
+    let server = Running::start(hello(), limits).await;
+    let mut peer = wire::Peer::connect(server.address).await.unwrap();
+    while peer.next().await.expect("it is open").kind != wire::GOAWAY {}
+    let answer = http1().get(server.url("/")).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+}
+
 #[tokio::test]
 async fn however_many_are_idle_health_answers() {
     let limits = Limits {
