@@ -6,7 +6,9 @@
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on fails")]
 #![allow(clippy::print_stdout, reason = "figures are for people")]
 
-#[path = "../../services/brigade/tests/attack/probes.rs"]
+#[path = "../../services/brigade/tests/attack/caller.rs"]
+mod caller;
+#[path = "../../services/brigade/tests/attack/probes/mod.rs"]
 #[allow(dead_code, reason = "the tests judge more of a probe than the bench")]
 mod probes;
 #[path = "../../services/brigade/tests/attack/service.rs"]
@@ -48,7 +50,7 @@ async fn main() -> ExitCode {
 }
 
 async fn measured(probe: Probe) -> bool {
-    let service = Service::start().await;
+    let service = Service::start(&[]).await;
     let quiet = watched(&service, async { sleep(Duration::from_millis(500)).await }).await;
     let before = service.memory();
     let watch = service.watched();
@@ -89,7 +91,7 @@ async fn watched(service: &Service, meanwhile: impl Future<Output = ()>) -> Seen
 
 /// All of a thousand idle connections are closed by the service in a minute.
 async fn idle_connections_end() -> bool {
-    let service = Service::start().await;
+    let service = Service::start(&[]).await;
     let attacked = Probe::Idle.run(&service).await;
     let began = Instant::now();
     attacked.all_closed().await;

@@ -14,6 +14,8 @@ use std::{
 use axum::{Router, http::StatusCode, routing::get};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
+/// For people, and for whatever speaks no gRPC.
+const HEALTHZ: &str = "/healthz";
 /// gRPC's health check, the one method that is open.
 const CHECK: &str = "/grpc.health.v1.Health/Check";
 /// The other one.
@@ -23,10 +25,11 @@ const MAX_MESSAGE: usize = 1024;
 /// What is asked about the server as a whole.
 const WHOLE: &str = "";
 
-/// How many checks may be under way at once, whoever sends them.
-pub(crate) const PROBES: usize = 1_000;
+/// How many checks of one connection may be under way at once. Each connection has its own, so that nobody takes those of
+/// another.
+pub(crate) const CHECKS: usize = 4;
 /// How long a check may take to arrive.
-pub(crate) const PROBE_TIME: Duration = Duration::from_secs(5);
+pub(crate) const CHECK_TIME: Duration = Duration::from_secs(5);
 
 /// A service's health, by who may ask.
 #[derive(Clone, Debug)]
@@ -45,9 +48,24 @@ pub struct Readiness {
     ready: Arc<AtomicBool>,
 }
 
-/// Whether a path is one that is open.
-pub(crate) fn is_probe(path: &str) -> bool {
-    matches!(path, "/healthz" | CHECK)
+/// What a path says of a request before anybody looks at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// `GET /healthz`: it is answered at once, and its body is not read.
+    Healthz,
+    /// gRPC's check: its message has to arrive.
+    Check,
+    /// Everything else.
+    Call,
+}
+
+/// Health's routes are known by their paths.
+pub(crate) fn kind(path: &str) -> Kind {
+    match path {
+        HEALTHZ => Kind::Healthz,
+        CHECK => Kind::Check,
+        _ => Kind::Call,
+    }
 }
 
 // === impl Readiness ===
@@ -97,7 +115,7 @@ pub async fn starting(services: &[&str]) -> (Health, Readiness) {
     let health = Health {
         open: Router::new()
             .route_service(CHECK, service.clone())
-            .route("/healthz", get(healthz)),
+            .route(HEALTHZ, get(healthz)),
         guarded: Router::new().route_service(WATCH, service),
     };
     (health, readiness)

@@ -23,6 +23,13 @@ const AUDIENCE: &str = "https://worker.example";
 /// Longer than anything here takes, so that what hangs fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What takes longer fails.
+pub(crate) async fn within<F: Future>(patience: F) -> F::Output {
+    timeout(PATIENCE, patience)
+        .await
+        .expect("it takes too long")
+}
+
 /// A worker that runs until this is dropped.
 pub(crate) struct Service {
     process: Child,
@@ -34,7 +41,8 @@ pub(crate) struct Service {
 // === impl Service ===
 
 impl Service {
-    pub(crate) async fn start() -> Self {
+    /// With this in its environment too.
+    pub(crate) async fn start(more: &[(&str, &str)]) -> Self {
         let google = Emulator::builder()
             .bucket("data")
             .service_account(CALLER)
@@ -55,6 +63,7 @@ impl Service {
             .env("BRIGADE_AUDIENCE", AUDIENCE)
             .env("BRIGADE_ALLOWED_CALLERS", CALLER)
             .env("RUST_LOG", "error")
+            .envs(more.iter().copied())
             .arg("worker")
             .stdin(Stdio::null())
             .stdout(Stdio::null());
@@ -92,6 +101,22 @@ impl Service {
     /// The memory that it has in RAM now, in bytes.
     pub(crate) fn memory(&self) -> u64 {
         self.status("VmRSS:")
+    }
+
+    /// The memory once it does not change any more: the ends of many connections take a moment.
+    #[allow(dead_code, reason = "the tests wait for it, the bench does not")]
+    pub(crate) async fn rested(&self) -> u64 {
+        let (mut memory, mut same) = (self.memory(), 0);
+        for _ in 0..50 {
+            sleep(Duration::from_millis(100)).await;
+            let now = self.memory();
+            same = if now == memory { same + 1 } else { 0 };
+            memory = now;
+            if same == 3 {
+                break;
+            }
+        }
+        memory
     }
 
     fn status(&self, field: &str) -> u64 {

@@ -1,17 +1,19 @@
 //! One connection: its protocol, its limits, its end.
 
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
-    service::TowerToHyperService,
 };
-use tokio::{net::TcpStream, sync::OwnedSemaphorePermit, time::sleep};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 
-use super::{limits::Limits, opening::Opening};
+use super::{calls::Calls, crowd::Crowd, limits::Limits, opening::Opening};
 
 /// hyper's default is 400 KiB and the least it takes is 8 KiB.
 const LEAST_BUFFER: usize = 8 * 1024;
@@ -19,17 +21,18 @@ const LEAST_BUFFER: usize = 8 * 1024;
 /// What all connections of a server share.
 pub(super) struct Connections {
     builder: Builder<TokioExecutor>,
-    router: Router,
+    calls: Calls,
+    crowd: Arc<Crowd>,
     limits: Limits,
     stop: CancellationToken,
 }
 
 impl Connections {
     pub(super) fn new(router: Router, limits: Limits) -> Self {
-        let builder = builder(&limits);
         Self {
-            builder,
-            router,
+            builder: builder(&limits),
+            calls: Calls::new(router, &limits),
+            crowd: Arc::default(),
             limits,
             stop: CancellationToken::new(),
         }
@@ -40,24 +43,45 @@ impl Connections {
         self.stop.cancel();
     }
 
-    /// Serves one connection to its end. The permit is given back then.
-    pub(super) fn drive(
-        &self,
-        stream: TcpStream,
-        permit: OwnedSemaphorePermit,
-    ) -> impl Future<Output = ()> + Send + 'static + use<> {
+    /// Ends the connection that has been idle for longest.
+    pub(super) fn make_room(&self) {
+        self.crowd.make_room();
+    }
+
+    /// Serves one connection to its end.
+    ///
+    /// It is asked to end, over HTTP/2 by `GOAWAY`, when the server stops, when it is old, and when it is idle. Its client
+    /// has its say then: hyper waits for an answer to a ping, and for the calls in flight. A client that does neither call nor
+    /// answer is left; one whose room is wanted is told and left.
+    pub(super) fn drive<S>(&self, stream: S) -> impl Future<Output = ()> + Send + 'static + use<S>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let io = TokioIo::new(Opening::new(stream, self.limits.header_time));
-        let service = TowerToHyperService::new(self.router.clone());
-        let (builder, stop, age) = (self.builder.clone(), self.stop.clone(), self.limits.age);
+        let (calls, activity) = self.calls.of_connection();
+        let seat = self.crowd.join(activity.clone());
+        let (builder, stop, limits) = (self.builder.clone(), self.stop.clone(), self.limits);
         async move {
-            let mut connection = pin!(builder.serve_connection(io, service));
+            let mut connection = pin!(builder.serve_connection(io, calls));
             // How a connection ends is the client's affair; its calls had their answers or their resets.
-            tokio::select! {
+            let parting = tokio::select! {
                 _ = connection.as_mut() => return,
-                () = told_to_end(&stop, age) => connection.as_mut().graceful_shutdown(),
+                () = told_to_end(&stop, limits.age) => limits.keepalive_time,
+                () = activity.idle(limits.idle) => limits.keepalive_time,
+                () = seat.wanted() => Duration::ZERO,
+            };
+            connection.as_mut().graceful_shutdown();
+            activity.touch();
+            let wanted = async {
+                seat.wanted().await;
+                activity.idle(Duration::ZERO).await;
+            };
+            tokio::select! {
+                biased;
+                _ = connection => {}
+                () = activity.idle(parting) => {}
+                () = wanted => {}
             }
-            let _ = connection.await;
-            drop(permit);
         }
     }
 }

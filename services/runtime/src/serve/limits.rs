@@ -5,7 +5,7 @@ use std::time::Duration;
 /// What one server admits. The defaults close what tonic and hyper leave open: see each field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at once; more wait in the kernel's queue.
+    /// Connections at once. For one more the connection that has been idle for longest is closed; where none is idle, it waits.
     pub connections: usize,
     /// Calls at once over all connections; more are refused at once, with `RESOURCE_EXHAUSTED` or 503. Health is not
     /// counted.
@@ -23,8 +23,13 @@ pub struct Limits {
     pub header_time: Duration,
     /// How long an HTTP/2 connection may be silent before it is asked for a sign of life.
     pub keepalive: Duration,
-    /// How long that sign may take.
+    /// How long that sign may take, and how long a connection without a call may take to end once it was asked to.
     pub keepalive_time: Duration,
+    /// How long a connection may lie without a call before its client is asked to open another when it needs one. A call
+    /// counts while it is worked on, however long it is silent, and while its client reads its answer.
+    pub idle: Duration,
+    /// How long the handler of a call may wait for the call's body, in all.
+    pub body_time: Duration,
     /// How old a connection may be before its client is asked to open another; calls in flight go on. `None` for ever.
     pub age: Option<Duration>,
     /// How long calls in flight may take after the shutdown.
@@ -44,6 +49,10 @@ impl Default for Limits {
             header_time: Duration::from_secs(30),
             keepalive: Duration::from_secs(30),
             keepalive_time: Duration::from_secs(20),
+            // Everything idle is gone in a minute. Not a minute itself: a caller that calls every minute would meet the end of
+            // its connection each time, and hyper's client gives up a call that waits to be sent at that moment.
+            idle: Duration::from_secs(50),
+            body_time: Duration::from_secs(30),
             age: Some(Duration::from_hours(1)),
             // Cloud Run kills 10 s after SIGTERM; a second is left for what comes after.
             grace: Duration::from_secs(9),

@@ -1,9 +1,14 @@
 //! Serves a router: h2c and HTTP/1.1 on one port, with limits, until it is told to stop.
 
+mod activity;
+mod arriving;
+mod calls;
 mod connection;
+mod crowd;
 mod limits;
 mod opening;
 mod panic;
+mod sending;
 mod shed;
 
 use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
@@ -23,6 +28,9 @@ use crate::exit::Failure;
 /// Connections that the kernel holds for us until they are accepted. With tokio's own number a thousand clients at once fill
 /// the queue, and a health check waits seconds for its packet to be sent again.
 const BACKLOG: u32 = 4_096;
+
+/// How long room is waited for until it is made again.
+const CROWDED: Duration = Duration::from_millis(100);
 
 /// Binds an address, or says in words why not.
 #[allow(
@@ -66,18 +74,26 @@ pub async fn serve(
     limits: Limits,
     shutdown: impl Future<Output = ()> + Send,
 ) {
-    let router = shed::layer(panic::layer(router), limits.calls);
     let connections = Connections::new(router, limits);
     let room = Arc::new(Semaphore::new(limits.connections));
     let mut open = JoinSet::new();
-    let mut shutdown = pin!(shutdown);
-    loop {
-        tokio::select! {
-            biased;
-            () = &mut shutdown => break,
-            Some(_) = open.join_next() => {}
-            (stream, permit) = accept(&listener, &room) => {
-                open.spawn(connections.drive(stream, permit));
+    {
+        let mut shutdown = pin!(shutdown);
+        // It outlives a turn of the loop: it may hold a connection that waits for room.
+        let mut next = pin!(accept(&listener, &room, &connections));
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                Some(_) = open.join_next() => {}
+                (stream, permit) = &mut next => {
+                    next.set(accept(&listener, &room, &connections));
+                    let driven = connections.drive(stream);
+                    open.spawn(async move {
+                        driven.await;
+                        drop(permit);
+                    });
+                }
             }
         }
     }
@@ -94,22 +110,33 @@ pub async fn serve(
     }
 }
 
-/// The next connection, once there is room for it. Running out of file descriptors is waited out.
+/// The next connection, once there is room for it.
 async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
+    connections: &Connections,
 ) -> (TcpStream, OwnedSemaphorePermit) {
-    let permit = room
-        .clone()
-        .acquire_owned()
-        .await
-        .expect("the semaphore is never closed");
+    let stream = arrival(listener).await;
+    loop {
+        if let Ok(permit) = room.clone().try_acquire_owned() {
+            return (stream, permit);
+        }
+        connections.make_room();
+        // Nobody may be idle now, and somebody soon.
+        if let Ok(Ok(permit)) = timeout(CROWDED, room.clone().acquire_owned()).await {
+            return (stream, permit);
+        }
+    }
+}
+
+/// The next connection. Running out of file descriptors is waited out.
+async fn arrival(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 // Latency of small frames matters here; a failure costs speed alone.
                 let _ = stream.set_nodelay(true);
-                return (stream, permit);
+                return stream;
             }
             // The client went away before it was its turn; that is no reason to wait.
             Err(error) if is_the_clients(&error) => {}

@@ -3,25 +3,21 @@
 use std::any::Any;
 
 use axum::{
-    Router,
     body::Body,
-    extract::Request,
     http::{Response, StatusCode},
-    middleware::{Next, from_fn},
     response::IntoResponse,
 };
 use tonic::Status;
-use tower_http::catch_panic::CatchPanicLayer;
-
-use crate::app::is_grpc;
+use tower_http::catch_panic::CatchPanic;
 
 /// What the caller is told. The panic's own words may hold anything, so they go to the log alone.
 const WORDS: &str = "this service met a bug while it handled the call; its log says more";
 
-pub(super) fn layer(router: Router) -> Router {
-    router
-        .layer(CatchPanicLayer::custom(caught))
-        .layer(from_fn(answer))
+/// A service whose panics are answers.
+pub(super) type Caught<S> = CatchPanic<S, fn(Box<dyn Any + Send + 'static>) -> Response<Body>>;
+
+pub(super) fn layer<S>(service: S) -> Caught<S> {
+    CatchPanic::custom(service, caught)
 }
 
 /// Marks a response that stands for a panic.
@@ -42,12 +38,8 @@ fn caught(payload: Box<dyn Any + Send + 'static>) -> Response<Body> {
     response
 }
 
-/// To a gRPC client a bare 500 would be a failure of the way and not of this service.
-async fn answer(request: Request, next: Next) -> Response<Body> {
-    let grpc = is_grpc(request.headers());
-    let response = next.run(request).await;
-    if grpc && response.extensions().get::<Panicked>().is_some() {
-        return Status::internal(WORDS).into_http();
-    }
-    response
+/// What a gRPC client is told of a panic. A bare 500 would be a failure of the way to it, and not of this service.
+pub(super) fn answer<B>(grpc: bool, response: &Response<B>) -> Option<Response<Body>> {
+    let panicked = grpc && response.extensions().get::<Panicked>().is_some();
+    panicked.then(|| Status::internal(WORDS).into_http())
 }

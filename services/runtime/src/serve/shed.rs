@@ -1,75 +1,63 @@
 //! A limit on the calls in flight over all connections. What is above it is refused at once, so that nobody waits in a
 //! queue that nobody sees.
 
-use std::{
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
 use axum::{
-    Router,
-    body::{Body, Bytes},
-    extract::{Request, State},
+    body::Body,
     http::{Response, StatusCode, header::RETRY_AFTER},
-    middleware::{Next, from_fn_with_state},
-    response::IntoResponse,
+    response::IntoResponse as _,
 };
-use http_body::{Frame, SizeHint};
-use pin_project_lite::pin_project;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Status;
 
-use crate::{
-    app::is_grpc,
-    health::{PROBE_TIME, PROBES, is_probe},
-};
+use crate::health::{CHECKS, Kind};
 
 const WORDS: &str = "this service has as many calls in flight as it takes; try again";
 
-/// Places for calls, and others for probes.
+/// Places for calls, and others for checks of the health.
 #[derive(Clone)]
-struct Room {
+pub(super) struct Room {
     calls: Arc<Semaphore>,
-    probes: Arc<Semaphore>,
+    checks: Arc<Semaphore>,
 }
 
-pub(super) fn layer(router: Router, calls: usize) -> Router {
-    let room = Room {
-        calls: Arc::new(Semaphore::new(calls)),
-        probes: Arc::new(Semaphore::new(PROBES)),
-    };
-    router.layer(from_fn_with_state(room, admit))
-}
+/// A call's place, until it is dropped; nothing for what needs none.
+pub(super) type Place = Option<OwnedSemaphorePermit>;
 
-/// Health has places of its own: a probe that fails under load would have the instance killed for being busy.
-async fn admit(State(room): State<Room>, request: Request, next: Next) -> Response<Body> {
-    if is_probe(request.uri().path()) {
-        return probe(&room.probes, request, next).await;
+// === impl Room ===
+
+impl Room {
+    /// Room for this many calls.
+    pub(super) fn new(calls: usize) -> Self {
+        Self {
+            calls: Arc::new(Semaphore::new(calls)),
+            checks: Arc::new(Semaphore::new(CHECKS)),
+        }
     }
-    let Ok(permit) = room.calls.try_acquire_owned() else {
-        return refuse(is_grpc(request.headers()));
-    };
-    let response = next.run(request).await;
-    response.map(|body| {
-        Body::new(Held {
-            body,
-            _permit: permit,
-        })
-    })
-}
 
-/// Anybody may send a probe, and so nobody may keep one waiting for the rest of it.
-async fn probe(room: &Semaphore, request: Request, next: Next) -> Response<Body> {
-    let Ok(_permit) = room.try_acquire() else {
-        return refuse(is_grpc(request.headers()));
-    };
-    match timeout(PROBE_TIME, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+    /// The room of one connection: its calls take places of all, its checks take its own.
+    pub(super) fn of_connection(&self) -> Self {
+        Self {
+            calls: self.calls.clone(),
+            checks: Arc::new(Semaphore::new(CHECKS)),
+        }
+    }
+
+    /// A place, or the answer that there is none.
+    ///
+    /// Health takes none of the calls' places: a probe that fails under load would have the instance killed for being busy.
+    /// Nor are there places that all probes share, for anybody may send one and take his time.
+    pub(super) fn admit(&self, kind: Kind, grpc: bool) -> Result<Place, Response<Body>> {
+        let places = match kind {
+            Kind::Healthz => return Ok(None),
+            Kind::Check => &self.checks,
+            Kind::Call => &self.calls,
+        };
+        match places.clone().try_acquire_owned() {
+            Ok(place) => Ok(Some(place)),
+            Err(_) => Err(refuse(grpc)),
+        }
     }
 }
 
@@ -83,33 +71,4 @@ fn refuse(grpc: bool) -> Response<Body> {
         format!("{WORDS}\n"),
     )
         .into_response()
-}
-
-pin_project! {
-    /// A body that counts as a call in flight until it was sent or dropped: a poll's events come over minutes.
-    struct Held {
-        #[pin]
-        body: Body,
-        _permit: OwnedSemaphorePermit,
-    }
-}
-
-impl http_body::Body for Held {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        self.project().body.poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

@@ -72,18 +72,107 @@ async fn an_http2_connection_that_gives_no_sign_of_life_is_closed() {
 }
 
 #[tokio::test]
-async fn connections_over_the_limit_wait_for_room() {
+async fn connections_over_the_limit_wait_while_all_have_a_call() {
+    for client in [http1(), http2()] {
+        let limits = Limits {
+            connections: 1,
+            ..Limits::default()
+        };
+        let gate = Gate::default();
+        let server = Running::start(gate.router(), limits).await;
+        let call = tokio::spawn(client.get(server.url("/wait")).send());
+        gate.called.notified().await;
+        let mut waiting = tokio::spawn(http1().get(server.url("/")).send());
+        let early = timeout(Duration::from_millis(300), &mut waiting).await;
+        assert!(early.is_err(), "answered although there was no room");
+        gate.open.notify_one();
+        assert_eq!(call.await.unwrap().unwrap().text().await.unwrap(), "done");
+        // The connection of the call is idle now.
+        assert_eq!(waiting.await.unwrap().unwrap().status(), StatusCode::OK);
+    }
+}
+
+/// Each kind of connection that does nothing, the oldest first; the newest stays.
+#[tokio::test]
+async fn an_idle_connection_makes_room_for_a_new_one() {
+    let limits = Limits {
+        connections: 4,
+        ..Limits::default()
+    };
+    let router = crate::health::routes(&[]).await.open.merge(hello_alone());
+    let server = Running::start(router, limits).await;
+    let mut idle = Vec::new();
+    for first in ["", "P", "GET / HTTP/1.1\r\nhost: x\r\n"] {
+        let mut stream = server.connect().await;
+        stream.write_all(first.as_bytes()).await.unwrap();
+        idle.push(stream);
+        // In this order: they are told apart by the millisecond.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut peer = wire::Peer::connect(server.address).await.unwrap();
+    let path = wire::literal(":path", "/grpc.health.v1.Health/Check");
+    let check = [&[0x83, 0x86][..], &path].concat();
+    // A check whose message never comes is nothing that is done.
+    peer.send(&wire::frame(wire::HEADERS, wire::END_HEADERS, 1, &check))
+        .await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    // Each has a connection of its own, and needs the room of one.
+    let mut answered = Vec::new();
+    for _ in 0..4 {
+        let client = http2();
+        let answer = client.get(server.url("/")).send().await.unwrap();
+        assert_eq!(answer.text().await.unwrap(), "hello");
+        answered.push(client);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for mut stream in idle {
+        let mut rest = Vec::new();
+        // A reset is an end too.
+        let _ = timeout(PATIENCE, stream.read_to_end(&mut rest))
+            .await
+            .expect("it has made room");
+    }
+    let told = async {
+        let mut told = false;
+        while let Some(frame) = peer.next().await {
+            told |= frame.kind == wire::GOAWAY;
+        }
+        told
+    };
+    assert!(timeout(PATIENCE, told).await.expect("it has made room"));
+}
+
+/// It was asked to end, and its client takes his time.
+#[tokio::test]
+async fn a_connection_that_does_not_part_makes_room_too() {
     let limits = Limits {
         connections: 1,
+        idle: Duration::from_millis(50),
+        keepalive_time: PATIENCE * 10,
         ..Limits::default()
     };
     let server = Running::start(hello(), limits).await;
-    let first = server.connect().await;
-    let mut waiting = tokio::spawn(http1().get(server.url("/")).send());
-    let early = timeout(Duration::from_millis(200), &mut waiting).await;
-    assert!(early.is_err(), "answered although there was no room");
-    drop(first);
-    assert_eq!(waiting.await.unwrap().unwrap().status(), StatusCode::OK);
+    let mut peer = wire::Peer::connect(server.address).await.unwrap();
+    while peer.next().await.expect("it is open").kind != wire::GOAWAY {}
+    let answer = http1().get(server.url("/")).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn however_many_are_idle_health_answers() {
+    let limits = Limits {
+        connections: 50,
+        ..Limits::default()
+    };
+    let server = Running::start(hello(), limits).await;
+    let mut idle = Vec::new();
+    for _ in 0..200 {
+        idle.push(wire::Peer::connect(server.address).await.unwrap());
+        let health = http1().get(server.url("/healthz"));
+        if idle.len() % 20 == 0 {
+            assert_eq!(health.send().await.unwrap().status(), StatusCode::OK);
+        }
+    }
 }
 
 #[tokio::test]
@@ -134,18 +223,4 @@ async fn a_body_that_is_still_sent_counts_as_a_call() {
     assert_eq!(streaming.chunk().await.unwrap().unwrap(), "first");
     let refused = http1().get(server.url("/")).send().await.unwrap();
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_health_check_that_never_arrives_is_given_up() {
-    let health = crate::health::routes(&[]).await;
-    let app = shed::layer(health.open, 1);
-    let check = axum::http::Request::post("/grpc.health.v1.Health/Check")
-        .header("content-type", "application/grpc")
-        .body(Body::from_stream(
-            tokio_stream::pending::<io::Result<&str>>(),
-        ))
-        .unwrap();
-    let answer = tower::ServiceExt::oneshot(app, check).await.unwrap();
-    assert_eq!(answer.status(), StatusCode::REQUEST_TIMEOUT);
 }

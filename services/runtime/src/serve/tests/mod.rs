@@ -1,8 +1,13 @@
-//! Over real sockets, with clients that are not ours.
+//! Over real sockets, with clients that are not ours; over pipes where time is paused.
 
 mod binding;
+mod bodies;
+mod checks;
 mod floods;
+mod idle;
 mod limits;
+mod paths;
+mod pipe;
 mod rfc9113;
 mod serving;
 mod shutdown;
@@ -88,9 +93,11 @@ fn http2() -> Client {
 }
 
 fn hello() -> Router {
-    Router::new()
-        .route("/", get(async || "hello"))
-        .merge(health())
+    hello_alone().merge(health())
+}
+
+fn hello_alone() -> Router {
+    Router::new().route("/", get(async || "hello"))
 }
 
 fn health() -> Router {

@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr};
 
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{
         TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
@@ -80,9 +80,9 @@ pub(crate) fn literal(name: &str, value: &str) -> Vec<u8> {
 }
 
 /// A connection on which both sides have said hello.
-pub(crate) struct Peer {
-    pub(crate) read: OwnedReadHalf,
-    pub(crate) write: OwnedWriteHalf,
+pub(crate) struct Peer<R = OwnedReadHalf, W = OwnedWriteHalf> {
+    pub(crate) read: R,
+    pub(crate) write: W,
 }
 
 // === impl Peer ===
@@ -92,9 +92,16 @@ impl Peer {
     pub(crate) async fn connect(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        let (read, mut write) = stream.into_split();
+        let (read, write) = stream.into_split();
+        Self::greet(read, write, &[]).await
+    }
+}
+
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Peer<R, W> {
+    /// Sends the preface and these settings.
+    pub(crate) async fn greet(read: R, mut write: W, settings: &[u8]) -> io::Result<Self> {
         write.write_all(PREFACE).await?;
-        write.write_all(&frame(SETTINGS, 0, 0, &[])).await?;
+        write.write_all(&frame(SETTINGS, 0, 0, settings)).await?;
         Ok(Self { read, write })
     }
 
@@ -110,7 +117,7 @@ impl Peer {
 }
 
 /// The next frame; nothing when the connection is closed.
-pub(crate) async fn next(read: &mut OwnedReadHalf) -> Option<Frame> {
+pub(crate) async fn next(read: &mut (impl AsyncRead + Unpin)) -> Option<Frame> {
     let mut head = [0; 9];
     read.read_exact(&mut head).await.ok()?;
     let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
