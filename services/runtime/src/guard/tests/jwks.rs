@@ -170,6 +170,18 @@ async fn a_withdrawn_key_is_refused_when_the_old_set_has_aged() {
 }
 
 #[tokio::test]
+async fn keys_that_are_fresh_are_not_fetched_again_however_often_they_are_used() {
+    let guarded = Guarded::start().await;
+    for minute in 0..4 {
+        assert!(guarded.check(&another(minute)).await.is_ok());
+        // For a fetch that should not be there to be counted.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        later(MINUTE * 59 / 60).await;
+    }
+    assert_eq!(guarded.keys.fetches(), 1);
+}
+
+#[tokio::test]
 async fn keys_are_fetched_again_before_they_are_old_and_nobody_waits() {
     let guarded = Guarded::start().await;
     assert!(guarded.check(&good()).await.is_ok());
