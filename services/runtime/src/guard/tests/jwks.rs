@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use serde_json::json;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::{
+    sync::Notify,
+    task::{JoinHandle, JoinSet},
+};
 
 use super::{
     Caller, Guarded, Refusal,
@@ -167,6 +170,28 @@ async fn a_withdrawn_key_is_refused_when_the_old_set_has_aged() {
     assert_eq!(guarded.check(&remembered).await, Err(Refusal::UnknownKey));
     assert!(guarded.check(&by_second()).await.is_ok());
     assert_eq!(guarded.keys.fetches(), 2);
+}
+
+#[tokio::test]
+async fn a_guard_that_is_warmed_has_its_keys_before_the_first_call() {
+    let guarded = Guarded::start().await;
+    guarded.guard.warm();
+    guarded.keys.asked().await;
+    assert!(guarded.check(&good()).await.is_ok());
+    assert_eq!(guarded.keys.fetches(), 1);
+}
+
+#[tokio::test]
+async fn a_first_fetch_is_waited_for_however_slow_it_is() {
+    let told = Arc::new(Notify::new());
+    let guarded = Arc::new(answering(Answer::Late(told.clone(), vec![ours().jwk()])).await);
+    let waiting = guarded.clone();
+    let waiting = tokio::spawn(async move { waiting.check(&good()).await });
+    guarded.keys.asked().await;
+    later(5 * SECOND).await;
+    told.notify_one();
+    assert!(waiting.await.unwrap().is_ok());
+    assert_eq!(guarded.keys.fetches(), 1);
 }
 
 #[tokio::test]

@@ -37,6 +37,8 @@ pub(super) enum Answer {
     Status(StatusCode),
     /// That the keys are elsewhere.
     Elsewhere(Url),
+    /// These keys, once it is told.
+    Late(Arc<Notify>, Vec<Value>),
     /// Nothing, ever.
     Nothing,
     /// The first bytes, and then nothing.
@@ -119,6 +121,10 @@ async fn respond(State(shared): State<Arc<Shared>>) -> Response {
         Answer::Status(status) => (status, "<html>an error page</html>").into_response(),
         Answer::Elsewhere(url) => {
             (StatusCode::FOUND, [(LOCATION, url.to_string())]).into_response()
+        }
+        Answer::Late(told, keys) => {
+            told.notified().await;
+            json!({ "keys": keys }).to_string().into_response()
         }
         Answer::Nothing => std::future::pending().await,
         Answer::Drip => {

@@ -2,13 +2,17 @@
 
 use serde_json::json;
 
+use axum::http::{HeaderMap, header::AUTHORIZATION};
+
 use super::{
     Caller, Guarded, Refusal,
     issuer::{CALLER, good, now, with_claims},
+    keyserver::{Answer, MAX_AGE, later},
 };
 use crate::guard::{
     cache::{MAX_TOKENS, Verified},
     traced::Admitted,
+    verify::AtOnce,
 };
 
 fn caller(number: i64) -> Caller {
@@ -36,6 +40,26 @@ async fn a_token_is_let_in_again_and_again() {
     for _ in 0..10_000 {
         assert_eq!(guarded.check(&token).await.as_ref(), Ok(&first));
     }
+}
+
+#[tokio::test]
+async fn a_remembered_token_is_decided_on_at_once_for_as_long_as_the_keys_are_fresh() {
+    let guarded = Guarded::start().await;
+    let token = good();
+    let mut headers = HeaderMap::new();
+    headers.insert(AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
+    let at_once = || match guarded.guard.at_once(&headers) {
+        AtOnce::Known(decision) => decision.unwrap().is_some(),
+        AtOnce::Ask(_) => false,
+    };
+    assert!(!at_once(), "it was not met yet");
+    guarded.check(&token).await.unwrap();
+    assert!(at_once());
+    guarded.keys.answer(Answer::Nothing);
+    later(MAX_AGE * 9 / 10).await;
+    assert!(at_once());
+    later(MAX_AGE / 5).await;
+    assert!(!at_once(), "its key may have been withdrawn");
 }
 
 #[tokio::test]
