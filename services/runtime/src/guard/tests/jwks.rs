@@ -14,6 +14,7 @@ use super::{
     issuer::{claims, good, header, merged, ours, second, stranger, with_header},
     keyserver::{Answer, KeyServer, MAX_AGE, later},
 };
+use crate::telemetry::{Buffer, Format, subscriber};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -371,5 +372,14 @@ async fn a_server_that_is_not_there_lets_nobody_in() {
         guard,
         keys: KeyServer::start().await,
     };
+    let buffer = Buffer::default();
+    let _logging =
+        tracing::subscriber::set_default(subscriber(Format::Human, "warn", buffer.clone()));
     assert_eq!(guarded.check(&good()).await, Err(Refusal::NoKeys));
+    let text = buffer.text().to_lowercase();
+    assert!(
+        text.contains("cannot fetch the issuer's signing keys"),
+        "{text}"
+    );
+    assert!(text.contains("connection refused"), "its cause: {text}");
 }

@@ -16,6 +16,7 @@ mod issuer;
 mod jwks;
 mod keys;
 mod keyserver;
+mod layer;
 mod logs;
 mod platform;
 mod properties;
