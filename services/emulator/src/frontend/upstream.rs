@@ -1,6 +1,10 @@
-//! The way to the container: one h2c connection, made when it is needed, or one of HTTP/1.1 for each call.
+//! The way to the container: a few h2c connections, made when they are needed, or one of HTTP/1.1 for each call.
 
-use std::{io, net::SocketAddr};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use axum::body::Body;
 use http::{Request, Response, Version};
@@ -14,6 +18,9 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{net::TcpStream, sync::Mutex};
 
+/// A container lets a connection carry about 100 calls at once, and Cloud Run gives an instance 1,000 at most.
+const LANES: usize = 16;
+
 /// The container's address, and how it is spoken to.
 #[derive(Debug)]
 pub(super) struct Upstream {
@@ -23,11 +30,16 @@ pub(super) struct Upstream {
 
 #[derive(Debug)]
 enum Speaks {
-    /// Over this one connection.
-    Http2(Mutex<Option<SendRequest<Body>>>),
+    /// Over these connections in turn.
+    Http2 {
+        lanes: [Lane; LANES],
+        next: AtomicUsize,
+    },
     /// Over a new connection for each call: none is found closed just when a call is sent that nobody may repeat.
     Http1,
 }
+
+type Lane = Mutex<Option<SendRequest<Body>>>;
 
 /// Why the container gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +57,10 @@ impl Upstream {
         let speaks = if http1 {
             Speaks::Http1
         } else {
-            Speaks::Http2(Mutex::default())
+            Speaks::Http2 {
+                lanes: Default::default(),
+                next: AtomicUsize::default(),
+            }
         };
         Self { target, speaks }
     }
@@ -54,7 +69,7 @@ impl Upstream {
     pub(super) fn version(&self) -> Version {
         match self.speaks {
             Speaks::Http1 => Version::HTTP_11,
-            Speaks::Http2(_) => Version::HTTP_2,
+            Speaks::Http2 { .. } => Version::HTTP_2,
         }
     }
 
@@ -65,7 +80,10 @@ impl Upstream {
     ) -> Result<Response<Incoming>, Unanswered> {
         match &self.speaks {
             Speaks::Http1 => self.send_http1(request).await,
-            Speaks::Http2(held) => self.send_http2(held, request).await,
+            Speaks::Http2 { lanes, next } => {
+                let turn = next.fetch_add(1, Ordering::Relaxed) % LANES;
+                self.send_http2(&lanes[turn], request).await
+            }
         }
     }
 
@@ -78,7 +96,7 @@ impl Upstream {
     /// A request that was not sent, because the connection had ended, is sent over a new one.
     async fn send_http2(
         &self,
-        held: &Mutex<Option<SendRequest<Body>>>,
+        held: &Lane,
         request: Request<Body>,
     ) -> Result<Response<Incoming>, Unanswered> {
         match self.http2(held).await?.try_send_request(request).await {
@@ -90,10 +108,7 @@ impl Upstream {
         }
     }
 
-    async fn http2(
-        &self,
-        held: &Mutex<Option<SendRequest<Body>>>,
-    ) -> Result<SendRequest<Body>, Unanswered> {
+    async fn http2(&self, held: &Lane) -> Result<SendRequest<Body>, Unanswered> {
         let mut held = held.lock().await;
         if let Some(open) = held.as_mut()
             && !open.is_closed()
@@ -114,5 +129,62 @@ impl Upstream {
         // Latency of small frames matters here; a failure costs speed alone.
         let _ = stream.set_nodelay(true);
         Ok(TokioIo::new(stream))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::Ipv4Addr, sync::Arc};
+
+    use axum::{Router, routing::get};
+    use hyper_util::{server::conn::auto::Builder, service::TowerToHyperService};
+    use tokio::{net::TcpListener, sync::Barrier, task::JoinSet};
+
+    use super::*;
+
+    /// More calls than one of its connections carries.
+    const CALLS: usize = 1_000;
+
+    /// A container whose calls are answered when all are there.
+    async fn gated() -> SocketAddr {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let all = Arc::new(Barrier::new(CALLS));
+        let wait = async move || {
+            all.wait().await;
+        };
+        let service = TowerToHyperService::new(Router::new().route("/", get(wait)));
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let service = service.clone();
+                tokio::spawn(async move {
+                    let mut builder = Builder::new(TokioExecutor::new());
+                    builder.http2().max_concurrent_streams(100);
+                    let served = builder.serve_connection(TokioIo::new(stream), service);
+                    let _ = served.await;
+                });
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn a_thousand_calls_are_inside_the_container_at_once() {
+        let upstream = Arc::new(Upstream::new(gated().await, false));
+        let mut calls = JoinSet::new();
+        for _ in 0..CALLS {
+            let upstream = upstream.clone();
+            calls.spawn(async move {
+                let request = Request::get("http://container/").version(Version::HTTP_2);
+                upstream.send(request.body(Body::empty()).unwrap()).await
+            });
+        }
+        // A call that waits for another one to end would wait for ever.
+        let patience = std::time::Duration::from_secs(60);
+        let answers = tokio::time::timeout(patience, calls.join_all()).await;
+        for answer in answers.expect("all calls are inside") {
+            assert!(answer.unwrap().status().is_success());
+        }
     }
 }
