@@ -32,7 +32,7 @@ pub(super) struct Upstream {
 enum Speaks {
     /// Over these connections in turn.
     Http2 {
-        lanes: [Lane; LANES],
+        lanes: Box<[Lane]>,
         next: AtomicUsize,
     },
     /// Over a new connection for each call: none is found closed just when a call is sent that nobody may repeat.
@@ -58,7 +58,7 @@ impl Upstream {
             Speaks::Http1
         } else {
             Speaks::Http2 {
-                lanes: Default::default(),
+                lanes: (0..LANES).map(|_| Lane::default()).collect(),
                 next: AtomicUsize::default(),
             }
         };
