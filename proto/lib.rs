@@ -21,6 +21,9 @@ pub mod v1 {
 pub const FILE_DESCRIPTOR_SET: &[u8] =
     include_bytes!(concat!(env!("OUT_DIR"), "/brigade_descriptor.bin"));
 
+/// The longest message of either side, in bytes: 64 KiB, as `worker.proto` says. Messages carry names, not data.
+pub const MAX_MESSAGE: usize = 64 * 1024;
+
 mod key;
 
 /// The well-known types that the messages use.

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use brigade_proto::v1::{PollRequest, PollResponse, poller_service_client::PollerServiceClient};
+use brigade_proto::{
+    MAX_MESSAGE,
+    v1::{PollRequest, PollResponse, poller_service_client::PollerServiceClient},
+};
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{Code, Status, Streaming};
 use url::Url;
@@ -15,7 +18,6 @@ use crate::{
     retry::{self, Retry, poll_wish},
 };
 
-const MAX_MESSAGE: usize = 64 * 1024;
 /// A poll ends by itself within the deadline that it is told; our own timer is for one that does not.
 const SLACK: Duration = Duration::from_secs(5);
 

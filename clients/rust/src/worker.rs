@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use brigade_proto::v1::{ProcessRequest, worker_service_client::WorkerServiceClient};
+use brigade_proto::{
+    MAX_MESSAGE,
+    v1::{ProcessRequest, worker_service_client::WorkerServiceClient},
+};
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
@@ -14,8 +17,6 @@ use crate::{
     retry::{self, Retry, worker_wish},
 };
 
-/// Messages carry names, not data.
-const MAX_MESSAGE: usize = 64 * 1024;
 /// The transport keeps a timer of its own for the deadline that it announces; ours has to end first.
 const SLACK: Duration = Duration::from_secs(1);
 

@@ -15,12 +15,9 @@ use crate::{
     health::Health,
 };
 
-/// The longest message, in bytes, of any method and route but `POST /events`: 64 KiB. Messages carry names, not data. Each service
-/// and route holds its own to it.
-pub const MAX_MESSAGE: usize = 64 * 1024;
-
 /// The longest request body, in bytes, of any: 1 MiB, for `POST /events`. A storage notification carries the whole resource of its
-/// object, whose metadata and access list can be longer than the 64 KiB that are enough for a name, the more so in base64.
+/// object, whose metadata and access list can be longer than the 64 KiB that are enough for a name, the more so in base64. Every other
+/// method and route holds its own messages to [`MAX_MESSAGE`](brigade_proto::MAX_MESSAGE).
 pub const MAX_BODY: usize = 1024 * 1024;
 
 /// Joins a service's routes with its health, of which the check alone is not behind the guard.

@@ -1,8 +1,7 @@
 //! gRPC server reflection, v1 and v1alpha, so that `grpcurl` needs no proto files.
 
 use axum::Router;
-
-use crate::app::MAX_MESSAGE;
+use brigade_proto::MAX_MESSAGE;
 
 /// Reflection over these encoded `FileDescriptorSet`s, and health's. Fails when one of them is none.
 pub fn routes(descriptors: &'static [u8]) -> Result<Router, tonic_reflection::server::Error> {

@@ -10,8 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use brigade_proto::v1::ProcessRequest;
-use brigade_runtime::app::MAX_MESSAGE;
+use brigade_proto::{MAX_MESSAGE, v1::ProcessRequest};
 use serde_json::{Map, Value, json};
 
 use crate::{

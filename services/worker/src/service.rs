@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use axum::Router;
-use brigade_proto::v1::{
-    ProcessRequest, ProcessResponse,
-    worker_service_server::{WorkerService, WorkerServiceServer},
+use brigade_proto::{
+    MAX_MESSAGE,
+    v1::{
+        ProcessRequest, ProcessResponse,
+        worker_service_server::{WorkerService, WorkerServiceServer},
+    },
 };
-use brigade_runtime::{app::MAX_MESSAGE, deadline};
+use brigade_runtime::deadline;
 use tonic::{Request, Response, Status};
 
 use crate::{processor::Processor, runner::Runner};

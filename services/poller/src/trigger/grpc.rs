@@ -3,12 +3,15 @@
 use std::{future::ready, pin::Pin};
 
 use axum::Router;
-use brigade_proto::v1::{
-    PollRequest, PollResponse,
-    poll_response::Event,
-    poller_service_server::{PollerService, PollerServiceServer},
+use brigade_proto::{
+    MAX_MESSAGE,
+    v1::{
+        PollRequest, PollResponse,
+        poll_response::Event,
+        poller_service_server::{PollerService, PollerServiceServer},
+    },
 };
-use brigade_runtime::{app::MAX_MESSAGE, deadline};
+use brigade_runtime::deadline;
 use futures::{Stream, StreamExt as _, stream};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};

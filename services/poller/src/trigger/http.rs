@@ -8,8 +8,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use brigade_proto::v1::{PollFinished, PollRequest, poll_response::Event};
-use brigade_runtime::app::MAX_MESSAGE;
+use brigade_proto::{
+    MAX_MESSAGE,
+    v1::{PollFinished, PollRequest, poll_response::Event},
+};
 
 use super::{
     answer::{problem, refuse},

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use brigade_runtime::app::MAX_MESSAGE;
+use brigade_proto::MAX_MESSAGE;
 use serde_json::Value;
 
 use super::{

@@ -6,13 +6,11 @@ use axum::{
     body::{Body, to_bytes},
     http::{Request, Response, StatusCode},
 };
-use brigade_proto::v1::{
-    Object, ProcessRequest, ProcessResponse, worker_service_client::WorkerServiceClient,
+use brigade_proto::{
+    MAX_MESSAGE,
+    v1::{Object, ProcessRequest, ProcessResponse, worker_service_client::WorkerServiceClient},
 };
-use brigade_runtime::{
-    app::MAX_MESSAGE,
-    serve::{Limits, serve},
-};
+use brigade_runtime::serve::{Limits, serve};
 use brigade_storage::sim::Sim;
 use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::sync::{CancellationToken, DropGuard};
