@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use brigade_runtime::settings::{Problem, Problems, names};
+use brigade_runtime::settings::{A_WHILE, AT_ONCE, Problem, Problems, names};
 use brigade_storage::Location;
 use globset::{GlobBuilder, GlobMatcher};
 use url::Url;
@@ -151,14 +151,11 @@ const TEN_MINUTES: Duration = Duration::from_mins(10);
 
 /// What nobody means lies outside of these; a slip of the hand is said at the start, and not met as an inbox that stands
 /// still, or that goes to `failed/`.
-const MAX_CONCURRENCY: usize = 10_000;
 const MAX_TIMES: u32 = 1_000_000;
 /// As good as no limit.
 const MAX_OBJECTS: u64 = 1_000_000_000_000;
-const MIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// A poll keeps its last 5 s for moving what was answered, and asks nothing in them.
 const MIN_DEADLINE: Duration = Duration::from_secs(15);
-const MAX_TIME: Duration = Duration::from_hours(7 * 24);
 const MAX_AGE: Duration = Duration::from_hours(366 * 24);
 
 const INBOX_FORM: &str = "gs://BUCKET/PREFIX/";
@@ -216,19 +213,19 @@ impl PollerArgs {
             names::CONCURRENCY,
             self.concurrency.as_deref(),
             CONCURRENCY,
-            1..=MAX_CONCURRENCY,
+            AT_ONCE,
         );
         let process_timeout = problems.duration(
             names::PROCESS_TIMEOUT,
             self.process_timeout.as_deref(),
             TEN_MINUTES,
-            MIN_TIMEOUT..=MAX_TIME,
+            A_WHILE,
         );
         let poll_deadline = problems.duration(
             names::POLL_DEADLINE,
             self.poll_deadline.as_deref(),
             TEN_MINUTES,
-            MIN_DEADLINE..=MAX_TIME,
+            MIN_DEADLINE..=*A_WHILE.end(),
         );
         let max_objects = problems.count(
             names::MAX_OBJECTS,

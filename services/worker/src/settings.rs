@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use brigade_runtime::settings::{Problems, names};
+use brigade_runtime::settings::{A_WHILE, AT_ONCE, Problems, names};
 use brigade_storage::Location;
 use bytesize::ByteSize;
 
@@ -10,16 +10,10 @@ use crate::exec::Program;
 
 /// As many as a poller has on their way at once, so that one poller never meets a busy worker.
 const CONCURRENCY: usize = 32;
-/// More than this on one machine is a slip of the hand.
-const MAX_CONCURRENCY: usize = 10_000;
-
 /// The longest that Cloud Run lets a request last.
 const TIMEOUT: Duration = Duration::from_hours(1);
 /// The largest object that Cloud Storage keeps, 5 TiB.
 const MAX_SIZE: u64 = 5 << 40;
-/// With less, no file would be done in time, and each would end in `failed/`.
-const MIN_TIMEOUT: Duration = Duration::from_secs(1);
-const MAX_TIMEOUT: Duration = Duration::from_hours(7 * 24);
 
 /// The settings as given.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -77,13 +71,13 @@ impl WorkerArgs {
             names::CONCURRENCY,
             self.concurrency.as_deref(),
             CONCURRENCY,
-            1..=MAX_CONCURRENCY,
+            AT_ONCE,
         );
         let timeout = problems.duration(
             names::PROCESS_TIMEOUT,
             self.process_timeout.as_deref(),
             TIMEOUT,
-            MIN_TIMEOUT..=MAX_TIMEOUT,
+            A_WHILE,
         );
         let max_size = self.max_size(problems);
         Some(WorkerSettings {

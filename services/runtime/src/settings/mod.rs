@@ -11,7 +11,7 @@ mod server;
 mod unknown;
 
 pub use guard::GuardArgs;
-pub use parse::{a_while, duration, is_loopback, list, url};
+pub use parse::{A_WHILE, AT_ONCE, a_while, duration, is_loopback, list, url};
 pub use problems::{Problem, Problems, SettingsError};
 pub use server::{ServerArgs, ServerSettings};
 pub use unknown::check_unknown;

@@ -1,18 +1,25 @@
 //! Parsers of single values, for [`Problems`](super::Problems) and for whoever has a value of the same kind.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use url::{Host, Url};
+
+/// How long one file, a poll, or a wait between two may take: less leaves no time for anything, so that each file would end in
+/// `failed/` or none be asked about, and nobody waits for more.
+pub const A_WHILE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(7 * 24);
+
+/// How many files may be in flight in one process. More is a slip of the hand.
+pub const AT_ONCE: RangeInclusive<usize> = 1..=10_000;
 
 /// A length of time with its unit, such as `90s` or `10m`.
 pub fn duration(given: &str) -> Result<Duration, humantime::DurationError> {
     humantime::parse_duration(given)
 }
 
-/// The same, from a second to a week: less leaves no time for anything, and nobody waits for more.
+/// The same, of [`A_WHILE`].
 pub fn a_while(given: &str) -> Result<Duration, String> {
     let time = duration(given).map_err(|error| error.to_string())?;
-    if (Duration::from_secs(1)..=Duration::from_hours(7 * 24)).contains(&time) {
+    if A_WHILE.contains(&time) {
         Ok(time)
     } else {
         Err("it takes 1s to 7days".to_owned())
