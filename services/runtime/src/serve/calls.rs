@@ -23,7 +23,6 @@ use tower_http::body::UnsyncBoxBody;
 use super::{
     activity::{Activity, Work},
     arriving::{Arriving, Late},
-    limits::Limits,
     panic::{self, Caught},
     sending::{Held, Sending},
     shed::Room,
@@ -33,13 +32,12 @@ use crate::{
     health::{CHECK_TIME, Kind, kind},
 };
 
-type Routes = Caught<Router>;
+pub(super) type Routes = Caught<Router>;
 type Called = <Routes as tower::Service<Request<Arriving>>>::Future;
 
 /// What serves the calls of one connection.
 ///
 /// A service around the whole router, and no layer of it: those put every route into a box of its own.
-#[derive(Clone)]
 pub(super) struct Calls {
     routes: Routes,
     room: Room,
@@ -67,25 +65,18 @@ pub(super) struct Call {
 // === impl Calls ===
 
 impl Calls {
-    pub(super) fn new(router: Router, limits: &Limits) -> Self {
+    pub(super) fn new(
+        routes: Routes,
+        room: Room,
+        activity: Arc<Activity>,
+        body_time: Duration,
+    ) -> Self {
         Self {
-            routes: panic::layer(router),
-            room: Room::new(limits.calls),
-            activity: Arc::new(Activity::new()),
-            body_time: limits.body_time,
+            routes,
+            room,
+            activity,
+            body_time,
         }
-    }
-
-    /// The same for a connection, and what is done there.
-    pub(super) fn of_connection(&self) -> (Self, Arc<Activity>) {
-        let activity = Arc::new(Activity::new());
-        let calls = Self {
-            routes: self.routes.clone(),
-            room: self.room.of_connection(),
-            activity: activity.clone(),
-            body_time: self.body_time,
-        };
-        (calls, activity)
     }
 }
 

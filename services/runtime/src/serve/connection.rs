@@ -9,11 +9,20 @@ use hyper_util::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
+    sync::Semaphore,
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{calls::Calls, crowd::Crowd, limits::Limits, opening::Opening};
+use super::{
+    activity::Activity,
+    calls::{Calls, Routes},
+    crowd::Crowd,
+    limits::Limits,
+    opening::Opening,
+    panic,
+    shed::Room,
+};
 
 /// hyper's default is 400 KiB and the least it takes is 8 KiB.
 const LEAST_BUFFER: usize = 8 * 1024;
@@ -21,7 +30,9 @@ const LEAST_BUFFER: usize = 8 * 1024;
 /// What all connections of a server share.
 pub(super) struct Connections {
     builder: Builder<TokioExecutor>,
-    calls: Calls,
+    routes: Routes,
+    /// Places for calls, of all connections together.
+    places: Arc<Semaphore>,
     crowd: Arc<Crowd>,
     limits: Limits,
     stop: CancellationToken,
@@ -31,7 +42,8 @@ impl Connections {
     pub(super) fn new(router: Router, limits: Limits) -> Self {
         Self {
             builder: builder(&limits),
-            calls: Calls::new(router, &limits),
+            routes: panic::layer(router),
+            places: Arc::new(Semaphore::new(limits.calls)),
             crowd: Arc::default(),
             limits,
             stop: CancellationToken::new(),
@@ -58,7 +70,13 @@ impl Connections {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let io = TokioIo::new(Opening::new(stream, self.limits.header_time));
-        let (calls, activity) = self.calls.of_connection();
+        let activity = Arc::new(Activity::new());
+        let calls = Calls::new(
+            self.routes.clone(),
+            Room::new(self.places.clone()),
+            activity.clone(),
+            self.limits.body_time,
+        );
         let seat = self.crowd.join(activity.clone());
         let (builder, stop, limits) = (self.builder.clone(), self.stop.clone(), self.limits);
         async move {

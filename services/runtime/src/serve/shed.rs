@@ -16,7 +16,6 @@ use crate::health::{CHECKS, Kind};
 const WORDS: &str = "this service has as many calls in flight as it takes; try again";
 
 /// Places for calls, and others for checks of the health.
-#[derive(Clone)]
 pub(super) struct Room {
     calls: Arc<Semaphore>,
     checks: Arc<Semaphore>,
@@ -28,18 +27,10 @@ pub(super) type Place = Option<OwnedSemaphorePermit>;
 // === impl Room ===
 
 impl Room {
-    /// Room for this many calls.
-    pub(super) fn new(calls: usize) -> Self {
+    /// The room of one connection: its calls take places of all connections, its checks take its own.
+    pub(super) fn new(calls: Arc<Semaphore>) -> Self {
         Self {
-            calls: Arc::new(Semaphore::new(calls)),
-            checks: Arc::new(Semaphore::new(CHECKS)),
-        }
-    }
-
-    /// The room of one connection: its calls take places of all, its checks take its own.
-    pub(super) fn of_connection(&self) -> Self {
-        Self {
-            calls: self.calls.clone(),
+            calls,
             checks: Arc::new(Semaphore::new(CHECKS)),
         }
     }
