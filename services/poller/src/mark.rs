@@ -158,11 +158,17 @@ pub fn attempts(object: &Object) -> u32 {
 
 /// Whether `mark` fits on the object, beside what is on it.
 pub(crate) fn has_room(object: &Object, mark: &Metadata) -> bool {
-    let mut merged = object.metadata.clone();
-    merged.extend(mark.clone());
-    merged.retain(|_, value| !value.is_empty());
-    let sizes = merged.iter().map(|(key, value)| key.len() + value.len());
+    let marked = with(object, mark);
+    let sizes = marked.iter().map(|(key, value)| key.len() + value.len());
     sizes.sum::<usize>() <= MAX_METADATA
+}
+
+/// What is on an object once `mark` is written on it: an empty value removes its key.
+fn with(object: &Object, mark: &Metadata) -> Metadata {
+    let mut metadata = object.metadata.clone();
+    metadata.extend(mark.clone());
+    metadata.retain(|_, value| !value.is_empty());
+    metadata
 }
 
 /// Whether `copy` was made of exactly this generation.
@@ -223,10 +229,8 @@ mod tests {
     use crate::testing::object;
 
     /// `object` with `mark` written on it.
-    fn marked(object: Object, mark: Metadata) -> Object {
-        let mut metadata = object.metadata.clone();
-        metadata.extend(mark);
-        metadata.retain(|_, value| !value.is_empty());
+    fn marked(object: Object, mark: &Metadata) -> Object {
+        let metadata = with(&object, mark);
         Object { metadata, ..object }
     }
 
@@ -251,10 +255,10 @@ mod tests {
         for (before, _) in marks(&clean) {
             let moved_back = Object {
                 generation: 8,
-                ..marked(clean.clone(), before)
+                ..marked(clean.clone(), &before)
             };
             for (mark, left) in marks(&moved_back) {
-                let object = marked(moved_back.clone(), mark);
+                let object = marked(moved_back.clone(), &mark);
                 assert_eq!(object.metadata.keys().collect::<Vec<_>>(), left);
             }
         }
@@ -263,7 +267,7 @@ mod tests {
     #[test]
     fn keys_that_a_mark_removes_take_no_room() {
         let now = Timestamp::UNIX_EPOCH;
-        let mut full = marked(object("a", 7), failed(&object("a", 7), "x", 1, now));
+        let mut full = marked(object("a", 7), &failed(&object("a", 7), "x", 1, now));
         let size = |object: &Object| -> usize {
             let sizes = object.metadata.iter().map(|(k, v)| k.len() + v.len());
             sizes.sum()
@@ -281,7 +285,7 @@ mod tests {
         let mut first = object("inbox/a.csv", 7);
         first = marked(
             first.clone(),
-            failed(&first, "line 2", 3, Timestamp::UNIX_EPOCH),
+            &failed(&first, "line 2", 3, Timestamp::UNIX_EPOCH),
         );
         assert_eq!(verdict_fixed(&first), Some(Fixed::Failed("line 2".into())));
         assert_eq!(fixed_at(&first), Some(Timestamp::UNIX_EPOCH));

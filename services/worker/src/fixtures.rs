@@ -1,10 +1,13 @@
 //! A simulated bucket and jobs on it, for this crate's tests.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, mpsc},
+    time::Duration,
+};
 
 use brigade_proto::v1;
 use brigade_storage::{Location, Object, sim::Sim};
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{runtime, sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -66,4 +69,16 @@ pub(crate) fn job_until(
             slot,
         },
     )
+}
+
+/// A runtime of one thread for tasks and one for what blocks; the latter is busy until somebody says go.
+pub(crate) fn busy() -> (runtime::Runtime, mpsc::Sender<()>) {
+    let runtime = runtime::Builder::new_current_thread()
+        .max_blocking_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let (go, wait) = mpsc::channel();
+    runtime.spawn_blocking(move || wait.recv());
+    (runtime, go)
 }

@@ -168,12 +168,12 @@ pub(super) fn no_copy(error: ProcessError) -> ProcessError {
 
 #[cfg(test)]
 mod tests {
-    use std::{os::unix::fs::symlink, sync::mpsc};
+    use std::os::unix::fs::symlink;
 
-    use tokio::{runtime, sync::Semaphore};
+    use tokio::sync::Semaphore;
 
     use super::*;
-    use crate::error::ErrorKind;
+    use crate::{error::ErrorKind, fixtures::busy};
 
     fn room(places: &Arc<Semaphore>) -> (Room, PathBuf) {
         let slot = Arc::clone(places).try_acquire_owned().unwrap();
@@ -184,18 +184,6 @@ mod tests {
         let whole = room.file.ancestors().nth(2).unwrap().to_owned();
         assert!(whole.is_dir());
         (room, whole)
-    }
-
-    /// A runtime of one thread for tasks and one for what blocks; the latter is busy until somebody says go.
-    fn busy() -> (runtime::Runtime, mpsc::Sender<()>) {
-        let runtime = runtime::Builder::new_current_thread()
-            .max_blocking_threads(1)
-            .enable_time()
-            .build()
-            .unwrap();
-        let (go, wait) = mpsc::channel();
-        runtime.spawn_blocking(move || wait.recv());
-        (runtime, go)
     }
 
     #[test]

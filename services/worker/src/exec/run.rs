@@ -112,23 +112,16 @@ fn cannot_start(command: &Command, error: io::Error) -> ProcessError {
 
 #[cfg(test)]
 mod tests {
-    use std::{process::Stdio, sync::mpsc};
+    use std::process::Stdio;
 
     use futures::poll;
-    use tokio::runtime;
 
     use super::*;
-    use crate::error::ErrorKind;
+    use crate::{error::ErrorKind, fixtures::busy};
 
     #[test]
     fn a_program_is_started_by_a_thread_that_serves_nobody() {
-        let runtime = runtime::Builder::new_current_thread()
-            .max_blocking_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
-        let (go, wait) = mpsc::channel();
-        runtime.spawn_blocking(move || wait.recv());
+        let (runtime, go) = busy();
         runtime.block_on(async {
             let room = tempfile::tempdir().unwrap();
             let mut command = Command::new("touch");

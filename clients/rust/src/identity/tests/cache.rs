@@ -43,6 +43,15 @@ pub(super) fn cached(source: Counting) -> (Arc<Counting>, Arc<Cached<Arc<Countin
     (source.clone(), Arc::new(Cached::new(source)))
 }
 
+/// A call a second, each with its token refused.
+async fn refuse_for_a_minute(cached: &Cached<Arc<Counting>>) {
+    for _ in 0..60 {
+        let token = cached.fetch(AUDIENCE).await.unwrap();
+        cached.forget(AUDIENCE, &token);
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_hundred_first_calls_cost_one_fetch() {
     let (source, cached) = cached(Counting {
@@ -133,11 +142,7 @@ async fn a_refused_token_without_another_costs_two_fetches_a_minute_and_not_one_
     let (source, cached) = cached(Counting::default());
     cached.fetch(AUDIENCE).await.unwrap();
     source.broken.store(true, Ordering::SeqCst);
-    for _ in 0..60 {
-        let token = cached.fetch(AUDIENCE).await.unwrap();
-        cached.forget(AUDIENCE, &token);
-        tokio::time::advance(Duration::from_secs(1)).await;
-    }
+    refuse_for_a_minute(&cached).await;
     assert_eq!(
         source.fetched.load(Ordering::SeqCst),
         3,
@@ -148,11 +153,7 @@ async fn a_refused_token_without_another_costs_two_fetches_a_minute_and_not_one_
 #[tokio::test(start_paused = true)]
 async fn a_callee_that_refuses_every_token_costs_two_fetches_a_minute_and_not_one_a_call() {
     let (source, cached) = cached(Counting::default());
-    for _ in 0..60 {
-        let token = cached.fetch(AUDIENCE).await.unwrap();
-        cached.forget(AUDIENCE, &token);
-        tokio::time::advance(Duration::from_secs(1)).await;
-    }
+    refuse_for_a_minute(&cached).await;
     assert_eq!(
         source.fetched.load(Ordering::SeqCst),
         3,

@@ -10,14 +10,19 @@ fn open(world: &World) {
     world.sim.fail_next(Operation::Move, unknown);
 }
 
+/// A person deletes the object, and nobody can tell that it was not moved.
+async fn superseded_when_deleted(world: &World, object: &Object) {
+    open(world);
+    world.sim.remove("data", "in/a").unwrap();
+    let placed = world.settler.processed(object).await.unwrap();
+    assert_eq!(placed, Placement::Superseded);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_object_that_a_person_deleted_meanwhile_is_superseded_and_not_taken_for_moved() {
     let world = world();
     let object = world.upload("in/a", "1");
-    open(&world);
-    world.sim.remove("data", "in/a").unwrap();
-    let placed = world.settler.processed(&object).await.unwrap();
-    assert_eq!(placed, Placement::Superseded);
+    superseded_when_deleted(&world, &object).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -26,10 +31,7 @@ async fn what_lay_at_the_destination_before_is_not_taken_for_the_object() {
     // The same content, but older than the object.
     world.upload("processed/a", "1");
     let object = world.upload("in/a", "1");
-    open(&world);
-    world.sim.remove("data", "in/a").unwrap();
-    let placed = world.settler.processed(&object).await.unwrap();
-    assert_eq!(placed, Placement::Superseded);
+    superseded_when_deleted(&world, &object).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -37,10 +39,7 @@ async fn another_content_at_the_destination_is_not_taken_for_the_object() {
     let world = world();
     let object = world.upload("in/a", "1");
     world.upload("processed/a", "something else");
-    open(&world);
-    world.sim.remove("data", "in/a").unwrap();
-    let placed = world.settler.processed(&object).await.unwrap();
-    assert_eq!(placed, Placement::Superseded);
+    superseded_when_deleted(&world, &object).await;
 }
 
 #[tokio::test(start_paused = true)]
