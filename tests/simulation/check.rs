@@ -64,7 +64,7 @@ fn object(run: &Run, fate: &Fate) -> Option<String> {
 
 /// Whether a person took the copy of an upload from its destination, before a poller removed what it was made of.
 fn is_copy_taken(run: &Run, fate: &Fate) -> bool {
-    let copies = run
+    let mut copies = run
         .history
         .iter()
         .filter_map(|mutation| match &mutation.change {
@@ -77,7 +77,7 @@ fn is_copy_taken(run: &Run, fate: &Fate) -> bool {
             is_gone && mutation.by == By::People && mutation.place == *copy
         })
     };
-    copies.into_iter().any(taken)
+    copies.any(taken)
 }
 
 /// Whether an object lies where the worker's own words send it.

@@ -14,6 +14,7 @@ mod schedule;
 mod weather;
 mod wire;
 mod worker;
+mod world;
 
 use planted::{Bug, Planted};
 

@@ -1,6 +1,7 @@
 //! Starts everything on port 0, and tells what became of the objects.
 
 mod page;
+mod polled;
 mod processor;
 
 use std::{sync::Arc, time::Duration};
@@ -15,9 +16,7 @@ use brigade_poller::{
     poll::Budgets,
     settings::{PollerSettings, Protocol},
 };
-use brigade_proto::v1::{
-    ObjectSettled, PollFinished, PollRequest, PollResponse, Settlement, poll_response::Event,
-};
+use brigade_proto::v1::{PollRequest, PollResponse, poll_response::Event};
 use brigade_runtime::guard::{GuardSettings, Mode};
 use brigade_storage::Location;
 use brigade_storage::gcs::{Credentials, GcsSettings, GcsStore};
@@ -28,6 +27,7 @@ use tonic::Status;
 use url::Url;
 
 pub(crate) use page::{cut_short, front_end};
+pub(crate) use polled::Polled;
 pub(crate) use processor::{accepting, scripted};
 
 pub(crate) const BUCKET: &str = "data";
@@ -48,13 +48,6 @@ pub(crate) struct System {
     stop_worker: CancellationToken,
     stop_poller: CancellationToken,
     services: JoinSet<()>,
-}
-
-/// What one poll said.
-#[derive(Debug, Default)]
-pub(crate) struct Polled {
-    pub(crate) settled: Vec<ObjectSettled>,
-    pub(crate) finished: Option<PollFinished>,
 }
 
 impl System {
@@ -379,20 +372,6 @@ impl System {
             }
         }
         Ok(polled)
-    }
-}
-
-impl Polled {
-    /// Name and settlement, in name order.
-    pub(crate) fn outcomes(&self) -> Vec<(String, Settlement)> {
-        let name = |settled: &ObjectSettled| settled.object.clone().unwrap().name;
-        let mut outcomes: Vec<_> = self
-            .settled
-            .iter()
-            .map(|settled| (name(settled), settled.settlement()))
-            .collect();
-        outcomes.sort();
-        outcomes
     }
 }
 
