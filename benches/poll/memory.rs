@@ -17,7 +17,7 @@ use brigade_poller::{
     settle::Settler,
 };
 use brigade_proto::v1::{PollRequest, ProcessRequest, ProcessResponse};
-use brigade_storage::{Bucket, Location, sim::Plenty};
+use brigade_storage::{Bucket, Location, sim::Synthetic};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Figure, Scale};
@@ -104,7 +104,7 @@ fn peak() -> u64 {
 }
 
 async fn poll(work: &str, objects: u64) {
-    let bucket = Plenty::new("data", "in/", objects);
+    let bucket = Synthetic::new("data", "in/", objects);
     let poller = Poller::new(parts(&bucket, work), CancellationToken::new());
     let mut events = poller
         .start(&PollRequest::default(), &Trigger::default())
@@ -119,7 +119,7 @@ async fn poll(work: &str, objects: u64) {
     );
 }
 
-fn parts(bucket: &Plenty, work: &str) -> Parts {
+fn parts(bucket: &Synthetic, work: &str) -> Parts {
     let bucket: Arc<dyn Bucket> = Arc::new(bucket.clone());
     let [inbox, processed, failed] =
         ["in/", "processed/", "failed/"].map(|prefix| Location::new("data", prefix));

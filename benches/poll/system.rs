@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use brigade::poller::Outside;
+use brigade::poller::Dependencies;
 use brigade_client::{
     PollerClient, WorkerClient,
     identity::{Cached, MetadataServer, TokenSource, origin},
@@ -89,7 +89,7 @@ impl System {
         let (listener, poller) = bound().await;
         let settings = poller_settings(&worker);
         let gate = guard(&emulator, &poller);
-        let outside = Outside {
+        let outside = Dependencies {
             store: store.clone(),
             identity: identity.clone(),
             observer: None,

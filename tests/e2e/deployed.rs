@@ -27,13 +27,13 @@ async fn the_workers_guard_verifies_the_header_that_the_front_end_leaves_alone()
 }
 
 /// Two objects stay where they are, and the poll ends with an error that has the mend.
-async fn stops(system: &System, mend: &str) {
+async fn stops(system: &System, hint: &str) {
     system.upload("a", "x");
     system.upload("b", "x");
     let error = system.poll().await.unwrap_err();
     let words = error.message();
     assert_eq!(error.code(), Code::FailedPrecondition, "{words}");
-    assert!(words.contains(mend), "{words}");
+    assert!(words.contains(hint), "{words}");
     assert_eq!(system.names(), ["incoming/a", "incoming/b"]);
 }
 

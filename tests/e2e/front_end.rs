@@ -23,7 +23,7 @@ async fn pages_of_a_front_end_move_nothing() {
 
 #[tokio::test]
 async fn a_front_end_that_refuses_us_stops_the_poll_with_the_mend() {
-    for (status, mend) in [
+    for (status, hint) in [
         (401, "roles/run.invoker"),
         (403, "roles/run.invoker"),
         (404, "WORKER_URL"),
@@ -33,7 +33,7 @@ async fn a_front_end_that_refuses_us_stops_the_poll_with_the_mend() {
         let error = system.poll().await.unwrap_err();
         assert_eq!(error.code(), Code::FailedPrecondition, "{status}");
         assert!(
-            error.message().contains(mend),
+            error.message().contains(hint),
             "{status}: {}",
             error.message()
         );

@@ -6,7 +6,7 @@ use brigade_poller::{filter::CONTROL_PREFIX, mark};
 use brigade_proto::v1::Settlement;
 use brigade_storage::{
     Metadata,
-    sim::{By, Change, Fate, Place},
+    sim::{Actor, Change, Place, UploadOutcome},
 };
 
 use crate::{
@@ -41,13 +41,13 @@ pub(crate) fn broken(run: &Run) -> Vec<String> {
 }
 
 /// What became of one upload.
-fn object(run: &Run, fate: &Fate) -> Option<String> {
-    if fate.by == By::Port {
+fn object(run: &Run, fate: &UploadOutcome) -> Option<String> {
+    if fate.by == Actor::Port {
         let own = fate.uploaded.name.starts_with(".brigade/");
         return (!own).then(|| "a poller uploaded it".to_owned());
     }
     if fate.places.is_empty() {
-        let wanted = fate.removed_by == Some(By::People) || is_copy_taken(run, fate);
+        let wanted = fate.removed_by == Some(Actor::People) || is_copy_taken(run, fate);
         return (!wanted).then(|| "it is lost".to_owned());
     }
     let name = fate.uploaded.name.as_str();
@@ -63,7 +63,7 @@ fn object(run: &Run, fate: &Fate) -> Option<String> {
 }
 
 /// Whether a person took the copy of an upload from its destination, before a poller removed what it was made of.
-fn is_copy_taken(run: &Run, fate: &Fate) -> bool {
+fn is_copy_taken(run: &Run, fate: &UploadOutcome) -> bool {
     let mut copies = run
         .history
         .iter()
@@ -74,14 +74,14 @@ fn is_copy_taken(run: &Run, fate: &Fate) -> bool {
     let taken = |copy: &Place| {
         run.history.iter().any(|mutation| {
             let is_gone = matches!(mutation.change, Change::Deleted);
-            is_gone && mutation.by == By::People && mutation.place == *copy
+            is_gone && mutation.by == Actor::People && mutation.place == *copy
         })
     };
     copies.any(taken)
 }
 
 /// Whether an object lies where the worker's own words send it.
-fn settled(run: &Run, fate: &Fate, place: &Place) -> Option<String> {
+fn settled(run: &Run, fate: &UploadOutcome, place: &Place) -> Option<String> {
     let key = (fate.uploaded.name.clone(), fate.uploaded.generation);
     let heard = run.heard.get(&key).cloned().unwrap_or_default();
     let Heard {
@@ -114,7 +114,7 @@ fn settled(run: &Run, fate: &Fate, place: &Place) -> Option<String> {
 
 /// Whether what is written on a settled object says where it lies, and the first verdict that was written on it counted,
 /// however many polls were at it.
-fn written(run: &Run, fate: &Fate, place: &Place) -> Option<String> {
+fn written(run: &Run, fate: &UploadOutcome, place: &Place) -> Option<String> {
     let own = |metadata: &Metadata| {
         let source = metadata.get(mark::SOURCE);
         let end = format!("#{}", fate.uploaded.generation);
@@ -168,9 +168,9 @@ fn honesty(run: &Run) -> Vec<String> {
 }
 
 fn was_taken_away(run: &Run, generation: i64) -> bool {
-    run.fates
-        .iter()
-        .any(|fate| fate.uploaded.generation == generation && fate.removed_by == Some(By::People))
+    run.fates.iter().any(|fate| {
+        fate.uploaded.generation == generation && fate.removed_by == Some(Actor::People)
+    })
 }
 
 /// Whether the polls after the trouble brought everything to its end.

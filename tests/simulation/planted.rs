@@ -225,7 +225,7 @@ impl<W: Worker> Worker for Misread<W> {
         }
         let answer = self.inner.process(request, timeout).await;
         match &answer {
-            Answer::Way(way) if self.planted.is(Bug::MoveOnWayFailure) => {
+            Answer::Transport(way) if self.planted.is(Bug::MoveOnWayFailure) => {
                 return Answer::status(Code::Internal, way.to_string());
             }
             Answer::Worker(said) if said.code == Code::Ok || REFUSALS.contains(&said.code) => {
@@ -235,7 +235,10 @@ impl<W: Worker> Worker for Misread<W> {
                     .unwrap_or_else(PoisonError::into_inner);
                 remembered.insert(name, answer.clone());
             }
-            Answer::Worker(_) | Answer::Way(_) | Answer::TimedOut(_) | Answer::TooLarge { .. } => {}
+            Answer::Worker(_)
+            | Answer::Transport(_)
+            | Answer::TimedOut(_)
+            | Answer::TooLarge { .. } => {}
         }
         answer
     }

@@ -8,7 +8,7 @@ use std::{
 use brigade_poller::filter::CONTROL_PREFIX;
 use brigade_storage::{
     Metadata, Object,
-    sim::{By, Change, Fate, Injected, Mutation, Place},
+    sim::{Actor, Change, Injected, Mutation, Place, UploadOutcome},
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -29,7 +29,7 @@ pub(crate) const MAX_ATTEMPTS: u32 = 5;
 pub(crate) struct Run {
     pub(crate) schedule: Schedule,
     pub(crate) history: Vec<Mutation>,
-    pub(crate) fates: Vec<Fate>,
+    pub(crate) fates: Vec<UploadOutcome>,
     pub(crate) heard: BTreeMap<(String, i64), Heard>,
     pub(crate) reports: Vec<Report>,
     /// What was left in the inbox after the first calm polls.
@@ -64,7 +64,7 @@ impl Run {
 
     /// Everything that people uploaded.
     pub(crate) fn uploads(&self) -> u64 {
-        let people = |fate: &&Fate| fate.by == By::People;
+        let people = |fate: &&UploadOutcome| fate.by == Actor::People;
         self.fates.iter().filter(people).count() as u64
     }
 
@@ -94,7 +94,7 @@ impl Run {
         let mut written: Option<Timestamp> = None;
         let mut expired = 0;
         for mutation in &self.history {
-            let own = mutation.by == By::Port && mutation.place.name.starts_with(CONTROL_PREFIX);
+            let own = mutation.by == Actor::Port && mutation.place.name.starts_with(CONTROL_PREFIX);
             if let Change::Created { replaced } = mutation.change
                 && own
             {
@@ -109,21 +109,21 @@ impl Run {
     /// Holds, retentions and notes that people set.
     pub(crate) fn meddled(&self) -> u64 {
         let updated = |mutation: &&Mutation| {
-            mutation.by == By::People && matches!(mutation.change, Change::Updated { .. })
+            mutation.by == Actor::People && matches!(mutation.change, Change::Updated { .. })
         };
         self.history.iter().filter(updated).count() as u64
     }
 
     /// Uploads that people replaced or deleted.
     pub(crate) fn taken_away(&self) -> u64 {
-        let people = |fate: &&Fate| fate.removed_by == Some(By::People);
+        let people = |fate: &&UploadOutcome| fate.removed_by == Some(Actor::People);
         self.fates.iter().filter(people).count() as u64
     }
 
     /// Settled objects that people moved back into the inbox.
     pub(crate) fn moved_back(&self) -> u64 {
         let back = |mutation: &&Mutation| {
-            mutation.by == By::People
+            mutation.by == Actor::People
                 && mutation.change == Change::Deleted
                 && !mutation.place.name.starts_with("in/")
         };

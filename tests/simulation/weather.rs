@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use brigade_client::answer::{Answer, Way, WorkerAnswer};
+use brigade_client::answer::{Answer, TransportError, WorkerAnswer};
 use brigade_proto::v1::ProcessResponse;
 use fastrand::Rng;
 use tokio::time::Instant;
@@ -102,10 +102,10 @@ impl Weather {
 
 /// The worker's process is not there, or went while it worked.
 pub(crate) fn gone(meanwhile: bool) -> Answer {
-    Answer::Way(if meanwhile {
-        Way::Reset("the worker died".into())
+    Answer::Transport(if meanwhile {
+        TransportError::Reset("the worker died".into())
     } else {
-        Way::Connect("refused".into())
+        TransportError::Connect("refused".into())
     })
 }
 
@@ -125,11 +125,11 @@ pub(crate) fn wishing(code: Code, rng: &mut Rng) -> Answer {
 }
 
 fn broken(rng: &mut Rng) -> Answer {
-    Answer::Way(match rng.u8(0..4) {
-        0 => Way::Connect("refused".into()),
-        1 => Way::Reset("reset".into()),
-        2 => Way::CutShort("no grpc-status".into()),
-        _ => Way::Http {
+    Answer::Transport(match rng.u8(0..4) {
+        0 => TransportError::Connect("refused".into()),
+        1 => TransportError::Reset("reset".into()),
+        2 => TransportError::CutShort("no grpc-status".into()),
+        _ => TransportError::Http {
             status: 503,
             retry_after: None,
         },
@@ -140,11 +140,11 @@ fn beside_the_point(rng: &mut Rng) -> Answer {
     match rng.u8(0..6) {
         0..2 => wishing(Code::ResourceExhausted, rng),
         2 => Answer::status(WIRING[rng.usize(0..WIRING.len())], "not you"),
-        3 => Answer::Way(Way::Identity {
+        3 => Answer::Transport(TransportError::Identity {
             message: "no token".into(),
             transient: rng.bool(),
         }),
-        _ => Answer::Way(Way::Http {
+        _ => Answer::Transport(TransportError::Http {
             status: PAGES[rng.usize(0..PAGES.len())],
             retry_after: rng.bool().then(|| Duration::from_secs(rng.u64(0..90))),
         }),

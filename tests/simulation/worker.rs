@@ -213,7 +213,7 @@ impl SimWorker {
                 heard.postponed += 1;
                 None
             }
-            Answer::Worker(_) | Answer::Way(_) | Answer::TooLarge { .. } => None,
+            Answer::Worker(_) | Answer::Transport(_) | Answer::TooLarge { .. } => None,
         };
         if let Some(accepted) = word {
             heard.accepted += u32::from(accepted);

@@ -76,12 +76,12 @@ async fn a_worker_that_is_away_makes_the_event_come_again_and_costs_no_attempt()
 
 #[tokio::test]
 async fn wiring_that_must_be_mended_is_an_error_that_says_so() {
-    for (status, mend) in [(403, "roles/run.invoker"), (404, "WORKER_URL")] {
+    for (status, hint) in [(403, "roles/run.invoker"), (404, "WORKER_URL")] {
         let system = System::with_worker_at(front_end(status).await).await;
         let generation = system.upload("a", "x");
         let answer = Caller::of(&system).announce("a", generation).await;
         assert_eq!(answer.status, 500);
-        assert!(answer.body.contains(mend), "{}", answer.body);
+        assert!(answer.body.contains(hint), "{}", answer.body);
         assert_eq!(system.names(), ["incoming/a"]);
     }
 }

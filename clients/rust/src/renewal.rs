@@ -3,7 +3,7 @@
 use tonic::Code;
 
 use crate::{
-    answer::{Answer, Way},
+    answer::{Answer, TransportError},
     identity::{TokenSource, attach::Attached},
 };
 
@@ -32,7 +32,7 @@ pub(crate) fn forgets(
 fn refuses_token(answer: &Answer) -> bool {
     match answer {
         Answer::Worker(answer) => answer.code == Code::Unauthenticated,
-        Answer::Way(Way::Http { status, .. }) => *status == 401,
-        Answer::Way(_) | Answer::TimedOut(_) | Answer::TooLarge { .. } => false,
+        Answer::Transport(TransportError::Http { status, .. }) => *status == 401,
+        Answer::Transport(_) | Answer::TimedOut(_) | Answer::TooLarge { .. } => false,
     }
 }

@@ -6,7 +6,7 @@ use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::Instant;
 use tonic::Code;
 
-use crate::answer::{Answer, Way, Wire, WireError};
+use crate::answer::{Answer, TransportError, Wire, WireError};
 
 /// How often, and after which pauses, a call is made again that may be: one that says nothing about its object, or whose
 /// callee asks for time.
@@ -71,12 +71,16 @@ pub(crate) fn worker_wish(answer: &Answer) -> Option<Duration> {
         Answer::Worker(answer) => {
             asks_for_time(answer.code).then(|| answer.retry_after.unwrap_or_default())
         }
-        Answer::Way(Way::Connect(_) | Way::Reset(_) | Way::CutShort(_)) => Some(Duration::ZERO),
-        Answer::Way(Way::Http {
+        Answer::Transport(
+            TransportError::Connect(_) | TransportError::Reset(_) | TransportError::CutShort(_),
+        ) => Some(Duration::ZERO),
+        Answer::Transport(TransportError::Http {
             status,
             retry_after,
         }) => is_passing(*status).then(|| retry_after.unwrap_or_default()),
-        Answer::Way(Way::Identity { transient, .. }) => transient.then_some(Duration::ZERO),
+        Answer::Transport(TransportError::Identity { transient, .. }) => {
+            transient.then_some(Duration::ZERO)
+        }
         Answer::TimedOut(_) | Answer::TooLarge { .. } => None,
     }
 }

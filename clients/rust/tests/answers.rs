@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use brigade_client::{
     Retry, WorkerClient,
-    answer::{Answer, Way},
+    answer::{Answer, TransportError},
 };
 use brigade_proto::v1::{
     Object, ProcessRequest, ProcessResponse, worker_service_client::WorkerServiceClient,
@@ -42,7 +42,7 @@ async fn made_up(url: &Url) -> Code {
 }
 
 fn is_cut_short(answer: &Answer) -> bool {
-    matches!(answer, Answer::Way(Way::CutShort(_)))
+    matches!(answer, Answer::Transport(TransportError::CutShort(_)))
 }
 
 #[tokio::test]
@@ -178,7 +178,7 @@ async fn a_page_is_the_ways_whatever_tonic_makes_of_it() {
         (504, Code::Unavailable),
         (302, Code::Unknown),
     ] {
-        let way = Answer::Way(Way::Http {
+        let way = Answer::Transport(TransportError::Http {
             status,
             retry_after: None,
         });
@@ -208,18 +208,18 @@ async fn a_status_beside_an_http_error_is_not_the_workers() {
     .await;
     assert!(matches!(
         asked(&url).await,
-        Answer::Way(Way::Http { status: 503, .. })
+        Answer::Transport(TransportError::Http { status: 503, .. })
     ));
 }
 
 #[tokio::test]
 async fn retry_after_in_seconds_is_kept() {
     let url = server(page(503, &[("retry-after", "7")])).await;
-    let expected = Way::Http {
+    let expected = TransportError::Http {
         status: 503,
         retry_after: Some(Duration::from_secs(7)),
     };
-    assert_eq!(asked(&url).await, Answer::Way(expected));
+    assert_eq!(asked(&url).await, Answer::Transport(expected));
     let dated = server(page(
         503,
         &[("retry-after", "Fri, 31 Dec 1999 23:59:59 GMT")],
@@ -227,7 +227,7 @@ async fn retry_after_in_seconds_is_kept() {
     .await;
     assert_eq!(
         asked(&dated).await,
-        Answer::Way(Way::Http {
+        Answer::Transport(TransportError::Http {
             status: 503,
             retry_after: None
         })
@@ -238,7 +238,10 @@ async fn retry_after_in_seconds_is_kept() {
 async fn a_reset_before_any_answer_is_the_ways() {
     let url = server(|mut respond: Respond| respond.send_reset(h2::Reason::INTERNAL_ERROR)).await;
     let answer = asked(&url).await;
-    assert!(matches!(answer, Answer::Way(Way::Reset(_))), "{answer:?}");
+    assert!(
+        matches!(answer, Answer::Transport(TransportError::Reset(_))),
+        "{answer:?}"
+    );
     assert_eq!(made_up(&url).await, Code::Internal);
 }
 
@@ -257,7 +260,10 @@ async fn a_stream_cut_after_headers_or_after_its_message_is_cut_short() {
         // The reset may overtake the headers, and then there never was a response.
         let answer = asked(&url).await;
         assert!(
-            matches!(answer, Answer::Way(Way::CutShort(_) | Way::Reset(_))),
+            matches!(
+                answer,
+                Answer::Transport(TransportError::CutShort(_) | TransportError::Reset(_))
+            ),
             "{answer:?}"
         );
     }
@@ -278,7 +284,10 @@ async fn a_connection_that_is_closed_in_the_middle_is_the_ways() {
     });
     let answer = asked(&url).await;
     assert!(
-        matches!(answer, Answer::Way(Way::Reset(_) | Way::Connect(_))),
+        matches!(
+            answer,
+            Answer::Transport(TransportError::Reset(_) | TransportError::Connect(_))
+        ),
         "{answer:?}"
     );
 }
@@ -289,7 +298,7 @@ async fn a_connection_that_is_refused_says_so() {
     let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     drop(listener);
     let answer = asked(&url).await;
-    let Answer::Way(Way::Connect(why)) = &answer else {
+    let Answer::Transport(TransportError::Connect(why)) = &answer else {
         panic!("{answer:?}")
     };
     assert!(why.contains("refused"), "{why}");
@@ -310,7 +319,10 @@ async fn a_server_that_speaks_http_1_alone_is_the_ways() {
     });
     let answer = asked(&url).await;
     assert!(
-        matches!(answer, Answer::Way(Way::Reset(_) | Way::Connect(_))),
+        matches!(
+            answer,
+            Answer::Transport(TransportError::Reset(_) | TransportError::Connect(_))
+        ),
         "{answer:?}"
     );
 }

@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use brigade_client::{
     HttpWorkerClient,
-    answer::{Answer, Way},
+    answer::{Answer, TransportError},
     identity::{Error, IdToken, TokenSource},
 };
 use brigade_proto::v1::{Object, ProcessRequest};
@@ -114,14 +114,16 @@ const FLASK: &str = "<!doctype html>\n<html lang=en>\n<title>500 Internal Server
 fn code(answer: &Answer) -> Option<Code> {
     match answer {
         Answer::Worker(answer) => Some(answer.code),
-        Answer::Way(_) | Answer::TimedOut(_) | Answer::TooLarge { .. } => None,
+        Answer::Transport(_) | Answer::TimedOut(_) | Answer::TooLarge { .. } => None,
     }
 }
 
 fn message(answer: &Answer) -> &str {
     match answer {
         Answer::Worker(answer) => &answer.message,
-        Answer::Way(_) | Answer::TimedOut(_) | Answer::TooLarge { .. } => panic!("{answer:?}"),
+        Answer::Transport(_) | Answer::TimedOut(_) | Answer::TooLarge { .. } => {
+            panic!("{answer:?}")
+        }
     }
 }
 
@@ -198,7 +200,10 @@ async fn a_500_is_the_workers_own_with_its_words() {
 async fn a_500_of_googles_front_end_says_nothing_about_the_object() {
     let answer = answered(500, HTML, PAGE).await;
     assert!(
-        matches!(answer, Answer::Way(Way::Http { status: 500, .. })),
+        matches!(
+            answer,
+            Answer::Transport(TransportError::Http { status: 500, .. })
+        ),
         "{answer:?}"
     );
 }
@@ -209,11 +214,11 @@ async fn what_something_before_the_worker_says_too_is_never_the_workers_own() {
         202, 206, 301, 302, 400, 401, 403, 404, 405, 413, 429, 501, 502, 503, 504, 599,
     ] {
         let answer = answered(status, "retry-after: 9\r\n", "words").await;
-        let expected = Way::Http {
+        let expected = TransportError::Http {
             status,
             retry_after: Some(Duration::from_secs(9)),
         };
-        assert_eq!(answer, Answer::Way(expected), "{status}");
+        assert_eq!(answer, Answer::Transport(expected), "{status}");
     }
 }
 
@@ -237,7 +242,7 @@ async fn a_body_cut_short_says_nothing_whatever_the_status() {
         let (url, _) = server(cut).await;
         let answer = asked(&url).await;
         assert!(
-            matches!(answer, Answer::Way(Way::CutShort(_))),
+            matches!(answer, Answer::Transport(TransportError::CutShort(_))),
             "{status}: {answer:?}"
         );
     }
@@ -255,15 +260,24 @@ async fn an_answer_without_end_is_read_no_further_than_a_line_needs() {
 async fn a_connection_that_is_refused_or_breaks_is_the_ways() {
     let (url, _) = server("").await;
     let answer = asked(&url).await;
-    assert!(matches!(answer, Answer::Way(Way::Reset(_))), "{answer:?}");
+    assert!(
+        matches!(answer, Answer::Transport(TransportError::Reset(_))),
+        "{answer:?}"
+    );
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let nobody = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     drop(listener);
     let answer = asked(&nobody).await;
-    assert!(matches!(answer, Answer::Way(Way::Connect(_))), "{answer:?}");
+    assert!(
+        matches!(answer, Answer::Transport(TransportError::Connect(_))),
+        "{answer:?}"
+    );
     let (url, _) = server("SSH-2.0-OpenSSH_9.6\r\n").await;
     let answer = asked(&url).await;
-    assert!(matches!(answer, Answer::Way(Way::Reset(_))), "{answer:?}");
+    assert!(
+        matches!(answer, Answer::Transport(TransportError::Reset(_))),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test]
@@ -282,7 +296,10 @@ async fn a_redirect_is_not_followed_with_the_token() {
     let (url, _) = server(response(307, &format!("location: {elsewhere}\r\n"), "")).await;
     let answer = asked(&url).await;
     assert!(
-        matches!(answer, Answer::Way(Way::Http { status: 307, .. })),
+        matches!(
+            answer,
+            Answer::Transport(TransportError::Http { status: 307, .. })
+        ),
         "{answer:?}"
     );
     assert!(seen.try_recv().is_err());
@@ -325,7 +342,10 @@ async fn a_token_that_is_refused_is_renewed_once() {
     let client = HttpWorkerClient::new(&url, Some(Arc::new(Numbered::default())), None).unwrap();
     let answer = client.process(object(), Duration::from_secs(20)).await;
     assert!(
-        matches!(answer, Answer::Way(Way::Http { status: 401, .. })),
+        matches!(
+            answer,
+            Answer::Transport(TransportError::Http { status: 401, .. })
+        ),
         "{answer:?}"
     );
     let bearer = |request: String| {
@@ -385,5 +405,5 @@ async fn over_tls_too_each_call_in_flight_has_a_connection_of_its_own() {
     assert!(names(b"\x00\x09\x08http/1.1"), "{hello:02x?}");
     assert!(!names(b"\x02h2"), "{hello:02x?}");
     drop(stream);
-    assert!(matches!(call.await.unwrap(), Answer::Way(_)));
+    assert!(matches!(call.await.unwrap(), Answer::Transport(_)));
 }

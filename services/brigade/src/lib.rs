@@ -10,7 +10,7 @@ mod setup;
 pub mod token;
 pub mod worker;
 
-pub use brigade_runtime::gate::{Gate, assemble};
+pub use brigade_runtime::gate::{AuthConfig, assemble};
 
 use std::time::Duration;
 

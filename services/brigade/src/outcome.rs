@@ -66,7 +66,7 @@ pub(crate) fn poll(status: &Status) -> Failure {
         _ => Failure {
             exit: Exit::Unavailable,
             message: message.to_owned(),
-            mend: String::new(),
+            hint: String::new(),
         },
     }
 }

@@ -21,7 +21,7 @@ use brigade_poller::{
 use brigade_proto::v1::PollResponse;
 use brigade_runtime::{
     exit::{Exit, Failure},
-    gate::{self, Gate},
+    gate::{self, AuthConfig},
     serve,
     settings::{GuardArgs, ServerArgs},
     shutdown,
@@ -49,7 +49,7 @@ pub async fn run(args: &Args) -> Result<Exit, Failure> {
     telemetry::init(Format::for_stderr(), "info");
     let mut problems = setup::problems();
     let server = args.server.resolve(&mut problems);
-    let gate = Gate::resolve(&args.guard, server.as_ref(), &mut problems);
+    let gate = AuthConfig::resolve(&args.guard, server.as_ref(), &mut problems);
     let settings = args.poller.resolve(&mut problems);
     if let (Some(gate), Some(settings)) = (&gate, &settings) {
         queue::check(settings, gate, &mut problems);
@@ -71,7 +71,7 @@ pub async fn run(args: &Args) -> Result<Exit, Failure> {
 }
 
 /// What the environment has. The worker's token is asked for already, so that the first call need not wait for it.
-async fn outside(settings: &PollerSettings) -> Result<Outside, Failure> {
+async fn outside(settings: &PollerSettings) -> Result<Dependencies, Failure> {
     let identity = setup::identity()?;
     let audience = settings.worker_audience.clone();
     let audience = audience.unwrap_or_else(|| origin(&settings.worker_url));
@@ -81,7 +81,7 @@ async fn outside(settings: &PollerSettings) -> Result<Outside, Failure> {
             tracing::warn!(audience, error = %error, "no ID token for the worker yet; the first poll asks again");
         }
     });
-    Ok(Outside {
+    Ok(Dependencies {
         store: setup::store().await?,
         identity,
         observer: None,
@@ -90,7 +90,7 @@ async fn outside(settings: &PollerSettings) -> Result<Outside, Failure> {
 
 /// What a poller reaches outside of itself.
 #[derive(Debug)]
-pub struct Outside {
+pub struct Dependencies {
     /// Where the objects are.
     pub store: Arc<dyn Store>,
     /// Where its ID tokens come from.
@@ -103,8 +103,8 @@ pub struct Outside {
 pub async fn serve(
     listener: TcpListener,
     settings: &PollerSettings,
-    gate: impl Into<Gate>,
-    outside: Outside,
+    gate: impl Into<AuthConfig>,
+    outside: Dependencies,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
     let outside = std::future::ready(Ok(outside));
@@ -115,8 +115,8 @@ pub async fn serve(
 async fn serve_with(
     listener: TcpListener,
     settings: &PollerSettings,
-    gate: impl Into<Gate>,
-    outside: impl Future<Output = Result<Outside, Failure>>,
+    gate: impl Into<AuthConfig>,
+    outside: impl Future<Output = Result<Dependencies, Failure>>,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
     let gate = gate.into();
@@ -151,7 +151,7 @@ fn worker(
 fn parts(
     settings: &PollerSettings,
     queue: Option<Arc<dyn Queue>>,
-    outside: Outside,
+    outside: Dependencies,
 ) -> Result<Parts, Failure> {
     let worker = worker(settings, outside.identity)?;
     let bucket = |name: &str| outside.store.bucket(name);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use brigade_runtime::{
     exit::{Exit, Failure},
-    gate::Gate,
+    gate::AuthConfig,
     telemetry::{self, Format},
 };
 use brigade_storage::Store;
@@ -30,7 +30,7 @@ pub async fn run(args: &Args) -> Result<Exit, Failure> {
 pub async fn serve(
     listener: TcpListener,
     settings: &WorkerSettings,
-    gate: impl Into<Gate>,
+    gate: impl Into<AuthConfig>,
     store: Arc<dyn Store>,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {

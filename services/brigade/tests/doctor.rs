@@ -114,8 +114,8 @@ async fn a_worker_that_lets_somebody_else_in_is_the_wire_to_mend() {
     let (code, lines) = world.doctor(&[]).await;
     assert_eq!(code, Some(77), "{lines:?}");
     assert_eq!(failed(&lines), ["worker"]);
-    let mend = lines[4]["mend"].as_str().unwrap();
-    assert!(mend.contains("BRIGADE_ALLOWED_CALLERS"), "{mend}");
+    let hint = lines[4]["fix"].as_str().unwrap();
+    assert!(hint.contains("BRIGADE_ALLOWED_CALLERS"), "{hint}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

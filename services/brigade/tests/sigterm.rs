@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use brigade::Gate;
+use brigade::AuthConfig;
 use brigade_emulator::{Emulator, identity::ISSUER};
 use brigade_runtime::guard::{GuardSettings, Mode};
 use brigade_storage::gcs::{Credentials, GcsSettings, GcsStore};
@@ -93,7 +93,7 @@ async fn worker(emulator: &Emulator, processor: Waiting) -> String {
         issuers: vec![ISSUER.to_owned()],
         jwks_url: variable(emulator, "BRIGADE_JWKS_URL").parse().unwrap(),
     };
-    let gate = Gate::from(guard);
+    let gate = AuthConfig::from(guard);
     tokio::spawn(async move {
         let app = brigade::assemble(routes, "brigade.v1.WorkerService", gate.guard);
         axum::serve(listener, app.await.unwrap()).await.unwrap();

@@ -37,7 +37,7 @@ pub enum PollError {
 
 impl PollError {
     /// A person has to mend something before a poll can work; otherwise time heals it.
-    pub fn needs_mending(&self) -> bool {
+    pub fn needs_fix(&self) -> bool {
         match self {
             Self::Invalid { .. } | Self::Stopped(_) => true,
             Self::WorkerAway { .. } => false,

@@ -16,7 +16,7 @@ use crate::{
     poll::{Course, Ends, Plan, Poller, Slot, Trigger},
     report::{self, Settled},
     retry,
-    way::Way,
+    way::ObjectPipeline,
 };
 
 /// How soon an object is to be tried again that found no place among those in flight, or that a shutdown cut short.
@@ -24,7 +24,7 @@ const SOON: Duration = Duration::from_secs(1);
 
 /// An object as somebody else names it. Nothing is known of it yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
+pub struct ObjectRef {
     /// Its bucket.
     pub bucket: String,
     /// Its whole name.
@@ -35,7 +35,7 @@ pub struct Named {
 
 /// What became of an object that was named.
 #[derive(Clone, Debug, PartialEq)]
-pub enum One {
+pub enum ObjectResult {
     /// It is no work of ours, or not now: nothing was done, and the sweep takes it if that changes.
     Ignored(Ignored),
     /// It has its outcome; superseded is one too.
@@ -59,7 +59,7 @@ pub enum Ignored {
 }
 
 /// How a flight ends, for whoever waits for it.
-pub(crate) type Landed = Result<One, PollError>;
+pub(crate) type Landed = Result<ObjectResult, PollError>;
 
 impl Poller {
     /// Takes one object through dispatch, verdict and settlement.
@@ -70,13 +70,17 @@ impl Poller {
     ///
     /// # Errors
     /// When something has to be mended first, or the storage is away. Nothing was moved on account of it.
-    pub async fn one(&self, named: Named, trigger: Trigger) -> Result<One, PollError> {
+    pub async fn process_object(
+        &self,
+        named: ObjectRef,
+        trigger: Trigger,
+    ) -> Result<ObjectResult, PollError> {
         let filters = &self.parts.filters;
         if !filters.inbox.holds(&named.bucket, &named.name) {
-            return Ok(One::Ignored(Ignored::Elsewhere));
+            return Ok(ObjectResult::Ignored(Ignored::Elsewhere));
         }
         if let Some(skip) = filters.skip_name(&named.name) {
-            return Ok(One::Ignored(Ignored::Filtered(skip)));
+            return Ok(ObjectResult::Ignored(Ignored::Filtered(skip)));
         }
         let generation = match named.generation {
             Some(generation) => generation,
@@ -130,7 +134,7 @@ impl Poller {
     /// The object, when it is work, and a slot for it; its end when it is not, or there is no slot in time.
     async fn ready(
         &self,
-        named: &Named,
+        named: &ObjectRef,
         generation: i64,
         trigger: &Trigger,
     ) -> Result<(Object, Slot), Landed> {
@@ -145,14 +149,14 @@ impl Poller {
             info!(filter = skip.filter.as_str_name(), detail = %escape(&skip.detail), "left out by a filter");
             return Err(Ok(
                 match mark::due(&object).filter(|_| skip.filter == Filter::NotDue) {
-                    Some(due) => One::Retry {
+                    Some(due) => ObjectResult::Retry {
                         after: Duration::try_from(due.duration_since(now)).unwrap_or(SOON),
                         why: match mark::verdict_fixed(&object) {
                             Some(_) => format!("storage refused to move it: it is {}", skip.detail),
                             None => format!("its worker asked for time: it is {}", skip.detail),
                         },
                     },
-                    None => One::Ignored(Ignored::Filtered(skip)),
+                    None => ObjectResult::Ignored(Ignored::Filtered(skip)),
                 },
             ));
         }
@@ -174,7 +178,7 @@ impl Poller {
         let course = Course::new(plan, self.shared.slots.clone(), parts.budgets.breaker);
         // No pauses here: the sender has a queue that waits better.
         course.closing.cancel();
-        let mut walk = pin!(Way::one(parts, &course).walk(object, slot));
+        let mut walk = pin!(ObjectPipeline::one(parts, &course).walk(object, slot));
         let walked = tokio::select! {
             biased;
             walked = &mut walk => walked,
@@ -188,13 +192,13 @@ impl Poller {
         if let Some(observer) = &parts.observer {
             report::observed(observer, told);
         }
-        Ok(One::of(&walked.object, &settled, walked.took).unwrap_or_else(interrupted))
+        Ok(ObjectResult::of(&walked.object, &settled, walked.took).unwrap_or_else(interrupted))
     }
 }
 
 /// Tells whoever waits for an object what it came to, and remembers one that was moved.
 pub(crate) fn land(flight: Flight<Landed>, end: Landed) {
-    let is_moved = end.as_ref().is_ok_and(One::is_moved);
+    let is_moved = end.as_ref().is_ok_and(ObjectResult::is_moved);
     if is_moved {
         flight.settle(end);
     } else {
@@ -204,7 +208,7 @@ pub(crate) fn land(flight: Flight<Landed>, end: Landed) {
 
 // === impl One ===
 
-impl One {
+impl ObjectResult {
     /// Whether it was moved out of the inbox. One that was superseded may lie there still, with somebody else's verdict on it.
     fn is_moved(&self) -> bool {
         let Self::Settled(settled) = self else {
@@ -240,8 +244,8 @@ impl One {
 }
 
 /// Somebody else was there before, or the name has a new generation, which has an event of its own.
-fn superseded(named: &Named) -> One {
-    One::Settled(Box::new(ObjectSettled {
+fn superseded(named: &ObjectRef) -> ObjectResult {
+    ObjectResult::Settled(Box::new(ObjectSettled {
         object: Some(brigade_proto::v1::Object {
             bucket: named.bucket.clone(),
             name: named.name.clone(),
@@ -254,8 +258,8 @@ fn superseded(named: &Named) -> One {
     }))
 }
 
-fn interrupted() -> One {
-    One::Retry {
+fn interrupted() -> ObjectResult {
+    ObjectResult::Retry {
         after: SOON,
         why: "this instance is shutting down, or has too much to do".into(),
     }

@@ -22,7 +22,7 @@ use crate::{
     filter::Filters,
     flight::Flights,
     lease::{Acquired, Keeper},
-    one::{Landed, Named},
+    one::{Landed, ObjectRef},
     report::{Events, Reporter},
     settle::Settler,
     tasks::Queue,
@@ -112,7 +112,7 @@ pub struct Trigger {
 
 impl Trigger {
     /// What every log line of an object says that this trigger named.
-    pub(crate) fn span(&self, named: &Named) -> tracing::Span {
+    pub(crate) fn span(&self, named: &ObjectRef) -> tracing::Span {
         tracing::info_span!(
             "event",
             trigger = self.kind,

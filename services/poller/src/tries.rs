@@ -73,7 +73,7 @@ impl Tries {
         let counts = match retry.blame {
             Blame::Worker => true,
             Blame::Deadline => whole,
-            Blame::Busy | Blame::Way | Blame::Poll => false,
+            Blame::Busy | Blame::Transport | Blame::Poll => false,
         };
         if counts {
             self.attempts = self.next_attempt();
@@ -91,7 +91,7 @@ impl Tries {
         let pause = pause.max(wished_by_worker(retry.after));
         match retry.blame {
             Blame::Poll => Next::Later(pause),
-            Blame::Way => {
+            Blame::Transport => {
                 self.missed += 1;
                 if self.missed >= self.max_missed {
                     Next::Later(pause)
@@ -139,7 +139,7 @@ mod tests {
             (Blame::Deadline, true, 1),
             (Blame::Deadline, false, 0),
             (Blame::Busy, true, 0),
-            (Blame::Way, true, 0),
+            (Blame::Transport, true, 0),
             (Blame::Poll, true, 0),
         ] {
             let mut tries = tries();
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn an_object_that_misses_the_worker_too_often_is_left_for_the_next_poll() {
         let mut tries = tries();
-        let missed = asking(Blame::Way, None);
+        let missed = asking(Blame::Transport, None);
         assert!(matches!(tries.after(&missed, true), Next::Pause(_)));
         assert!(matches!(tries.after(&missed, true), Next::Later(_)));
     }

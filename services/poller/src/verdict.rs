@@ -7,7 +7,7 @@
 
 use std::{fmt, time::Duration};
 
-use brigade_client::answer::{Answer, Way, WorkerAnswer};
+use brigade_client::answer::{Answer, TransportError, WorkerAnswer};
 use brigade_proto::v1::ProcessResponse;
 use tonic::Code;
 
@@ -45,7 +45,7 @@ pub enum Blame {
     /// The worker has too much to do and has not looked at the object: never an attempt.
     Busy,
     /// The way to the worker failed: never an attempt; the breaker counts it.
-    Way,
+    Transport,
     /// The poll itself ended first. No answer means this.
     Poll,
 }
@@ -56,32 +56,32 @@ pub struct Stop {
     /// What was met.
     pub why: String,
     /// What to do.
-    pub mend: &'static str,
+    pub hint: &'static str,
 }
 
 impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}. {}", self.why, self.mend)
+        write!(f, "{}. {}", self.why, self.hint)
     }
 }
 
-const MEND_IDENTITY: &str =
+const HINT_IDENTITY: &str =
     "Check WORKER_AUDIENCE here, and BRIGADE_AUDIENCE and BRIGADE_ALLOWED_CALLERS at the worker";
-const MEND_INVOKER: &str =
+const HINT_INVOKER: &str =
     "Grant this service's account roles/run.invoker on the worker, and check WORKER_AUDIENCE";
-const MEND_URL: &str = "Check WORKER_URL and BRIGADE_WORKER_PROTOCOL: with grpc the URL is the worker's own origin, reached over \
+const HINT_URL: &str = "Check WORKER_URL and BRIGADE_WORKER_PROTOCOL: with grpc the URL is the worker's own origin, reached over \
      HTTP/2, and with http the whole address that takes its POST";
-const MEND_METHOD: &str =
+const HINT_METHOD: &str =
     "Check WORKER_URL and the worker's version: it does not serve brigade.v1.WorkerService/Process";
-const MEND_ANSWER: &str = "Have the worker name fewer outputs and labels: a message of brigade.v1 has at most 64 KiB (worker.proto), and no \
+const HINT_ANSWER: &str = "Have the worker name fewer outputs and labels: a message of brigade.v1 has at most 64 KiB (worker.proto), and no \
      more is read";
-const MEND_CREDENTIALS: &str = "Check GOOGLE_APPLICATION_CREDENTIALS or the metadata server";
+const HINT_CREDENTIALS: &str = "Check GOOGLE_APPLICATION_CREDENTIALS or the metadata server";
 
 /// The verdict on an answer.
 pub fn verdict(answer: Answer) -> Verdict {
     match answer {
         Answer::Worker(answer) => of_worker(*answer),
-        Answer::Way(way) => of_way(&way),
+        Answer::Transport(way) => of_way(&way),
         Answer::TimedOut(after) => retry(
             Blame::Deadline,
             None,
@@ -93,7 +93,7 @@ pub fn verdict(answer: Answer) -> Verdict {
                 "the worker's answer about {} is too large ({found})",
                 key.escape_debug()
             ),
-            MEND_ANSWER,
+            HINT_ANSWER,
         ),
     }
 }
@@ -123,38 +123,38 @@ fn of_worker(answer: WorkerAnswer) -> Verdict {
         Code::ResourceExhausted => retry(Blame::Busy, retry_after, said(code, &message)),
         Code::Unauthenticated | Code::PermissionDenied => stop(
             format!("the worker refused us: {}", said(code, &message)),
-            MEND_IDENTITY,
+            HINT_IDENTITY,
         ),
-        Code::Unimplemented => stop(said(code, &message), MEND_METHOD),
+        Code::Unimplemented => stop(said(code, &message), HINT_METHOD),
     }
 }
 
-fn of_way(way: &Way) -> Verdict {
+fn of_way(way: &TransportError) -> Verdict {
     match way {
-        Way::Connect(_) | Way::Reset(_) | Way::CutShort(_) => {
-            retry(Blame::Way, None, way.to_string())
+        TransportError::Connect(_) | TransportError::Reset(_) | TransportError::CutShort(_) => {
+            retry(Blame::Transport, None, way.to_string())
         }
-        Way::Http {
+        TransportError::Http {
             status,
             retry_after,
         } => of_http(*status, *retry_after, way.to_string()),
-        Way::Identity {
+        TransportError::Identity {
             transient: true, ..
-        } => retry(Blame::Way, None, way.to_string()),
-        Way::Identity {
+        } => retry(Blame::Transport, None, way.to_string()),
+        TransportError::Identity {
             transient: false, ..
-        } => stop(way.to_string(), MEND_CREDENTIALS),
+        } => stop(way.to_string(), HINT_CREDENTIALS),
     }
 }
 
 #[allow(clippy::match_same_arms, reason = "a table is read row by row")]
 fn of_http(status: u16, after: Option<Duration>, why: String) -> Verdict {
     match status {
-        401 | 403 => stop(why, MEND_INVOKER),
-        408 | 425 | 429 | 500..=599 => retry(Blame::Way, after, why),
+        401 | 403 => stop(why, HINT_INVOKER),
+        408 | 425 | 429 | 500..=599 => retry(Blame::Transport, after, why),
         // A status that no front end sends for one object in particular: a wrong address or protocol.
-        300..=499 => stop(why, MEND_URL),
-        0..=299 | 600.. => retry(Blame::Way, after, why),
+        300..=499 => stop(why, HINT_URL),
+        0..=299 | 600.. => retry(Blame::Transport, after, why),
     }
 }
 
@@ -162,8 +162,8 @@ fn retry(blame: Blame, after: Option<Duration>, why: String) -> Verdict {
     Verdict::Retry(Retry { after, blame, why })
 }
 
-fn stop(why: String, mend: &'static str) -> Verdict {
-    Verdict::Stop(Stop { why, mend })
+fn stop(why: String, hint: &'static str) -> Verdict {
+    Verdict::Stop(Stop { why, hint })
 }
 
 /// The worker's words, or the code's name when it said nothing.

@@ -14,7 +14,7 @@ use crate::{
     error::PollError,
     flight::Flight,
     mark::{self, Fixed},
-    one::{Landed, One, land},
+    one::{Landed, ObjectResult, land},
     poll::{Course, Parts, Slot},
     report::Settled,
     retry,
@@ -33,16 +33,16 @@ pub(crate) struct Walked {
 
 /// Takes objects from listing to settlement.
 #[derive(Clone, Copy)]
-pub(crate) struct Way<'a> {
+pub(crate) struct ObjectPipeline<'a> {
     parts: &'a Parts,
     course: &'a Course,
     /// Where objects go instead of to the worker.
     queue: Option<&'a dyn Queue>,
 }
 
-// === impl Way ===
+// === impl ObjectPipeline ===
 
-impl<'a> Way<'a> {
+impl<'a> ObjectPipeline<'a> {
     /// The way of an object that a poll has found.
     pub(crate) fn new(parts: &'a Parts, course: &'a Course) -> Self {
         Self {
@@ -216,7 +216,7 @@ impl<'a> Way<'a> {
     /// Lets the breaker know of a failure on the way.
     fn count(self, retry: &Retry) -> Result<(), PollError> {
         let breaker = &self.course.worker;
-        if retry.blame == Blame::Way && breaker.failure() {
+        if retry.blame == Blame::Transport && breaker.failure() {
             return Err(PollError::WorkerAway {
                 failures: breaker.limit(),
                 last: retry.why.clone(),
@@ -260,7 +260,7 @@ impl<'a> Way<'a> {
         match marked {
             Ok(true) => Ok(left),
             Ok(false) => Ok(superseded()),
-            Err(error) if error.needs_mending() => Err(error.into()),
+            Err(error) if error.needs_fix() => Err(error.into()),
             // The attempt is asked for once more than it should be; that is all.
             Err(error) => {
                 tracing::warn!(%error, "an attempt could not be written on its object");
@@ -288,7 +288,7 @@ impl Walked {
                 if settled.is_unwritten {
                     flight.put_off();
                 }
-                match One::of(&self.object, settled, self.took) {
+                match ObjectResult::of(&self.object, settled, self.took) {
                     Some(one) => Ok(one),
                     None => return,
                 }
@@ -356,6 +356,6 @@ fn cut_short() -> Retry {
 fn status_code(answer: &Answer) -> Option<i32> {
     match answer {
         Answer::Worker(answer) => Some(answer.code.into()),
-        Answer::Way(_) | Answer::TimedOut(_) | Answer::TooLarge { .. } => None,
+        Answer::Transport(_) | Answer::TimedOut(_) | Answer::TooLarge { .. } => None,
     }
 }

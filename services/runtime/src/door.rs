@@ -25,15 +25,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Opens once.
 #[derive(Clone, Debug)]
-pub struct Door {
+pub struct ReadinessGate {
     service: Arc<SetOnce<Router>>,
     readiness: Readiness,
     watch: Router,
 }
 
-// === impl Door ===
+// === impl ReadinessGate ===
 
-impl Door {
+impl ReadinessGate {
     /// A door that is closed, and the routes that stand before it: health, and all that waits for it to open.
     pub async fn closed(service: &str) -> (Self, Router) {
         let (health, readiness) = health::starting(&[service]).await;
@@ -109,7 +109,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn health_answers_before_the_service_is_there_and_says_that_it_is_not() {
-        let (door, router) = Door::closed(SERVICE).await;
+        let (door, router) = ReadinessGate::closed(SERVICE).await;
         let starting = (StatusCode::SERVICE_UNAVAILABLE, "starting\n".to_owned());
         let began = Instant::now();
         assert_eq!(answer(&router, asking("/healthz")).await, starting);
@@ -121,7 +121,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_that_comes_too_early_waits_and_is_answered_by_the_service() {
-        let (door, router) = Door::closed(SERVICE).await;
+        let (door, router) = ReadinessGate::closed(SERVICE).await;
         let early = tokio::spawn(async move { answer(&router, asking("/work")).await });
         tokio::time::sleep(PATIENCE / 2).await;
         assert!(!early.is_finished());
@@ -131,7 +131,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_is_told_to_come_again_when_the_service_takes_too_long() {
-        let (_door, router) = Door::closed(SERVICE).await;
+        let (_door, router) = ReadinessGate::closed(SERVICE).await;
         let response = router.clone().oneshot(asking("/work")).await.unwrap();
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()[RETRY_AFTER], "1");
@@ -145,7 +145,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_service_does_not_know_is_refused_by_the_service() {
-        let (door, router) = Door::closed(SERVICE).await;
+        let (door, router) = ReadinessGate::closed(SERVICE).await;
         let app = app().fallback(async || (StatusCode::UNAUTHORIZED, "who are you"));
         door.open(app).await;
         let refused = (StatusCode::UNAUTHORIZED, "who are you".to_owned());

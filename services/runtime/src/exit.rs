@@ -31,30 +31,30 @@ pub struct Failure {
     /// What failed, on what, and why.
     pub message: String,
     /// What to do; empty when the message says it.
-    pub mend: String,
+    pub hint: String,
 }
 
 impl Failure {
     /// A wrong flag or setting.
-    pub fn usage(message: impl fmt::Display, mend: impl Into<String>) -> Self {
-        Self::new(Exit::Usage, message, mend)
+    pub fn usage(message: impl fmt::Display, hint: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message, hint)
     }
 
     /// Something needed is unreachable.
-    pub fn unavailable(message: impl fmt::Display, mend: impl Into<String>) -> Self {
-        Self::new(Exit::Unavailable, message, mend)
+    pub fn unavailable(message: impl fmt::Display, hint: impl Into<String>) -> Self {
+        Self::new(Exit::Unavailable, message, hint)
     }
 
     /// Credentials or permission.
-    pub fn permission(message: impl fmt::Display, mend: impl Into<String>) -> Self {
-        Self::new(Exit::Permission, message, mend)
+    pub fn permission(message: impl fmt::Display, hint: impl Into<String>) -> Self {
+        Self::new(Exit::Permission, message, hint)
     }
 
-    fn new(exit: Exit, message: impl fmt::Display, mend: impl Into<String>) -> Self {
+    fn new(exit: Exit, message: impl fmt::Display, hint: impl Into<String>) -> Self {
         Self {
             exit,
             message: message.to_string(),
-            mend: mend.into(),
+            hint: hint.into(),
         }
     }
 }
@@ -62,8 +62,8 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error: {}", self.message)?;
-        if !self.mend.is_empty() {
-            write!(f, "\n  fix: {}", self.mend)?;
+        if !self.hint.is_empty() {
+            write!(f, "\n  fix: {}", self.hint)?;
         }
         Ok(())
     }

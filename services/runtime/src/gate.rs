@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     app,
-    door::Door,
+    door::ReadinessGate,
     exit::Failure,
     guard::{Guard, GuardSettings},
     health, reflection,
@@ -18,16 +18,16 @@ use url::Url;
 
 /// Who may call, and where this service can be called itself.
 #[derive(Clone, Debug)]
-pub struct Gate {
+pub struct AuthConfig {
     /// Who may call.
     pub guard: GuardSettings,
     /// This service's own URL, at which it proves that a front end stands before it.
     pub public_url: Option<Url>,
 }
 
-// === impl Gate ===
+// === impl AuthConfig ===
 
-impl Gate {
+impl AuthConfig {
     /// As the arguments say; nothing when there was a problem.
     pub fn resolve(
         args: &GuardArgs,
@@ -43,7 +43,7 @@ impl Gate {
     }
 }
 
-impl From<GuardSettings> for Gate {
+impl From<GuardSettings> for AuthConfig {
     fn from(guard: GuardSettings) -> Self {
         Self {
             guard,
@@ -70,10 +70,10 @@ pub async fn serve(
     listener: TcpListener,
     routes: impl Future<Output = Result<Router, Failure>>,
     service: &str,
-    gate: Gate,
+    gate: AuthConfig,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
-    let (door, waiting) = Door::closed(service).await;
+    let (door, waiting) = ReadinessGate::closed(service).await;
     let stop = shutdown.cancelled_owned();
     // A task of its own, because to make clients is work that leaves its thread no time to answer.
     let serving = tokio::spawn(serve::serve(listener, waiting, Limits::default(), stop));

@@ -140,7 +140,7 @@ impl Error {
     }
 
     /// Somebody has to mend a setting, a role or a bucket before it can work, for any object.
-    pub fn needs_mending(&self) -> bool {
+    pub fn needs_fix(&self) -> bool {
         matches!(
             self.kind,
             Kind::NoBucket | Kind::PermissionDenied | Kind::Unauthenticated

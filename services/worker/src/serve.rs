@@ -4,7 +4,7 @@ use std::{io::Write as _, process::ExitCode, sync::Arc};
 
 use brigade_runtime::{
     exit::{Exit, Failure},
-    gate::{self, Gate},
+    gate::{self, AuthConfig},
     serve as server,
     settings::{GuardArgs, Problem, Problems, ServerArgs, ServerSettings, check_unknown, names},
     shutdown,
@@ -69,7 +69,7 @@ pub async fn serve_on<P: Processor>(
     listener: TcpListener,
     processor: P,
     settings: &WorkerSettings,
-    gate: impl Into<Gate>,
+    gate: impl Into<AuthConfig>,
     store: Arc<dyn Store>,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
@@ -82,7 +82,7 @@ async fn serve_with<P: Processor>(
     listener: TcpListener,
     processor: P,
     settings: &WorkerSettings,
-    gate: Gate,
+    gate: AuthConfig,
     store: impl Future<Output = Result<Arc<dyn Store>, Failure>>,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
@@ -111,7 +111,7 @@ pub struct Settings {
     /// Where it listens.
     pub server: ServerSettings,
     /// Who may call.
-    pub gate: Gate,
+    pub gate: AuthConfig,
     /// What it does.
     pub worker: WorkerSettings,
 }
@@ -156,7 +156,7 @@ impl Args {
 
     fn resolve_into(&self, mut problems: Problems) -> Result<Settings, Failure> {
         let server = self.server.resolve(&mut problems);
-        let gate = Gate::resolve(&self.guard, server.as_ref(), &mut problems);
+        let gate = AuthConfig::resolve(&self.guard, server.as_ref(), &mut problems);
         let worker = self.worker.resolve(&mut problems);
         problems.into_result()?;
         let (Some(server), Some(gate), Some(worker)) = (server, gate, worker) else {

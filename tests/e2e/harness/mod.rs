@@ -6,7 +6,7 @@ mod processor;
 
 use std::{sync::Arc, time::Duration};
 
-use brigade::{Gate, poller::Outside};
+use brigade::{AuthConfig, poller::Dependencies};
 use brigade_client::{
     PollerClient,
     identity::{Cached, MetadataServer, TokenSource, origin},
@@ -227,11 +227,11 @@ impl System {
         self.poller = url(&listener);
         let mut settings = self.poller_settings();
         tune(self, &mut settings);
-        let gate = Gate {
+        let gate = AuthConfig {
             guard: self.guard(&self.poller, &[CALLER]),
             public_url: Some(self.poller.clone()),
         };
-        let outside = Outside {
+        let outside = Dependencies {
             store: self.store().await,
             identity,
             observer: Some(self.events.clone()),

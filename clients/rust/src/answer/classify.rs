@@ -7,7 +7,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use super::{
-    Answer, Way, WorkerAnswer,
+    Answer, TransportError, WorkerAnswer,
     record::{Wire, WireError},
 };
 
@@ -29,8 +29,8 @@ pub fn classify(
                 .err()
                 .map_or_else(String::new, |status| status.message().to_owned()),
         },
-        (Some(200), None) => Answer::Way(Way::CutShort(cut(wire))),
-        (Some(status), _) => Answer::Way(Way::Http {
+        (Some(200), None) => Answer::Transport(TransportError::CutShort(cut(wire))),
+        (Some(status), _) => Answer::Transport(TransportError::Http {
             status,
             retry_after: wire.retry_after,
         }),
@@ -49,10 +49,10 @@ fn own(result: Result<ProcessResponse, Status>, number: i32) -> Answer {
         Ok(response) if number == 0 => Answer::ok(response),
         // tonic reads a number that is no code as UNKNOWN, which the worker did not say.
         Err(status) if number != 0 && status.code() as i32 == number => worker(&status),
-        Ok(_) => Answer::Way(Way::CutShort(format!(
+        Ok(_) => Answer::Transport(TransportError::CutShort(format!(
             "a message came with status {number}"
         ))),
-        Err(status) => Answer::Way(Way::CutShort(format!(
+        Err(status) => Answer::Transport(TransportError::CutShort(format!(
             "status {number} came, and the answer cannot be read: {}",
             status.message()
         ))),
@@ -83,14 +83,16 @@ fn cut(wire: &Wire) -> String {
 
 fn unanswered(result: Result<ProcessResponse, Status>, wire: &Wire, budget: Duration) -> Answer {
     match &wire.error {
-        Some(WireError::Connect(why)) => Answer::Way(Way::Connect(why.clone())),
-        Some(WireError::Broken(why)) => Answer::Way(Way::Reset(why.clone())),
+        Some(WireError::Connect(why)) => Answer::Transport(TransportError::Connect(why.clone())),
+        Some(WireError::Broken(why)) => Answer::Transport(TransportError::Reset(why.clone())),
         Some(WireError::TimedOut) => Answer::TimedOut(budget),
-        Some(WireError::Identity { message, transient }) => Answer::Way(Way::Identity {
-            message: message.clone(),
-            transient: *transient,
-        }),
-        None => Answer::Way(Way::Reset(match result {
+        Some(WireError::Identity { message, transient }) => {
+            Answer::Transport(TransportError::Identity {
+                message: message.clone(),
+                transient: *transient,
+            })
+        }
+        None => Answer::Transport(TransportError::Reset(match result {
             Ok(_) => "a message came from nowhere".into(),
             Err(status) => status.message().to_owned(),
         })),

@@ -28,7 +28,7 @@ pub enum Answer {
     /// The worker's own word.
     Worker(Box<WorkerAnswer>),
     /// The call failed on its way: it says nothing about the object.
-    Way(Way),
+    Transport(TransportError),
     /// Our own timer for this object ran out after this long.
     TimedOut(Duration),
     /// A worker answered with a message over the limit, which is not read, and so neither is the status that would come
@@ -56,7 +56,7 @@ pub struct WorkerAnswer {
 
 /// How a call failed on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum TransportError {
     /// No connection: refused, DNS, TLS. The request was not sent.
     Connect(String),
     /// The connection or the stream broke before any response: the worker may have done the work.
@@ -112,7 +112,7 @@ impl Answer {
         match self {
             Self::Worker(answer) if answer.code == Code::Ok => Ok(answer.response),
             Self::Worker(answer) => Err(Status::new(answer.code, answer.message)),
-            Self::Way(way) => Err(Status::new(way.code(), way.to_string())),
+            Self::Transport(error) => Err(Status::new(error.code(), error.to_string())),
             Self::TimedOut(budget) => Err(Status::deadline_exceeded(format!(
                 "the worker did not answer within {budget:?}"
             ))),
@@ -124,7 +124,7 @@ impl Answer {
     }
 }
 
-impl Way {
+impl TransportError {
     fn code(&self) -> Code {
         match self {
             Self::Connect(_) | Self::Reset(_) | Self::CutShort(_) => Code::Unavailable,
@@ -140,7 +140,7 @@ impl Way {
     }
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(why) => write!(f, "cannot connect to the worker: {why}"),

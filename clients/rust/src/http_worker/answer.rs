@@ -14,7 +14,7 @@ use tonic::Code;
 
 use super::transport::BoxError;
 use crate::{
-    answer::{Answer, Way, WorkerAnswer, causes, chain},
+    answer::{Answer, TransportError, WorkerAnswer, causes, chain},
     identity,
 };
 
@@ -28,7 +28,7 @@ pub(super) async fn of(response: Response<reqwest::Body>) -> Answer {
     let (head, body) = response.into_parts();
     let body = match read(body).await {
         Ok(body) => body,
-        Err(error) => return Answer::Way(Way::CutShort(chain(&error))),
+        Err(error) => return Answer::Transport(TransportError::CutShort(chain(&error))),
     };
     classify(head.status.as_u16(), &head.headers, &body)
 }
@@ -66,7 +66,7 @@ fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> Answer {
         200 | 201 | 204 => Answer::ok(accepted(headers, body)),
         500 if !is_front_ends(headers, body) => own(Code::Internal),
         408 | 425 => own(Code::Unavailable),
-        _ => Answer::Way(Way::Http {
+        _ => Answer::Transport(TransportError::Http {
             status,
             retry_after,
         }),
@@ -122,7 +122,7 @@ pub(super) fn of_error(error: &BoxError) -> Answer {
     let error: &(dyn Error + 'static) = &**error;
     for cause in causes(error) {
         if let Some(error) = cause.downcast_ref::<identity::Error>() {
-            return Answer::Way(Way::Identity {
+            return Answer::Transport(TransportError::Identity {
                 message: error.to_string(),
                 transient: error.is_transient(),
             });
@@ -130,8 +130,8 @@ pub(super) fn of_error(error: &BoxError) -> Answer {
         if let Some(error) = cause.downcast_ref::<reqwest::Error>()
             && error.is_connect()
         {
-            return Answer::Way(Way::Connect(chain(error)));
+            return Answer::Transport(TransportError::Connect(chain(error)));
         }
     }
-    Answer::Way(Way::Reset(chain(error)))
+    Answer::Transport(TransportError::Reset(chain(error)))
 }

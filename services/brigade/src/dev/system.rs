@@ -27,7 +27,7 @@ use super::{
     Args, samples,
     settings::{TEN_MINUTES, guard, metadata, poller_settings, storage},
 };
-use crate::{Gate, outcome, poller, setup, worker};
+use crate::{AuthConfig, outcome, poller, setup, worker};
 
 /// The bucket that the directory stands for.
 pub(super) const BUCKET: &str = "brigade-dev";
@@ -110,14 +110,14 @@ impl System {
         services.spawn({
             let settings = poller_settings(&worker, timeout, args.push);
             // Its callers send one `authorization` header, whose signature the front end checks and takes out.
-            let gate = Gate {
+            let gate = AuthConfig {
                 guard: GuardSettings {
                     mode: Mode::Platform,
                     ..guard(&emulator, &poller, &callers)?
                 },
                 public_url: Some(poller.clone()),
             };
-            let outside = poller::Outside {
+            let outside = poller::Dependencies {
                 store,
                 identity: Arc::new(Cached::new(metadata(&emulator, POLLER))),
                 observer: Some(events.clone()),
@@ -208,10 +208,10 @@ fn ports(args: &Args) -> Result<[Port; 3], Failure> {
 fn lay_out(data: &Path, no_samples: bool) -> Result<usize, Failure> {
     let is_new = !data.exists();
     let failed = |error: std::io::Error| {
-        let mend = "choose a directory that you can write to, with --data";
+        let hint = "choose a directory that you can write to, with --data";
         Failure::usage(
             format!("cannot use the directory {}: {error}", data.display()),
-            mend,
+            hint,
         )
     };
     for folder in FOLDERS {

@@ -45,7 +45,7 @@ pub(super) async fn worker(worker: &WorkerClient) -> Result<Finding, Failure> {
             retry.why,
             "see that the worker runs, and that WORKER_URL is its own",
         )),
-        Verdict::Stop(stop) => Err(Failure::permission(stop.why, stop.mend)),
+        Verdict::Stop(stop) => Err(Failure::permission(stop.why, stop.hint)),
     }
 }
 

@@ -62,18 +62,18 @@ impl Report {
                 Some(made)
             }
             Err(failure) => {
-                self.print(check, false, &failure.message, &failure.mend);
+                self.print(check, false, &failure.message, &failure.hint);
                 self.first.get_or_insert(failure);
                 None
             }
         }
     }
 
-    fn print(&self, check: &str, ok: bool, said: &str, mend: &str) {
+    fn print(&self, check: &str, ok: bool, said: &str, hint: &str) {
         let line = if self.json {
-            json!({ "check": check, "ok": ok, "said": said, "mend": mend }).to_string()
+            json!({ "check": check, "ok": ok, "said": said, "fix": hint }).to_string()
         } else {
-            human(check, ok, said, mend)
+            human(check, ok, said, hint)
         };
         // A closed pipe is no reason to fail.
         let _ = writeln!(io::stdout(), "{line}");
@@ -85,28 +85,28 @@ impl Report {
             return Exit::Done;
         };
         if !self.json {
-            let mend = if first.mend.is_empty() {
+            let hint = if first.hint.is_empty() {
                 &first.message
             } else {
-                &first.mend
+                &first.hint
             };
-            let _ = writeln!(io::stdout(), "\nmend first: {mend}");
+            let _ = writeln!(io::stdout(), "\nmend first: {hint}");
         }
         first.exit
     }
 }
 
-fn human(check: &str, ok: bool, said: &str, mend: &str) -> String {
+fn human(check: &str, ok: bool, said: &str, hint: &str) -> String {
     let mark = if ok { "ok" } else { "FAILED" };
     // What others said may hold what a terminal obeys.
     let said: String = said
         .chars()
         .map(|c| if c.is_control() && c != '\n' { ' ' } else { c })
         .collect();
-    let below = if mend.is_empty() {
+    let below = if hint.is_empty() {
         String::new()
     } else {
-        format!("\n{:21}{mend}", "")
+        format!("\n{:21}{hint}", "")
     };
     format!("{mark:<8}{check:<13}{said}{below}")
 }

@@ -9,7 +9,7 @@ use brigade_poller::{
 };
 use brigade_runtime::{
     exit::Failure,
-    gate::Gate,
+    gate::AuthConfig,
     guard::Mode,
     settings::{Problem, Problems, names},
 };
@@ -20,7 +20,7 @@ use crate::outcome;
 const URL_FORM: &str = "this service's own URL, which Cloud Tasks calls";
 
 /// Notes what dispatch through Cloud Tasks needs and does not have: without these every task would be refused.
-pub(super) fn check(settings: &PollerSettings, gate: &Gate, problems: &mut Problems) {
+pub(super) fn check(settings: &PollerSettings, gate: &AuthConfig, problems: &mut Problems) {
     let Some(tasks) = &settings.tasks else { return };
     if gate.public_url.is_none() {
         problems.push(Problem::Missing {
@@ -44,7 +44,7 @@ pub(super) fn check(settings: &PollerSettings, gate: &Gate, problems: &mut Probl
 /// The queue, if objects go into one.
 pub(super) fn of(
     settings: &PollerSettings,
-    gate: &Gate,
+    gate: &AuthConfig,
 ) -> Result<Option<Arc<dyn Queue>>, Failure> {
     let Some(tasks) = &settings.tasks else {
         return Ok(None);
@@ -58,7 +58,7 @@ pub(super) fn of(
 fn target(
     settings: &PollerSettings,
     tasks: &TasksSettings,
-    gate: &Gate,
+    gate: &AuthConfig,
 ) -> Result<Target, Failure> {
     let missing = || Failure::usage(format!("{} is not set", names::PUBLIC_URL), URL_FORM);
     let own: &Url = gate.public_url.as_ref().ok_or_else(missing)?;

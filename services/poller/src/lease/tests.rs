@@ -195,7 +195,7 @@ async fn a_missing_permission_is_an_error() {
     let sim = sim();
     sim.fail_next(Operation::Create, Fault::Before(Kind::PermissionDenied));
     let error = keeper(&sim, 0).acquire("a").await.unwrap_err();
-    assert!(error.needs_mending(), "{error}");
+    assert!(error.needs_fix(), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -225,6 +225,6 @@ async fn a_lease_that_may_not_be_looked_at_is_an_error() {
     sim.fail_next(Operation::Create, Fault::Before(Kind::Precondition));
     sim.fail_next(Operation::Get, Fault::Before(Kind::PermissionDenied));
     let error = keeper(&sim, 0).acquire("a").await.unwrap_err();
-    assert!(error.needs_mending(), "{error}");
+    assert!(error.needs_fix(), "{error}");
     assert_eq!(calls(&sim), 2);
 }

@@ -12,7 +12,7 @@ mod world;
 
 use std::sync::atomic::Ordering;
 
-use brigade_client::answer::{Answer, Way};
+use brigade_client::answer::{Answer, TransportError};
 use brigade_proto::v1::{Filter, Settlement};
 use brigade_storage::{Kind, Operation, sim::Fault};
 use tokio::sync::Notify;
@@ -26,7 +26,10 @@ async fn each_object_goes_where_its_answer_says() {
     let world = answering([
         ("bad", Answer::status(Code::InvalidArgument, "no")),
         ("later", Answer::status(Code::Unavailable, "wait")),
-        ("lost", Answer::Way(Way::CutShort("cut".into()))),
+        (
+            "lost",
+            Answer::Transport(TransportError::CutShort("cut".into())),
+        ),
     ]);
     world.upload(&["bad", "good", "later", "lost"]);
     let ended = world.poll(PollRequest::default()).await;
@@ -54,33 +57,33 @@ async fn each_object_goes_where_its_answer_says() {
 #[tokio::test(start_paused = true)]
 async fn no_way_failure_moves_anything() {
     for way in [
-        Way::Connect("refused".into()),
-        Way::Reset("reset".into()),
-        Way::Http {
+        TransportError::Connect("refused".into()),
+        TransportError::Reset("reset".into()),
+        TransportError::Http {
             status: 500,
             retry_after: None,
         },
-        Way::Http {
+        TransportError::Http {
             status: 502,
             retry_after: None,
         },
-        Way::Http {
+        TransportError::Http {
             status: 401,
             retry_after: None,
         },
-        Way::Http {
+        TransportError::Http {
             status: 404,
             retry_after: None,
         },
-        Way::CutShort("cut".into()),
-        Way::Identity {
+        TransportError::CutShort("cut".into()),
+        TransportError::Identity {
             message: "gone".into(),
             transient: false,
         },
     ] {
         let world = answering([
-            ("a", Answer::Way(way.clone())),
-            ("b", Answer::Way(way.clone())),
+            ("a", Answer::Transport(way.clone())),
+            ("b", Answer::Transport(way.clone())),
         ]);
         world.upload(&["a", "b"]);
         world.poll(PollRequest::default()).await;
@@ -310,7 +313,7 @@ async fn a_listing_that_is_forbidden_ends_the_poll_with_its_error() {
         .sim
         .fail_next(Operation::List, Fault::Before(Kind::PermissionDenied));
     let error = world.poll(PollRequest::default()).await.error.unwrap();
-    assert!(error.needs_mending(), "{error}");
+    assert!(error.needs_fix(), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

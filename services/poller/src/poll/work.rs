@@ -17,7 +17,7 @@ use crate::{
     one::Landed,
     report::{Reporter, Settled},
     scan::scan,
-    way::{Walked, Way},
+    way::{ObjectPipeline, Walked},
 };
 
 /// How long calls in flight may go on after the service was told to shut down. Cloud Run kills it 10 s after SIGTERM;
@@ -63,7 +63,7 @@ pub(super) async fn work(
     reporter: &mut Reporter,
     ends: &Ends,
 ) -> Result<EndReason, PollError> {
-    let way = Way::new(parts, course);
+    let way = ObjectPipeline::new(parts, course);
     let prefix = course.plan.prefix.clone();
     let mut listing = pin!(scan(parts.settler.source.clone(), prefix));
     let mut in_flight = FuturesUnordered::new();

@@ -221,7 +221,7 @@ async fn a_permission_that_is_missing_is_an_error_and_moves_nothing() {
         Fault::Before(brigade_storage::Kind::PermissionDenied),
     );
     let error = world.settler.processed(&object).await.unwrap_err();
-    assert!(error.needs_mending(), "{error}");
+    assert!(error.needs_fix(), "{error}");
     assert_eq!(world.names("data"), ["in/a"]);
 }
 

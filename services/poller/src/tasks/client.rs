@@ -29,11 +29,11 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// For one call; the service's own clients give it ten.
 const CALL: Duration = Duration::from_secs(10);
 
-const MEND_QUEUE: &str = "Create the queue, and check BRIGADE_TASKS_QUEUE";
-const MEND_ROLE: &str = "Grant this service's account roles/cloudtasks.enqueuer on the queue, and \
+const HINT_QUEUE: &str = "Create the queue, and check BRIGADE_TASKS_QUEUE";
+const HINT_ROLE: &str = "Grant this service's account roles/cloudtasks.enqueuer on the queue, and \
      roles/iam.serviceAccountUser on the account of BRIGADE_TASKS_ACCOUNT";
-const MEND_CREDENTIALS: &str = "Check GOOGLE_APPLICATION_CREDENTIALS or the metadata server";
-const MEND_SETTINGS: &str =
+const HINT_CREDENTIALS: &str = "Check GOOGLE_APPLICATION_CREDENTIALS or the metadata server";
+const HINT_SETTINGS: &str =
     "Check BRIGADE_TASKS_QUEUE, BRIGADE_TASKS_ACCOUNT and BRIGADE_PUBLIC_URL";
 
 /// One queue of Cloud Tasks.
@@ -151,7 +151,7 @@ fn of_credentials(error: &CredentialsError) -> Enqueued {
     if error.is_transient() {
         again(&why, None)
     } else {
-        stop(why, MEND_CREDENTIALS)
+        stop(why, HINT_CREDENTIALS)
     }
 }
 
@@ -163,14 +163,14 @@ fn of_status(status: &Status, queue: &str) -> Enqueued {
     );
     match status.code() {
         Code::AlreadyExists => Enqueued::Exists,
-        Code::NotFound => stop(said, MEND_QUEUE),
-        Code::PermissionDenied => stop(said, MEND_ROLE),
-        Code::Unauthenticated => stop(said, MEND_CREDENTIALS),
+        Code::NotFound => stop(said, HINT_QUEUE),
+        Code::PermissionDenied => stop(said, HINT_ROLE),
+        Code::Unauthenticated => stop(said, HINT_CREDENTIALS),
         // FAILED_PRECONDITION: the queue is disabled, or was deleted not long ago.
         Code::InvalidArgument
         | Code::FailedPrecondition
         | Code::OutOfRange
-        | Code::Unimplemented => stop(said, MEND_SETTINGS),
+        | Code::Unimplemented => stop(said, HINT_SETTINGS),
         // A task that was made although its answer was lost exists when it is made again.
         Code::Ok
         | Code::Cancelled
@@ -187,13 +187,13 @@ fn of_status(status: &Status, queue: &str) -> Enqueued {
 fn again(why: &str, after: Option<Duration>) -> Enqueued {
     Enqueued::Again(Retry {
         after,
-        blame: Blame::Way,
+        blame: Blame::Transport,
         why: format!("no task could be put into the queue: {why}"),
     })
 }
 
-fn stop(why: String, mend: &'static str) -> Enqueued {
-    Enqueued::Stop(Stop { why, mend })
+fn stop(why: String, hint: &'static str) -> Enqueued {
+    Enqueued::Stop(Stop { why, hint })
 }
 
 #[cfg(test)]
@@ -207,10 +207,10 @@ mod tests {
             let enqueued = of_status(&status, "projects/p/locations/l/queues/q");
             match (status.code(), enqueued) {
                 (Code::AlreadyExists, Enqueued::Exists) => {}
-                (Code::NotFound, Enqueued::Stop(stop)) => assert_eq!(stop.mend, MEND_QUEUE),
-                (Code::PermissionDenied, Enqueued::Stop(stop)) => assert_eq!(stop.mend, MEND_ROLE),
+                (Code::NotFound, Enqueued::Stop(stop)) => assert_eq!(stop.hint, HINT_QUEUE),
+                (Code::PermissionDenied, Enqueued::Stop(stop)) => assert_eq!(stop.hint, HINT_ROLE),
                 (Code::Unauthenticated, Enqueued::Stop(stop)) => {
-                    assert_eq!(stop.mend, MEND_CREDENTIALS);
+                    assert_eq!(stop.hint, HINT_CREDENTIALS);
                 }
                 (
                     Code::InvalidArgument
@@ -218,8 +218,8 @@ mod tests {
                     | Code::OutOfRange
                     | Code::Unimplemented,
                     Enqueued::Stop(stop),
-                ) => assert_eq!(stop.mend, MEND_SETTINGS),
-                (_, Enqueued::Again(retry)) => assert_eq!(retry.blame, Blame::Way),
+                ) => assert_eq!(stop.hint, HINT_SETTINGS),
+                (_, Enqueued::Again(retry)) => assert_eq!(retry.blame, Blame::Transport),
                 (code, other) => panic!("{code:?}: {other:?}"),
             }
         }

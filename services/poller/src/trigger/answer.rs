@@ -19,7 +19,7 @@ pub(super) fn refuse(error: &PollError) -> Response {
     let message = error.to_string();
     match error {
         PollError::Invalid { .. } => problem(StatusCode::BAD_REQUEST, &message),
-        error if error.needs_mending() => problem(StatusCode::INTERNAL_SERVER_ERROR, &message),
+        error if error.needs_fix() => problem(StatusCode::INTERNAL_SERVER_ERROR, &message),
         _ => again(AWAY, &message),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::one::Named;
+use crate::one::ObjectRef;
 
 /// Cloud Storage's limit for an object's name, in bytes of UTF-8.
 const MAX_NAME: usize = 1024;
@@ -12,7 +12,7 @@ pub(super) fn named(
     bucket: Option<&str>,
     name: Option<&str>,
     generation: Option<i64>,
-) -> Result<Named, String> {
+) -> Result<ObjectRef, String> {
     let bucket = bucket
         .filter(|bucket| !bucket.is_empty())
         .ok_or("there is no bucket")?;
@@ -31,7 +31,7 @@ pub(super) fn named(
     if generation.is_some_and(|generation| generation <= 0) {
         return Err("the generation is not that of an object; it is above 0".into());
     }
-    Ok(Named {
+    Ok(ObjectRef {
         bucket: bucket.to_owned(),
         name: name.to_owned(),
         generation,
@@ -50,7 +50,7 @@ pub(super) fn generation(value: &Value) -> Result<Option<i64>, String> {
 }
 
 /// The fields `bucket`, `name` and `generation` of a JSON object.
-pub(super) fn of_resource(resource: &Value) -> Result<Named, String> {
+pub(super) fn of_resource(resource: &Value) -> Result<ObjectRef, String> {
     let text = |field: &str| match &resource[field] {
         Value::Null => Ok(None),
         Value::String(text) => Ok(Some(text.as_str())),

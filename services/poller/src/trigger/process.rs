@@ -16,7 +16,7 @@ use super::{
     caller, named,
 };
 use crate::{
-    one::{Named, One},
+    one::{ObjectRef, ObjectResult},
     poll::Poller,
 };
 
@@ -45,15 +45,15 @@ async fn process(State(poller): State<Poller>, headers: HeaderMap, body: Bytes) 
             return problem(StatusCode::BAD_REQUEST, &why);
         }
     };
-    match poller.one(named, trigger).await {
-        Ok(One::Settled(settled)) => Json(settled).into_response(),
-        Ok(One::Ignored(_)) => StatusCode::NO_CONTENT.into_response(),
-        Ok(One::Retry { after, why }) => again(after, &why),
+    match poller.process_object(named, trigger).await {
+        Ok(ObjectResult::Settled(settled)) => Json(settled).into_response(),
+        Ok(ObjectResult::Ignored(_)) => StatusCode::NO_CONTENT.into_response(),
+        Ok(ObjectResult::Retry { after, why }) => again(after, &why),
         Err(error) => refuse(&error),
     }
 }
 
-fn parse(body: &[u8]) -> Result<Named, String> {
+fn parse(body: &[u8]) -> Result<ObjectRef, String> {
     let body: Value =
         serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?;
     match body.get("object") {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use brigade_client::answer::{Answer, Way, WorkerAnswer};
+use brigade_client::answer::{Answer, TransportError, WorkerAnswer};
 use tonic::Code;
 
 use super::*;
@@ -26,7 +26,7 @@ fn row(answer: Answer) -> Row {
             Blame::Worker => Row::RetryWorker,
             Blame::Deadline => Row::RetryDeadline,
             Blame::Busy => Row::RetryBusy,
-            Blame::Way => Row::RetryWay,
+            Blame::Transport => Row::RetryWay,
             Blame::Poll => unreachable!("no answer means that the poll ended"),
         },
         Verdict::Stop(_) => Row::Stop,
@@ -71,7 +71,7 @@ fn our_own_timer_is_a_deadline_like_the_workers() {
 #[test]
 fn no_http_status_of_the_way_ever_moves_an_object() {
     for status in 0..1000 {
-        let row = row(Answer::Way(Way::Http {
+        let row = row(Answer::Transport(TransportError::Http {
             status,
             retry_after: None,
         }));
@@ -87,21 +87,25 @@ fn no_http_status_of_the_way_ever_moves_an_object() {
 #[test]
 fn broken_ways_are_retried_and_never_blamed_on_the_object() {
     for way in [
-        Way::Connect("refused".into()),
-        Way::Reset("reset".into()),
-        Way::CutShort("no grpc-status".into()),
-        Way::Identity {
+        TransportError::Connect("refused".into()),
+        TransportError::Reset("reset".into()),
+        TransportError::CutShort("no grpc-status".into()),
+        TransportError::Identity {
             message: "503".into(),
             transient: true,
         },
     ] {
-        assert_eq!(row(Answer::Way(way.clone())), Row::RetryWay, "{way:?}");
+        assert_eq!(
+            row(Answer::Transport(way.clone())),
+            Row::RetryWay,
+            "{way:?}"
+        );
     }
 }
 
 #[test]
 fn credentials_that_cannot_heal_stop_the_poll() {
-    let answer = Answer::Way(Way::Identity {
+    let answer = Answer::Transport(TransportError::Identity {
         message: "no source".into(),
         transient: false,
     });
@@ -151,7 +155,7 @@ fn a_refusal_keeps_the_workers_words() {
 
 #[test]
 fn a_stop_says_what_to_mend() {
-    let Verdict::Stop(stop) = verdict(Answer::Way(Way::Http {
+    let Verdict::Stop(stop) = verdict(Answer::Transport(TransportError::Http {
         status: 403,
         retry_after: None,
     })) else {

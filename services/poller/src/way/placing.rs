@@ -3,14 +3,14 @@
 use brigade_proto::v1::Settlement;
 use brigade_storage::{Error, Object, Operation};
 
-use super::{Way, superseded};
+use super::{ObjectPipeline, superseded};
 use crate::{
     error::PollError,
     report::Settled,
     settle::{Placement, REFUSED},
 };
 
-impl Way<'_> {
+impl ObjectPipeline<'_> {
     /// What the verdict became when it met the storage.
     pub(super) async fn placed(
         self,
@@ -39,7 +39,7 @@ impl Way<'_> {
                 let held = Settled::new(Settlement::Held).because(&why);
                 self.put_off(object, &verdict, held).await
             }
-            Err(error) if error.needs_mending() => return Err(error.into()),
+            Err(error) if error.needs_fix() => return Err(error.into()),
             Err(error) if error.is_transient() && storage.failure() => return Err(error.into()),
             Err(error) => {
                 let stays = Settled::new(Settlement::Retry).because(&error.to_string());

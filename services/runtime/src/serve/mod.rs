@@ -39,7 +39,7 @@ const CROWDED: Duration = Duration::from_millis(100);
 )]
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     listen(address).map_err(|error| {
-        let mend = match error.kind() {
+        let hint = match error.kind() {
             io::ErrorKind::AddrInUse => {
                 "end what listens there, or choose another port with --port (PORT)"
             }
@@ -49,7 +49,7 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
             }
             _ => "check --bind (BRIGADE_BIND) and --port (PORT)",
         };
-        Failure::unavailable(format!("cannot listen on {address}: {error}"), mend)
+        Failure::unavailable(format!("cannot listen on {address}: {error}"), hint)
     })
 }
 

@@ -10,7 +10,7 @@ use tokio::{task::yield_now, time::sleep};
 use super::{
     Inner,
     fault::Fault,
-    history::By,
+    history::Actor,
     rewrite::Copy,
     state::{Request, State},
 };
@@ -89,7 +89,7 @@ impl SimBucket {
             operation,
             bucket: &self.name,
             name,
-            by: By::Port,
+            by: Actor::Port,
             now: self.inner.clock.now(),
         };
         act(&mut self.inner.state(), request)

@@ -17,7 +17,7 @@ pub struct Place {
 
 /// Who changed something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
+pub enum Actor {
     /// A caller of the port: the code under test.
     Port,
     /// Whoever else uses the bucket.
@@ -30,7 +30,7 @@ pub struct Mutation {
     /// When, by the server's clock.
     pub at: Timestamp,
     /// Who did it.
-    pub by: By,
+    pub by: Actor,
     /// The generation that was created or changed; of a move or a copy, the source.
     pub place: Place,
     /// What was done to it.
@@ -70,27 +70,27 @@ pub enum Change {
 
 /// What became of one upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fate {
+pub struct UploadOutcome {
     /// Where it was uploaded.
     pub uploaded: Place,
     /// By whom.
-    pub by: By,
+    pub by: Actor,
     /// Where its content lies at the end: one place unless it was copied, none when it is gone.
     pub places: Vec<Place>,
     /// Who replaced or deleted content of this upload last, if anybody did.
-    pub removed_by: Option<By>,
+    pub removed_by: Option<Actor>,
 }
 
-impl Fate {
+impl UploadOutcome {
     /// Its content is nowhere any more, and the code under test did it.
     pub fn is_lost(&self) -> bool {
-        self.places.is_empty() && self.removed_by == Some(By::Port)
+        self.places.is_empty() && self.removed_by == Some(Actor::Port)
     }
 }
 
 /// Follows every upload through the history.
-pub(super) fn fates(history: &[Mutation]) -> Vec<Fate> {
-    let mut fates: Vec<Fate> = Vec::new();
+pub(super) fn fates(history: &[Mutation]) -> Vec<UploadOutcome> {
+    let mut fates: Vec<UploadOutcome> = Vec::new();
     for mutation in history {
         let Mutation { by, place, .. } = mutation;
         match &mutation.change {
@@ -102,7 +102,7 @@ pub(super) fn fates(history: &[Mutation]) -> Vec<Fate> {
                     };
                     remove(&mut fates, &replaced, *by);
                 }
-                fates.push(Fate {
+                fates.push(UploadOutcome {
                     uploaded: place.clone(),
                     by: *by,
                     places: vec![place.clone()],
@@ -122,7 +122,7 @@ pub(super) fn fates(history: &[Mutation]) -> Vec<Fate> {
     fates
 }
 
-fn remove(fates: &mut [Fate], place: &Place, by: By) {
+fn remove(fates: &mut [UploadOutcome], place: &Place, by: Actor) {
     with(fates, place, |fate, at| {
         fate.places.remove(at);
         fate.removed_by = Some(by);
@@ -130,7 +130,11 @@ fn remove(fates: &mut [Fate], place: &Place, by: By) {
 }
 
 /// Generations are unique, so one upload at most has content at a place.
-fn with(fates: &mut [Fate], place: &Place, change: impl FnOnce(&mut Fate, usize)) {
+fn with(
+    fates: &mut [UploadOutcome],
+    place: &Place,
+    change: impl FnOnce(&mut UploadOutcome, usize),
+) {
     let found = fates
         .iter_mut()
         .find_map(|fate| Some((fate.places.iter().position(|at| at == place)?, fate)));

@@ -23,13 +23,13 @@
 
 mod bucket;
 mod clock;
+mod external_changes;
 mod fault;
 mod history;
 mod names;
-mod people;
-mod plenty;
 mod rewrite;
 mod state;
+mod synthetic;
 mod versions;
 
 use std::{
@@ -41,8 +41,8 @@ use bytes::Bytes;
 
 pub use clock::{Clock, ManualClock, TokioClock};
 pub use fault::{Call, Fault, FaultPlan, Injected, SeededFaults};
-pub use history::{By, Change, Fate, Mutation, Place};
-pub use plenty::Plenty;
+pub use history::{Actor, Change, Mutation, Place, UploadOutcome};
+pub use synthetic::Synthetic;
 
 use crate::{Bucket, Object, Operation, Store};
 use fault::Faults;
@@ -129,7 +129,7 @@ impl Sim {
     }
 
     /// What became of each generation that was ever uploaded, in order of upload.
-    pub fn fates(&self) -> Vec<Fate> {
+    pub fn fates(&self) -> Vec<UploadOutcome> {
         history::fates(&self.inner.state().history)
     }
 

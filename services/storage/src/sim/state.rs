@@ -9,7 +9,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{
-    history::{By, Change, Mutation, Place},
+    history::{Actor, Change, Mutation, Place},
     names,
     rewrite::Progress,
 };
@@ -54,7 +54,7 @@ pub(super) struct Request<'a> {
     pub(super) operation: Operation,
     pub(super) bucket: &'a str,
     pub(super) name: &'a str,
-    pub(super) by: By,
+    pub(super) by: Actor,
     pub(super) now: Timestamp,
 }
 

@@ -297,7 +297,7 @@ async fn every_upload_can_be_followed_to_its_end() {
         .collect();
     assert_eq!(places, [vec!["a"], vec![], vec!["in/b"], vec![]]);
     assert_eq!(fates[0].places[0].bucket, "c");
-    let lost: Vec<bool> = fates.iter().map(Fate::is_lost).collect();
+    let lost: Vec<bool> = fates.iter().map(UploadOutcome::is_lost).collect();
     assert_eq!(
         lost,
         [false, false, false, true],

@@ -5,7 +5,7 @@
 //! That a move leaves one too is read from the documentation of deletions; it was not tried on the real service.
 
 use super::{
-    By, Sim,
+    Actor, Sim,
     history::Change,
     state::{Request, State, Stored, check_held, place_of},
 };
@@ -44,7 +44,7 @@ impl Sim {
             operation: Operation::Delete,
             bucket,
             name,
-            by: By::Port,
+            by: Actor::Port,
             now: self.inner.clock.now(),
         };
         self.inner.state().erase(request, generation)

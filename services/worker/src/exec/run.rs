@@ -104,8 +104,8 @@ fn cannot_start(command: &Command, error: io::Error) -> ProcessError {
     } else if Errno::from_io_error(&error) == Some(Errno::TOOBIG) {
         ProcessError::internal(message)
     } else {
-        let mend = "put the program back, or, if it is a script, begin it with #! and what runs it";
-        ProcessError::misconfigured(format!("{message}; {mend}"))
+        let hint = "put the program back, or, if it is a script, begin it with #! and what runs it";
+        ProcessError::misconfigured(format!("{message}; {hint}"))
     };
     new.with_source(error)
 }

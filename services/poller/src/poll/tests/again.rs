@@ -120,7 +120,7 @@ async fn a_worker_that_is_full_costs_no_attempt() {
 async fn a_way_that_heals_costs_no_attempt() {
     let world = answering([]);
     let lost: Vec<_> = (0..3)
-        .map(|_| Answer::Way(Way::Reset("reset".into())))
+        .map(|_| Answer::Transport(TransportError::Reset("reset".into())))
         .collect();
     (world.worker.first.lock().unwrap()).insert("a", lost.into());
     world.upload(&["a"]);
@@ -145,7 +145,13 @@ async fn a_file_that_always_times_out_ends_in_failed() {
 async fn a_call_that_the_polls_own_deadline_cut_short_is_no_attempt() {
     let world = world(Script {
         answers: [("slow", Answer::TimedOut(Duration::from_secs(60)))].into(),
-        first: Mutex::new([("slow", [Answer::Way(Way::Reset("reset".into()))].into())].into()),
+        first: Mutex::new(
+            [(
+                "slow",
+                [Answer::Transport(TransportError::Reset("reset".into()))].into(),
+            )]
+            .into(),
+        ),
         waits: Some(Duration::from_secs(60)),
         ..Script::default()
     });

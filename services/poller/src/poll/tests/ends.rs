@@ -5,7 +5,7 @@ use brigade_proto::v1::ProcessResponse;
 use super::*;
 
 fn refused() -> Answer {
-    Answer::Way(Way::Connect("refused".into()))
+    Answer::Transport(TransportError::Connect("refused".into()))
 }
 
 #[tokio::test(start_paused = true)]
@@ -22,7 +22,7 @@ async fn a_worker_that_is_down_ends_the_poll_quickly_and_says_so() {
         let error = world.poll_all().await.error.expect("an error");
         assert!(matches!(error, PollError::WorkerAway { failures: 5, .. }));
         assert!(error.to_string().contains("WORKER_URL"), "{error}");
-        assert!(!error.needs_mending());
+        assert!(!error.needs_fix());
         assert!(
             began.elapsed() < Duration::from_secs(15),
             "{:?}",
@@ -55,7 +55,7 @@ async fn an_answer_that_is_too_large_ends_the_poll_asks_once_and_moves_nothing()
     let world = answering([("a", answer)]);
     world.upload(&["a"]);
     let error = world.poll_all().await.error.expect("an error");
-    assert!(matches!(error, PollError::Stopped(_)) && error.needs_mending());
+    assert!(matches!(error, PollError::Stopped(_)) && error.needs_fix());
     for said in ["data/in/a#1", "64 KiB"] {
         assert!(error.to_string().contains(said), "{error}");
     }
@@ -76,7 +76,7 @@ async fn a_storage_that_cannot_be_written_ends_the_poll_and_loses_nothing() {
             _ => None,
         });
     let error = world.poll_all().await.error.expect("an error");
-    assert!(!error.needs_mending(), "{error}");
+    assert!(!error.needs_fix(), "{error}");
     assert!(world.asked() <= 12, "it went on asking: {}", world.asked());
     assert_eq!(world.names().len(), 50);
 }
@@ -92,7 +92,7 @@ async fn a_destination_that_is_forbidden_ends_the_poll_with_nothing_moved() {
             _ => None,
         });
     let error = world.poll_all().await.error.expect("an error");
-    assert!(error.needs_mending(), "{error}");
+    assert!(error.needs_fix(), "{error}");
     assert_eq!(world.names(), ["in/a", "in/b", "in/c"]);
 }
 

@@ -1,6 +1,6 @@
 //! What a poll holds at once, counted: it does not grow with the inbox.
 
-use brigade_storage::sim::Plenty;
+use brigade_storage::sim::Synthetic;
 
 use super::{
     world::{Script, parts},
@@ -12,7 +12,7 @@ const CONCURRENCY: u64 = 4;
 /// Objects that may wait for their next try at once.
 const WAITING: u64 = 1_000;
 
-fn start(bucket: &Plenty, worker: Script) -> Events {
+fn start(bucket: &Synthetic, worker: Script) -> Events {
     let clock = Arc::new(crate::clock::SystemClock);
     let parts = parts(Arc::new(bucket.clone()), clock, Arc::new(worker));
     Poller::new(parts, CancellationToken::new())
@@ -22,7 +22,7 @@ fn start(bucket: &Plenty, worker: Script) -> Events {
 
 #[tokio::test(start_paused = true)]
 async fn a_poll_asks_for_the_next_page_when_it_is_done_with_the_last_but_for_what_is_in_flight() {
-    let inbox = Plenty::new("data", "in/", 20 * PAGE);
+    let inbox = Synthetic::new("data", "in/", 20 * PAGE);
     let ended = collect(start(&inbox, Script::default())).await;
     assert_eq!(ended.settled.len() as u64, 20 * PAGE);
     assert_eq!((inbox.pages(), inbox.written()), (20, 20 * PAGE));
@@ -35,7 +35,7 @@ async fn objects_that_wait_for_their_next_try_are_bounded_too() {
     if let Answer::Worker(answer) = &mut later {
         answer.retry_after = Some(Duration::from_secs(20));
     }
-    let inbox = Plenty::new("data", "in/", 5 * PAGE);
+    let inbox = Synthetic::new("data", "in/", 5 * PAGE);
     let mut events = start(
         &inbox,
         Script {
@@ -53,7 +53,7 @@ async fn objects_that_wait_for_their_next_try_are_bounded_too() {
 
 #[tokio::test(start_paused = true)]
 async fn a_listener_that_is_slow_holds_the_poll_back() {
-    let inbox = Plenty::new("data", "in/", 20 * PAGE);
+    let inbox = Synthetic::new("data", "in/", 20 * PAGE);
     let mut events = start(&inbox, Script::default());
     // Longer, and it counts as gone.
     tokio::time::sleep(Duration::from_secs(9)).await;

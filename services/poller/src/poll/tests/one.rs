@@ -1,10 +1,10 @@
 //! Objects that somebody names, one at a time.
 
 use super::{world::World, *};
-use crate::one::{Ignored, Named, One};
+use crate::one::{Ignored, ObjectRef, ObjectResult};
 
-fn named(name: &str, generation: i64) -> Named {
-    Named {
+fn named(name: &str, generation: i64) -> ObjectRef {
+    ObjectRef {
         bucket: "data".into(),
         name: name.into(),
         generation: Some(generation),
@@ -18,22 +18,22 @@ impl World {
         found.unwrap().generation
     }
 
-    pub(super) async fn event(&self, name: &str) -> Result<One, PollError> {
+    pub(super) async fn event(&self, name: &str) -> Result<ObjectResult, PollError> {
         let named = named(name, self.generation(name));
-        self.poller.one(named, Trigger::default()).await
+        self.poller.process_object(named, Trigger::default()).await
     }
 }
 
-pub(super) fn settlement(one: Result<One, PollError>) -> Settlement {
+pub(super) fn settlement(one: Result<ObjectResult, PollError>) -> Settlement {
     match one.unwrap() {
-        One::Settled(settled) => settled.settlement(),
+        ObjectResult::Settled(settled) => settled.settlement(),
         other => panic!("{other:?}"),
     }
 }
 
-pub(super) fn again(one: Result<One, PollError>) -> Duration {
+pub(super) fn again(one: Result<ObjectResult, PollError>) -> Duration {
     match one.unwrap() {
-        One::Retry { after, .. } => after,
+        ObjectResult::Retry { after, .. } => after,
         other => panic!("{other:?}"),
     }
 }
@@ -54,7 +54,7 @@ async fn a_generation_that_is_gone_or_replaced_is_superseded_and_nobody_is_asked
     let old = world.generation("in/a");
     world.upload(&["a"]);
     for event in [named("in/a", old), named("in/gone", old)] {
-        let one = world.poller.one(event, Trigger::default()).await;
+        let one = world.poller.process_object(event, Trigger::default()).await;
         assert_eq!(settlement(one), Settlement::Superseded);
     }
     assert_eq!((world.asked(), world.names()), (0, vec!["in/a".to_owned()]));
@@ -64,34 +64,37 @@ async fn a_generation_that_is_gone_or_replaced_is_superseded_and_nobody_is_asked
 async fn without_a_generation_the_live_one_is_meant() {
     let world = answering([]);
     world.upload(&["a"]);
-    let live = Named {
+    let live = ObjectRef {
         generation: None,
         ..named("in/a", 1)
     };
-    let one = world.poller.one(live.clone(), Trigger::default()).await;
+    let one = world
+        .poller
+        .process_object(live.clone(), Trigger::default())
+        .await;
     assert_eq!(settlement(one), Settlement::Processed);
-    let one = world.poller.one(live, Trigger::default()).await;
+    let one = world.poller.process_object(live, Trigger::default()).await;
     assert_eq!(settlement(one), Settlement::Superseded);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_elsewhere_or_filtered_is_ignored_without_a_look() {
     let world = answering([]);
-    let elsewhere = Named {
+    let elsewhere = ObjectRef {
         bucket: "other".into(),
         ..named("in/a", 1)
     };
     for event in [elsewhere, named("out/a", 1)] {
-        let one = world.poller.one(event, Trigger::default()).await;
-        assert_eq!(one.unwrap(), One::Ignored(Ignored::Elsewhere));
+        let one = world.poller.process_object(event, Trigger::default()).await;
+        assert_eq!(one.unwrap(), ObjectResult::Ignored(Ignored::Elsewhere));
     }
     let control = world
         .poller
-        .one(named("in/.brigade/x", 1), Trigger::default())
+        .process_object(named("in/.brigade/x", 1), Trigger::default())
         .await;
     assert!(matches!(
         control.unwrap(),
-        One::Ignored(Ignored::Filtered(_))
+        ObjectResult::Ignored(Ignored::Filtered(_))
     ));
     assert_eq!(world.sim.calls(Operation::Get), 0);
 }
@@ -111,7 +114,7 @@ async fn a_name_that_begins_like_a_dated_destination_is_taken() {
     // It stays there.
     assert!(matches!(
         world.event(&there[0]).await.unwrap(),
-        One::Ignored(Ignored::Filtered(_))
+        ObjectResult::Ignored(Ignored::Filtered(_))
     ));
     assert_eq!(world.poll_all().await.settled, []);
 }
@@ -143,7 +146,10 @@ async fn an_object_that_is_always_asked_again_fails_in_the_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_way_that_fails_moves_nothing_and_is_no_attempt() {
-    let world = answering([("a", Answer::Way(Way::Connect("refused".into())))]);
+    let world = answering([(
+        "a",
+        Answer::Transport(TransportError::Connect("refused".into())),
+    )]);
     world.upload(&["a"]);
     for _ in 0..20 {
         again(world.event("in/a").await);
@@ -158,7 +164,7 @@ async fn a_way_that_fails_moves_nothing_and_is_no_attempt() {
 async fn wiring_that_is_wrong_is_an_error_that_needs_mending() {
     let world = answering([("a", Answer::status(Code::PermissionDenied, "not you"))]);
     world.upload(&["a"]);
-    assert!(world.event("in/a").await.unwrap_err().needs_mending());
+    assert!(world.event("in/a").await.unwrap_err().needs_fix());
     assert_eq!(world.names(), ["in/a"]);
 }
 
@@ -185,7 +191,7 @@ async fn a_poll_leaves_alone_what_an_event_has_in_hand() {
         world.poller.clone(),
         named("in/a", world.generation("in/a")),
     );
-    let event = tokio::spawn(async move { poller.one(event, Trigger::default()).await });
+    let event = tokio::spawn(async move { poller.process_object(event, Trigger::default()).await });
     world.worker.entered.notified().await;
     let explain = PollRequest {
         explain: true,
@@ -243,7 +249,7 @@ async fn a_held_object_is_left_to_the_sweep() {
     world.sim.set_temporary_hold("data", "in/a", true).unwrap();
     assert!(matches!(
         world.event("in/a").await.unwrap(),
-        One::Ignored(_)
+        ObjectResult::Ignored(_)
     ));
     assert_eq!(world.asked(), 0);
 }
@@ -260,10 +266,10 @@ async fn a_storage_that_is_away_is_an_error_that_time_heals() {
     }
     let error = world
         .poller
-        .one(event, Trigger::default())
+        .process_object(event, Trigger::default())
         .await
         .unwrap_err();
-    assert!(!error.needs_mending(), "{error}");
+    assert!(!error.needs_fix(), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -330,7 +336,7 @@ async fn a_generation_that_was_settled_and_is_there_again_is_processed_again() {
     else {
         panic!("nobody has it");
     };
-    flight.settle(Ok(One::Ignored(Ignored::Elsewhere)));
+    flight.settle(Ok(ObjectResult::Ignored(Ignored::Elsewhere)));
     assert_ne!(generation, world.generation("in/b"));
     let ended = world.poll(PollRequest::default()).await;
     assert_eq!(ended.settled, [("in/b".into(), Settlement::Processed)]);

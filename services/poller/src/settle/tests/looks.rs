@@ -64,6 +64,6 @@ async fn a_look_that_is_forbidden_is_an_error_and_tells_nothing() {
     let forbidden = Fault::Before(Kind::PermissionDenied);
     world.sim.fail_next(Operation::Get, forbidden);
     let error = world.settler.processed(&object).await.unwrap_err();
-    assert!(error.needs_mending(), "{error}");
+    assert!(error.needs_fix(), "{error}");
     assert_eq!(world.names("data"), ["in/a"]);
 }

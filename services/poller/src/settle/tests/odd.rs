@@ -81,7 +81,7 @@ async fn a_destination_bucket_that_is_missing_needs_mending_and_nothing_is_moved
     let world = world_to(Location::new("missing", "done/"));
     let object = world.upload("in/a", "1");
     let error = world.settler.processed(&object).await.unwrap_err();
-    assert!(error.needs_mending(), "{error}");
+    assert!(error.needs_fix(), "{error}");
     assert_eq!(error.kind(), &Kind::NoBucket);
     assert_eq!(world.names("data"), ["in/a"]);
 }

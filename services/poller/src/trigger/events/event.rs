@@ -4,13 +4,13 @@ use axum::http::{HeaderMap, header::CONTENT_TYPE};
 use serde_json::Value;
 
 use super::{cloud_event, notification, pubsub};
-use crate::{one::Named, poll::Trigger};
+use crate::{one::ObjectRef, poll::Trigger};
 
 /// What an event is about.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Event {
     /// An object that may be work.
-    Object(Named),
+    Object(ObjectRef),
     /// Something else, by its type: a deletion, another service's event.
     Other(String),
 }

@@ -27,7 +27,7 @@ use super::{
     caller,
 };
 use crate::{
-    one::{Ignored, One},
+    one::{Ignored, ObjectResult},
     poll::Poller,
 };
 
@@ -92,19 +92,19 @@ async fn take(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Resp
         }
     };
     let uri = format!("gs://{}/{}", named.bucket, named.name);
-    let ended = desk.poller.one(named, trigger).await;
+    let ended = desk.poller.process_object(named, trigger).await;
     let _entered = span.entered();
     match ended {
-        Ok(One::Settled(settled)) => {
+        Ok(ObjectResult::Settled(settled)) => {
             tracing::debug!(object = %escape(&uri), settlement = settled.settlement().as_str_name(), "acknowledged");
             acknowledged()
         }
-        Ok(One::Ignored(Ignored::Elsewhere)) => {
+        Ok(ObjectResult::Ignored(Ignored::Elsewhere)) => {
             let so_far = count(&desk.counts.not_ours);
             tracing::info!(object = %escape(&uri), so_far, "ignored: not in this inbox");
             acknowledged()
         }
-        Ok(One::Ignored(Ignored::Filtered(skip))) => {
+        Ok(ObjectResult::Ignored(Ignored::Filtered(skip))) => {
             let so_far = count(&desk.counts.filtered);
             tracing::info!(
                 object = %escape(&uri), filter = skip.filter.as_str_name(), detail = %escape(&skip.detail), so_far,
@@ -112,7 +112,7 @@ async fn take(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Resp
             );
             acknowledged()
         }
-        Ok(One::Retry { after, why }) => again(after, &why),
+        Ok(ObjectResult::Retry { after, why }) => again(after, &why),
         Err(error) => {
             tracing::warn!(object = %escape(&uri), %error, "not acknowledged");
             refuse(&error)

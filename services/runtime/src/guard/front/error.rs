@@ -38,7 +38,7 @@ pub enum NotFronted {
 
 impl NotFronted {
     /// What to do.
-    pub fn mend(&self) -> &'static str {
+    pub fn hint(&self) -> &'static str {
         match self {
             Self::Public(_) => {
                 "take roles/run.invoker from allUsers and switch the service's IAM check on, or check signatures here \
@@ -58,12 +58,12 @@ impl NotFronted {
 
 impl From<NotFronted> for Failure {
     fn from(error: NotFronted) -> Self {
-        let mend = error.mend();
+        let hint = error.hint();
         match error {
-            NotFronted::Public(_) => Self::permission(error, mend),
-            NotFronted::Plain(_) => Self::usage(error, mend),
+            NotFronted::Public(_) => Self::permission(error, hint),
+            NotFronted::Plain(_) => Self::usage(error, hint),
             NotFronted::Unclear { .. } | NotFronted::Unreachable { .. } => {
-                Self::unavailable(error, mend)
+                Self::unavailable(error, hint)
             }
         }
     }

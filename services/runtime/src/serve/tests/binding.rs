@@ -9,12 +9,12 @@ async fn a_port_in_use_is_said_with_its_mend() {
     let failure = bind(address).await.unwrap_err();
     assert_eq!(failure.exit, crate::exit::Exit::Unavailable);
     assert!(failure.message.contains(&address.to_string()), "{failure}");
-    assert!(failure.mend.contains("--port"), "{failure}");
+    assert!(failure.hint.contains("--port"), "{failure}");
 }
 
 #[tokio::test]
 async fn an_address_of_another_machine_is_said_with_its_mend() {
     // TEST-NET-1 (RFC 5737) is nobody's.
     let failure = bind("192.0.2.1:0".parse().unwrap()).await.unwrap_err();
-    assert!(failure.mend.contains("--bind"), "{failure}");
+    assert!(failure.hint.contains("--bind"), "{failure}");
 }

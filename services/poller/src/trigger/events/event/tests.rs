@@ -29,7 +29,7 @@ fn push(message: &Value) -> Result<Event, String> {
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 fn object(name: &str) -> Event {
-    Event::Object(Named {
+    Event::Object(ObjectRef {
         bucket: "b".into(),
         name: name.into(),
         generation: Some(7),

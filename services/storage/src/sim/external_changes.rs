@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{
     Sim,
-    history::By,
+    history::Actor,
     state::{Request, State, check_held},
 };
 use crate::{
@@ -140,7 +140,7 @@ impl Sim {
             operation,
             bucket,
             name,
-            by: By::People,
+            by: Actor::People,
             now: self.inner.clock.now(),
         };
         act(&mut self.inner.state(), request)

@@ -21,7 +21,7 @@ use crate::{
 /// It can be listed, and its objects can be updated and renamed; every other call is refused. It counts how many objects
 /// it has shown of which nothing was heard since: whoever works through it holds no more than these, and a page.
 #[derive(Clone, Debug)]
-pub struct Plenty {
+pub struct Synthetic {
     name: String,
     prefix: String,
     objects: u64,
@@ -36,9 +36,9 @@ struct Counts {
     most_open: AtomicU64,
 }
 
-// === impl Plenty ===
+// === impl Synthetic ===
 
-impl Plenty {
+impl Synthetic {
     /// A bucket of this name with so many objects below `prefix`.
     pub fn new(name: &str, prefix: &str, objects: u64) -> Self {
         Self {
@@ -101,7 +101,7 @@ impl Plenty {
 }
 
 #[async_trait]
-impl Bucket for Plenty {
+impl Bucket for Synthetic {
     fn name(&self) -> &str {
         &self.name
     }
