@@ -1,7 +1,5 @@
 //! The simulation keeps every promise of the port.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::sync::Arc;
 
 use brigade_contract::{self as contract, Fixture};
