@@ -10,7 +10,6 @@ pub mod exec;
 #[cfg(test)]
 mod fixtures;
 mod flight;
-mod http;
 pub mod job;
 pub mod processor;
 mod request;
@@ -18,7 +17,6 @@ mod routes;
 mod runner;
 pub mod sample;
 pub mod serve;
-mod service;
 pub mod settings;
 pub mod status;
 pub mod testing;
