@@ -11,6 +11,8 @@ pub mod exec;
 mod fixtures;
 mod flight;
 pub mod job;
+#[cfg(test)]
+mod messages;
 pub mod processor;
 mod request;
 mod routes;
