@@ -9,10 +9,8 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    operation::Operation,
-    refusal::{Kind, Refusal},
-};
+use super::operation::Operation;
+use brigade_model::{Kind, Refusal};
 
 /// What the next calls of an operation meet.
 #[derive(Clone, Debug)]

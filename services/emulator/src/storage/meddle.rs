@@ -19,8 +19,8 @@ use super::{
     handle::Storage,
     json::{Route, error_response},
     operation::Operation,
-    refusal::Refusal,
 };
+use brigade_model::Refusal;
 
 /// Ends the connection that a request came over, with a reset; the server puts it into each request's extensions.
 #[derive(Clone, Debug, Default)]

@@ -7,14 +7,13 @@ use http::{HeaderMap, Request, header::AUTHORIZATION};
 use tower::ServiceExt as _;
 
 use super::{
-    access::{Access, Role},
     grpc::{self, wire::storage_server::StorageServer},
     handle::Storage,
     json::Json,
     meddle::{is_grpc, meddle, refused},
-    refusal::{Kind, Refusal},
 };
 use crate::identity::Issuer;
+use brigade_model::{Access, Kind, Refusal, Role};
 
 /// Who may do what, by the access tokens of this issuer.
 #[derive(Clone, Debug)]
