@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::{
     calls::{Calls, Counters},
-    fault::{Fault, Faults, Met},
+    fault::{Fault, Faults, HitCount},
     operation::Operation,
 };
 use brigade_model::{Access, Attributes, Conditions, Edit, Model, Object, Refusal, Result, Upload};
@@ -101,7 +101,7 @@ impl Storage {
     /// Lets the next calls of an operation fail; the answer tells how many have met it.
     ///
     /// Faults of one operation are met one after another, in the order they were asked for.
-    pub fn fault(&self, operation: Operation, fault: Fault) -> Met {
+    pub fn fault(&self, operation: Operation, fault: Fault) -> HitCount {
         self.shared.faults.arm(operation, fault)
     }
 

@@ -8,8 +8,8 @@ mod directory;
 mod fault;
 mod grpc;
 mod handle;
+pub(crate) mod inject_faults;
 mod json;
-pub(crate) mod meddle;
 mod operation;
 mod router;
 #[cfg(test)]
@@ -17,7 +17,7 @@ mod tests;
 
 pub use self::{
     calls::Calls,
-    fault::{Fault, Met},
+    fault::{Fault, HitCount},
     handle::{BucketHandle, Storage},
     operation::{Class, Operation},
 };

@@ -9,8 +9,8 @@ use tower::ServiceExt as _;
 use super::{
     grpc::{self, wire::storage_server::StorageServer},
     handle::Storage,
+    inject_faults::{inject_faults, is_grpc, refused},
     json::Json,
-    meddle::{is_grpc, meddle, refused},
 };
 use crate::identity::Issuer;
 use brigade_model::{Access, Kind, Refusal, Role};
@@ -73,5 +73,8 @@ pub(crate) fn router(storage: &Storage, grants: Grants) -> Router {
                 }
             }
         })
-        .layer(middleware::from_fn_with_state(storage.clone(), meddle))
+        .layer(middleware::from_fn_with_state(
+            storage.clone(),
+            inject_faults,
+        ))
 }

@@ -27,7 +27,7 @@ use brigade_model::Refusal;
 pub(crate) struct Hangup(pub(crate) CancellationToken);
 
 /// Counts a call and lets it meet its fault.
-pub(crate) async fn meddle(
+pub(crate) async fn inject_faults(
     State(storage): State<Storage>,
     request: Request<Body>,
     next: Next,
