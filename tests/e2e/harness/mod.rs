@@ -13,7 +13,7 @@ use brigade_client::{
 };
 use brigade_emulator::{Emulator, FrontEnd, frontend::Service, identity::ISSUER};
 use brigade_poller::{
-    poll::Budgets,
+    config::Budgets,
     settings::{PollerSettings, Protocol},
 };
 use brigade_proto::v1::{PollRequest, PollResponse, poll_response::Event};
