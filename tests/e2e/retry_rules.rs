@@ -29,7 +29,7 @@ use brigade_proto::v1::{
     PollRequest, ProcessRequest, ProcessResponse, Settlement, poll_response::Event,
 };
 use brigade_storage::{
-    Location, Store as _,
+    Location,
     gcs::{GcsSettings, GcsStore},
 };
 use jiff::{SignedDuration, Timestamp};
