@@ -11,7 +11,8 @@ use async_trait::async_trait;
 use brigade_client::answer::Answer;
 use brigade_poller::{config::Config, dispatch::Worker, poller::Poller, request::Trigger};
 use brigade_proto::v1::{PollRequest, ProcessRequest, ProcessResponse};
-use brigade_storage::{Location, sim::Synthetic};
+use brigade_sim::Synthetic;
+use brigade_storage::Location;
 
 use crate::{Figure, Scale};
 

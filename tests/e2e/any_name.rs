@@ -10,7 +10,8 @@ use brigade_client::WorkerClient;
 use brigade_poller::{config::Config, poller::Poller, request::Trigger};
 use brigade_proto::v1::{ObjectSettled, PollRequest, Settlement, poll_response::Event};
 use brigade_runtime::telemetry::{self, Buffer, Format};
-use brigade_storage::{Location, Object, object::escape, sim::Sim};
+use brigade_sim::Sim;
+use brigade_storage::{Location, Object, object::escape};
 use brigade_worker::{Outcome, ProcessError, settings::WorkerSettings};
 use proptest::{
     prelude::*,

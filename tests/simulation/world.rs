@@ -14,10 +14,8 @@ use brigade_poller::{
     config::{Budgets, Config},
     poller::Poller,
 };
-use brigade_storage::{
-    Location, Metadata, NewObject, Object, Operation, Store as _,
-    sim::{Place, SeededFaults, Sim},
-};
+use brigade_sim::{Place, SeededFaults, Sim};
+use brigade_storage::{Location, Metadata, NewObject, Object, Operation, Store as _};
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::sleep;

@@ -69,7 +69,7 @@ async fn a_storage_that_cannot_be_written_ends_the_poll_and_loses_nothing() {
     world.upload_many(50);
     world
         .sim
-        .set_faults(|call: &brigade_storage::sim::Call| match call.operation {
+        .set_faults(|call: &brigade_sim::Call| match call.operation {
             Operation::Move => Some(Fault::Before(Kind::Unknown)),
             _ => None,
         });
@@ -85,7 +85,7 @@ async fn a_destination_that_is_forbidden_ends_the_poll_with_nothing_moved() {
     world.upload(&["a", "b", "c"]);
     world
         .sim
-        .set_faults(|call: &brigade_storage::sim::Call| match call.operation {
+        .set_faults(|call: &brigade_sim::Call| match call.operation {
             Operation::Move => Some(Fault::Before(Kind::PermissionDenied)),
             _ => None,
         });

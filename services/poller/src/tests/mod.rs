@@ -18,7 +18,8 @@ use std::{
 
 use brigade_client::answer::{Answer, TransportError};
 use brigade_proto::v1::{EndReason, Filter, PollRequest, Settlement};
-use brigade_storage::{Kind, Operation, sim::Fault};
+use brigade_sim::Fault;
+use brigade_storage::{Kind, Operation};
 use tokio::sync::Notify;
 use tonic::Code;
 

@@ -6,10 +6,8 @@ mod two_minds;
 
 use std::sync::Arc;
 
-use brigade_storage::{
-    Location, NewObject, Object, Operation,
-    sim::{Fault, Sim},
-};
+use brigade_sim::{Fault, Sim};
+use brigade_storage::{Location, NewObject, Object, Operation};
 
 use super::*;
 use crate::{clock::SystemClock, mark};
