@@ -38,19 +38,21 @@ const CROWDED: Duration = Duration::from_millis(100);
     reason = "it needs a runtime, as its callers have one"
 )]
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
-    listen(address).map_err(|error| {
-        let hint = match error.kind() {
-            io::ErrorKind::AddrInUse => {
-                "end what listens there, or choose another port with --port (PORT)"
-            }
-            io::ErrorKind::PermissionDenied => "choose a port above 1023 with --port (PORT)",
-            io::ErrorKind::AddrNotAvailable => {
-                "choose an address that this machine has with --bind (BRIGADE_BIND)"
-            }
-            _ => "check --bind (BRIGADE_BIND) and --port (PORT)",
-        };
-        Failure::unavailable(format!("cannot listen on {address}: {error}"), hint)
-    })
+    listen(address).map_err(|error| cannot_listen(address, &error))
+}
+
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> Failure {
+    let hint = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "end what listens there, or choose another port with --port (PORT)"
+        }
+        io::ErrorKind::PermissionDenied => "choose a port above 1023 with --port (PORT)",
+        io::ErrorKind::AddrNotAvailable => {
+            "choose an address that this machine has with --bind (BRIGADE_BIND)"
+        }
+        _ => "check --bind (BRIGADE_BIND) and --port (PORT)",
+    };
+    Failure::unavailable(format!("cannot listen on {address}: {error}"), hint)
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

@@ -6,6 +6,7 @@ mod checks;
 mod floods;
 mod idle;
 mod limits;
+mod messages;
 mod paths;
 mod pipe;
 mod rfc9113;
