@@ -1,34 +1,55 @@
-//! Serves a service behind its guard.
+//! A service: its routes behind the guard, reflection and health beside them, on one port.
 
 use std::sync::Arc;
 
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, StatusCode},
+    response::{IntoResponse as _, Response},
+};
+use tokio::{net::TcpListener, task::JoinError};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tower::ServiceBuilder;
+use tower_http::limit::RequestBodyLimitLayer;
+use url::Url;
+
 use crate::{
-    app,
-    door::ReadinessGate,
     exit::Failure,
-    guard::{Guard, GuardSettings},
-    health, reflection,
+    guard::{Guard, GuardLayer, GuardSettings},
+    protocol::is_grpc,
+    readiness::ReadinessGate,
+    reflection,
     serve::{self, Limits},
     settings::{GuardArgs, Problems, ServerSettings},
 };
-use axum::Router;
-use tokio::{net::TcpListener, task::JoinError};
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
-use url::Url;
 
-/// Who may call, and where this service can be called itself.
+/// The longest request body that any route accepts, in bytes: 1 MiB, for `POST /events`. A storage notification carries the whole
+/// resource of its object, whose metadata and access list can exceed the 64 KiB that suffice for a name, the more so in base64. Every
+/// other route limits its messages to [`MAX_MESSAGE`](brigade_proto::MAX_MESSAGE).
+pub const MAX_BODY: usize = 1024 * 1024;
+
+/// Who may call, and the URL at which this service itself can be called.
 #[derive(Clone, Debug)]
 pub struct AuthConfig {
     /// Who may call.
     pub guard: GuardSettings,
-    /// This service's own URL, at which it proves that a front end stands before it.
+    /// This service's own URL, at which it verifies that a front end protects it.
     pub public_url: Option<Url>,
+}
+
+/// A service that is about to be served.
+#[derive(Debug)]
+pub struct Service<R> {
+    name: &'static str,
+    auth: AuthConfig,
+    routes: R,
 }
 
 // === impl AuthConfig ===
 
 impl AuthConfig {
-    /// As the arguments say; nothing when there was a problem.
+    /// Resolves the arguments; `None` when there was a problem.
     pub fn resolve(
         args: &GuardArgs,
         server: Option<&ServerSettings>,
@@ -52,65 +73,92 @@ impl From<GuardSettings> for AuthConfig {
     }
 }
 
-/// A service's routes with health beside them and the guard before them.
-pub async fn assemble(
-    routes: Router,
-    service: &str,
-    guard: GuardSettings,
-) -> Result<Router, Failure> {
-    behind(routes, service, Arc::new(guard_of(guard)?)).await
-}
+// === impl Service ===
 
-/// Serves a service on a bound listener until `shutdown`.
-///
-/// The port answers from the first moment. `routes` is what takes time: until it has ended, health says so, and calls
-/// wait. In `platform` mode the service then proves that a front end stands before it, and ends with an error when none
-/// does.
-pub async fn serve(
-    listener: TcpListener,
-    routes: impl Future<Output = Result<Router, Failure>>,
-    service: &str,
-    gate: AuthConfig,
-    shutdown: CancellationToken,
-) -> Result<(), Failure> {
-    let (door, waiting) = ReadinessGate::closed(service).await;
-    let stop = shutdown.cancelled_owned();
-    // A task of its own, because to make clients is work that leaves its thread no time to answer.
-    let serving = tokio::spawn(serve::serve(listener, waiting, Limits::default(), stop));
-    let mut serving = AbortOnDropHandle::new(serving);
-    let opening = async {
-        let guard = Arc::new(guard_of(gate.guard)?);
-        let routes = routes.await?.merge(door.watch());
-        door.open(guarded(routes, guard.clone())?).await;
-        guard.warm();
-        Ok::<_, Failure>(guard.prove_front_end(gate.public_url.as_ref()).await?)
-    };
-    tokio::select! {
-        ended = &mut serving => return done(ended),
-        opened = opening => opened?,
+impl Service<()> {
+    /// A service of this gRPC name, by which health knows it.
+    pub fn new(name: &'static str, auth: impl Into<AuthConfig>) -> Self {
+        Self {
+            name,
+            auth: auth.into(),
+            routes: (),
+        }
     }
-    done(serving.await)
+
+    /// What the service does. The port is open while this future still connects what the routes need.
+    pub fn routes<R>(self, routes: R) -> Service<R>
+    where
+        R: Future<Output = Result<Router, Failure>>,
+    {
+        let Self { name, auth, .. } = self;
+        Service { name, auth, routes }
+    }
 }
 
-/// A handler's panic is answered and never comes this far.
-fn done(ended: Result<(), JoinError>) -> Result<(), Failure> {
-    ended.map_err(|error| Failure::unavailable(format!("the server ended: {error}"), ""))
+impl<R: Future<Output = Result<Router, Failure>>> Service<R> {
+    /// Serves on a bound listener until `shutdown`.
+    ///
+    /// The port answers from the first moment: until the routes are ready, health reports `NOT_SERVING` and calls wait. In
+    /// `platform` mode the service then verifies that a front end protects it, and fails when none does.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: CancellationToken,
+    ) -> Result<(), Failure> {
+        let (gate, waiting) = ReadinessGate::closed(self.name).await;
+        let stop = shutdown.cancelled_owned();
+        // A task of its own: creating clients blocks its thread for longer than a health check may take.
+        let server = tokio::spawn(serve::serve(listener, waiting, Limits::default(), stop));
+        let mut server = AbortOnDropHandle::new(server);
+        let start = async {
+            let guard = Guard::new(self.auth.guard);
+            let guard = Arc::new(guard.map_err(|error| Failure::unavailable(error, ""))?);
+            let routes = self.routes.await?.merge(gate.watch());
+            gate.open(guarded(routes, guard.clone())?).await;
+            guard.warm();
+            Ok::<_, Failure>(
+                guard
+                    .verify_front_end(self.auth.public_url.as_ref())
+                    .await?,
+            )
+        };
+        tokio::select! {
+            ended = &mut server => return finished(ended),
+            started = start => started?,
+        }
+        finished(server.await)
+    }
 }
 
-fn guard_of(settings: GuardSettings) -> Result<Guard, Failure> {
-    Guard::new(settings).map_err(|error| Failure::unavailable(error, ""))
+/// A handler's panic is answered and never ends the server.
+fn finished(server: Result<(), JoinError>) -> Result<(), Failure> {
+    server.map_err(|error| Failure::unavailable(format!("the server ended: {error}"), ""))
 }
 
-async fn behind(routes: Router, service: &str, guard: Arc<Guard>) -> Result<Router, Failure> {
-    let health = health::routes(&[service]).await;
-    Ok(app::assemble(routes, reflection()?, health, guard))
+/// Routes and reflection behind the guard. Unknown paths are behind it too: a caller without a token does not learn which exist.
+pub(crate) fn guarded(routes: Router, guard: Arc<Guard>) -> Result<Router, Failure> {
+    let reflection = reflection::routes(brigade_proto::FILE_DESCRIPTOR_SET).map_err(|error| {
+        Failure::unavailable(format!("cannot serve gRPC reflection: {error}"), "")
+    })?;
+    let routes = routes
+        .reset_fallback()
+        .merge(reflection.reset_fallback())
+        .fallback(no_such_route)
+        // One stack, because each layer of a router boxes every route once more.
+        .layer(
+            ServiceBuilder::new()
+                .layer(GuardLayer::new(guard))
+                // Behind the guard: a refused caller's body is not read.
+                .layer(RequestBodyLimitLayer::new(MAX_BODY)),
+        );
+    Ok(routes)
 }
 
-fn guarded(routes: Router, guard: Arc<Guard>) -> Result<Router, Failure> {
-    Ok(app::guarded(routes, reflection()?, guard))
-}
-
-fn reflection() -> Result<Router, Failure> {
-    reflection::routes(brigade_proto::FILE_DESCRIPTOR_SET)
-        .map_err(|error| Failure::unavailable(format!("cannot serve reflection: {error}"), ""))
+async fn no_such_route(request: Request<Body>) -> Response {
+    if is_grpc(request.headers()) {
+        tonic::Status::unimplemented(format!("there is no method {}", request.uri().path()))
+            .into_http()
+    } else {
+        (StatusCode::NOT_FOUND, "no such route\n").into_response()
+    }
 }

@@ -1,4 +1,4 @@
-//! A deadline for the body of a request, for as long as somebody waits for it.
+//! A deadline for the body of a request, which runs while its handler waits for the body.
 
 use std::{
     pin::Pin,
@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -21,33 +21,36 @@ use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 use tonic::Status;
 
-/// A body that fails when its reader had to wait for it for too long, in all. The clock starts when the reader first waits, so
-/// that one whose body came with its headers needs none, and one that works before it reads loses no time.
-pub(super) struct Arriving {
+/// A body that fails when its reader waits too long for it, in all. The clock starts when the reader first waits: a body that
+/// arrived with its headers needs no timer, and a handler that works before it reads loses no time.
+pub(super) struct BodyTimeout {
     body: Incoming,
     time: Duration,
-    waiting: Option<Pin<Box<Sleep>>>,
-    late: Late,
+    timer: Option<Pin<Box<Sleep>>>,
+    timed_out: BodyTimedOut,
 }
 
-/// Whether a body has not come in time.
+/// Whether a body has timed out; `None` for a body that is already complete.
 #[derive(Clone)]
-pub(super) struct Late(Option<Arc<AtomicBool>>);
+pub(super) struct BodyTimedOut(Option<Arc<AtomicBool>>);
 
-// === impl Arriving ===
+// === impl BodyTimeout ===
 
-impl Arriving {
-    pub(super) fn new(body: Incoming, time: Duration, late: Late) -> Self {
-        Self {
+impl BodyTimeout {
+    pub(super) fn new(body: Incoming, time: Duration) -> (Self, BodyTimedOut) {
+        let complete = http_body::Body::is_end_stream(&body);
+        let timed_out = BodyTimedOut((!complete).then(Arc::default));
+        let body = Self {
             body,
             time,
-            waiting: None,
-            late,
-        }
+            timer: None,
+            timed_out: timed_out.clone(),
+        };
+        (body, timed_out)
     }
 }
 
-impl http_body::Body for Arriving {
+impl http_body::Body for BodyTimeout {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -60,11 +63,11 @@ impl http_body::Body for Arriving {
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
         let time = this.time;
-        let waiting = this.waiting.get_or_insert_with(|| Box::pin(sleep(time)));
-        if waiting.as_mut().poll(context).is_pending() {
-            return Poll::Pending;
+        let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(time)));
+        ready!(timer.as_mut().poll(context));
+        if let Some(timed_out) = &this.timed_out.0 {
+            timed_out.store(true, Ordering::Release);
         }
-        this.late.set();
         Poll::Ready(Some(Err(status(time).into())))
     }
 
@@ -77,38 +80,26 @@ impl http_body::Body for Arriving {
     }
 }
 
-// === impl Late ===
+// === impl BodyTimedOut ===
 
-impl Late {
-    /// Of a body that is yet to come; one that is whole already is never late.
-    pub(super) fn of(body: &Incoming) -> Self {
-        let whole = http_body::Body::is_end_stream(body);
-        Self((!whole).then(Arc::default))
-    }
-
-    fn set(&self) {
-        if let Some(late) = &self.0 {
-            late.store(true, Ordering::Release);
-        }
-    }
-
-    /// What the caller is told instead of what its handler made of half a body.
-    pub(super) fn answer(&self, grpc: bool, time: Duration) -> Option<Response<Body>> {
+impl BodyTimedOut {
+    /// The response that replaces what the handler made of an incomplete body.
+    pub(super) fn response(&self, grpc: bool, time: Duration) -> Option<Response<Body>> {
         if !self.0.as_ref()?.load(Ordering::Acquire) {
             return None;
         }
-        if grpc {
-            return Some(status(time).into_http());
-        }
-        let words = format!("{}\n", words(time));
-        Some((StatusCode::REQUEST_TIMEOUT, words).into_response())
+        let status = status(time);
+        Some(if grpc {
+            status.into_http()
+        } else {
+            let body = format!("{}\n", status.message());
+            (StatusCode::REQUEST_TIMEOUT, body).into_response()
+        })
     }
 }
 
 fn status(time: Duration) -> Status {
-    Status::deadline_exceeded(words(time))
-}
-
-fn words(time: Duration) -> String {
-    format!("the body of the request did not arrive within {time:?}")
+    Status::deadline_exceeded(format!(
+        "the body of the request did not arrive within {time:?}"
+    ))
 }

@@ -1,5 +1,5 @@
-//! A limit on the calls in flight over all connections. What is above it is refused at once, so that nobody waits in a
-//! queue that nobody sees.
+//! A limit on the calls in flight over all connections. A call above it is refused at once, instead of waiting in a queue that no
+//! caller can see.
 
 use std::sync::Arc;
 
@@ -13,21 +13,21 @@ use tonic::Status;
 
 use crate::health::{CHECKS, Kind};
 
-const WORDS: &str = "this service has as many calls in flight as it takes; try again";
+const TOO_MANY: &str = "this service has reached its limit of calls in flight; try again";
 
-/// Places for calls, and others for checks of the health.
-pub(super) struct Room {
+/// Permits for calls, and others for health checks.
+pub(super) struct CallLimit {
     calls: Arc<Semaphore>,
     checks: Arc<Semaphore>,
 }
 
-/// A call's place, until it is dropped; nothing for what needs none.
-pub(super) type Place = Option<OwnedSemaphorePermit>;
+/// A call's permit, until it is dropped; `None` for a request that needs none.
+pub(super) type Permit = Option<OwnedSemaphorePermit>;
 
-// === impl Room ===
+// === impl CallLimit ===
 
-impl Room {
-    /// The room of one connection: its calls take places of all connections, its checks take its own.
+impl CallLimit {
+    /// The limit for one connection: its calls share the permits of all connections, its checks have their own.
     pub(super) fn new(calls: Arc<Semaphore>) -> Self {
         Self {
             calls,
@@ -35,31 +35,25 @@ impl Room {
         }
     }
 
-    /// A place, or the answer that there is none.
+    /// A permit, or the response to a call that gets none.
     ///
-    /// Health takes none of the calls' places: a probe that fails under load would have the instance killed for being busy.
-    /// Nor are there places that all probes share, for anybody may send one and take his time.
-    pub(super) fn admit(&self, kind: Kind, grpc: bool) -> Result<Place, Response<Body>> {
-        let places = match kind {
+    /// Health takes none of the calls' permits: a probe that fails under load would restart an instance for being busy. Nor do
+    /// connections share permits for probes, because any client may send probes that never end.
+    pub(super) fn try_acquire(&self, kind: Kind, grpc: bool) -> Result<Permit, Response<Body>> {
+        let permits = match kind {
             Kind::Healthz => return Ok(None),
             Kind::Check => &self.checks,
             Kind::Call => &self.calls,
         };
-        match places.clone().try_acquire_owned() {
-            Ok(place) => Ok(Some(place)),
-            Err(_) => Err(refuse(grpc)),
-        }
+        let permit = permits.clone().try_acquire_owned();
+        permit.map(Some).map_err(|_| refusal(grpc))
     }
 }
 
-fn refuse(grpc: bool) -> Response<Body> {
+fn refusal(grpc: bool) -> Response<Body> {
     if grpc {
-        return Status::resource_exhausted(WORDS).into_http();
+        return Status::resource_exhausted(TOO_MANY).into_http();
     }
-    (
-        StatusCode::SERVICE_UNAVAILABLE,
-        [(RETRY_AFTER, "1")],
-        format!("{WORDS}\n"),
-    )
-        .into_response()
+    let body = format!("{TOO_MANY}\n");
+    (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], body).into_response()
 }

@@ -1,7 +1,7 @@
-//! Who is connected, so that an idle connection can make room for a new one.
+//! All connections of a server, so that the one that has been idle for longest can be closed for a new one.
 //!
-//! Whoever can reach the port can connect as often as there is room, and stay for as long as an idle connection may. He
-//! must not keep others out, health least of all.
+//! Any client that reaches the port can open connections and leave them idle. They must not keep others out, health checks least
+//! of all.
 
 use std::{
     collections::HashMap,
@@ -14,74 +14,74 @@ use super::activity::Activity;
 
 /// All connections of a server.
 #[derive(Default)]
-pub(super) struct Crowd(Mutex<Seats>);
+pub(super) struct IdleConnections(Mutex<Entries>);
 
 #[derive(Default)]
-struct Seats {
+struct Entries {
     next: u64,
-    taken: HashMap<u64, Arc<Guest>>,
+    by_number: HashMap<u64, Arc<Entry>>,
 }
 
-struct Guest {
+struct Entry {
     activity: Arc<Activity>,
-    leave: Notify,
+    evict: Notify,
 }
 
-/// One connection's seat, until it is dropped.
-pub(super) struct Seat {
-    crowd: Arc<Crowd>,
+/// One connection's entry, until it is dropped.
+pub(super) struct Registration {
+    connections: Arc<IdleConnections>,
     number: u64,
-    guest: Arc<Guest>,
+    entry: Arc<Entry>,
 }
 
-// === impl Crowd ===
+// === impl IdleConnections ===
 
-impl Crowd {
-    pub(super) fn join(self: &Arc<Self>, activity: Arc<Activity>) -> Seat {
-        let guest = Arc::new(Guest {
+impl IdleConnections {
+    pub(super) fn register(self: &Arc<Self>, activity: Arc<Activity>) -> Registration {
+        let entry = Arc::new(Entry {
             activity,
-            leave: Notify::new(),
+            evict: Notify::new(),
         });
-        let mut seats = self.seats();
-        let number = seats.next;
-        seats.next += 1;
-        seats.taken.insert(number, guest.clone());
-        Seat {
-            crowd: self.clone(),
+        let mut entries = self.entries();
+        let number = entries.next;
+        entries.next += 1;
+        entries.by_number.insert(number, entry.clone());
+        Registration {
+            connections: self.clone(),
             number,
-            guest,
+            entry,
         }
     }
 
-    /// Has the connection leave that has been idle for longest. One with a call in flight is not idle, and calls are fewer
-    /// than connections.
-    pub(super) fn make_room(&self) {
-        let seats = self.seats();
-        let idle = seats.taken.values().filter_map(|guest| {
-            let since = guest.activity.idle_since()?;
-            Some((since, guest))
+    /// Asks the connection that has been idle for longest to close. A connection with a call in flight is not idle, and there
+    /// are fewer calls than connections.
+    pub(super) fn evict_oldest_idle(&self) {
+        let entries = self.entries();
+        let idle = entries.by_number.values().filter_map(|entry| {
+            let since = entry.activity.idle_since()?;
+            Some((since, entry))
         });
-        if let Some((_, guest)) = idle.min_by_key(|(since, _)| *since) {
-            guest.leave.notify_one();
+        if let Some((_, entry)) = idle.min_by_key(|(since, _)| *since) {
+            entry.evict.notify_one();
         }
     }
 
-    fn seats(&self) -> MutexGuard<'_, Seats> {
+    fn entries(&self) -> MutexGuard<'_, Entries> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-// === impl Seat ===
+// === impl Registration ===
 
-impl Seat {
-    /// Ends when this connection is to make room.
-    pub(super) async fn wanted(&self) {
-        self.guest.leave.notified().await;
+impl Registration {
+    /// Resolves when this connection is evicted.
+    pub(super) async fn evicted(&self) {
+        self.entry.evict.notified().await;
     }
 }
 
-impl Drop for Seat {
+impl Drop for Registration {
     fn drop(&mut self) {
-        self.crowd.seats().taken.remove(&self.number);
+        self.connections.entries().by_number.remove(&self.number);
     }
 }

@@ -1,4 +1,4 @@
-//! An answer that counts as a call in flight until it was sent or dropped: a poll's events come over minutes.
+//! A response body that counts as a call in flight until it was sent or dropped: the events of a poll take minutes.
 
 use std::{
     pin::Pin,
@@ -14,58 +14,56 @@ use http_body_util::Either;
 use pin_project_lite::pin_project;
 use tower_http::body::UnsyncBoxBody;
 
-use super::{activity::Work, shed::Place};
+use super::{activity::Work, call_limit::Permit};
 
-/// A handler's answer, or ours.
-pub(super) type Answer = Either<UnsyncBoxBody<Bytes, BoxError>, Body>;
+/// A handler's body, or the server's own.
+pub(super) type Inner = Either<UnsyncBoxBody<Bytes, BoxError>, Body>;
 
-/// What a call holds.
-pub(super) struct Held {
+/// What a call in flight holds.
+pub(super) struct InFlight {
     work: Work,
-    _place: Place,
+    _permit: Permit,
+}
+
+impl InFlight {
+    pub(super) fn new(work: Work, permit: Permit) -> Self {
+        Self {
+            work,
+            _permit: permit,
+        }
+    }
 }
 
 pin_project! {
-    /// The body of an answer, and what its call holds.
-    pub(super) struct Sending {
+    /// A response body, and what its call holds.
+    pub(super) struct TrackedBody {
         #[pin]
-        body: Answer,
-        held: Option<Held>,
+        body: Inner,
+        in_flight: Option<InFlight>,
     }
 }
 
-// === impl Held ===
+impl TrackedBody {
+    /// A fully buffered body releases its permit at once; otherwise a client that never reads its refusals could exhaust the
+    /// call limit.
+    pub(super) fn new(body: Inner, in_flight: InFlight) -> Self {
+        let buffered = http_body::Body::size_hint(&body).exact().is_some();
+        let in_flight = (!buffered).then(|| {
+            let mut in_flight = in_flight;
+            in_flight.work.pause();
+            in_flight
+        });
+        Self { body, in_flight }
+    }
 
-impl Held {
-    pub(super) fn new(work: Work, place: Place) -> Self {
-        Self {
-            work,
-            _place: place,
-        }
+    /// A body that holds nothing.
+    pub(super) fn untracked(body: Inner) -> Self {
+        let in_flight = None;
+        Self { body, in_flight }
     }
 }
 
-// === impl Sending ===
-
-impl Sending {
-    /// An answer that is whole needs nothing more of anybody but its client: it holds nothing, or who never reads the
-    /// refusals that he gets would keep the places of those who are let in.
-    pub(super) fn new(body: Answer, mut held: Held) -> Self {
-        if http_body::Body::size_hint(&body).exact().is_some() {
-            return Self::free(body);
-        }
-        held.work.pause();
-        let held = Some(held);
-        Self { body, held }
-    }
-
-    /// An answer that holds nothing.
-    pub(super) fn free(body: Answer) -> Self {
-        Self { body, held: None }
-    }
-}
-
-impl http_body::Body for Sending {
+impl http_body::Body for TrackedBody {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -75,11 +73,11 @@ impl http_body::Body for Sending {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.project();
         let polled = this.body.poll_frame(context);
-        if let Some(held) = this.held {
+        if let Some(in_flight) = this.in_flight {
             match polled {
-                Poll::Pending => held.work.resume(),
-                // Nobody asks for more before the client has room for it.
-                Poll::Ready(_) => held.work.pause(),
+                Poll::Pending => in_flight.work.resume(),
+                // hyper polls again only when the client has room for more.
+                Poll::Ready(_) => in_flight.work.pause(),
             }
         }
         polled

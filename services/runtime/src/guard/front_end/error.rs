@@ -1,68 +1,66 @@
-//! Why no front end is known to stand before a service.
+//! Why it is not verified that a front end protects a service.
 
 use reqwest::StatusCode;
 use url::Url;
 
 use crate::exit::Failure;
 
-/// Why no front end is known to stand before this service.
+/// Why it is not verified that a front end protects this service.
 #[derive(Debug, thiserror::Error)]
-pub enum NotFronted {
-    /// A forged token came through.
-    #[error(
-        "anybody can call this service: nothing stopped a forged token that was sent to it at {0}"
-    )]
+pub enum NotProtected {
+    /// A forged token arrived.
+    #[error("this service is public: a forged token that was sent to {0} reached it")]
     Public(Url),
-    /// The answer is neither a front end's refusal nor ours.
+    /// The response is neither a front end's refusal nor this service's own.
     #[error(
-        "{url} answered a forged token with HTTP {status}, where Cloud Run's IAM check answers 401 or 403"
+        "{url} answered a forged token with HTTP {status}; expected 401 or 403 from Cloud Run's IAM check"
     )]
     Unclear {
-        /// Where it was sent.
+        /// Where the token was sent.
         url: Url,
-        /// The answer.
+        /// The response.
         status: StatusCode,
     },
-    /// There was no answer.
-    #[error("cannot ask at {url} whether a front end stands before this service: {why}")]
+    /// There was no response.
+    #[error("cannot verify at {url} that a front end protects this service: {why}")]
     Unreachable {
-        /// Where it was sent.
+        /// Where the token was sent.
         url: Url,
         /// The last failure.
         why: String,
     },
-    /// Anybody on the way could play the front end.
-    #[error("a front end's answer from {0} would come unprotected")]
+    /// Over plain HTTP another machine could answer in the front end's place.
+    #[error("cannot verify at {0} that a front end protects this service: the URL is not https")]
     Plain(Url),
 }
 
-impl NotFronted {
-    /// What to do.
+impl NotProtected {
+    /// The fix.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Public(_) => {
-                "take roles/run.invoker from allUsers and switch the service's IAM check on, or check signatures here \
-                 with BRIGADE_AUTH=verify"
+                "revoke roles/run.invoker from allUsers and enable the service's IAM check, or check signatures in this \
+                 service with BRIGADE_AUTH=verify"
             }
             Self::Unclear { .. } => {
-                "check that BRIGADE_PUBLIC_URL is this service's own URL; where it cannot be called from within, as with \
-                 internal ingress, use BRIGADE_AUTH=verify"
+                "check that BRIGADE_PUBLIC_URL is this service's own URL; if the service cannot call it, as with internal \
+                 ingress, use BRIGADE_AUTH=verify"
             }
             Self::Unreachable { .. } => {
-                "check BRIGADE_PUBLIC_URL and this service's way out; where there is none, use BRIGADE_AUTH=verify"
+                "check BRIGADE_PUBLIC_URL and this service's egress; if it has none, use BRIGADE_AUTH=verify"
             }
             Self::Plain(_) => "set BRIGADE_PUBLIC_URL to an https URL",
         }
     }
 }
 
-impl From<NotFronted> for Failure {
-    fn from(error: NotFronted) -> Self {
+impl From<NotProtected> for Failure {
+    fn from(error: NotProtected) -> Self {
         let hint = error.hint();
         match error {
-            NotFronted::Public(_) => Self::permission(error, hint),
-            NotFronted::Plain(_) => Self::usage(error, hint),
-            NotFronted::Unclear { .. } | NotFronted::Unreachable { .. } => {
+            NotProtected::Public(_) => Self::permission(error, hint),
+            NotProtected::Plain(_) => Self::usage(error, hint),
+            NotProtected::Unclear { .. } | NotProtected::Unreachable { .. } => {
                 Self::unavailable(error, hint)
             }
         }

@@ -1,4 +1,4 @@
-//! Whether a front end stands before this service, which checks signatures and removes them before we see a token.
+//! Verifies that a front end protects this service: it checks signatures and removes them from the tokens that it forwards.
 
 mod error;
 mod probe;
@@ -8,7 +8,7 @@ use std::{fmt, time::Duration};
 use tokio::{sync::watch, time::timeout};
 use url::Url;
 
-pub use self::error::NotFronted;
+pub use self::error::NotProtected;
 pub use self::probe::PATH as FRONT_END_PROBE;
 use self::probe::Probe;
 use super::{error::Refusal, mode::GuardSettings};
@@ -16,37 +16,37 @@ use super::{error::Refusal, mode::GuardSettings};
 /// What Cloud Run's front end puts in a signature's place.
 pub(super) const REMOVED: &str = "SIGNATURE_REMOVED_BY_GOOGLE";
 
-/// How long a call waits for the proof. One round trip is the rule.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a call waits for the check, which usually takes one round trip.
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
-/// What one process knows of the front end before it.
-pub(super) struct Front {
-    belief: watch::Sender<Belief>,
+/// What one process knows of its front end.
+pub(super) struct FrontEndCheck {
+    trust: watch::Sender<Trust>,
     probe: Probe,
 }
 
-/// Whether a token without a signature is believed.
+/// Whether a token without a signature is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Belief {
-    /// It is not known yet.
+enum Trust {
+    /// Not known yet.
     Pending,
     Given,
-    /// For good.
+    /// For ever.
     Denied,
 }
 
-impl Front {
+impl FrontEndCheck {
     pub(super) fn new() -> Self {
         Self {
-            belief: watch::Sender::new(Belief::Pending),
+            trust: watch::Sender::new(Trust::Pending),
             probe: Probe::new(),
         }
     }
 
-    /// Refuses the forged tokens of this process and of others like it. One of our own says that nothing stopped it, so
-    /// no token of its kind is believed from then on, whatever becomes of the answer on its way back.
-    pub(super) fn recognise(&self, subject: &str) -> Result<(), Refusal> {
-        if !Probe::is_one(subject) {
+    /// Refuses the forged tokens of every process. One of this process shows that nothing stopped it, so no token without a
+    /// signature is trusted from then on, whatever becomes of the response on its way back.
+    pub(super) fn reject_probe(&self, subject: &str) -> Result<(), Refusal> {
+        if !Probe::is_probe(subject) {
             return Ok(());
         }
         if self.probe.is_ours(subject) {
@@ -55,66 +55,66 @@ impl Front {
         Err(Refusal::Forged)
     }
 
-    /// Waits until it is known whether tokens without a signature are believed.
-    pub(super) async fn believed(&self) -> Result<(), Refusal> {
-        let mut belief = self.belief.subscribe();
-        let known = belief.wait_for(|belief| *belief != Belief::Pending);
-        match timeout(PATIENCE, known).await {
-            Ok(Ok(belief)) if *belief == Belief::Given => Ok(()),
+    /// Waits until it is known whether tokens without a signature are trusted.
+    pub(super) async fn trusted(&self) -> Result<(), Refusal> {
+        let mut trust = self.trust.subscribe();
+        let known = trust.wait_for(|trust| *trust != Trust::Pending);
+        match timeout(MAX_WAIT, known).await {
+            Ok(Ok(trust)) if *trust == Trust::Given => Ok(()),
             _ => Err(Refusal::Unproven),
         }
     }
 
-    /// Believes without a proof.
-    pub(super) fn rely_on_the_platform(&self) {
+    /// Trusts the platform without a check.
+    pub(super) fn trust_platform(&self) {
         tracing::warn!(
-            "BRIGADE_AUTH=platform believes every token whose signature was removed, and nothing proves that Cloud Run \
-             removed it: if anybody can call this service without Cloud Run's IAM check, anybody can forge such a token. \
-             Set BRIGADE_PUBLIC_URL to this service's own URL, and every start proves it"
+            "BRIGADE_AUTH=platform trusts every token whose signature was removed, and it is not verified that Cloud Run \
+             removed it: a client that can call this service without Cloud Run's IAM check can forge such a token. Set \
+             BRIGADE_PUBLIC_URL to this service's own URL; every start then verifies it"
         );
-        self.give();
+        self.grant();
     }
 
-    /// Sends a forged token to this service and believes others like it when it was refused on its way.
-    pub(super) async fn prove(
+    /// Sends a forged token to this service, and trusts tokens without a signature when the front end refused it.
+    pub(super) async fn verify(
         &self,
         url: &Url,
         settings: &GuardSettings,
-    ) -> Result<(), NotFronted> {
-        let proven = self.probe.send(url, settings).await;
-        if proven.is_err() {
+    ) -> Result<(), NotProtected> {
+        let verified = self.probe.send(url, settings).await;
+        if verified.is_err() {
             self.deny();
-            return proven;
+            return verified;
         }
-        if !self.give() {
-            return Err(NotFronted::Public(url.clone()));
+        if !self.grant() {
+            return Err(NotProtected::Public(url.clone()));
         }
-        tracing::info!(%url, "a front end stands before this service: it refused a forged token");
+        tracing::info!(%url, "a front end protects this service: it refused a forged token");
         Ok(())
     }
 
-    /// Whether belief is given: what was denied stays so.
-    fn give(&self) -> bool {
-        self.belief.send_if_modified(|belief| {
-            let pending = *belief == Belief::Pending;
+    /// Whether trust is given. Once denied, it stays denied.
+    fn grant(&self) -> bool {
+        self.trust.send_if_modified(|trust| {
+            let pending = *trust == Trust::Pending;
             if pending {
-                *belief = Belief::Given;
+                *trust = Trust::Given;
             }
             pending
         });
-        *self.belief.borrow() == Belief::Given
+        *self.trust.borrow() == Trust::Given
     }
 
     fn deny(&self) {
-        self.belief.send_replace(Belief::Denied);
+        self.trust.send_replace(Trust::Denied);
     }
 }
 
-/// Leaves out what the forged tokens are known by.
-impl fmt::Debug for Front {
+/// Leaves out the subject by which forged tokens are known.
+impl fmt::Debug for FrontEndCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Front")
-            .field("belief", &*self.belief.borrow())
+        f.debug_struct("FrontEndCheck")
+            .field("trust", &*self.trust.borrow())
             .finish_non_exhaustive()
     }
 }

@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 
 use crate::{
     exit::Failure,
-    guard::{Guard, GuardError, GuardSettings, Mode, NotFronted, Refusal},
+    guard::{Guard, GuardError, GuardSettings, Mode, NotProtected, Refusal},
 };
 
 const REFUSALS: [Refusal; 26] = [
@@ -79,16 +79,16 @@ async fn refusals_as_they_are_sent() {
 fn front_end_checks_that_fail() {
     let url = || "https://poller.example/".parse().unwrap();
     let failures = [
-        NotFronted::Public(url()),
-        NotFronted::Unclear {
+        NotProtected::Public(url()),
+        NotProtected::Unclear {
             url: url(),
             status: StatusCode::OK,
         },
-        NotFronted::Unreachable {
+        NotProtected::Unreachable {
             url: url(),
             why: "connection refused".to_owned(),
         },
-        NotFronted::Plain("http://poller.example/".parse().unwrap()),
+        NotProtected::Plain("http://poller.example/".parse().unwrap()),
     ];
     let rows = failures.map(|error| {
         let failure = Failure::from(error);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::{door::ReadinessGate, exit::Failure};
+use crate::{exit::Failure, readiness::ReadinessGate};
 
 /// What a server answers on a connection of its own, without its date.
 async fn answer(server: &Running, path: &str, grpc: bool) -> String {
@@ -76,7 +76,7 @@ async fn answers_of_the_server_itself() {
     .unwrap();
     both(&mut text, "still starting", &server, "/").await;
     let guard = Arc::new(crate::guard::Guard::new(crate::guard::GuardSettings::off()).unwrap());
-    gate.open(crate::app::guarded(Router::new(), Router::new(), guard))
+    gate.open(crate::service::guarded(Router::new(), guard).unwrap())
         .await;
     writeln!(
         text,
