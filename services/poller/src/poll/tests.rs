@@ -4,6 +4,7 @@ mod again;
 mod ends;
 mod logs;
 mod memory;
+mod messages;
 mod moved_back;
 mod one;
 mod refused;
@@ -14,7 +15,8 @@ use std::sync::atomic::Ordering;
 
 use brigade_client::answer::{Answer, TransportError};
 use brigade_proto::v1::{Filter, Settlement};
-use brigade_storage::{Kind, Operation, sim::Fault};
+use brigade_sim::Fault;
+use brigade_storage::{Kind, Operation};
 use tokio::sync::Notify;
 use tonic::Code;
 

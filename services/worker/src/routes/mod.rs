@@ -1,0 +1,38 @@
+//! Everything that a worker serves.
+
+mod grpc;
+mod http;
+
+use std::sync::Arc;
+
+use axum::Router;
+use brigade_storage::Store;
+use tokio_util::sync::CancellationToken;
+
+use crate::{processor::Processor, runner::Runner, settings::WorkerSettings};
+
+/// The routes of a worker: `brigade.v1.WorkerService` over gRPC, and `POST /process` with the same messages in JSON.
+///
+/// Both share one limit on the objects at work. They are neither guarded nor served here: that is done by
+/// [`brigade_runtime::service::Service`].
+pub fn routes<P: Processor>(
+    processor: P,
+    store: Arc<dyn Store>,
+    settings: &WorkerSettings,
+) -> Router {
+    routes_until(processor, store, settings, CancellationToken::new())
+}
+
+/// The same, for a worker that ends when `shutdown` says so: its processors are told.
+pub(crate) fn routes_until<P: Processor>(
+    processor: P,
+    store: Arc<dyn Store>,
+    settings: &WorkerSettings,
+    shutdown: CancellationToken,
+) -> Router {
+    let runner = Runner::until(processor, store, settings, shutdown);
+    grpc::routes(Arc::clone(&runner)).merge(http::routes(runner))
+}
+
+#[cfg(test)]
+mod tests;
