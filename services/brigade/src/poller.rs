@@ -17,8 +17,8 @@ use brigade_poller::{
 use brigade_proto::v1::PollResponse;
 use brigade_runtime::{
     exit::{Exit, Failure},
-    gate::{self, AuthConfig},
     serve,
+    service::{AuthConfig, Service},
     settings::{GuardArgs, ServerArgs},
     shutdown,
     telemetry::{self, Format},
@@ -127,8 +127,8 @@ async fn serve_with(
             .shutdown(shutdown.clone());
         Ok(trigger::routes(made.get_or_init(|| poller)))
     };
-    let service = "brigade.v1.PollerService";
-    gate::serve(listener, routes, service, gate, shutdown.clone()).await?;
+    let service = Service::new("brigade.v1.PollerService", gate).routes(routes);
+    service.serve(listener, shutdown.clone()).await?;
     if let Some(poller) = made.get() {
         poller.drained().await;
     }

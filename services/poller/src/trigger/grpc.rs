@@ -43,7 +43,7 @@ impl PollerService for Service {
     ) -> Result<Response<Self::PollStream>, Status> {
         let trigger = Trigger {
             kind: "grpc",
-            deadline: deadline::of(request.metadata().as_ref()),
+            deadline: deadline::from_headers(request.metadata().as_ref()),
             ..Trigger::default()
         };
         let events = self.poller.start(request.get_ref(), &trigger)?;

@@ -19,7 +19,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use brigade_runtime::app::MAX_BODY;
+use brigade_runtime::service::MAX_BODY;
 use brigade_storage::object::escape;
 
 use self::event::Event;

@@ -1,4 +1,4 @@
-//! A forged token, sent to see whether anything stops it.
+//! A forged token, sent to see whether a front end refuses it.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::time::sleep;
 use url::Url;
 
-use super::{NotFronted, REMOVED};
+use super::{NotProtected, REMOVED};
 use crate::{
     guard::{
         claims,
@@ -19,42 +19,42 @@ use crate::{
     settings::is_loopback,
 };
 
-/// What the subjects of all forged tokens begin with. Google's are numbers.
+/// The prefix of all forged tokens' subjects. Google's are numbers.
 const SUBJECT: &str = "brigade-front-end-probe:";
-/// No service has this route, so a token that is let in all the same does nothing.
+/// No service has this route, so a token that is admitted after all does nothing.
 pub const PATH: &str = "/front-end-probe";
-/// How long one answer may take: a front end refuses at once.
-const ANSWER_TIME: Duration = Duration::from_secs(10);
-/// Counted, and not timed: Cloud Run takes the processor away between calls, and no time passes for us then.
+/// How long one response may take: a front end refuses at once.
+const RESPONSE_TIME: Duration = Duration::from_secs(10);
+/// Counted and not timed: Cloud Run throttles the processor between calls, and no time passes for the process then.
 const ATTEMPTS: u32 = 10;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
-/// What a process's forged tokens are known by.
+/// The subject of one process's forged tokens.
 pub(super) struct Probe {
     subject: String,
 }
 
-/// What an answer says.
-enum Said {
+/// What a response shows.
+enum Observed {
     /// A front end refused the token.
     Refused,
-    /// It came to one of us.
+    /// The token reached one of our services.
     Arrived,
-    /// Something else, for good.
+    /// Something else, which a retry does not change.
     Unclear(StatusCode),
-    /// Something that may change: why to ask again.
-    Later(Doubt),
+    /// Something that may change.
+    Retry(Doubt),
 }
 
 enum Doubt {
-    /// Also what a front end says while a new service's first revision is not ready.
+    /// Also a front end's, while a new service's first revision is not ready.
     Status(StatusCode),
-    Silence(String),
+    NoResponse(String),
 }
 
 impl Probe {
-    /// A new one, that nobody can guess.
+    /// A new one with an unguessable subject.
     pub(super) fn new() -> Self {
         let mut nonce = [0; 16];
         aws_lc_rs::rand::fill(&mut nonce).expect("the system has random numbers");
@@ -63,7 +63,7 @@ impl Probe {
     }
 
     /// Whether a subject is that of a forged token, of this process or another.
-    pub(super) fn is_one(subject: &str) -> bool {
+    pub(super) fn is_probe(subject: &str) -> bool {
         subject.starts_with(SUBJECT)
     }
 
@@ -71,27 +71,31 @@ impl Probe {
         self.subject == subject
     }
 
-    /// Sends the token until something other than a passing failure answers.
-    pub(super) async fn send(&self, url: &Url, settings: &GuardSettings) -> Result<(), NotFronted> {
+    /// Sends the token until the response is not a transient failure.
+    pub(super) async fn send(
+        &self,
+        url: &Url,
+        settings: &GuardSettings,
+    ) -> Result<(), NotProtected> {
         if url.scheme() != "https" && !is_loopback(url) {
-            return Err(NotFronted::Plain(url.clone()));
+            return Err(NotProtected::Plain(url.clone()));
         }
         // A proxy could answer 403 in the front end's place.
-        let client = client(url).no_proxy().timeout(ANSWER_TIME).build();
-        let client = client.map_err(|error| unanswered(url, chain(&error)))?;
+        let client = client(url).no_proxy().timeout(RESPONSE_TIME).build();
+        let client = client.map_err(|error| unreachable(url, chain(&error)))?;
         let mut pause = FIRST_PAUSE;
         let mut attempt = 1;
         loop {
-            let doubt = match self.ask(&client, url, settings).await {
-                Said::Refused => return Ok(()),
-                Said::Arrived => return Err(NotFronted::Public(url.clone())),
-                Said::Unclear(status) => return Err(unclear(url, status)),
-                Said::Later(doubt) => doubt,
+            let doubt = match self.send_once(&client, url, settings).await {
+                Observed::Refused => return Ok(()),
+                Observed::Arrived => return Err(NotProtected::Public(url.clone())),
+                Observed::Unclear(status) => return Err(unclear(url, status)),
+                Observed::Retry(doubt) => doubt,
             };
             if attempt == ATTEMPTS {
                 return Err(match doubt {
                     Doubt::Status(status) => unclear(url, status),
-                    Doubt::Silence(why) => unanswered(url, why),
+                    Doubt::NoResponse(why) => unreachable(url, why),
                 });
             }
             sleep(pause).await;
@@ -100,19 +104,19 @@ impl Probe {
         }
     }
 
-    async fn ask(&self, client: &Client, url: &Url, settings: &GuardSettings) -> Said {
+    async fn send_once(&self, client: &Client, url: &Url, settings: &GuardSettings) -> Observed {
         let token = self.token(settings, claims::now());
         let request = client
-            .get(below(url))
+            .get(probe_url(url))
             .header(AUTHORIZATION, format!("Bearer {token}"));
         match request.send().await {
-            Ok(response) if response.headers().contains_key(MARK) => Said::Arrived,
-            Ok(response) => said(response.status()),
-            Err(error) => Said::Later(Doubt::Silence(chain(&error))),
+            Ok(response) if response.headers().contains_key(MARK) => Observed::Arrived,
+            Ok(response) => Observed::from_status(response.status()),
+            Err(error) => Observed::Retry(Doubt::NoResponse(chain(&error))),
         }
     }
 
-    /// A token that `settings` would let in if its signature had been checked.
+    /// A token that `settings` would admit if its signature had been checked.
     fn token(&self, settings: &GuardSettings, now: i64) -> String {
         let header = json!({ "alg": "RS256", "kid": "forged", "typ": "JWT" });
         let claims = json!({
@@ -129,18 +133,21 @@ impl Probe {
     }
 }
 
-fn said(status: StatusCode) -> Said {
-    match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Said::Refused,
-        StatusCode::NOT_FOUND | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
-            Said::Later(Doubt::Status(status))
+impl Observed {
+    fn from_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Observed::Refused,
+            StatusCode::NOT_FOUND | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
+                Observed::Retry(Doubt::Status(status))
+            }
+            status if status.is_server_error() => Observed::Retry(Doubt::Status(status)),
+            status => Observed::Unclear(status),
         }
-        status if status.is_server_error() => Said::Later(Doubt::Status(status)),
-        status => Said::Unclear(status),
     }
 }
 
-fn below(url: &Url) -> Url {
+/// The probe's path under the service's URL.
+fn probe_url(url: &Url) -> Url {
     let mut below = url.clone();
     below.set_query(None);
     below.set_fragment(None);
@@ -149,15 +156,15 @@ fn below(url: &Url) -> Url {
     below
 }
 
-fn unclear(url: &Url, status: StatusCode) -> NotFronted {
-    NotFronted::Unclear {
+fn unclear(url: &Url, status: StatusCode) -> NotProtected {
+    NotProtected::Unclear {
         url: url.clone(),
         status,
     }
 }
 
-fn unanswered(url: &Url, why: String) -> NotFronted {
-    NotFronted::Unreachable {
+fn unreachable(url: &Url, why: String) -> NotProtected {
+    NotProtected::Unreachable {
         url: url.clone(),
         why,
     }
