@@ -1,0 +1,40 @@
+//! The simulation keeps every promise of the port.
+
+use std::sync::Arc;
+
+use brigade_contract::{self as contract, Fixture};
+use brigade_sim::Sim;
+
+macro_rules! tests {
+    ($($module:ident { $($promise:ident)* })*) => { $($(
+        #[tokio::test(start_paused = true)]
+        async fn $promise() {
+            contract::$promise(&fixture(simulation())).await.unwrap();
+        }
+    )*)* };
+}
+
+brigade_contract::promises!(tests);
+
+fn simulation() -> Sim {
+    Sim::new()
+        .with_bucket("bucket")
+        .with_bucket("other")
+        .with_versioned_bucket("versioned")
+}
+
+fn fixture(sim: Sim) -> Fixture {
+    Fixture::new(Arc::new(sim), "bucket", "other").with_versioned("versioned")
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_promises_are_kept_side_by_side_in_one_bucket() {
+    let kept = contract::all(&fixture(simulation())).await.unwrap();
+    assert!(kept >= 50, "only {kept} promises");
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_promises_are_kept_by_copies_in_many_steps() {
+    let sim = simulation().with_rewrite_step(1);
+    contract::all(&fixture(sim)).await.unwrap();
+}

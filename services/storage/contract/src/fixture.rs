@@ -1,0 +1,231 @@
+//! What the suite is run on, and the handholds that its promises share.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+
+use super::check::{Broken, Outcome, same};
+use brigade_storage::{
+    Bucket, ListRequest, NewObject, RewriteStep, Store,
+    error::Result,
+    object::{Metadata, Object, Pinned},
+};
+
+/// The store under test, two buckets of it, and a prefix that nobody else uses.
+#[derive(Clone, Debug)]
+pub struct Fixture {
+    store: Arc<dyn Store>,
+    bucket: String,
+    other: String,
+    missing: String,
+    versioned: Option<String>,
+    prefix: String,
+    pub(super) capabilities: Capabilities,
+}
+
+/// What a store can hold. Cloud Storage can hold every legal name; a directory cannot.
+#[derive(Clone)]
+pub struct Capabilities {
+    holds: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+}
+
+// === impl Fixture ===
+
+impl Fixture {
+    /// `bucket` and `other` exist and are writable; `brigade-no-such-bucket` does not exist.
+    pub fn new(store: Arc<dyn Store>, bucket: &str, other: &str) -> Self {
+        Self {
+            store,
+            bucket: bucket.to_owned(),
+            other: other.to_owned(),
+            missing: "brigade-no-such-bucket".to_owned(),
+            versioned: None,
+            prefix: String::new(),
+            capabilities: Capabilities::everything(),
+        }
+    }
+
+    /// The same with a bucket that keeps noncurrent versions.
+    #[must_use]
+    pub fn with_versioned(mut self, bucket: &str) -> Self {
+        self.versioned = Some(bucket.to_owned());
+        self
+    }
+
+    /// The same for a store that cannot hold everything.
+    #[must_use]
+    pub fn with_capabilities(mut self, capabilities: Capabilities) -> Self {
+        self.capabilities = capabilities;
+        self
+    }
+
+    /// The same, working below `folder/`.
+    #[must_use]
+    pub fn below(&self, folder: &str) -> Self {
+        Self {
+            prefix: format!("{}{folder}/", self.prefix),
+            ..self.clone()
+        }
+    }
+
+    /// The bucket under test.
+    pub(super) fn bucket(&self) -> Arc<dyn Bucket> {
+        self.store.bucket(&self.bucket)
+    }
+
+    /// Another bucket.
+    pub(super) fn other(&self) -> Arc<dyn Bucket> {
+        self.store.bucket(&self.other)
+    }
+
+    /// A bucket that does not exist.
+    pub(super) fn missing(&self) -> Arc<dyn Bucket> {
+        self.store.bucket(&self.missing)
+    }
+
+    /// A bucket that keeps noncurrent versions, if there is one.
+    pub(super) fn versioned(&self) -> Option<Arc<dyn Bucket>> {
+        Some(self.store.bucket(self.versioned.as_ref()?))
+    }
+
+    /// A name below the prefix.
+    pub(super) fn at(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// Uploads something where nothing is.
+    pub(super) async fn put(&self, name: &str, content: &'static str) -> Result<Object> {
+        self.bucket().create(&self.at(name), 0, text(content)).await
+    }
+
+    /// Replaces an object.
+    pub(super) async fn put_again(&self, old: &Object, content: &'static str) -> Result<Object> {
+        let bucket = self.bucket();
+        bucket
+            .create(&old.name, old.generation, text(content))
+            .await
+    }
+
+    /// All objects whose names begin with the prefix and `prefix`, by name without the former, in pages of `size`.
+    pub(super) async fn list(&self, prefix: &str, size: i32) -> Result<Vec<String>> {
+        let mut request = ListRequest {
+            prefix: self.at(prefix),
+            page_size: size,
+            page_token: String::new(),
+        };
+        let mut names = Vec::new();
+        loop {
+            let page = self.bucket().list(&request).await?;
+            names.extend(page.objects.iter().map(|object| self.short(object)));
+            if page.next.is_empty() {
+                return Ok(names);
+            }
+            request.page_token = page.next;
+        }
+    }
+
+    /// An object's name without the prefix.
+    pub(super) fn short(&self, object: &Object) -> String {
+        let name = &object.name;
+        name.strip_prefix(&self.prefix).unwrap_or(name).to_owned()
+    }
+
+    /// The live object must be just this, with this content.
+    pub(super) async fn unchanged(&self, object: &Object, content: &str) -> Outcome {
+        let bucket = self.store.bucket(&object.bucket);
+        same(
+            "the object",
+            bucket.get(&object.name).await?,
+            object.clone(),
+        )?;
+        let read = read(&*bucket, object.pinned(), 0).await?;
+        same(
+            "the content",
+            read,
+            Bytes::copy_from_slice(content.as_bytes()),
+        )
+    }
+}
+
+// === impl Capabilities ===
+
+impl Capabilities {
+    /// Every legal name, as Cloud Storage.
+    pub fn everything() -> Self {
+        Self::names(|_| true)
+    }
+
+    /// Only the legal names for which `holds` says so; all others are refused as invalid.
+    pub fn names(holds: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self {
+            holds: Arc::new(holds),
+        }
+    }
+
+    /// Whether an object of this legal name can be held.
+    pub(super) fn holds(&self, name: &str) -> bool {
+        (self.holds)(name)
+    }
+}
+
+impl fmt::Debug for Capabilities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Capabilities")
+    }
+}
+
+/// A small object with a content type and metadata.
+pub(super) fn text(content: &'static str) -> NewObject {
+    NewObject {
+        content: content.into(),
+        content_type: "text/csv".into(),
+        metadata: metadata(&[("device", "pad"), ("site", "Bern"), ("subject", "308")]),
+    }
+}
+
+pub(super) fn metadata(pairs: &[(&str, &str)]) -> Metadata {
+    pairs
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+/// Downloads from `offset` to the end.
+pub(super) async fn read(bucket: &dyn Bucket, source: Pinned<'_>, offset: u64) -> Result<Bytes> {
+    let mut stream = bucket.read(source, offset).await?;
+    let mut content = Vec::new();
+    while let Some(chunk) = stream.try_next().await? {
+        content.extend_from_slice(&chunk);
+    }
+    Ok(content.into())
+}
+
+/// Copies to the end, in as many steps as the store wants.
+pub(super) async fn copy(
+    source: &Object,
+    from: &dyn Bucket,
+    to: (&str, &str),
+    metadata: Option<&Metadata>,
+) -> Result<Object> {
+    let mut token: Option<String> = None;
+    loop {
+        let (bucket, name) = to;
+        let step = from.rewrite(source.pinned(), bucket, name, metadata, token.as_deref());
+        match step.await? {
+            RewriteStep::Done(copy) => return Ok(*copy),
+            RewriteStep::More(next) => token = Some(next),
+        }
+    }
+}
+
+/// Of two calls that exclude each other, exactly one must have succeeded; the other's error is returned.
+pub(super) fn one_winner<T: fmt::Debug>(
+    first: Result<T>,
+    second: Result<T>,
+) -> Result<(T, brigade_storage::Error), Broken> {
+    match (first, second) {
+        (Ok(won), Err(lost)) | (Err(lost), Ok(won)) => Ok((won, lost)),
+        other => Err(Broken::new(format!("not one winner: {other:?}"))),
+    }
+}
