@@ -4,8 +4,8 @@ use std::{io::Write as _, process::ExitCode, sync::Arc};
 
 use brigade_runtime::{
     exit::{Exit, Failure},
-    gate::{self, AuthConfig},
     serve as server,
+    service::{AuthConfig, Service},
     settings::{GuardArgs, Problem, Problems, ServerArgs, ServerSettings, check_unknown, names},
     shutdown,
     telemetry::{self, Format},
@@ -95,7 +95,8 @@ async fn serve_with<P: Processor>(
             stop,
         ))
     };
-    gate::serve(listener, routes, SERVICE, gate, shutdown).await
+    let service = Service::new(SERVICE, gate).routes(routes);
+    service.serve(listener, shutdown).await
 }
 
 /// All settings of a worker, as given.

@@ -78,7 +78,7 @@ impl Group {
     pub(super) fn start(command: &mut Command) -> io::Result<(Self, Pipes)> {
         // Before the start, so that no end is missed.
         let children = signal(SignalKind::child())?;
-        KILL_AT_EXIT.call_once(|| shutdown::at_once(kill_all));
+        KILL_AT_EXIT.call_once(|| shutdown::on_forced_exit(kill_all));
         let mut child = {
             // Locked until the group is registered, so that an exit misses none.
             let mut running = running();

@@ -84,12 +84,7 @@ async fn content_other_than_was_uploaded_is_tried_again_and_leaves_no_file() {
         let path = directory.path().join("a");
         let error = job.download(&path).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-        assert!(
-            error
-                .message()
-                .contains("gs://data/in/a: "),
-            "{error}"
-        );
+        assert!(error.message().contains("gs://data/in/a: "), "{error}");
         assert!(!path.exists());
         assert_eq!(kind(job.bytes(9).await), ErrorKind::Unavailable);
     }
