@@ -1,4 +1,4 @@
-"""The design that people write by hand, unchanged, against the stand-in; and what its poller loses."""
+"""The usual design written by hand, unchanged, against the emulator; and what its poller loses."""
 
 import requests
 
@@ -17,7 +17,7 @@ def test_the_article_runs_unchanged():
 def test_the_worker_is_not_reached_without_a_token():
     with ByHand(flask) as system:
         for headers in ({}, {"authorization": "Bearer a.b.c"}):
-            answer = requests.post(system.google.env["WORKER_URL"], json={}, headers=headers, timeout=10)
+            answer = requests.post(system.google.env["WORKER_URL"], json={}, headers=headers, timeout=60)
             assert answer.status_code in (401, 403)
         assert "POST" not in "".join(system.worker.log)
 
@@ -29,7 +29,7 @@ def test_by_hand_an_object_that_is_uploaded_anew_meanwhile_is_moved_unprocessed(
     with ByHand(Uploads) as system:
         system.bucket.blob(Uploads.NAME).upload_from_string(b"first")
         assert system.poll() == {"processed": 1, "failed": 0, "left": 0}
-        # What lies among the processed was never seen by the worker, and nothing is left to process.
+        # The worker never saw what is in processed/, and nothing is left to process.
         assert contents(system.bucket) == {"processed/a.csv": b"second"}
         assert system.poll() == {"processed": 0, "failed": 0, "left": 0}
         assert system.worker.seen == [b"first"]

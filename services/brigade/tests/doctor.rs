@@ -10,6 +10,7 @@ use brigade_storage::gcs::{Credentials, GcsSettings, GcsStore};
 use brigade_worker::{sample::SleepStudy, settings::WorkerSettings};
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 const POLLER: &str = "poller@brigade-dev.iam.gserviceaccount.com";
 
@@ -48,8 +49,12 @@ impl World {
             jwks_url: keys["BRIGADE_JWKS_URL"].parse().unwrap(),
         };
         tokio::spawn(async move {
-            let app = brigade::assemble(routes, "brigade.v1.WorkerService", guard).await;
-            axum::serve(listener, app.unwrap()).await.unwrap();
+            let service = brigade::Service::new("brigade.v1.WorkerService", guard);
+            let service = service.routes(async { Ok(routes) });
+            service
+                .serve(listener, CancellationToken::new())
+                .await
+                .unwrap();
         });
         Self { emulator, worker }
     }

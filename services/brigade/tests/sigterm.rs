@@ -9,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use brigade::AuthConfig;
 use brigade_emulator::{Emulator, identity::ISSUER};
 use brigade_runtime::guard::{GuardSettings, Mode};
 use brigade_storage::gcs::{Credentials, GcsSettings, GcsStore};
@@ -19,6 +18,7 @@ use tokio::{
     sync::{Semaphore, watch},
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 
 /// The first account is whom the metadata server speaks for, and so both the poller and its caller.
 const POLLER: &str = "poller@brigade-dev.iam.gserviceaccount.com";
@@ -93,10 +93,13 @@ async fn worker(emulator: &Emulator, processor: Waiting) -> String {
         issuers: vec![ISSUER.to_owned()],
         jwks_url: variable(emulator, "BRIGADE_JWKS_URL").parse().unwrap(),
     };
-    let gate = AuthConfig::from(guard);
     tokio::spawn(async move {
-        let app = brigade::assemble(routes, "brigade.v1.WorkerService", gate.guard);
-        axum::serve(listener, app.await.unwrap()).await.unwrap();
+        let service = brigade::Service::new("brigade.v1.WorkerService", guard);
+        let service = service.routes(async { Ok(routes) });
+        service
+            .serve(listener, CancellationToken::new())
+            .await
+            .unwrap();
     });
     url
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use brigade_client::identity::MetadataServer;
 use brigade_emulator::{Emulator, identity::ISSUER};
 use brigade_poller::{
-    poll::Budgets,
+    config::Budgets,
     settings::{PollerSettings, Protocol},
 };
 use brigade_runtime::{

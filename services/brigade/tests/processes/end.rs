@@ -4,12 +4,10 @@ use std::{fs, path::Path, process::Command, time::Duration};
 
 use brigade_emulator::storage::Operation;
 
-use crate::{google::Google, proxy::Proxy};
+use crate::{google::Google, process::PATIENCE, proxy::Proxy};
 
 /// Takes a second for each file.
 const SLOW: &str = "sh -c 'sleep 1' sh";
-/// Far less than an endless program takes.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Takes longer than any grace.
 const ENDLESS: &str = "sh -c 'sleep 600' sh";
 
@@ -134,7 +132,7 @@ async fn a_worker_whose_programs_get_the_signal_too_costs_no_file_and_no_attempt
         worker.terminate_after(&groups(room.path(), 4).await);
         let (status, log) = worker.ended().await;
         assert_eq!(status.code(), Some(0), "{log}");
-        assert!(log.contains("this worker is being shut down"), "{log}");
+        assert!(log.contains("this worker is shutting down"), "{log}");
         let (next, at) = google.worker("true").await;
         proxy.point_at(at);
         next
@@ -175,7 +173,7 @@ async fn a_worker_that_is_told_twice_ends_at_once_and_leaves_no_program_behind()
     let (_, ()) = tokio::join!(google.poll(address), async {
         groups(&said, 1).await;
         worker.terminate();
-        while !worker.log().contains("ask again to end at once") {
+        while !worker.log().contains("signal again to exit now") {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         worker.terminate();

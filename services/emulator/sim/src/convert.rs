@@ -2,9 +2,10 @@
 
 use brigade_model::Kind as Refused;
 use brigade_storage::{Kind, Object};
+use jiff::Timestamp;
 
 pub(super) fn to_port(bucket: &str, object: brigade_model::Object) -> Object {
-    let created = object.created();
+    let created = to_clock(object.created());
     Object {
         bucket: bucket.to_owned(),
         name: object.name,
@@ -15,12 +16,18 @@ pub(super) fn to_port(bucket: &str, object: brigade_model::Object) -> Object {
         crc32c: Some(object.crc32c),
         md5: object.md5,
         created,
-        updated: object.updated,
+        updated: to_clock(object.updated),
         metadata: object.attributes.metadata,
         temporary_hold: object.attributes.temporary_hold,
         event_based_hold: object.attributes.event_based_hold,
         retention_expires: object.retention_expires,
     }
+}
+
+/// The time on the simulated clock, whose steps are milliseconds: what is made at one instant has the same time, although
+/// generations count microseconds up.
+fn to_clock(time: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
 }
 
 /// What the client makes of the same refusal when it comes over the wire.

@@ -13,24 +13,24 @@ use crate::{processor::Processor, runner::Runner, settings::WorkerSettings};
 
 /// The routes of a worker: `brigade.v1.WorkerService` over gRPC, and `POST /process` with the same messages in JSON.
 ///
-/// Both share one limit on the objects at work. They are neither guarded nor served here: that is
-/// [`brigade_runtime::app::assemble`] and [`brigade_runtime::serve::serve`].
+/// Both share one limit on the objects at work. They are neither guarded nor served here: that is done by
+/// [`brigade_runtime::service::Service`].
 pub fn routes<P: Processor>(
     processor: P,
     store: Arc<dyn Store>,
     settings: &WorkerSettings,
 ) -> Router {
-    routes_until(processor, store, settings, CancellationToken::new())
+    routes_with_shutdown(processor, store, settings, CancellationToken::new())
 }
 
-/// The same, for a worker that ends when `shutdown` says so: its processors are told.
-pub(crate) fn routes_until<P: Processor>(
+/// The same, for a worker that ends with `shutdown`, which its processors see.
+pub(crate) fn routes_with_shutdown<P: Processor>(
     processor: P,
     store: Arc<dyn Store>,
     settings: &WorkerSettings,
     shutdown: CancellationToken,
 ) -> Router {
-    let runner = Runner::until(processor, store, settings, shutdown);
+    let runner = Runner::with_shutdown(processor, store, settings, shutdown);
     grpc::routes(Arc::clone(&runner)).merge(http::routes(runner))
 }
 

@@ -1,0 +1,50 @@
+//! What the sources that fetch over HTTP have in common.
+
+use std::time::Duration;
+
+use reqwest::{Client, Response, redirect::Policy};
+use url::Url;
+
+use super::error::Error;
+
+/// A token has about 1 KiB.
+const MAX_BODY_BYTES: usize = 16 * 1024;
+
+/// A client for the server at `url`. It follows no redirect, so that a secret goes to this server only; plain HTTP, which
+/// stays on this machine, goes through no proxy.
+pub(super) fn client(url: &Url, timeout: Duration) -> Result<Client, reqwest::Error> {
+    let builder = Client::builder().redirect(Policy::none()).timeout(timeout);
+    let builder = match url.scheme() {
+        "http" => builder.no_proxy(),
+        _ => builder,
+    };
+    builder.build()
+}
+
+/// The error of a call without a response.
+pub(super) fn unavailable(source_name: String, error: &reqwest::Error) -> Error {
+    let why = if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_connect() {
+        "it cannot be reached"
+    } else {
+        "the connection broke"
+    };
+    Error::Away {
+        source_name,
+        why: why.into(),
+    }
+}
+
+/// The response's body, cut where it is longer than any token.
+pub(super) async fn body(mut response: Response) -> Result<Vec<u8>, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(piece) = response.chunk().await? {
+        body.extend_from_slice(&piece);
+        if body.len() > MAX_BODY_BYTES {
+            body.truncate(MAX_BODY_BYTES);
+            break;
+        }
+    }
+    Ok(body)
+}
