@@ -15,3 +15,6 @@ pub use parse::{A_WHILE, AT_ONCE, a_while, duration, is_loopback, list, url};
 pub use problems::{Problem, Problems, SettingsError};
 pub use server::{ServerArgs, ServerSettings};
 pub use unknown::check_unknown;
+
+#[cfg(test)]
+mod tests;

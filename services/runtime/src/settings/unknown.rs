@@ -50,34 +50,3 @@ fn distance(a: &str, b: &str) -> usize {
     }
     row[b.len()]
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn complaint(names: &[&str]) -> Option<String> {
-        let mut problems = Problems::default();
-        check_unknown(names.iter().map(OsString::from), &mut problems);
-        problems.into_result().err().map(|error| error.to_string())
-    }
-
-    #[test]
-    fn a_typo_is_named_with_what_was_meant() {
-        let text = complaint(&["PATH", "BRIGADE_INBOX", "BRIGADE_CONCURENCY"]).unwrap();
-        assert_eq!(
-            text,
-            "BRIGADE_CONCURENCY is not a setting of this program; did you mean BRIGADE_CONCURRENCY?"
-        );
-    }
-
-    #[test]
-    fn what_resembles_nothing_is_unknown_without_a_guess() {
-        let text = complaint(&["BRIGADE_FAVOURITE_COLOUR"]).unwrap();
-        assert!(text.contains("see --help"), "{text}");
-    }
-
-    #[test]
-    fn known_and_foreign_variables_pass() {
-        assert_eq!(complaint(&["BRIGADE_AUTH", "BRIGADES", "HOME"]), None);
-    }
-}
