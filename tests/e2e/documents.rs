@@ -1,4 +1,4 @@
-//! The documents name tests; each of them is there.
+//! The documents name tests, planted bugs and files; each of them exists.
 
 use std::{
     collections::BTreeSet,
@@ -6,8 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const DOCUMENTS: [&str; 2] = ["docs/SECURITY-MODEL.md", "docs/PROMISES.md"];
-const ROOMS: [&str; 4] = ["clients/rust", "services", "tests", "proto"];
+const TABLES: &str = "docs/SECURITY-MODEL.md";
+const PROMISES: &str = "docs/PROMISES.md";
+const SOURCES: [&str; 4] = ["clients/rust", "services", "tests", "proto"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -16,10 +17,10 @@ fn root() -> PathBuf {
 /// Every word of every source that could be a test's name or its module's: functions, modules, and the rows of macros.
 fn names() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    let mut rooms: Vec<PathBuf> = ROOMS.iter().map(|room| root().join(room)).collect();
-    while let Some(path) = rooms.pop() {
+    let mut paths: Vec<PathBuf> = SOURCES.iter().map(|source| root().join(source)).collect();
+    while let Some(path) = paths.pop() {
         if path.is_dir() {
-            rooms.extend(
+            paths.extend(
                 fs::read_dir(&path)
                     .unwrap()
                     .map(|entry| entry.unwrap().path()),
@@ -52,25 +53,56 @@ fn word(text: &str) -> String {
     text.split(end).next().unwrap_or_default().to_owned()
 }
 
-/// What stands in backticks in the last column of the tables, but for paths.
-fn tests_of(document: &str) -> Vec<String> {
-    let text = fs::read_to_string(root().join(document)).unwrap();
+fn read(document: &str) -> String {
+    fs::read_to_string(root().join(document)).unwrap()
+}
+
+/// What stands between two of these marks.
+fn between(text: &str, mark: char) -> impl Iterator<Item = String> {
+    text.split(mark).skip(1).step_by(2).map(str::to_owned)
+}
+
+/// What stands in backticks in the last column of the tables.
+fn tests_in_tables() -> Vec<String> {
+    let text = read(TABLES);
     let rows = text.lines().filter(|line| line.starts_with("| "));
     let columns = rows.filter_map(|row| row.trim_end_matches([' ', '|']).rsplit(" | ").next());
     columns
-        .flat_map(|column| column.split('`').skip(1).step_by(2))
+        .flat_map(|column| between(column, '`'))
         // A column's head.
         .filter(|name| !name.ends_with("::…"))
-        .map(str::to_owned)
+        .collect()
+}
+
+/// The heading of each promise with its list, and the text between them.
+fn promises() -> Vec<(String, String)> {
+    let text = read(PROMISES);
+    let sections = text.split("\n### ").skip(1);
+    sections
+        .map(|section| section.split("\n## ").next().unwrap_or_default())
+        .filter_map(|section| section.split_once('\n'))
+        .map(|(heading, body)| (heading.to_owned(), body.to_owned()))
+        .collect()
+}
+
+/// The lines of a promise's list, without the planted bugs.
+fn tests_of_promise(body: &str) -> Vec<String> {
+    body.lines()
+        .filter(|line| line.starts_with("- "))
+        .map(|line| line.split(", planted: ").next().unwrap_or_default())
+        .flat_map(|line| between(line, '`').collect::<Vec<_>>())
         .collect()
 }
 
 #[test]
-fn every_test_that_a_document_names_is_there() {
+fn every_test_that_a_document_names_exists() {
     let known = names();
-    for document in DOCUMENTS {
-        let named = tests_of(document);
-        assert!(named.len() > 10, "{document} has lost its tables");
+    let promised = promises()
+        .iter()
+        .flat_map(|(_, body)| tests_of_promise(body))
+        .collect();
+    for (document, named) in [(TABLES, tests_in_tables()), (PROMISES, promised)] {
+        assert!(named.len() > 10, "{document} has lost its tests");
         for test in named {
             if test.contains('/') {
                 // `tests/e2e/{a,b}.rs` is short for several.
@@ -82,6 +114,59 @@ fn every_test_that_a_document_names_is_there() {
             assert!(
                 known.contains(name),
                 "{document} names {test}, which is no test"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_promise_has_a_test_or_says_that_it_has_none() {
+    for (heading, body) in promises() {
+        let tests = tests_of_promise(&body);
+        assert!(
+            !tests.is_empty() || body.contains("\nNot tested"),
+            "{PROMISES}: no test for: {heading}"
+        );
+    }
+}
+
+#[test]
+fn every_planted_bug_that_a_promise_names_exists() {
+    let planted = read("tests/simulation/planted.rs");
+    let text = read(PROMISES);
+    let lists = text
+        .lines()
+        .filter_map(|line| line.split_once(", planted: "));
+    let bugs: Vec<_> = lists.flat_map(|(_, bugs)| between(bugs, '*')).collect();
+    assert_eq!(bugs.len(), 14, "the planted bugs: {bugs:?}");
+    for bug in bugs {
+        assert!(
+            planted.contains(&format!("\"{bug}\"")),
+            "{PROMISES} names the bug {bug:?}, which is not planted"
+        );
+    }
+}
+
+#[test]
+fn every_file_that_a_document_links_to_exists() {
+    let documents = fs::read_dir(root().join("docs")).unwrap();
+    let documents = documents.map(|entry| entry.unwrap().path());
+    let others = ["README.md", "CONTRIBUTING.md", "SECURITY.md"].map(|name| root().join(name));
+    for document in documents.chain(others) {
+        if document
+            .extension()
+            .is_none_or(|extension| extension != "md")
+        {
+            continue;
+        }
+        let text = fs::read_to_string(&document).unwrap();
+        for link in text.split("](").skip(1) {
+            let link = link.split([')', '#']).next().unwrap_or_default();
+            let path = document.parent().unwrap().join(link);
+            assert!(
+                link.contains("://") || path.exists(),
+                "{} links to {link}",
+                document.display()
             );
         }
     }

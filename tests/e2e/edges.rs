@@ -1,31 +1,28 @@
 //! Which room may know which.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::Command,
+};
 
-use cargo_metadata::{DependencyKind, MetadataCommand};
+use serde_json::Value;
 
-/// What each room uses outside of its tests.
+/// What each crate of the workspace uses outside of its tests.
 fn uses() -> BTreeMap<String, BTreeSet<String>> {
-    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    let metadata = MetadataCommand::new()
-        .manifest_path(manifest)
-        .no_deps()
-        .exec()
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version=1", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
         .unwrap();
-    metadata
-        .packages
-        .iter()
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    packages
         .map(|package| {
-            let dependencies = package
-                .dependencies
-                .iter()
-                .filter(|dependency| dependency.kind == DependencyKind::Normal);
-            (
-                package.name.to_string(),
-                dependencies
-                    .map(|dependency| dependency.name.clone())
-                    .collect(),
-            )
+            let dependencies = package["dependencies"].as_array().unwrap().iter();
+            // A dependency of the program itself has no kind; the others are "dev" and "build".
+            let own = dependencies.filter(|dependency| dependency["kind"].is_null());
+            (name(package), own.map(name).collect())
         })
         .collect()
 }

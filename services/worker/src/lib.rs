@@ -10,15 +10,15 @@ pub mod exec;
 #[cfg(test)]
 mod fixtures;
 mod flight;
-mod http;
 pub mod job;
+#[cfg(test)]
+mod messages;
 pub mod processor;
 mod request;
 mod routes;
 mod runner;
 pub mod sample;
 pub mod serve;
-mod service;
 pub mod settings;
 pub mod status;
 pub mod testing;

@@ -64,7 +64,7 @@ impl Impersonated {
         })
     }
 
-    fn refused(&self, status: StatusCode) -> Error {
+    pub(super) fn refused(&self, status: StatusCode) -> Error {
         let why = match status {
             StatusCode::BAD_REQUEST => " (the audience is not one)",
             StatusCode::UNAUTHORIZED => {

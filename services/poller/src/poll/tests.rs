@@ -4,6 +4,7 @@ mod again;
 mod ends;
 mod logs;
 mod memory;
+mod messages;
 mod moved_back;
 mod one;
 mod refused;

@@ -201,27 +201,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_status_is_created_twice_waited_out_or_a_stop_with_its_mend() {
-        for number in 1..=16 {
+    fn every_status_says_what_it_means_why_and_the_fix() {
+        let rows = (1..=16).map(|number| {
             let status = Status::new(Code::from_i32(number), "said so");
-            let enqueued = of_status(&status, "projects/p/locations/l/queues/q");
-            match (status.code(), enqueued) {
-                (Code::AlreadyExists, Enqueued::Exists) => {}
-                (Code::NotFound, Enqueued::Stop(stop)) => assert_eq!(stop.hint, HINT_QUEUE),
-                (Code::PermissionDenied, Enqueued::Stop(stop)) => assert_eq!(stop.hint, HINT_ROLE),
-                (Code::Unauthenticated, Enqueued::Stop(stop)) => {
-                    assert_eq!(stop.hint, HINT_CREDENTIALS);
-                }
-                (
-                    Code::InvalidArgument
-                    | Code::FailedPrecondition
-                    | Code::OutOfRange
-                    | Code::Unimplemented,
-                    Enqueued::Stop(stop),
-                ) => assert_eq!(stop.hint, HINT_SETTINGS),
-                (_, Enqueued::Again(retry)) => assert_eq!(retry.blame, Blame::Transport),
-                (code, other) => panic!("{code:?}: {other:?}"),
-            }
-        }
+            let meaning = match of_status(&status, "projects/p/locations/l/queues/q") {
+                Enqueued::Created => "created".to_owned(),
+                Enqueued::Exists => "exists".to_owned(),
+                Enqueued::Again(retry) => format!("again, {:?}: {}", retry.blame, retry.why),
+                Enqueued::Stop(stop) => format!("stop: {stop}"),
+            };
+            format!("{:?}\n    {meaning}\n", status.code())
+        });
+        let table = rows.collect::<Vec<_>>().concat();
+        let error = TasksError::Credentials("no file".into());
+        insta::assert_snapshot!(format!("{table}no credentials\n    {error}\n"));
     }
 }

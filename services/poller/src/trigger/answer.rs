@@ -41,7 +41,10 @@ pub(super) fn problem(status: StatusCode, message: &str) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use brigade_storage::{Error, Kind, Operation};
+
     use super::*;
+    use crate::verdict::Stop;
 
     #[test]
     fn a_pause_is_rounded_up_to_whole_seconds() {
@@ -56,5 +59,44 @@ mod tests {
             assert_eq!(response.status(), 503);
             assert_eq!(response.headers()[RETRY_AFTER], seconds, "{pause} ms");
         }
+    }
+
+    #[tokio::test]
+    async fn each_error_says_what_happened_and_the_fix_over_grpc_and_http() {
+        let storage = |kind| Error::new(kind, Operation::List, "data", "in/", "said so");
+        let errors = [
+            PollError::Invalid {
+                field: "max_objects",
+                why: "-1 is negative; 0 means no limit".into(),
+            },
+            PollError::Stopped(Stop {
+                why: "what was met".into(),
+                hint: "What to do",
+            }),
+            PollError::WorkerAway {
+                failures: 5,
+                last: "connection refused".into(),
+            },
+            storage(Kind::Unknown).into(),
+            storage(Kind::NoBucket).into(),
+            storage(Kind::PermissionDenied).into(),
+        ];
+        let mut table = Vec::new();
+        for error in errors {
+            let response = refuse(&error);
+            let status = response.status().as_u16();
+            let after = response.headers().get(RETRY_AFTER).cloned();
+            let body = axum::body::to_bytes(response.into_body(), 10_000);
+            let body = String::from_utf8_lossy(&body.await.unwrap()).into_owned();
+            let grpc = tonic::Status::from(error).code();
+            table.push(format!(
+                "{grpc:?}, HTTP {status}, retry after {after:?}\n    {body}\n"
+            ));
+        }
+        table.push(format!(
+            "no summary\n    {}\n",
+            crate::trigger::grpc::UNFINISHED
+        ));
+        insta::assert_snapshot!(table.concat());
     }
 }

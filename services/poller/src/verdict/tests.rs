@@ -84,82 +84,65 @@ fn no_http_status_of_the_way_ever_moves_an_object() {
     }
 }
 
+/// Every kind of answer but a worker's status and a front end's, which have tables of their own.
 #[test]
-fn broken_ways_are_retried_and_never_blamed_on_the_object() {
-    for way in [
+fn each_answer_says_what_it_means_why_and_the_fix() {
+    let statuses = (0..=16).map(|code| Answer::status(Code::from_i32(code), "line 3: no"));
+    let silent = Answer::status(Code::Unavailable, " ");
+    let wish = Some(Duration::from_secs(7));
+    let asking = Answer::Worker(Box::new(WorkerAnswer {
+        code: Code::Unavailable,
+        message: "loading".into(),
+        retry_after: wish,
+        response: ProcessResponse::default(),
+    }));
+    let http = |status| TransportError::Http {
+        status,
+        retry_after: (status == 429).then_some(wish).flatten(),
+    };
+    let identity = |transient| TransportError::Identity {
+        message: "no source".into(),
+        transient,
+    };
+    let failures = [
         TransportError::Connect("refused".into()),
         TransportError::Reset("reset".into()),
         TransportError::CutShort("no grpc-status".into()),
-        TransportError::Identity {
-            message: "503".into(),
-            transient: true,
+        http(302),
+        http(401),
+        http(404),
+        http(429),
+        http(503),
+        identity(true),
+        identity(false),
+    ];
+    let ours = [
+        Answer::TimedOut(Duration::from_secs(1)),
+        Answer::TooLarge {
+            key: "data/incoming/a\n#7".into(),
+            found: "found 71680 bytes".into(),
         },
-    ] {
-        assert_eq!(
-            row(Answer::Transport(way.clone())),
-            Row::RetryWay,
-            "{way:?}"
-        );
-    }
-}
-
-#[test]
-fn credentials_that_cannot_heal_stop_the_poll() {
-    let answer = Answer::Transport(TransportError::Identity {
-        message: "no source".into(),
-        transient: false,
+    ];
+    let answers = statuses
+        .chain([silent, asking])
+        .chain(failures.map(Answer::Transport))
+        .chain(ours);
+    let rows = answers.map(|answer| {
+        let case = match &answer {
+            Answer::Worker(answer) => format!("{:?} {:?}", answer.code, answer.message),
+            Answer::Transport(_) | Answer::TimedOut(_) | Answer::TooLarge { .. } => {
+                format!("{answer:?}")
+            }
+        };
+        let meaning = match verdict(answer) {
+            Verdict::Processed(_) => "processed".to_owned(),
+            Verdict::Failed(reason) => format!("failed: {reason}"),
+            Verdict::Retry(Retry { after, blame, why }) => {
+                format!("retry, {blame:?}, after {after:?}: {why}")
+            }
+            Verdict::Stop(stop) => format!("stop: {stop}"),
+        };
+        format!("{case}\n    {meaning}\n")
     });
-    assert_eq!(row(answer), Row::Stop);
-}
-
-#[test]
-fn the_workers_wish_for_a_delay_is_kept() {
-    let delay = Some(Duration::from_secs(7));
-    let answer = Answer::Worker(Box::new(WorkerAnswer {
-        code: Code::Unavailable,
-        message: String::new(),
-        retry_after: delay,
-        response: ProcessResponse::default(),
-    }));
-    let Verdict::Retry(retry) = verdict(answer) else {
-        panic!("not a retry");
-    };
-    assert_eq!(retry.after, delay);
-    assert!(retry.why.starts_with("Unavailable: "), "{}", retry.why);
-}
-
-#[test]
-fn an_answer_that_is_too_large_stops_the_poll_and_names_the_object_and_the_limit() {
-    let Verdict::Stop(stop) = verdict(Answer::TooLarge {
-        key: "data/incoming/a\n#7".into(),
-        found: "found 71680 bytes".into(),
-    }) else {
-        panic!("not a stop");
-    };
-    let text = stop.to_string();
-    for said in [r"data/incoming/a\n#7", "71680", "64 KiB", "worker.proto"] {
-        assert!(text.contains(said), "{text}");
-    }
-}
-
-#[test]
-fn a_refusal_keeps_the_workers_words() {
-    let Verdict::Failed(reason) = verdict(Answer::status(
-        Code::InvalidArgument,
-        "line 3: not a number",
-    )) else {
-        panic!("not failed");
-    };
-    assert_eq!(reason, "line 3: not a number");
-}
-
-#[test]
-fn a_stop_says_what_to_mend() {
-    let Verdict::Stop(stop) = verdict(Answer::Transport(TransportError::Http {
-        status: 403,
-        retry_after: None,
-    })) else {
-        panic!("not a stop");
-    };
-    assert!(stop.to_string().contains("roles/run.invoker"), "{stop}");
+    insta::assert_snapshot!(rows.collect::<Vec<_>>().concat());
 }

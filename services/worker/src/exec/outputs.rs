@@ -188,18 +188,6 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_no_object_could_be_named_after_is_an_error() {
-        let room = tempfile::tempdir().unwrap();
-        fs::write(room.path().join("a\nb"), "").unwrap();
-        assert!(
-            find(room.path())
-                .unwrap_err()
-                .to_string()
-                .contains("line break")
-        );
-    }
-
-    #[test]
     fn the_content_type_follows_the_extension() {
         assert_eq!(content_type("a/b.JSON"), "application/json");
         assert_eq!(content_type("json"), "application/octet-stream");

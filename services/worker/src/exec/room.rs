@@ -147,7 +147,7 @@ fn below(root: &Path, name: &str) -> io::Result<PathBuf> {
 }
 
 /// No place for temporary files is no object's fault. What is full heals.
-fn no_room(error: &io::Error) -> ProcessError {
+pub(super) fn no_room(error: &io::Error) -> ProcessError {
     let message = format!("the worker cannot make a temporary directory: {error}");
     if is_exhausted(error) {
         ProcessError::busy_for(TRY_AGAIN, message)

@@ -96,7 +96,7 @@ async fn watch(
 }
 
 /// No object is to blame for a program that does not start, unless its own names are what is too long.
-fn cannot_start(command: &Command, error: io::Error) -> ProcessError {
+pub(super) fn cannot_start(command: &Command, error: io::Error) -> ProcessError {
     let program = command.get_program().display();
     let message = format!("cannot start {program}: {error}");
     let new = if is_exhausted(&error) {
@@ -139,16 +139,6 @@ mod tests {
             assert_eq!(run.end, End::Exited(0));
             assert!(room.path().join("begun").exists());
         });
-    }
-
-    #[tokio::test]
-    async fn what_nobody_waits_for_is_not_started_and_what_was_lost_is_tried_again() {
-        let stop = CancellationToken::new();
-        stop.cancel();
-        // There is no such program.
-        let not_started = run(Command::new("/score"), stop, Tail::default(), ()).await;
-        assert_eq!(not_started.unwrap_err().kind(), ErrorKind::Busy);
-        assert_eq!(lost(&"no child").kind(), ErrorKind::Unavailable);
     }
 
     #[test]

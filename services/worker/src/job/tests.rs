@@ -195,23 +195,6 @@ impl Processor for Reads {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn how_much_was_read_is_the_reason_when_the_time_runs_out() {
-    let short = crate::WorkerSettings {
-        timeout: Duration::from_secs(5),
-        ..settings()
-    };
-    let worker = TestWorker::with_settings(Reads, short);
-    worker.bucket().fail_next(Operation::Read, Fault::Cut(3));
-    let hour = Fault::Delay(AN_HOUR);
-    worker.bucket().fail_next(Operation::Read, hour);
-    let error = worker.process("in/a", "abcdef").await.unwrap_err();
-    assert_eq!(
-        error.message(),
-        "the processor did not end within 5s: 3 of 6 bytes were read"
-    );
-}
-
 #[tokio::test]
 async fn a_file_is_an_output_as_bytes_are() {
     let sim = sim();
@@ -326,16 +309,6 @@ async fn an_output_never_replaces_the_object_itself() {
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
     assert!(error.message().contains("BRIGADE_OUTPUT"), "{error}");
     assert_eq!(sim.content(BUCKET, "features/a").unwrap(), "precious");
-}
-
-#[tokio::test]
-async fn a_worker_without_a_place_for_outputs_says_which_setting_it_lacks() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "").unwrap();
-    let job = job_of(&sim, request(&object), None);
-    let error = job.write("a", "1", "").await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Misconfigured);
-    assert!(error.message().contains("BRIGADE_OUTPUT"), "{error}");
 }
 
 #[tokio::test]

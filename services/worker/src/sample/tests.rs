@@ -61,12 +61,6 @@ fn exactly_the_two_broken_samples_are_refused_with_line_and_column() {
 }
 
 #[test]
-fn a_missing_column_is_named() {
-    assert!(refused("").contains("column day is missing"));
-    assert!(refused("day,reaction\n0,1\n").contains("column reaction_ms is missing"));
-}
-
-#[test]
 fn values_that_only_look_like_numbers_are_refused() {
     for value in [
         "nan", "inf", "-1", "0", "", "12ms", "1e308", "1e999", "0x10", "1,5",
@@ -80,24 +74,6 @@ fn values_that_only_look_like_numbers_are_refused() {
         assert!(refused(&text).starts_with(place), "{value}");
     }
     assert!(refused("day,reaction_ms\n0.5,1\n").starts_with("line 2, column day"));
-}
-
-#[test]
-fn a_line_that_is_too_wide_or_too_short_is_refused() {
-    assert_eq!(
-        refused("day,reaction_ms\n0,1,2\n"),
-        "line 2: 3 values where the header has 2 columns"
-    );
-    assert_eq!(
-        refused("day,reaction_ms\n0,1\n1,1\n"),
-        "2 days, and at least 3 are needed for a trend"
-    );
-}
-
-#[test]
-fn a_file_that_is_no_text_is_refused_by_its_line() {
-    let error = Recording::read(b"day,reaction_ms\n0,\xff\n").unwrap_err();
-    assert_eq!(error.to_string(), "line 2: it is not UTF-8");
 }
 
 #[test]

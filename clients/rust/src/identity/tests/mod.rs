@@ -4,6 +4,7 @@ mod attach;
 mod cache;
 mod environment;
 mod key_file;
+mod messages;
 mod metadata;
 
 use axum::Router;

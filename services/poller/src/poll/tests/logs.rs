@@ -23,7 +23,7 @@ async fn post(world: &World, path: &str, headers: &[(&str, &str)], body: Value) 
 
 /// Keeps what other tests log at the same time, in threads that hear nothing, from switching a line off for good: `tracing`
 /// remembers of each line whether anybody wants it.
-fn hear_everything() {
+pub(super) fn hear_everything() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
         let everything = subscriber(Format::Json, "info", Buffer::default());

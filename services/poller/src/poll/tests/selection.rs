@@ -151,31 +151,15 @@ async fn explain_names_for_each_object_the_filter_and_the_value_that_decided() {
         if let Some(brigade_proto::v1::poll_response::Event::Skipped(skipped)) =
             event.unwrap().event
         {
-            let filter = skipped.filter();
-            told.push((skipped.object.unwrap().name, filter, skipped.detail));
+            let (filter, detail) = (skipped.filter().as_str_name(), &skipped.detail);
+            told.push(format!(
+                "{}: {filter}: {detail}\n",
+                skipped.object.unwrap().name
+            ));
         }
     }
-    let want = [
-        (".brigade/x.csv", Filter::Control, ".brigade/"),
-        (
-            "folder/",
-            Filter::Folder,
-            "an empty object that ends in a slash",
-        ),
-        ("held.csv", Filter::Held, "a temporary hold"),
-        ("later.csv", Filter::NotDue, "due at 2027-01-15T08:00:00Z"),
-        (
-            "processed/x.csv",
-            Filter::Destination,
-            "gs://data/processed/",
-        ),
-        ("x.txt", Filter::Match, "*.csv"),
-        ("young.csv", Filter::MinAge, "0ns old, wanted 60s"),
-    ];
-    assert_eq!(
-        told,
-        want.map(|(name, filter, value)| (name.into(), filter, value.into()))
-    );
+    told.sort();
+    insta::assert_snapshot!(told.concat());
     assert_eq!(world.asked(), 0);
 }
 

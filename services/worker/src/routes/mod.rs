@@ -1,12 +1,15 @@
 //! Everything that a worker serves.
 
+mod grpc;
+mod http;
+
 use std::sync::Arc;
 
 use axum::Router;
 use brigade_storage::Store;
 use tokio_util::sync::CancellationToken;
 
-use crate::{http, processor::Processor, runner::Runner, service, settings::WorkerSettings};
+use crate::{processor::Processor, runner::Runner, settings::WorkerSettings};
 
 /// The routes of a worker: `brigade.v1.WorkerService` over gRPC, and `POST /process` with the same messages in JSON.
 ///
@@ -28,7 +31,7 @@ pub(crate) fn routes_until<P: Processor>(
     shutdown: CancellationToken,
 ) -> Router {
     let runner = Runner::until(processor, store, settings, shutdown);
-    service::routes(Arc::clone(&runner)).merge(http::routes(runner))
+    grpc::routes(Arc::clone(&runner)).merge(http::routes(runner))
 }
 
 #[cfg(test)]

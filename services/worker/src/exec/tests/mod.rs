@@ -2,6 +2,7 @@
 //! them is gone: it ends then.
 
 mod ending;
+mod messages;
 
 use std::{
     fs::{self, Permissions},
@@ -100,74 +101,6 @@ impl Ears {
 }
 
 #[tokio::test]
-async fn exit_0_accepts_with_the_first_line_of_stdout() {
-    let outcome = run(script(
-        "echo; echo \"$(wc -l < \"$1\") line(s)\"; echo more",
-    ))
-    .await
-    .unwrap();
-    assert_eq!(outcome, Outcome::summary("1 line(s)"));
-}
-
-#[tokio::test]
-async fn a_program_that_writes_nothing_is_accepted_without_a_summary() {
-    assert_eq!(
-        run(exec("grep -q reaction {}")).await.unwrap(),
-        Outcome::default()
-    );
-}
-
-#[tokio::test]
-async fn exit_75_asks_for_another_try() {
-    let error = run(script("echo the model is loading >&2; exit 75"))
-        .await
-        .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert_eq!(
-        error.message(),
-        "the program asks for another try: the model is loading"
-    );
-    assert_eq!(error.delay(), Some(TRY_AGAIN));
-}
-
-#[tokio::test]
-async fn any_other_exit_refuses_with_the_last_lines_of_stderr() {
-    for code in [1, 2, 64, 76, 126, 127, 255] {
-        let (kind, reason) = refusal(script(&format!(
-            "echo out; echo one >&2; echo two >&2; exit {code}"
-        )))
-        .await;
-        assert_eq!(
-            (kind, reason.as_str()),
-            (ErrorKind::Internal, "one | two"),
-            "{code}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_program_that_fails_in_silence_is_told_by_its_exit_status() {
-    let (kind, reason) = refusal(exec("grep -q absent {}")).await;
-    assert_eq!(kind, ErrorKind::Internal);
-    assert_eq!(
-        reason,
-        "the program ended with exit status 1 and wrote nothing to stderr"
-    );
-}
-
-#[tokio::test]
-async fn a_signal_refuses_and_is_named() {
-    let (kind, reason) = refusal(script("echo half way >&2; kill -TERM $$")).await;
-    assert_eq!(kind, ErrorKind::Internal);
-    assert_eq!(reason, "the program was killed by SIGTERM: half way");
-    let (_, reason) = refusal(script("kill -KILL $$")).await;
-    assert!(
-        reason.contains("SIGKILL") && reason.contains("memory"),
-        "{reason}"
-    );
-}
-
-#[tokio::test]
 async fn of_a_huge_stderr_and_stdout_the_end_and_the_beginning_are_kept() {
     let noise = "echo begun; yes out | head -c 100000000; yes err | head -c 100000000 >&2; echo last words >&2";
     let (_, reason) = refusal(script(&format!("{noise}; exit 1"))).await;
@@ -176,39 +109,6 @@ async fn of_a_huge_stderr_and_stdout_the_end_and_the_beginning_are_kept() {
         "{reason}"
     );
     assert_eq!(run(script(noise)).await.unwrap().summary, "begun");
-}
-
-#[tokio::test]
-async fn a_program_reads_nothing_on_stdin() {
-    let outcome = run(script("read line || echo the end")).await.unwrap();
-    assert_eq!(outcome.summary, "the end");
-}
-
-#[tokio::test]
-async fn a_program_that_went_away_blames_no_object() {
-    let room = tempfile::tempdir().unwrap();
-    let path = room.path().join("score");
-    fs::write(&path, "#!/bin/sh\n").unwrap();
-    fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
-    let processor = exec(path.to_str().unwrap());
-    fs::remove_file(&path).unwrap();
-    let (kind, reason) = refusal(processor).await;
-    assert_eq!(kind, ErrorKind::Misconfigured);
-    assert!(
-        reason.contains("cannot start") && reason.contains("put the program back"),
-        "{reason}"
-    );
-}
-
-#[tokio::test]
-async fn a_script_that_names_no_interpreter_blames_no_object() {
-    let room = tempfile::tempdir().unwrap();
-    let path = room.path().join("score");
-    fs::write(&path, "echo ok\n").unwrap();
-    fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
-    let (kind, reason) = refusal(exec(path.to_str().unwrap())).await;
-    assert_eq!(kind, ErrorKind::Misconfigured);
-    assert!(reason.contains("#!"), "{reason}");
 }
 
 /// Writes what a program was given into its output directory.
@@ -347,29 +247,6 @@ async fn outputs_of_a_program_that_fails_are_not_uploaded() {
         run_on(&sim, &object, failing).await.unwrap_err();
     }
     assert_eq!(sim.objects(BUCKET).len(), 1);
-}
-
-#[tokio::test]
-async fn outputs_without_a_place_name_the_setting() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "x").unwrap();
-    let job = job_of(&sim, request(&object), None);
-    let error = script("echo 1 > \"$OUTPUT_DIR/a\"")
-        .process(&job)
-        .await
-        .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Misconfigured);
-    assert!(
-        error
-            .message()
-            .starts_with("the program left a file in OUTPUT_DIR"),
-        "{error}"
-    );
-    assert!(
-        error.message().contains("BRIGADE_OUTPUT (--output)"),
-        "{error}"
-    );
-    script("exit 0").process(&job).await.unwrap();
 }
 
 #[tokio::test]

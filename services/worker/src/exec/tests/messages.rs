@@ -1,0 +1,123 @@
+//! What a program's end means for its object, in words.
+
+use std::{fmt::Write as _, io};
+
+use rustix::io::Errno;
+
+use super::*;
+
+fn line(table: &mut String, case: &str, answer: Result<Outcome, ProcessError>) {
+    let _ = match answer {
+        Ok(outcome) => writeln!(table, "{case}: accepted: {}", outcome.summary),
+        Err(error) => writeln!(
+            table,
+            "{case}: {:?}, {:?}: {error}",
+            error.kind(),
+            error.delay()
+        ),
+    };
+}
+
+#[tokio::test]
+async fn every_end_of_a_program_has_its_meaning() {
+    let mut table = String::new();
+    for body in [
+        "echo; echo \"$(wc -l < \"$1\") line(s)\"; echo more",
+        "exit 0",
+        "echo the model is loading >&2; exit 75",
+        "exit 75",
+        "echo out; echo one >&2; echo two >&2; exit 1",
+        "echo out; echo one >&2; echo two >&2; exit 2",
+        "echo two >&2; exit 64",
+        "echo two >&2; exit 76",
+        "echo two >&2; exit 126",
+        "echo two >&2; exit 127",
+        "echo two >&2; exit 255",
+        "exit 1",
+        "kill -KILL $$",
+        "echo half way >&2; kill -TERM $$",
+        "read line || echo the end of stdin",
+    ] {
+        line(&mut table, body, run(script(body)).await);
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[tokio::test]
+async fn a_setup_that_is_wrong_blames_no_object() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("score");
+    let written = |content: &str, mode| {
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+    };
+    let mut table = String::new();
+    written("echo no interpreter\n", 0o755);
+    let program = exec(path.to_str().unwrap());
+    line(&mut table, "no #!", run(program.clone()).await);
+    fs::remove_file(&path).unwrap();
+    line(&mut table, "gone", run(program).await);
+    let sim = sim();
+    let object = sim.upload(BUCKET, "in/a", "x").unwrap();
+    let job = job_of(&sim, request(&object), None);
+    for body in [
+        "cd \"$OUTPUT_DIR\"; touch a",
+        "cd \"$OUTPUT_DIR\"; touch a b",
+    ] {
+        line(&mut table, body, script(body).process(&job).await);
+    }
+    line(
+        &mut table,
+        "line break",
+        run(script("touch \"$OUTPUT_DIR/a\nb\"")).await,
+    );
+    line(
+        &mut table,
+        "no UTF-8",
+        run(script("touch \"$OUTPUT_DIR/$(printf 'a\\377')\"")).await,
+    );
+    for errno in [Errno::NOSPC, Errno::ACCESS] {
+        let error = || io::Error::from_raw_os_error(errno.raw_os_error());
+        line(&mut table, "no directory", Err(room::no_room(&error())));
+        line(&mut table, "no copy", Err(room::no_copy(error().into())));
+    }
+    for errno in [Errno::AGAIN, Errno::NOENT, Errno::TOOBIG] {
+        let error = io::Error::from_raw_os_error(errno.raw_os_error());
+        let command = std::process::Command::new("score");
+        line(
+            &mut table,
+            "no start",
+            Err(run::cannot_start(&command, error)),
+        );
+    }
+    line(&mut table, "lost", Err(run::lost(&"no child")));
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let command = std::process::Command::new("/score");
+    let not_started = run::run(command, stop, Tail::default(), ()).await;
+    line(
+        &mut table,
+        "given up",
+        not_started.map(|_| Outcome::default()),
+    );
+    let place = directory.path().display().to_string();
+    insta::assert_snapshot!(table.replace(&place, "DIRECTORY"));
+}
+
+#[test]
+fn a_command_that_is_none_says_why() {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let mut table = String::new();
+    for given in [
+        "",
+        "cat 'x",
+        "{} -v",
+        "no-such-program-here {}",
+        "./no-such-file",
+        manifest,
+    ] {
+        let error = given.parse::<Program>().unwrap_err().to_string();
+        let _ = writeln!(table, "{error}");
+    }
+    insta::assert_snapshot!(table.replace(env!("CARGO_MANIFEST_DIR"), "DIRECTORY"));
+}
