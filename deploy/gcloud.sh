@@ -1,23 +1,23 @@
 #!/usr/bin/env bash
 # Deploys Bucket Brigade with gcloud: the bucket, four service accounts, the roles, the two services and the schedule.
-# The same picture as deploy/terraform/. It may be run again: what is there is left, or brought up to date.
+# The same resources as deploy/terraform/. It can be run again: it keeps or updates what exists.
 #
 #   deploy/gcloud.sh --project P --region R --bucket B --image I [options]
 #
 #   --project P         the project's ID
-#   --region R          where everything is
-#   --bucket B          the bucket's name; made when it is not there
+#   --region R          the region of everything
+#   --bucket B          the bucket's name; made when it does not exist
 #   --image I           the image that deploy/Dockerfile builds
-#   --worker-image I    the worker's image, when it is another one
-#   --worker-args A     what the worker is told to do, separated by commas [worker]
-#   --name N            what every name begins with [brigade]
-#   --schedule S        cron's words [* * * * *]
+#   --worker-image I    the worker's image, when it differs
+#   --worker-args A     the worker's arguments, separated by commas [worker]
+#   --name N            the prefix of every name [brigade]
+#   --schedule S        in cron's format [* * * * *]
 #   --time-zone Z       of the schedule [Etc/UTC]
 #   --auth MODE         platform: Cloud Run checks who may call the poller; verify: the poller does [platform]
 #   --events            announce each new file by Pub/Sub as well
-#   --tasks             make one Cloud Task a file, in place of calling the worker directly
+#   --tasks             make one Cloud Task per file, in place of calling the worker directly
 #   --number N          the project's number, to save a call
-#   --dry-run           print every command, and run none
+#   --dry-run           print every command and run none
 set -euo pipefail
 
 name=brigade project='' region='' bucket='' image='' worker_image='' worker_args=worker number=''
@@ -51,7 +51,7 @@ done
 [[ $auth == platform || $auth == verify ]] || wrong "--auth $auth: platform or verify"
 worker_image=${worker_image:-$image}
 
-# Prints a command as a shell would read it back, and runs it unless this is a dry run.
+# Prints a command in a shell's syntax, and runs it unless this is a dry run.
 run() {
     printf '+'
     printf ' %q' "$@"
@@ -67,7 +67,7 @@ unless() {
         printf '? %s\n' "$look"
         run "$@"
     elif bash -c "$look" >/dev/null 2>&1; then
-        printf '= there already: %s\n' "$look"
+        printf '= exists: %s\n' "$look"
     else
         run "$@"
     fi
@@ -84,7 +84,7 @@ if [ -z "$number" ]; then
     fi
 fi
 
-# A service's URL is known before the service is.
+# A service's URL is known before the service exists.
 poller=$name-poller worker=$name-worker
 poller_url=https://$poller-$number.$region.run.app
 worker_url=https://$worker-$number.$region.run.app
@@ -159,10 +159,10 @@ settings+=";BRIGADE_PUBLIC_URL=$poller_url;BRIGADE_PROCESS_TIMEOUT=600s;BRIGADE_
 check=--invoker-iam-check
 [ "$auth" = platform ] || check=--no-invoker-iam-check
 [ -z "$tasks" ] || settings+=";BRIGADE_DISPATCH=tasks;BRIGADE_TASKS_QUEUE=projects/$project/locations/$region/queues/$name-files;BRIGADE_TASKS_ACCOUNT=$(account pusher)"
-# Polls leave alone what an announcement is on its way for.
+# Polls skip files whose announcement is still to come.
 [ -z "$events" ] || settings+=";BRIGADE_MIN_AGE=60s"
 service "$poller" "$image" poller poller Poller 80 3 512Mi "$settings" "$check"
-# Tokens for these very URLs, whichever URLs a service has besides.
+# Tokens for these URLs, whichever other URLs a service has.
 g run services update "$worker" --region="$region" --set-custom-audiences="$worker_url"
 g run services update "$poller" --region="$region" --set-custom-audiences="$poller_url"
 
@@ -214,7 +214,7 @@ if [ -n "$tasks" ]; then
     g tasks queues update "$name-files" "${queue[@]}"
     g tasks queues add-iam-policy-binding "$name-files" --location="$region" \
         --member="serviceAccount:$(account poller)" --role=roles/cloudtasks.enqueuer
-    # Whoever makes a task that bears an account's token must be allowed to act as that account.
+    # An account that makes a task with another account's token must be allowed to act as that account.
     g iam service-accounts add-iam-policy-binding "$(account pusher)" \
         --member="serviceAccount:$(account poller)" --role=roles/iam.serviceAccountUser --condition=None
 fi

@@ -17,7 +17,8 @@ use brigade_poller::{
     settle::Settler,
 };
 use brigade_proto::v1::{PollRequest, ProcessRequest, ProcessResponse};
-use brigade_storage::{Bucket, Location, sim::Synthetic};
+use brigade_sim::Synthetic;
+use brigade_storage::{Bucket, Location};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Figure, Scale};

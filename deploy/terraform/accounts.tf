@@ -1,4 +1,4 @@
-# Four identities, none of which has a key, and the edges between them: who may call whom.
+# Four service accounts without keys, and who may call whom.
 
 resource "google_service_account" "scheduler" {
   account_id   = "${var.name}-scheduler"

@@ -1,4 +1,4 @@
-# Four pages of docs/RUNBOOK.md, from the logs that the services write.
+# Four alerts on the services' logs; docs/RUNBOOK.md says what to do.
 
 locals {
   poller_logs = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=\"${local.poller_name}\""
@@ -19,7 +19,7 @@ resource "google_logging_metric" "failed" {
 resource "google_logging_metric" "polls" {
   count       = var.alerts ? 1 : 0
   name        = "${var.name}/finished_polls"
-  description = "Polls that came to their end"
+  description = "Polls that finished"
   filter      = "${local.poller_logs} AND jsonPayload.message=\"poll finished\""
 
   metric_descriptor {
@@ -35,7 +35,7 @@ resource "google_monitoring_alert_policy" "stopped" {
   notification_channels = var.notification_channels
 
   conditions {
-    display_name = "the poller says what to mend"
+    display_name = "the log line has the fix"
     condition_matched_log {
       filter = "${local.poller_logs} AND jsonPayload.message=\"poll ended with an error\""
     }
@@ -49,7 +49,7 @@ resource "google_monitoring_alert_policy" "stopped" {
   }
 
   documentation {
-    content = "The log line's `error` says what happened and what to do; no file was moved on its account. See docs/RUNBOOK.md."
+    content = "The log line's `error` says what happened and the fix; no file was moved because of it. See docs/RUNBOOK.md."
   }
 }
 
@@ -73,7 +73,7 @@ resource "google_monitoring_alert_policy" "silent" {
   }
 
   documentation {
-    content = "Nobody calls the poller, or it cannot start. See docs/RUNBOOK.md. A schedule slower than every 20 minutes needs a longer duration here."
+    content = "No call reaches the poller, or it cannot start. See docs/RUNBOOK.md. A schedule slower than every 20 minutes needs a longer duration here."
   }
 }
 
@@ -105,7 +105,7 @@ resource "google_monitoring_alert_policy" "failing" {
 
 resource "google_monitoring_alert_policy" "dead_letters" {
   count                 = var.alerts && var.events ? 1 : 0
-  display_name          = "${var.name}: announcements that nobody could take"
+  display_name          = "${var.name}: undelivered announcements"
   combiner              = "OR"
   notification_channels = var.notification_channels
 

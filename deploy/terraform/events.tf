@@ -1,8 +1,8 @@
-# Cloud Storage ─▶ topic ─▶ push subscription ─▶ POST /events, with the pusher's token. Announcements are at least once
-# and in no order, and some may never come: the schedule stays, and finds what they missed.
+# Cloud Storage ─▶ topic ─▶ push subscription ─▶ POST /events, with the pusher's token. Announcements are delivered
+# at least once and in no order, and some may be lost: the schedule stays, and finds the files that they missed.
 
 locals {
-  # Polls leave alone what an announcement is on its way for.
+  # Polls skip files whose announcement is still to come.
   events_settings = {
     BRIGADE_MIN_AGE = "60s"
   }
@@ -40,7 +40,7 @@ resource "google_pubsub_subscription" "files" {
   name  = "${var.name}-files"
   topic = google_pubsub_topic.files[0].id
 
-  # The most there is. A file that takes longer is announced again, and found to be at work or settled.
+  # The maximum. A file that takes longer is announced again, and is then in flight or settled.
   ack_deadline_seconds       = 600
   message_retention_duration = "86400s"
 
@@ -74,7 +74,7 @@ resource "google_pubsub_topic" "dead" {
   depends_on = [google_project_service.apis]
 }
 
-# Without a subscription a topic keeps nothing.
+# A topic keeps messages only for a subscription.
 resource "google_pubsub_subscription" "dead" {
   count                      = var.events ? 1 : 0
   name                       = "${var.name}-dead"

@@ -1,16 +1,16 @@
-# Scheduler ─▶ poller ─▶ worker, and a bucket. Which file has what:
+# Scheduler ─▶ poller ─▶ worker, and a bucket. The files:
 #
-#   apis.tf       what the project must have switched on
+#   apis.tf       the APIs that the project must have
 #   accounts.tf   four service accounts, and who may call whom
 #   bucket.tf     the bucket
 #   storage.tf    who may do what in it
 #   poller.tf     worker.tf       the two services
 #   scheduler.tf  events.tf       tasks.tf    what calls the poller
-#   alerts.tf     who is told, and when
+#   alerts.tf     what raises an alert
 
 data "google_project" "this" {}
 
-# The repository is made before the first image, and so before all this.
+# The repository is made before the first image, and therefore before everything here.
 data "google_artifact_registry_repository" "images" {
   location      = var.region
   repository_id = var.repository
@@ -20,7 +20,7 @@ locals {
   poller_name = "${var.name}-poller"
   worker_name = "${var.name}-worker"
 
-  # A service's URL is known before the service is, and so can be told to the service itself.
+  # A service's URL is known before the service exists, so the service can have it as a setting.
   poller_url = "https://${local.poller_name}-${data.google_project.this.number}.${var.region}.run.app"
   worker_url = "https://${local.worker_name}-${data.google_project.this.number}.${var.region}.run.app"
 

@@ -19,7 +19,7 @@ output "job" {
 }
 
 output "service_accounts" {
-  description = "Who is who."
+  description = "The service accounts."
   value = {
     scheduler = google_service_account.scheduler.email
     poller    = google_service_account.poller.email

@@ -14,7 +14,7 @@ locals {
       BRIGADE_AUDIENCE        = local.poller_url
       BRIGADE_ALLOWED_CALLERS = join(",", local.poller_callers)
       BRIGADE_AUTH            = var.poller_auth
-      # With `platform` the poller proves at its start that a front end stands before it; with tasks they are sent there.
+      # With `platform` the poller proves at its start that a front end protects it. Tasks are sent to this URL.
       BRIGADE_PUBLIC_URL      = local.poller_url
       BRIGADE_CONCURRENCY     = tostring(var.files_in_flight)
       BRIGADE_PROCESS_TIMEOUT = "${var.process_timeout_seconds}s"
@@ -32,16 +32,16 @@ resource "google_cloud_run_v2_service" "poller" {
   ingress             = local.ingress
   deletion_protection = var.deletion_protection
 
-  # Tokens for this very URL, whichever of its URLs a service has besides.
+  # Tokens for this URL, whichever other URLs the service has.
   custom_audiences = [local.poller_url]
 
-  # With `verify` the front end must let tokens through whole, and so checks none; the poller then checks all of them.
+  # With `verify` the front end must pass tokens on whole, so it checks none; the poller checks all of them.
   invoker_iam_disabled = var.poller_auth == "verify"
 
   template {
     service_account                  = google_service_account.poller.email
     max_instance_request_concurrency = var.poller.concurrency
-    # Longer than a poll, so that the poll ends by itself and says how.
+    # Longer than a poll, so that the poll ends by itself and reports its end.
     timeout = "${max(var.poll_deadline_seconds, var.process_timeout_seconds) + 60}s"
 
     scaling {
@@ -64,7 +64,7 @@ resource "google_cloud_run_v2_service" "poller" {
       image = var.image
       args  = ["poller"]
 
-      # HTTP/2 all the way to the container, which gRPC needs.
+      # gRPC needs HTTP/2 up to the container.
       ports {
         name           = "h2c"
         container_port = 8080
@@ -76,7 +76,7 @@ resource "google_cloud_run_v2_service" "poller" {
         startup_cpu_boost = true
       }
 
-      # NOT_SERVING until it can do its work: a second is ten times what it needs.
+      # NOT_SERVING until it can work; a second is ten times what it needs.
       startup_probe {
         period_seconds    = 1
         timeout_seconds   = 1

@@ -6,8 +6,8 @@ resource "google_cloud_scheduler_job" "poll" {
   time_zone   = var.time_zone
   paused      = var.paused
 
-  # Longer than a poll: an attempt that is given up is sent again while the first one still runs. The lease makes the
-  # second one end at once, but it would say nothing.
+  # Longer than a poll: an attempt that times out is sent again while the first one still runs. The lease ends the second one
+  # at once, but its answer would say nothing about the poll.
   attempt_deadline = "${var.poll_deadline_seconds + 30}s"
 
   retry_config {

@@ -1,8 +1,8 @@
 # Who may do what in the bucket.
 #
-# A condition can name objects by their prefix, for what is done to an object: get, create, update, move, delete. It cannot
-# for a listing: what is asked for then is the bucket, whose name does not begin with any object's. So the poller may list
-# the names of the whole bucket, by a role that can do nothing else; whoever minds that gives the inbox a bucket of its own.
+# A condition can name objects by their prefix for an operation on an object: get, create, update, move, delete. It cannot
+# for a listing, which is an operation on the bucket, whose name does not begin with any object's. So the poller may list
+# the names of the whole bucket, with a role that has no other right. To avoid that, give the inbox its own bucket.
 
 locals {
   objects = "projects/_/buckets/${local.bucket}/objects"
@@ -14,7 +14,7 @@ locals {
 resource "google_project_iam_custom_role" "list" {
   role_id     = replace("${var.name}_list", "-", "_")
   title       = "Bucket Brigade: list"
-  description = "Sees the names of the objects in a bucket."
+  description = "Lists the names of the objects in a bucket."
   permissions = ["storage.objects.list"]
 }
 
@@ -28,21 +28,21 @@ resource "google_project_iam_custom_role" "take" {
 resource "google_project_iam_custom_role" "place" {
   role_id     = replace("${var.name}_place", "-", "_")
   title       = "Bucket Brigade: place"
-  description = "Puts objects where nothing is yet, and looks whether one is there."
+  description = "Creates objects under free names, and reads their metadata."
   permissions = ["storage.objects.create", "storage.objects.get"]
 }
 
 resource "google_project_iam_custom_role" "replace" {
   role_id     = replace("${var.name}_replace", "-", "_")
   title       = "Bucket Brigade: replace"
-  description = "Puts objects where others may be: to overwrite is to delete and to create."
+  description = "Creates and overwrites objects: to overwrite takes delete and create."
   permissions = ["storage.objects.create", "storage.objects.delete", "storage.objects.get"]
 }
 
 resource "google_project_iam_custom_role" "read" {
   role_id     = replace("${var.name}_read", "-", "_")
   title       = "Bucket Brigade: read"
-  description = "Reads objects whose names it is told."
+  description = "Reads objects by name."
   permissions = ["storage.objects.get"]
 }
 

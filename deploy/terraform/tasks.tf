@@ -1,4 +1,4 @@
-# poller ─▶ queue ─▶ POST /process at the poller, with the pusher's token: the queue sets the pace.
+# poller ─▶ queue ─▶ POST /process at the poller, with the pusher's token: the queue limits the rate.
 
 locals {
   tasks_settings = {
@@ -18,7 +18,7 @@ resource "google_cloud_tasks_queue" "files" {
     max_dispatches_per_second = 50
   }
 
-  # What is given up here is still in the inbox; a scan makes another task of it once its name is free again, in about an hour.
+  # The file of an abandoned task is still in the inbox; a scan makes another task once the name is free again, in about an hour.
   retry_config {
     max_attempts       = 20
     min_backoff        = "10s"
@@ -38,7 +38,7 @@ resource "google_cloud_tasks_queue_iam_member" "poller_enqueues" {
   member   = google_service_account.poller.member
 }
 
-# Whoever makes a task that bears an account's token must be allowed to act as that account.
+# An account that makes a task with another account's token must be allowed to act as that account.
 resource "google_service_account_iam_member" "poller_acts_as_pusher" {
   count              = var.tasks ? 1 : 0
   service_account_id = google_service_account.pusher.name

@@ -4,12 +4,12 @@ variable "project" {
 }
 
 variable "region" {
-  description = "Where the services, the bucket, the schedule and the queue are."
+  description = "The region of the services, the bucket, the schedule and the queue."
   type        = string
 }
 
 variable "name" {
-  description = "What every resource's name begins with."
+  description = "The prefix of every resource's name."
   type        = string
   default     = "brigade"
 
@@ -33,13 +33,13 @@ variable "image" {
 }
 
 variable "worker_image" {
-  description = "The worker's image: one with your program and the `brigade` binary, or a service of your own that speaks brigade.v1 and serves grpc.health.v1, with brigade.v1.WorkerService SERVING, over h2c on port 8080. The poller's image, with its sample worker, when empty."
+  description = "The worker's image: one with your program and the `brigade` binary, or your own service that implements brigade.v1 and serves grpc.health.v1, with brigade.v1.WorkerService SERVING, over h2c on port 8080. The poller's image, with its sample worker, when empty."
   type        = string
   default     = ""
 }
 
 variable "worker_args" {
-  description = "What the worker's container is told to do. With a program of yours: [\"worker\", \"--exec\", \"python3 /app/score.py {}\"]."
+  description = "The arguments of the worker's container. With your own program: [\"worker\", \"--exec\", \"python3 /app/score.py {}\"]."
   type        = list(string)
   default     = ["worker"]
 }
@@ -52,13 +52,13 @@ variable "bucket" {
 }
 
 variable "create_bucket" {
-  description = "Whether to make the bucket. One that is there already needs uniform bucket-level access: conditions on object names need it."
+  description = "Whether to make the bucket. An existing one needs uniform bucket-level access, for conditions on object names."
   type        = bool
   default     = true
 }
 
 variable "prefixes" {
-  description = "Where files arrive, where they go, and where the worker's outputs go. Each ends with a slash, and none holds another."
+  description = "Where files arrive, where they go, and where the worker's outputs go. Each ends with a slash, and none contains another."
   type = object({
     inbox     = optional(string, "incoming/")
     processed = optional(string, "processed/")
@@ -79,7 +79,7 @@ variable "prefixes" {
 }
 
 variable "soft_delete_days" {
-  description = "For how long a deleted object can be restored; 0, or 7 to 90."
+  description = "The days for which a deleted object can be restored; 0, or 7 to 90."
   type        = number
   default     = 7
 
@@ -90,7 +90,7 @@ variable "soft_delete_days" {
 }
 
 variable "worker_replaces_outputs" {
-  description = "Whether the worker may replace an output of its own by another one. A file that is uploaded again has another output under the same name; without this the worker is refused then, and the poll stops. It is a permission to delete below the outputs' prefix, and nowhere else."
+  description = "Whether the worker may replace its own outputs. A file that is uploaded again has another output under the same name; without this permission the worker is refused in that case, and the poll stops. It permits deletions below the outputs' prefix only."
   type        = bool
   default     = true
 }
@@ -98,7 +98,7 @@ variable "worker_replaces_outputs" {
 # When the poller is called.
 
 variable "schedule" {
-  description = "How often the inbox is scanned, as cron says it."
+  description = "When the inbox is scanned, in cron's format."
   type        = string
   default     = "* * * * *"
 }
@@ -110,7 +110,7 @@ variable "time_zone" {
 }
 
 variable "paused" {
-  description = "Whether the schedule rests."
+  description = "Whether the schedule is paused."
   type        = bool
   default     = false
 }
@@ -122,7 +122,7 @@ variable "events" {
 }
 
 variable "tasks" {
-  description = "Whether the poller makes one Cloud Task a file and lets the queue set the pace, in place of calling the worker itself. Each scan asks for the task of every file that still waits, and each ask is billed: choose a slower `schedule`."
+  description = "Whether the poller makes one Cloud Task per file, so that the queue limits the rate, in place of calling the worker itself. Each scan makes one billed call for every file that still waits: choose a slower `schedule`."
   type        = bool
   default     = false
 }
@@ -130,7 +130,7 @@ variable "tasks" {
 # How the services run.
 
 variable "poller_auth" {
-  description = "`platform`: Cloud Run's front end checks who may call the poller. `verify`: the front end lets everybody through, and the poller checks every signature itself."
+  description = "`platform`: Cloud Run's front end checks who may call the poller. `verify`: the front end lets every caller through, and the poller checks every signature itself."
   type        = string
   default     = "platform"
 
@@ -141,13 +141,13 @@ variable "poller_auth" {
 }
 
 variable "callers" {
-  description = "Emails of further service accounts that may call the poller, such as one that people impersonate to poll by hand."
+  description = "Emails of further service accounts that may call the poller, such as one that users impersonate to poll by hand."
   type        = list(string)
   default     = []
 }
 
 variable "internal" {
-  description = "A VPC, if neither service shall be reachable from the internet. The subnetwork needs Private Google Access, because the poller reaches the worker, and itself, by way of it."
+  description = "A VPC, if neither service is to be reachable from the internet. The subnetwork needs Private Google Access, because the poller reaches the worker, and itself, through it."
   type = object({
     network    = string
     subnetwork = string
@@ -156,7 +156,7 @@ variable "internal" {
 }
 
 variable "poller" {
-  description = "The poller's size. It scales to nothing when min is 0."
+  description = "The poller's size. It scales to zero when min is 0."
   type = object({
     min         = optional(number, 0)
     max         = optional(number, 3)
@@ -168,7 +168,7 @@ variable "poller" {
 }
 
 variable "worker" {
-  description = "The worker's size: concurrency is how many files one instance works on at once. Files lie in memory there while a program works on them."
+  description = "The worker's size: concurrency is the number of files that one instance processes at once. A file is in memory while a program processes it."
   type = object({
     min         = optional(number, 0)
     max         = optional(number, 10)
@@ -180,7 +180,7 @@ variable "worker" {
 }
 
 variable "files_in_flight" {
-  description = "Files that one poll has at the worker at once. More than the workers take at once is refused by them, and asked again."
+  description = "Files that one poll has in flight at the worker. The workers refuse more than they can take, and the poller tries those again."
   type        = number
   default     = 32
 }
@@ -223,7 +223,7 @@ variable "worker_settings" {
   default     = {}
 }
 
-# Who is told.
+# Alerts.
 
 variable "alerts" {
   description = "Whether to make the alert policies."
@@ -232,13 +232,13 @@ variable "alerts" {
 }
 
 variable "notification_channels" {
-  description = "Who is told by the alert policies: full names of notification channels."
+  description = "Where the alert policies send alerts: full names of notification channels."
   type        = list(string)
   default     = []
 }
 
 variable "deletion_protection" {
-  description = "Whether the services are kept from `terraform destroy`."
+  description = "Whether the services are protected from `terraform destroy`."
   type        = bool
   default     = true
 }

@@ -4,7 +4,7 @@ locals {
       BRIGADE_OUTPUT          = "gs://${local.bucket}/${var.prefixes.outputs}"
       BRIGADE_AUDIENCE        = local.worker_url
       BRIGADE_ALLOWED_CALLERS = google_service_account.poller.email
-      # The poller sends its token twice; the front end takes the signature out of one of them. The other is checked here.
+      # The poller sends its token in two headers; the front end removes the signature from one. The worker checks the other.
       BRIGADE_AUTH            = "verify"
       BRIGADE_CONCURRENCY     = tostring(var.worker.concurrency)
       BRIGADE_PROCESS_TIMEOUT = "${var.process_timeout_seconds}s"
@@ -22,7 +22,7 @@ resource "google_cloud_run_v2_service" "worker" {
 
   template {
     service_account = google_service_account.worker.email
-    # As many as the worker takes, so that more of them start another instance and are not refused by this one.
+    # The worker's own limit, so that more calls start another instance instead of being refused.
     max_instance_request_concurrency = var.worker.concurrency
     timeout                          = "${var.process_timeout_seconds + 60}s"
 

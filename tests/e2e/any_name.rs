@@ -16,7 +16,8 @@ use brigade_poller::{
 };
 use brigade_proto::v1::{ObjectSettled, PollRequest, Settlement, poll_response::Event};
 use brigade_runtime::telemetry::{self, Buffer, Format};
-use brigade_storage::{Location, Object, Store as _, object::escape, sim::Sim};
+use brigade_sim::Sim;
+use brigade_storage::{Location, Object, Store as _, object::escape};
 use brigade_worker::{Outcome, ProcessError, settings::WorkerSettings};
 use proptest::{
     prelude::*,

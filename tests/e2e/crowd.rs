@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use brigade_client::WorkerClient;
 use brigade_proto::v1::{Object, ProcessRequest, Settlement};
 use brigade_runtime::serve::{Limits, serve};
-use brigade_storage::sim::Sim;
+use brigade_sim::Sim;
 use brigade_worker::{Outcome, settings::WorkerSettings};
 use tokio::{sync::Barrier, task::JoinSet};
 use url::Url;

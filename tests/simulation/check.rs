@@ -4,10 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use brigade_poller::{filter::CONTROL_PREFIX, mark};
 use brigade_proto::v1::Settlement;
-use brigade_storage::{
-    Metadata,
-    sim::{Actor, Change, Place, UploadOutcome},
-};
+use brigade_sim::{Actor, Change, Place, UploadOutcome};
+use brigade_storage::Metadata;
 
 use crate::{
     people::{BUCKET, ELSEWHERE, NO_WORK},

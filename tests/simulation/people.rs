@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use brigade_storage::sim::Sim;
+use brigade_sim::Sim;
 use fastrand::Rng;
 use tokio::time::sleep;
 

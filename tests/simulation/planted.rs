@@ -11,8 +11,9 @@ use async_trait::async_trait;
 use brigade_client::answer::Answer;
 use brigade_poller::{dispatch::Worker, filter::CONTROL_PREFIX};
 use brigade_proto::v1::ProcessRequest;
+use brigade_sim::Sim;
 use brigade_storage::{
-    Bucket, Error, Kind, ListRequest, Metadata, Object, Operation, Page, Pinned, Result, sim::Sim,
+    Bucket, Error, Kind, ListRequest, Metadata, Object, Operation, Page, Pinned, Result,
 };
 use tonic::Code;
 

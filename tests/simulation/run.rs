@@ -6,10 +6,8 @@ use std::{
 };
 
 use brigade_poller::filter::CONTROL_PREFIX;
-use brigade_storage::{
-    Metadata, Object,
-    sim::{Actor, Change, Injected, Mutation, Place, UploadOutcome},
-};
+use brigade_sim::{Actor, Change, Injected, Mutation, Place, UploadOutcome};
+use brigade_storage::{Metadata, Object};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{

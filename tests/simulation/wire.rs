@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use brigade_poller::filter::CONTROL_PREFIX;
+use brigade_sim::Sim;
 use brigade_storage::{
-    Bucket, ListRequest, Metadata, NewObject, Object, Page, Pinned, Result, RewriteStep, sim::Sim,
+    Bucket, ListRequest, Metadata, NewObject, Object, Page, Pinned, Result, RewriteStep,
 };
 use bytes::Bytes;
 use futures::stream::BoxStream;

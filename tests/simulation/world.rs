@@ -15,10 +15,8 @@ use brigade_poller::{
     poll::{Budgets, Parts},
     settle::Settler,
 };
-use brigade_storage::{
-    Bucket, Location, Metadata, NewObject, Object, Operation, Store as _,
-    sim::{Place, SeededFaults, Sim},
-};
+use brigade_sim::{Place, SeededFaults, Sim};
+use brigade_storage::{Bucket, Location, Metadata, NewObject, Object, Operation, Store as _};
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::sleep;

@@ -1,16 +1,14 @@
 //! The bucket port of Bucket Brigade: what the poller and the worker need of Cloud Storage, and nothing else.
 //!
-//! [`Bucket`] is the port and [`Store`] hands out buckets by name. Two things implement them: [`gcs`] over Google's
-//! official client, and [`sim`] in memory. [`contract`] is the suite that both must pass.
+//! [`Bucket`] is the port and [`Store`] hands out buckets by name. [`gcs`] implements them over Google's official client,
+//! and the crate `brigade-sim` in memory. The crate `brigade-contract` is the suite that both must pass.
 
 pub mod bucket;
 pub mod content;
-pub mod contract;
 pub mod error;
 pub mod gcs;
 pub mod location;
 pub mod object;
-pub mod sim;
 
 pub use bucket::{Bucket, ListRequest, NewObject, Page, RewriteStep, Store};
 pub use content::{Content, FileContent};

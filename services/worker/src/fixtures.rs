@@ -6,7 +6,8 @@ use std::{
 };
 
 use brigade_proto::v1;
-use brigade_storage::{Location, Object, sim::Sim};
+use brigade_sim::Sim;
+use brigade_storage::{Location, Object};
 use tokio::{runtime, sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 

@@ -35,7 +35,7 @@ use crate::{error::ProcessError, job::Job, text};
 /// }
 ///
 /// # use std::sync::Arc;
-/// # use brigade_storage::sim::Sim;
+/// # use brigade_sim::Sim;
 /// # use brigade_worker::{WorkerSettings, routes};
 /// let router = routes(Lines, Arc::new(Sim::new()), &WorkerSettings::default());
 /// # let _: axum::Router = router;

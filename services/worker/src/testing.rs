@@ -26,7 +26,8 @@
 use std::{fmt, sync::Arc};
 
 use brigade_proto::v1::{self, ProcessResponse};
-use brigade_storage::{Location, Object, sim::Sim};
+use brigade_sim::Sim;
+use brigade_storage::{Location, Object};
 use bytes::Bytes;
 
 use crate::{error::ProcessError, processor::Processor, runner::Runner, settings::WorkerSettings};

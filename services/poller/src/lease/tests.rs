@@ -1,9 +1,7 @@
 //! Leases over a simulated bucket, in simulated time.
 
-use brigade_storage::{
-    Kind, Operation, Store as _,
-    sim::{Fault, Sim},
-};
+use brigade_sim::{Fault, Sim};
+use brigade_storage::{Kind, Operation, Store as _};
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
@@ -156,7 +154,7 @@ async fn a_storage_that_is_away_loses_the_lease_before_another_can_take_it() {
     let sim = sim();
     let mut lease = acquire(&keeper(&sim, 0), "a").await.unwrap();
     let began = Instant::now();
-    sim.set_faults(|_: &brigade_storage::sim::Call| Some(Fault::Before(Kind::Unknown)));
+    sim.set_faults(|_: &brigade_sim::Call| Some(Fault::Before(Kind::Unknown)));
     assert!(keep_for(&mut lease, Duration::from_mins(5)).await);
     assert!(began.elapsed() <= TTL, "{:?}", began.elapsed());
     sim.clear_faults();

@@ -15,7 +15,8 @@ use std::sync::atomic::Ordering;
 
 use brigade_client::answer::{Answer, TransportError};
 use brigade_proto::v1::{Filter, Settlement};
-use brigade_storage::{Kind, Operation, sim::Fault};
+use brigade_sim::Fault;
+use brigade_storage::{Kind, Operation};
 use tokio::sync::Notify;
 use tonic::Code;
 

@@ -6,10 +6,8 @@ mod two_minds;
 
 use std::sync::Arc;
 
-use brigade_storage::{
-    NewObject, Object, Operation, Store as _,
-    sim::{Fault, Sim},
-};
+use brigade_sim::{Fault, Sim};
+use brigade_storage::{NewObject, Object, Operation, Store as _};
 
 use super::*;
 use crate::{clock::SystemClock, mark};

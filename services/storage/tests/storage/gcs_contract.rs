@@ -5,11 +5,9 @@ use std::{
     thread,
 };
 
+use brigade_contract::{self as contract, Capabilities, Fixture};
 use brigade_emulator::Emulator;
-use brigade_storage::{
-    contract::{self, Capabilities, Fixture},
-    gcs::{GcsSettings, GcsStore},
-};
+use brigade_storage::gcs::{GcsSettings, GcsStore};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, runtime::Runtime};
 
@@ -27,7 +25,7 @@ macro_rules! tests {
 mod memory {
     use super::*;
 
-    brigade_storage::contract_promises!(tests);
+    brigade_contract::promises!(tests);
 
     async fn fixture(stand: &Stand) -> Fixture {
         stand.fixture("memory", "memory-other").await
@@ -44,7 +42,7 @@ mod memory {
 mod directory {
     use super::*;
 
-    brigade_storage::contract_promises!(tests);
+    brigade_contract::promises!(tests);
 
     async fn fixture(stand: &Stand) -> Fixture {
         let fixture = stand.fixture("directory", "directory-other").await;

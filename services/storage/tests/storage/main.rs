@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod contract_teeth;
 mod gcs_contract;
 mod gcs_stand_in;
 mod gcs_wire;
-mod sim_contract;

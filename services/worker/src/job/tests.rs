@@ -1,4 +1,5 @@
-use brigade_storage::{FileContent, Kind, Operation, sim::Fault};
+use brigade_sim::Fault;
+use brigade_storage::{FileContent, Kind, Operation};
 use futures::TryStreamExt as _;
 
 use super::*;

@@ -11,7 +11,7 @@ use brigade_proto::{
     v1::{Object, ProcessRequest, ProcessResponse, worker_service_client::WorkerServiceClient},
 };
 use brigade_runtime::serve::{Limits, serve};
-use brigade_storage::sim::Sim;
+use brigade_sim::Sim;
 use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Code, transport::Channel};

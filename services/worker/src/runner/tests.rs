@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use brigade_storage::{Object, sim::Sim};
+use brigade_sim::Sim;
+use brigade_storage::Object;
 use tokio::{sync::Notify, task::JoinHandle};
 
 use super::*;

@@ -21,9 +21,9 @@ DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
 class Object(google.protobuf.message.Message):
-    """One generation of one Cloud Storage object: what a poller knows of it when it hands it to a worker.
+    """One generation of one Cloud Storage object, as the poller passes it to a worker.
 
-    Names, types and metadata are chosen by whoever uploads: they are data, and never a path, a command or a line of a log.
+    The uploader chooses name, type and metadata: they are data, and never a path, a command or a log line.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -57,17 +57,17 @@ class Object(google.protobuf.message.Message):
     """The bucket's name, without `gs://`."""
     name: builtins.str
     """The object's whole name, byte for byte as Cloud Storage has it: 1 to 1,024 bytes of UTF-8 without CR and LF. Slashes
-    are part of it, and so may be `..`, control characters and blanks.
+    are part of it. It may have `..`, control characters and blanks.
     """
     generation: builtins.int
-    """The generation that this message is about, above 0. A name that is uploaded again gets another one."""
+    """The generation of this object, above 0. A name that is uploaded again gets another generation."""
     size: builtins.int
     """The content's length in bytes."""
     content_type: builtins.str
-    """The stored Content-Type, empty when the object has none."""
+    """The stored Content-Type; empty when the object has none."""
     crc32c: builtins.int
     """CRC32C (Castagnoli) of the content, as a number; Cloud Storage's JSON has it as base64 of the four bytes, the most
-    significant first. Absent when the store did not say.
+    significant first. Absent when the store did not return it.
     """
     md5_hash: builtins.bytes
     """MD5 of the content, 16 bytes. Empty for composite objects, which have none."""

@@ -35,22 +35,22 @@ class _SettlementEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     SETTLEMENT_FAILED: _Settlement.ValueType  # 2
     """The worker refused it, or its attempts are used up, and it was moved to the failed location."""
     SETTLEMENT_RETRY: _Settlement.ValueType  # 3
-    """Nobody could say, or the worker asked for time: it stays in the inbox for a later poll."""
+    """The worker returned no status, or asked for time: the object stays in the inbox for a later poll."""
     SETTLEMENT_SUPERSEDED: _Settlement.ValueType  # 4
-    """It was replaced, removed, or settled by somebody else meanwhile: nothing was moved."""
+    """It was replaced or removed, or another caller settled it: nothing was moved."""
     SETTLEMENT_HELD: _Settlement.ValueType  # 5
-    """A hold or a retention policy keeps it where it is."""
+    """A hold or a retention policy prevents the move."""
     SETTLEMENT_STOPPED: _Settlement.ValueType  # 6
-    """The answer said that the wiring is wrong: it stays in the inbox and the poll ends."""
+    """The answer showed that the configuration is wrong: the object stays in the inbox and the poll ends."""
     SETTLEMENT_PLANNED: _Settlement.ValueType  # 7
-    """A dry run: it would have been handed to the worker."""
+    """A dry run: it would have been passed to the worker."""
     SETTLEMENT_ENQUEUED: _Settlement.ValueType  # 8
-    """A task was put into the queue for it: whoever gets the task settles it. It stays in the inbox until then."""
+    """A task for it was put into the queue: the poller that gets the task settles it. It stays in the inbox until then."""
     SETTLEMENT_ALREADY_ENQUEUED: _Settlement.ValueType  # 9
-    """Its task was put into the queue before, and is still there or was not long ago: nothing was done."""
+    """Its task was put into the queue before, and still exists or ended recently: nothing was done."""
 
 class Settlement(_Settlement, metaclass=_SettlementEnumTypeWrapper):
-    """What became of an object in this poll."""
+    """The outcome of an object in this poll."""
 
 SETTLEMENT_UNSPECIFIED: Settlement.ValueType  # 0
 """Never sent."""
@@ -59,19 +59,19 @@ SETTLEMENT_PROCESSED: Settlement.ValueType  # 1
 SETTLEMENT_FAILED: Settlement.ValueType  # 2
 """The worker refused it, or its attempts are used up, and it was moved to the failed location."""
 SETTLEMENT_RETRY: Settlement.ValueType  # 3
-"""Nobody could say, or the worker asked for time: it stays in the inbox for a later poll."""
+"""The worker returned no status, or asked for time: the object stays in the inbox for a later poll."""
 SETTLEMENT_SUPERSEDED: Settlement.ValueType  # 4
-"""It was replaced, removed, or settled by somebody else meanwhile: nothing was moved."""
+"""It was replaced or removed, or another caller settled it: nothing was moved."""
 SETTLEMENT_HELD: Settlement.ValueType  # 5
-"""A hold or a retention policy keeps it where it is."""
+"""A hold or a retention policy prevents the move."""
 SETTLEMENT_STOPPED: Settlement.ValueType  # 6
-"""The answer said that the wiring is wrong: it stays in the inbox and the poll ends."""
+"""The answer showed that the configuration is wrong: the object stays in the inbox and the poll ends."""
 SETTLEMENT_PLANNED: Settlement.ValueType  # 7
-"""A dry run: it would have been handed to the worker."""
+"""A dry run: it would have been passed to the worker."""
 SETTLEMENT_ENQUEUED: Settlement.ValueType  # 8
-"""A task was put into the queue for it: whoever gets the task settles it. It stays in the inbox until then."""
+"""A task for it was put into the queue: the poller that gets the task settles it. It stays in the inbox until then."""
 SETTLEMENT_ALREADY_ENQUEUED: Settlement.ValueType  # 9
-"""Its task was put into the queue before, and is still there or was not long ago: nothing was done."""
+"""Its task was put into the queue before, and still exists or ended recently: nothing was done."""
 Global___Settlement: typing_extensions.TypeAlias = Settlement
 
 class _Filter:
@@ -97,10 +97,10 @@ class _FilterEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTyp
     FILTER_HELD: _Filter.ValueType  # 7
     """A hold or a retention policy keeps it from being moved."""
     FILTER_IN_FLIGHT: _Filter.ValueType  # 8
-    """An event or a task for it is at work on this very instance."""
+    """An event or a task for it is in flight on this instance."""
 
 class Filter(_Filter, metaclass=_FilterEnumTypeWrapper):
-    """The filter that left an object out."""
+    """The filter that left out an object."""
 
 FILTER_UNSPECIFIED: Filter.ValueType  # 0
 """Never sent."""
@@ -119,7 +119,7 @@ FILTER_NOT_DUE: Filter.ValueType  # 6
 FILTER_HELD: Filter.ValueType  # 7
 """A hold or a retention policy keeps it from being moved."""
 FILTER_IN_FLIGHT: Filter.ValueType  # 8
-"""An event or a task for it is at work on this very instance."""
+"""An event or a task for it is in flight on this instance."""
 Global___Filter: typing_extensions.TypeAlias = Filter
 
 class _EndReason:
@@ -137,13 +137,13 @@ class _EndReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enum
     END_REASON_DEADLINE: _EndReason.ValueType  # 3
     """What remained could not have ended before the poll's deadline."""
     END_REASON_SHUTDOWN: _EndReason.ValueType  # 4
-    """The service was told to shut down."""
+    """The service shut down."""
     END_REASON_ALREADY_RUNNING: _EndReason.ValueType  # 5
     """Another poll holds the inbox's lease; this one did nothing."""
     END_REASON_LEASE_LOST: _EndReason.ValueType  # 6
     """The inbox's lease was lost while the poll ran; objects in flight were settled."""
     END_REASON_CANCELLED: _EndReason.ValueType  # 7
-    """Whoever asked for the poll went away; objects in flight were settled."""
+    """The caller disconnected; objects in flight were settled."""
 
 class EndReason(_EndReason, metaclass=_EndReasonEnumTypeWrapper):
     """Why a poll ended."""
@@ -157,13 +157,13 @@ END_REASON_MAX_OBJECTS: EndReason.ValueType  # 2
 END_REASON_DEADLINE: EndReason.ValueType  # 3
 """What remained could not have ended before the poll's deadline."""
 END_REASON_SHUTDOWN: EndReason.ValueType  # 4
-"""The service was told to shut down."""
+"""The service shut down."""
 END_REASON_ALREADY_RUNNING: EndReason.ValueType  # 5
 """Another poll holds the inbox's lease; this one did nothing."""
 END_REASON_LEASE_LOST: EndReason.ValueType  # 6
 """The inbox's lease was lost while the poll ran; objects in flight were settled."""
 END_REASON_CANCELLED: EndReason.ValueType  # 7
-"""Whoever asked for the poll went away; objects in flight were settled."""
+"""The caller disconnected; objects in flight were settled."""
 Global___EndReason: typing_extensions.TypeAlias = EndReason
 
 @typing.final
@@ -181,11 +181,11 @@ class PollRequest(google.protobuf.message.Message):
     `incoming/2026/`.
     """
     max_objects: builtins.int
-    """At most this many objects are handed to the worker; 0 leaves it to the poller's own limit, if it has one, which is
-    never exceeded. Filtered objects do not count. A negative number is an INVALID_ARGUMENT.
+    """At most this many objects are passed to the worker. 0 means the poller's own limit, if it has one, which is never
+    exceeded. Filtered objects do not count. A negative number is an INVALID_ARGUMENT.
     """
     dry_run: builtins.bool
-    """Says what would be dispatched; asks no worker and moves nothing."""
+    """Reports what would be dispatched; calls no worker and moves nothing."""
     explain: builtins.bool
     """Adds a `skipped` event for each object that a filter left out."""
     def __init__(
@@ -220,7 +220,7 @@ class PollResponse(google.protobuf.message.Message):
 
     @property
     def skipped(self) -> Global___ObjectSkipped:
-        """A filter left an object out; only with `explain`."""
+        """A filter left out an object; only with `explain`."""
 
     @property
     def finished(self) -> Global___PollFinished:
@@ -259,12 +259,12 @@ class PollStarted(google.protobuf.message.Message):
     trigger: builtins.str
     """What asked for the poll: `grpc`, `http`, `scheduler`, `tasks`, `pubsub` or `eventarc`."""
     trigger_name: builtins.str
-    """Which one of its kind, by the caller's own headers: the Scheduler job, the Tasks queue, the subscription. Empty when
-    it does not say.
+    """The trigger's name from the caller's headers: the Scheduler job, the Tasks queue, the subscription. Empty when they
+    have none.
     """
     trigger_id: builtins.str
-    """What the caller calls this request: the schedule time, the task, the message. All attempts of one share it. Empty when
-    it does not say.
+    """The caller's id of this request: the schedule time, the task, the message. All its attempts share it. Empty when there
+    is none.
     """
     @property
     def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
@@ -300,28 +300,28 @@ class ObjectSettled(google.protobuf.message.Message):
     SUMMARY_FIELD_NUMBER: builtins.int
     OUTPUTS_FIELD_NUMBER: builtins.int
     settlement: Global___Settlement.ValueType
-    """What became of it."""
+    """Its outcome."""
     status_code: builtins.int
-    """The worker's gRPC status code: 0 is OK, 3 INVALID_ARGUMENT, and so on. Absent when the worker itself gave no answer:
-    what a front end or a broken connection says is not the worker's.
+    """The worker's gRPC status code: 0 is OK, 3 INVALID_ARGUMENT, and so on. Absent when the worker itself returned
+    none: the status of a front end or of a broken connection is not the worker's.
     """
     reason: builtins.str
-    """Why, for people: the worker's message or ours. Empty for an object that was processed without remark."""
+    """Why, for users: the worker's message or the poller's. Empty for an object that was processed."""
     destination: builtins.str
-    """Where it lies now, as `gs://bucket/name`; empty when it was not moved."""
+    """Where it is now, as `gs://bucket/name`; empty when it was not moved."""
     summary: builtins.str
-    """The worker's own answer, when it accepted the object."""
+    """The worker's summary, when it accepted the object."""
     @property
     def object(self) -> bucket_brigade_client.v1.object_pb2.Object:
         """The object as it was listed."""
 
     @property
     def duration(self) -> google.protobuf.duration_pb2.Duration:
-        """From dispatch to settlement, with the pauses between tries."""
+        """From dispatch to settlement, with the pauses between attempts."""
 
     @property
     def outputs(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """`gs://bucket/name` URIs of what the worker wrote."""
+        """`gs://bucket/name` URIs of the worker's outputs."""
 
     def __init__(
         self,
@@ -343,7 +343,7 @@ Global___ObjectSettled: typing_extensions.TypeAlias = ObjectSettled
 
 @typing.final
 class ObjectSkipped(google.protobuf.message.Message):
-    """A filter left an object out."""
+    """A filter left out an object."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -353,7 +353,7 @@ class ObjectSkipped(google.protobuf.message.Message):
     filter: Global___Filter.ValueType
     """Which filter."""
     detail: builtins.str
-    """The value that decided, for people."""
+    """The value that decided, for users."""
     @property
     def object(self) -> bucket_brigade_client.v1.object_pb2.Object:
         """The object as it was listed."""
@@ -388,9 +388,9 @@ class PollCounts(google.protobuf.message.Message):
     listed: builtins.int
     """Listed, before any filter."""
     skipped: builtins.int
-    """Left out by a filter, or because its task is in the queue already."""
+    """Left out by a filter, or because their tasks are in the queue already."""
     found: builtins.int
-    """Handed to the worker, or in a dry run would have been."""
+    """Passed to the worker, or in a dry run to be passed."""
     processed: builtins.int
     """Moved to the processed location."""
     failed: builtins.int
@@ -398,11 +398,11 @@ class PollCounts(google.protobuf.message.Message):
     retry: builtins.int
     """Left in the inbox for a later poll."""
     superseded: builtins.int
-    """Replaced, removed or settled by somebody else meanwhile."""
+    """Replaced, removed, or settled by another caller."""
     held: builtins.int
-    """Kept where they are by a hold or a retention policy."""
+    """Not moved because of a hold or a retention policy."""
     enqueued: builtins.int
-    """Put into the queue as tasks; they are settled when their tasks are delivered."""
+    """Put into the queue as tasks; they are settled when the tasks are delivered."""
     def __init__(
         self,
         *,
@@ -431,7 +431,7 @@ class PollFinished(google.protobuf.message.Message):
     REASON_FIELD_NUMBER: builtins.int
     DURATION_FIELD_NUMBER: builtins.int
     more: builtins.bool
-    """Whether the poll ended before the whole inbox was seen: another one would find work."""
+    """Whether the poll ended before it had seen the whole inbox: another one would find work."""
     reason: Global___EndReason.ValueType
     """Why it ended."""
     @property

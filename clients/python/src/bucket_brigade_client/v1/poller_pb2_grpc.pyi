@@ -42,9 +42,9 @@ _PollerServicePollType = typing_extensions.TypeVar(
 )
 
 class PollerServiceStub(typing.Generic[_PollerServicePollType]):
-    """Watches one inbox: lists it, hands each object to the worker, and moves it by the worker's answer.
+    """Watches one inbox: lists it, passes each object to the worker, and moves it by the worker's answer.
 
-    It needs a Google-signed ID token whose audience is this service's URL, of an account that may call it.
+    A call needs a Google-signed ID token of an account that may call this service. The token's audience is the service's URL.
     """
 
     @typing.overload
@@ -64,19 +64,19 @@ class PollerServiceStub(typing.Generic[_PollerServicePollType]):
     ], channel: grpc.aio.Channel) -> None: ...
 
     Poll: _PollerServicePollType
-    """Scans the inbox once and streams what happens.
+    """Scans the inbox once and streams events.
 
     The first response is `started`, the last one `finished`. Cancelling the call, or dropping its stream, cancels the
-    poll: nothing new is dispatched, objects in flight settle. So it ends in time for the call's deadline: what could not
-    end before it, less 5 s for moving what was answered last, is not dispatched. A poll that finds another one at work on
-    the inbox is no error: it ends as END_REASON_ALREADY_RUNNING.
+    poll: nothing new is dispatched, objects in flight settle. A poll ends before the call's deadline: the last 5 s are for
+    moving what was answered last, and an object that could not end before them is not dispatched. Another poll that runs
+    on the inbox is no error: this one ends as END_REASON_ALREADY_RUNNING.
 
-    Errors, after which nothing has moved on their account:
+    Errors, because of which nothing has moved:
 
-    - INVALID_ARGUMENT: the request cannot be met; the message names the field.
-    - FAILED_PRECONDITION: the wiring to the worker or the storage must be mended first; the message says what.
-    - UNAVAILABLE: the worker or the storage is away; the next poll tries again.
-    - UNAUTHENTICATED, PERMISSION_DENIED: the token is not believed, or its account may not poll.
+    - INVALID_ARGUMENT: a field of the request is invalid; the message names it.
+    - FAILED_PRECONDITION: the configuration of the worker or the storage must be fixed first; the message has the fix.
+    - UNAVAILABLE: the worker or the storage is unreachable; the next poll tries again.
+    - UNAUTHENTICATED, PERMISSION_DENIED: the token is invalid, or its account may not poll.
     """
 
 PollerServiceAsyncStub: typing_extensions.TypeAlias = PollerServiceStub[
@@ -87,9 +87,9 @@ PollerServiceAsyncStub: typing_extensions.TypeAlias = PollerServiceStub[
 ]
 
 class PollerServiceServicer(metaclass=abc.ABCMeta):
-    """Watches one inbox: lists it, hands each object to the worker, and moves it by the worker's answer.
+    """Watches one inbox: lists it, passes each object to the worker, and moves it by the worker's answer.
 
-    It needs a Google-signed ID token whose audience is this service's URL, of an account that may call it.
+    A call needs a Google-signed ID token of an account that may call this service. The token's audience is the service's URL.
     """
 
     @abc.abstractmethod
@@ -98,19 +98,19 @@ class PollerServiceServicer(metaclass=abc.ABCMeta):
         request: bucket_brigade_client.v1.poller_pb2.PollRequest,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[bucket_brigade_client.v1.poller_pb2.PollResponse], collections.abc.AsyncIterator[bucket_brigade_client.v1.poller_pb2.PollResponse]]:
-        """Scans the inbox once and streams what happens.
+        """Scans the inbox once and streams events.
 
         The first response is `started`, the last one `finished`. Cancelling the call, or dropping its stream, cancels the
-        poll: nothing new is dispatched, objects in flight settle. So it ends in time for the call's deadline: what could not
-        end before it, less 5 s for moving what was answered last, is not dispatched. A poll that finds another one at work on
-        the inbox is no error: it ends as END_REASON_ALREADY_RUNNING.
+        poll: nothing new is dispatched, objects in flight settle. A poll ends before the call's deadline: the last 5 s are for
+        moving what was answered last, and an object that could not end before them is not dispatched. Another poll that runs
+        on the inbox is no error: this one ends as END_REASON_ALREADY_RUNNING.
 
-        Errors, after which nothing has moved on their account:
+        Errors, because of which nothing has moved:
 
-        - INVALID_ARGUMENT: the request cannot be met; the message names the field.
-        - FAILED_PRECONDITION: the wiring to the worker or the storage must be mended first; the message says what.
-        - UNAVAILABLE: the worker or the storage is away; the next poll tries again.
-        - UNAUTHENTICATED, PERMISSION_DENIED: the token is not believed, or its account may not poll.
+        - INVALID_ARGUMENT: a field of the request is invalid; the message names it.
+        - FAILED_PRECONDITION: the configuration of the worker or the storage must be fixed first; the message has the fix.
+        - UNAVAILABLE: the worker or the storage is unreachable; the next poll tries again.
+        - UNAUTHENTICATED, PERMISSION_DENIED: the token is invalid, or its account may not poll.
         """
 
 def add_PollerServiceServicer_to_server(servicer: PollerServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -29,16 +29,16 @@ class ProcessRequest(google.protobuf.message.Message):
     ATTEMPT_FIELD_NUMBER: builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: builtins.int
     attempt: builtins.int
-    """1 for the first time that a worker is asked about this generation, one more for each time it asked for a retry; 0
-    counts as 1.
+    """1 for the first call about this generation, and one more for each time that a worker asked for a retry; 0 counts
+    as 1.
     """
     idempotency_key: builtins.str
     """`bucket/name#generation`, or empty, which means the same. Two calls with one key are about the same bytes and must have
-    one effect. Another key than the object's is an INVALID_ARGUMENT.
+    the effect of one. A key of another object is an INVALID_ARGUMENT.
     """
     @property
     def object(self) -> bucket_brigade_client.v1.object_pb2.Object:
-        """The object. Read it pinned to its generation: the name may hold newer content by then."""
+        """The object. Read exactly this generation: the name may have newer content by then."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ Global___ProcessRequest: typing_extensions.TypeAlias = ProcessRequest
 
 @typing.final
 class ProcessResponse(google.protobuf.message.Message):
-    """What was done, when the status is OK."""
+    """The result, when the status is OK."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -78,14 +78,14 @@ class ProcessResponse(google.protobuf.message.Message):
     OUTPUTS_FIELD_NUMBER: builtins.int
     LABELS_FIELD_NUMBER: builtins.int
     summary: builtins.str
-    """One line for people, such as `subject 308: slope +21.76 ms/day over 10 days`."""
+    """One line for users, such as `subject 308: slope +21.76 ms/day over 10 days`."""
     @property
     def outputs(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """`gs://bucket/name` URIs of what was written; empty when nothing was."""
+        """`gs://bucket/name` URIs of the outputs; empty when there are none."""
 
     @property
     def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
-        """Figures and tags of the processor's own choice. The poller's log line of the object has the first 16 by name, control
+        """Figures and tags that the processor chooses. The poller's log line of the object has the first 16 by name, with control
         characters escaped, names cut after 64 bytes and values after 256.
         """
 

@@ -26,9 +26,9 @@ if _version_not_supported:
 
 
 class WorkerServiceStub(object):
-    """Your code: looks at one object, does its work, and answers what became of it.
+    """Your code: it reads one object, does its work and returns a status.
 
-    It needs a Google-signed ID token whose audience is this service's URL, of an account that may call it.
+    A call needs a Google-signed ID token of an account that may call this service. The token's audience is the service's URL.
     """
 
     def __init__(self, channel):
@@ -45,30 +45,30 @@ class WorkerServiceStub(object):
 
 
 class WorkerServiceServicer(object):
-    """Your code: looks at one object, does its work, and answers what became of it.
+    """Your code: it reads one object, does its work and returns a status.
 
-    It needs a Google-signed ID token whose audience is this service's URL, of an account that may call it.
+    A call needs a Google-signed ID token of an account that may call this service. The token's audience is the service's URL.
     """
 
     def Process(self, request, context):
         """Processes one object generation.
 
-        The status code is the answer, and decides where the object goes:
+        The status code decides where the object goes:
 
         - OK: it is processed, and goes to the processed location.
         - INTERNAL, INVALID_ARGUMENT, FAILED_PRECONDITION, OUT_OF_RANGE, DATA_LOSS, NOT_FOUND, ALREADY_EXISTS, UNKNOWN: it fails.
-        - UNAVAILABLE, ABORTED, CANCELLED, DEADLINE_EXCEEDED: it stays, and is tried again; this counts as an attempt.
-        - RESOURCE_EXHAUSTED: it stays, and is tried again; the worker is full, or ends, and no attempt is counted.
-        - UNAUTHENTICATED, PERMISSION_DENIED, UNIMPLEMENTED: the wiring is wrong. The poll ends, and nothing moves.
+        - UNAVAILABLE, ABORTED, CANCELLED, DEADLINE_EXCEEDED: it stays and is tried again; this counts as an attempt.
+        - RESOURCE_EXHAUSTED: it stays and is tried again; the worker is full or shuts down, and no attempt is counted.
+        - UNAUTHENTICATED, PERMISSION_DENIED, UNIMPLEMENTED: the configuration is wrong. The poll ends, and nothing moves.
 
         An object that fails, or whose attempts are used up, goes to the failed location with the message as its reason.
 
-        Details in `google.rpc` messages: `RetryInfo` says when to try again, `ErrorInfo` has a reason for programs
-        (`OBJECT_REFUSED`, `OBJECT_SUPERSEDED`, `WORKER_BUSY` and so on, of the domain `brigade.v1`), `BadRequest` the parts of
-        the input that are wrong.
+        Details in `google.rpc` messages: `RetryInfo` has the time of the next try, `ErrorInfo` a reason for programs
+        (`OBJECT_REFUSED`, `OBJECT_SUPERSEDED`, `WORKER_BUSY` and so on, of the domain `brigade.v1`), `BadRequest` the invalid
+        parts of the input.
 
-        A call may be repeated for the same generation, also while the first one still runs: `idempotency_key` tells. The
-        deadline is gRPC's own (`grpc-timeout`). Messages have at most 64 KiB: a response that is longer is not read. It ends the
+        A call may be repeated for the same generation, even while the first one still runs: it has the same `idempotency_key`.
+        The deadline is gRPC's own (`grpc-timeout`). A message has at most 64 KiB: a longer response is not read. It ends the
         poll, and nothing moves.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -92,9 +92,9 @@ def add_WorkerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class WorkerService(object):
-    """Your code: looks at one object, does its work, and answers what became of it.
+    """Your code: it reads one object, does its work and returns a status.
 
-    It needs a Google-signed ID token whose audience is this service's URL, of an account that may call it.
+    A call needs a Google-signed ID token of an account that may call this service. The token's audience is the service's URL.
     """
 
     @staticmethod

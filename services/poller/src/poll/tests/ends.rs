@@ -71,7 +71,7 @@ async fn a_storage_that_cannot_be_written_ends_the_poll_and_loses_nothing() {
     }
     world
         .sim
-        .set_faults(|call: &brigade_storage::sim::Call| match call.operation {
+        .set_faults(|call: &brigade_sim::Call| match call.operation {
             Operation::Move => Some(Fault::Before(Kind::Unknown)),
             _ => None,
         });
@@ -87,7 +87,7 @@ async fn a_destination_that_is_forbidden_ends_the_poll_with_nothing_moved() {
     world.upload(&["a", "b", "c"]);
     world
         .sim
-        .set_faults(|call: &brigade_storage::sim::Call| match call.operation {
+        .set_faults(|call: &brigade_sim::Call| match call.operation {
             Operation::Move => Some(Fault::Before(Kind::PermissionDenied)),
             _ => None,
         });

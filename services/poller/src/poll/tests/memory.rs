@@ -1,6 +1,6 @@
 //! What a poll holds at once, counted: it does not grow with the inbox.
 
-use brigade_storage::sim::Synthetic;
+use brigade_sim::Synthetic;
 
 use super::{
     world::{Script, parts},

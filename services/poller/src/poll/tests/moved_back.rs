@@ -1,6 +1,7 @@
 //! What a person moves back into the inbox is processed anew, whatever is written on it.
 
-use brigade_storage::{Object, sim::Sim};
+use brigade_sim::Sim;
+use brigade_storage::Object;
 
 use super::{
     again::asking,

@@ -1,7 +1,8 @@
 //! What storage refuses to move keeps no other object from its turn, and its worker from no other work.
 
 use async_trait::async_trait;
-use brigade_storage::{Object, sim::Call};
+use brigade_sim::Call;
+use brigade_storage::Object;
 
 use super::{
     one::{again, settlement},

@@ -167,7 +167,7 @@ async fn explain_names_for_each_object_the_filter_and_the_value_that_decided() {
 async fn an_object_that_storage_refuses_to_move_stays_with_its_reason_and_stops_no_other() {
     let world = answering([]);
     world.upload(&["a", "encrypted", "z"]);
-    world.sim.set_faults(|call: &brigade_storage::sim::Call| {
+    world.sim.set_faults(|call: &brigade_sim::Call| {
         let refused = call.operation == Operation::Move && call.name == "in/encrypted";
         refused.then_some(Fault::Before(Kind::Invalid))
     });

@@ -13,7 +13,8 @@ use brigade_client::answer::Answer;
 use brigade_proto::v1::{
     Filter, PollFinished, PollResponse, ProcessRequest, Settlement, poll_response::Event,
 };
-use brigade_storage::{Bucket, Location, Store as _, sim::Sim};
+use brigade_sim::Sim;
+use brigade_storage::{Bucket, Location, Store as _};
 use tokio::sync::Notify;
 
 use super::*;

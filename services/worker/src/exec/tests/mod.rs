@@ -12,7 +12,8 @@ use std::{
 };
 
 use brigade_proto::v1;
-use brigade_storage::{Object, sim::Sim};
+use brigade_sim::Sim;
+use brigade_storage::Object;
 use rustix::{
     fs::{CWD, FileType, mknodat},
     process::{Pid, Signal, kill_process, set_child_subreaper},

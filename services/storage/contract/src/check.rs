@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt, panic::Location};
 
-use crate::error::{Error, Kind};
+use brigade_storage::error::{Error, Kind};
 
 /// Whether a promise was kept.
 pub type Outcome = Result<(), Broken>;

@@ -1,6 +1,6 @@
 //! Object versioning, on request: what is replaced, deleted or moved away stays as a noncurrent version.
 //!
-//! A delete with a precondition, as [`Bucket::delete`](crate::Bucket::delete) is, makes the live object noncurrent. A
+//! A delete with a precondition, as [`Bucket::delete`](brigade_storage::Bucket::delete) is, makes the live object noncurrent. A
 //! delete with the `generation` parameter removes that version for good, live or not (docs: "Object Versioning").
 //! That a move leaves one too is read from the documentation of deletions; it was not tried on the real service.
 
@@ -9,7 +9,7 @@ use super::{
     history::Change,
     state::{Request, State, Stored, check_held, place_of},
 };
-use crate::{
+use brigade_storage::{
     Object, Operation,
     error::{Kind, Result},
 };
@@ -90,7 +90,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Store as _;
+    use brigade_storage::Store as _;
 
     fn generations(objects: &[Object]) -> Vec<i64> {
         objects.iter().map(|object| object.generation).collect()

@@ -13,7 +13,7 @@ use super::{
     names,
     rewrite::Progress,
 };
-use crate::{
+use brigade_storage::{
     Content, ListRequest, NewObject, Page,
     error::{Error, Kind, Operation, Result},
     object::{Metadata, Object, Pinned},

@@ -4,7 +4,7 @@ use super::{
     history::Change,
     state::{Request, State, check_metadata, check_name, merged, place_of},
 };
-use crate::{
+use brigade_storage::{
     RewriteStep,
     error::{Kind, Result},
     object::{Metadata, Pinned},

@@ -6,7 +6,7 @@ use super::{
     check::{Outcome, fails, holds, same},
     fixture::{Fixture, metadata, one_winner, read, text},
 };
-use crate::{NewObject, error::Kind};
+use brigade_storage::{NewObject, error::Kind};
 
 /// The answer to an upload tells what was uploaded: size, checksums, content type, metadata, metageneration 1.
 pub async fn a_created_object_is_what_was_given(fixture: &Fixture) -> Outcome {

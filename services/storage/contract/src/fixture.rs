@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::TryStreamExt as _;
 
 use super::check::{Broken, Outcome, same};
-use crate::{
+use brigade_storage::{
     Bucket, ListRequest, NewObject, RewriteStep, Store,
     error::Result,
     object::{Metadata, Object, Pinned},
@@ -223,7 +223,7 @@ pub(super) async fn copy(
 pub(super) fn one_winner<T: fmt::Debug>(
     first: Result<T>,
     second: Result<T>,
-) -> Result<(T, crate::Error), Broken> {
+) -> Result<(T, brigade_storage::Error), Broken> {
     match (first, second) {
         (Ok(won), Err(lost)) | (Err(lost), Ok(won)) => Ok((won, lost)),
         other => Err(Broken::new(format!("not one winner: {other:?}"))),

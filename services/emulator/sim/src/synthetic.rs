@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
 
-use crate::{
+use brigade_storage::{
     Bucket, ListRequest, NewObject, Page, RewriteStep,
     error::{Error, Kind, Operation, Result},
     object::{Metadata, Object, Pinned},

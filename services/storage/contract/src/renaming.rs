@@ -4,7 +4,7 @@ use super::{
     check::{Outcome, STALE, fails, holds, same},
     fixture::{Fixture, metadata, one_winner},
 };
-use crate::{error::Kind, object::Object};
+use brigade_storage::{error::Kind, object::Object};
 
 /// Content, content type, checksums and metadata go along; the generation is new, its metageneration 1.
 pub async fn a_rename_keeps_all_under_a_new_generation(fixture: &Fixture) -> Outcome {

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, fmt, time::Duration};
 
-use crate::error::{Kind, Operation};
+use brigade_storage::error::{Kind, Operation};
 
 /// What goes wrong with one call.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use super::{
     check::{Outcome, fails, holds, same},
     fixture::{Fixture, copy, read, text},
 };
-use crate::{
+use brigade_storage::{
     Bucket, ListRequest,
     error::{Kind, Result},
 };

@@ -8,7 +8,7 @@ use super::{
     history::Actor,
     state::{Request, State, check_held},
 };
-use crate::{
+use brigade_storage::{
     NewObject, Operation,
     error::Result,
     object::{Metadata, Object},

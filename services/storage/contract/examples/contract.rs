@@ -1,7 +1,7 @@
 //! Holds whatever storage the environment points at to the contract: the real Cloud Storage, or an emulator.
 //!
 //! ```sh
-//! cargo run -p brigade-storage --example contract -- BUCKET OTHER_BUCKET [VERSIONED_BUCKET]
+//! cargo run -p brigade-contract --example contract -- BUCKET OTHER_BUCKET [VERSIONED_BUCKET]
 //! ```
 //!
 //! The buckets must exist, and hold nothing that matters: objects are created and deleted in them. With a third one, which
@@ -11,10 +11,8 @@
 
 use std::{env, process::ExitCode, sync::Arc};
 
-use brigade_storage::{
-    contract::{self, Fixture},
-    gcs::{GcsSettings, GcsStore},
-};
+use brigade_contract::{self as contract, Fixture};
+use brigade_storage::gcs::{GcsSettings, GcsStore};
 
 #[tokio::main]
 async fn main() -> ExitCode {

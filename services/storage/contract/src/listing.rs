@@ -4,7 +4,7 @@ use super::{
     check::{Outcome, fails, holds, same},
     fixture::{Fixture, text},
 };
-use crate::{
+use brigade_storage::{
     ListRequest, Page,
     error::{Kind, Result},
 };

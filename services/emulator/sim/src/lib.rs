@@ -7,7 +7,8 @@
 //! do, so a test can stop a caller between the two.
 //!
 //! ```
-//! use brigade_storage::{NewObject, Store, sim::{Fault, Sim}, Operation};
+//! use brigade_sim::{Fault, Sim};
+//! use brigade_storage::{NewObject, Operation, Store};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 //! let sim = Sim::new().with_bucket("b");
@@ -44,7 +45,7 @@ pub use fault::{Call, Fault, FaultPlan, Injected, SeededFaults};
 pub use history::{Actor, Change, Mutation, Place, UploadOutcome};
 pub use synthetic::Synthetic;
 
-use crate::{Bucket, Object, Operation, Store};
+use brigade_storage::{Bucket, Object, Operation, Store};
 use fault::Faults;
 use state::State;
 

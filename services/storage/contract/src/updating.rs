@@ -4,7 +4,7 @@ use super::{
     check::{Outcome, STALE, fails, holds, same},
     fixture::{Fixture, metadata},
 };
-use crate::error::Kind;
+use brigade_storage::error::Kind;
 
 /// Keys that are named are set, or removed when empty; all others stay.
 pub async fn an_update_merges_and_removes_keys(fixture: &Fixture) -> Outcome {

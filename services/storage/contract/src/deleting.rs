@@ -4,7 +4,7 @@ use super::{
     check::{Outcome, STALE, fails, holds, same},
     fixture::{Fixture, one_winner},
 };
-use crate::error::Kind;
+use brigade_storage::error::Kind;
 
 /// The object is gone from looks and listings at once; its neighbours are not.
 pub async fn deleting_removes_exactly_the_named_generation(fixture: &Fixture) -> Outcome {

@@ -14,7 +14,7 @@ use super::{
     rewrite::Copy,
     state::{Request, State},
 };
-use crate::{
+use brigade_storage::{
     Bucket, ListRequest, NewObject, Page, RewriteStep,
     error::{Error, Kind, Operation, Result},
     object::{Metadata, Object, Pinned},

@@ -4,7 +4,7 @@ use futures::StreamExt as _;
 use jiff::Timestamp;
 
 use super::*;
-use crate::{
+use brigade_storage::{
     NewObject,
     error::{Kind, Result},
     object::Metadata,
@@ -228,7 +228,7 @@ async fn nothing_of_a_copy_is_visible_before_its_last_step() {
     let mut token: Option<String> = None;
     for _ in 0..2 {
         let step = bucket.rewrite(object.pinned(), "c", "a", None, token.as_deref());
-        let crate::RewriteStep::More(next) = step.await.unwrap() else {
+        let brigade_storage::RewriteStep::More(next) = step.await.unwrap() else {
             panic!("two more steps are needed")
         };
         token = Some(next);
@@ -241,7 +241,10 @@ async fn nothing_of_a_copy_is_visible_before_its_last_step() {
     let last = bucket
         .rewrite(object.pinned(), "c", "a", None, token.as_deref())
         .await;
-    assert!(matches!(last.unwrap(), crate::RewriteStep::Done(_)));
+    assert!(matches!(
+        last.unwrap(),
+        brigade_storage::RewriteStep::Done(_)
+    ));
     assert_eq!(sim.content("c", "a").unwrap(), "0123456789");
 }
 
@@ -250,7 +253,7 @@ async fn a_source_replaced_between_two_steps_ends_the_copy() {
     let sim = sim().with_rewrite_step(1);
     let object = sim.upload("b", "a", "01").unwrap();
     let bucket = sim.bucket("b");
-    let crate::RewriteStep::More(token) = bucket
+    let brigade_storage::RewriteStep::More(token) = bucket
         .rewrite(object.pinned(), "c", "a", None, None)
         .await
         .unwrap()

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use brigade_storage::{
-    contract::{self, Fixture},
-    sim::Sim,
-};
+use brigade_contract::{self as contract, Fixture};
+use brigade_sim::Sim;
 
 macro_rules! tests {
     ($($module:ident { $($promise:ident)* })*) => { $($(
@@ -16,7 +14,7 @@ macro_rules! tests {
     )*)* };
 }
 
-brigade_storage::contract_promises!(tests);
+brigade_contract::promises!(tests);
 
 fn simulation() -> Sim {
     Sim::new()

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::object::Metadata;
+use brigade_storage::object::Metadata;
 
 /// One generation of one name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

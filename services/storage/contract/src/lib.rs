@@ -1,12 +1,13 @@
-//! What every [`Bucket`](crate::Bucket) promises, as a suite that any store can be held to.
+//! What every [`Bucket`](brigade_storage::Bucket) promises, as a suite that any store can be held to.
 //!
 //! Each promise is a function of its own that takes a [`Fixture`]: the store under test and two buckets of it. It
 //! works below the fixture's prefix, so promises can share a bucket. [`all`] keeps them one after the other;
-//! [`contract_promises`](crate::contract_promises) hands their names to a macro, to make each a test:
+//! [`promises`](crate::promises) hands their names to a macro, to make each a test:
 //!
 //! ```
 //! use std::sync::Arc;
-//! use brigade_storage::{contract::{self, Fixture}, sim::Sim};
+//! use brigade_contract::Fixture;
+//! use brigade_sim::Sim;
 //!
 //! fn fixture() -> Fixture {
 //!     let sim = Sim::new().with_bucket("bucket").with_bucket("other");
@@ -17,11 +18,11 @@
 //!     ($($subject:ident { $($promise:ident)* })*) => { $($(
 //!         #[tokio::test]
 //!         async fn $promise() {
-//!             contract::$promise(&fixture()).await.unwrap();
+//!             brigade_contract::$promise(&fixture()).await.unwrap();
 //!         }
 //!     )*)* };
 //! }
-//! brigade_storage::contract_promises!(tests);
+//! brigade_contract::promises!(tests);
 //! # fn main() {}
 //! ```
 
@@ -44,7 +45,7 @@ pub use fixture::{Capabilities, Fixture};
 /// Calls the macro named by its argument with all promises of the contract, by subject:
 /// `listing { a_promise another … } creating { … } …`.
 #[macro_export]
-macro_rules! contract_promises {
+macro_rules! promises {
     ($then:ident) => {
         $then! {
             listing {
@@ -152,4 +153,4 @@ macro_rules! suite {
     };
 }
 
-contract_promises!(suite);
+promises!(suite);

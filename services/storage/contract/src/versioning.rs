@@ -7,7 +7,7 @@ use super::{
     check::{Outcome, STALE, fails, same},
     fixture::{Fixture, copy, read, text},
 };
-use crate::{Bucket, ListRequest, error::Kind, object::Object};
+use brigade_storage::{Bucket, ListRequest, error::Kind, object::Object};
 
 /// An object that another took the place of.
 pub async fn a_replaced_version_is_kept(fixture: &Fixture) -> Outcome {
@@ -76,7 +76,7 @@ pub async fn a_version_that_is_not_live_is_left_alone(fixture: &Fixture) -> Outc
 }
 
 /// One object in the versioned bucket, if there is one.
-async fn begin(fixture: &Fixture) -> crate::Result<Option<(Arc<dyn Bucket>, Object)>> {
+async fn begin(fixture: &Fixture) -> brigade_storage::Result<Option<(Arc<dyn Bucket>, Object)>> {
     let Some(bucket) = fixture.versioned() else {
         return Ok(None);
     };

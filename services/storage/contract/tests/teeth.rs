@@ -1,12 +1,14 @@
 //! The suite finds a store that breaks a promise: each planted mistake is one that a real implementation could make.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
+use brigade_contract::{self as contract, Fixture};
+use brigade_sim::Sim;
 use brigade_storage::{
     Bucket, ListRequest, Metadata, NewObject, Object, Page, Pinned, Result, RewriteStep, Store,
-    contract::{self, Fixture},
-    sim::Sim,
 };
 use bytes::Bytes;
 use futures::stream::BoxStream;

@@ -4,7 +4,7 @@ use super::{
     check::{Outcome, STALE, fails, same},
     fixture::{Fixture, copy, metadata},
 };
-use crate::{error::Kind, object::Object};
+use brigade_storage::{error::Kind, object::Object};
 
 /// Content, content type, checksums and metadata are the source's, which stays as it is.
 pub async fn a_copy_keeps_all_and_leaves_the_source(fixture: &Fixture) -> Outcome {

@@ -6,7 +6,7 @@ use super::{
     check::{Outcome, STALE, fails, same},
     fixture::{Fixture, read},
 };
-use crate::error::Kind;
+use brigade_storage::error::Kind;
 
 /// From the beginning to the end.
 pub async fn reading_yields_the_whole_content(fixture: &Fixture) -> Outcome {
