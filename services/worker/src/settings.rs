@@ -2,37 +2,43 @@
 
 use std::time::Duration;
 
-use brigade_runtime::settings::{A_WHILE, AT_ONCE, Problems, names};
+use brigade_runtime::settings::{
+    CONCURRENCY_RANGE, Given, Problems, TIME_RANGE, Unfit, count, form, from_flags, names,
+    optional, setting, time, within,
+};
 use brigade_storage::Location;
 use bytesize::ByteSize;
 
 use crate::exec::Program;
 
-/// As many as a poller has on their way at once, so that one poller never meets a busy worker.
-const CONCURRENCY: usize = 32;
-/// The longest that Cloud Run lets a request last.
-const TIMEOUT: Duration = Duration::from_hours(1);
 /// The largest object that Cloud Storage keeps, 5 TiB.
 const MAX_SIZE: u64 = 5 << 40;
 
 /// The settings as given.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct WorkerArgs {
     /// A program to run once per object; {} is the path of the object's copy [default: the sample processor]
-    #[arg(long, env = names::EXEC, value_name = "CMD")]
-    pub exec: Option<String>,
-    /// Where outputs go: the gs:// URI of a prefix
-    #[arg(long, env = names::OUTPUT, value_name = "URI")]
-    pub output: Option<String>,
-    /// Objects at work at once; more are asked to come again [default: 32]
-    #[arg(long, env = names::CONCURRENCY, value_name = "N")]
-    pub concurrency: Option<String>,
-    /// How long one object may take, unless its caller waits for less [default: 1h]
-    #[arg(long, visible_alias = "timeout", env = names::PROCESS_TIMEOUT, value_name = "TIME")]
-    pub process_timeout: Option<String>,
-    /// The largest object that is taken, such as 500MB or 2GiB; a larger one goes to failed/ unread [default: any]
-    #[arg(long, env = names::MAX_SIZE, value_name = "SIZE")]
-    pub max_size: Option<String>,
+    #[arg(long, env = names::EXEC, value_name = "CMD", default_value = "", hide_default_value = true,
+        value_parser = optional(form("a program and its arguments", str::parse::<Program>)))]
+    pub(crate) exec: Given<Option<Program>>,
+    /// Where outputs go: the gs:// URI of a prefix [default: none are kept]
+    #[arg(long, env = names::OUTPUT, value_name = "URI", default_value = "", hide_default_value = true,
+        value_parser = optional(form("gs://BUCKET/PREFIX/", str::parse::<Location>)))]
+    output: Given<Option<Location>>,
+    /// Objects in process at once, 1 to 10,000; the worker asks the callers of more to try again. By default as many as
+    /// a poller has in flight
+    #[arg(long, env = names::CONCURRENCY, value_name = "N", default_value = "32",
+        value_parser = setting(count(CONCURRENCY_RANGE)))]
+    concurrency: Given<usize>,
+    /// How long one object may take, 1 s to 7 days, unless its caller waits for less. By default the longest that Cloud
+    /// Run lets a request last
+    #[arg(long, visible_alias = "timeout", env = "BRIGADE_PROCESS_TIMEOUT", value_name = "TIME", default_value = "1h",
+        value_parser = setting(time(TIME_RANGE)))]
+    process_timeout: Given<Duration>,
+    /// The largest object that is taken, such as 500MB or 2GiB, up to 5 TiB; a larger one goes to failed/ unread
+    /// [default: any]
+    #[arg(long, env = "BRIGADE_MAX_SIZE", value_name = "SIZE", default_value = "", hide_default_value = true, value_parser = optional(size))]
+    max_size: Given<Option<u64>>,
 }
 
 /// The settings as resolved.
@@ -55,31 +61,11 @@ pub struct WorkerSettings {
 impl WorkerArgs {
     /// Resolves every setting, and notes every problem; nothing when there was one.
     pub fn resolve(&self, problems: &mut Problems) -> Option<WorkerSettings> {
-        let exec = problems.optional(
-            names::EXEC,
-            self.exec.as_deref(),
-            "a program and its arguments",
-            str::parse,
-        );
-        let output = problems.optional(
-            names::OUTPUT,
-            self.output.as_deref(),
-            "gs://BUCKET/PREFIX/",
-            str::parse,
-        );
-        let concurrency = problems.count(
-            names::CONCURRENCY,
-            self.concurrency.as_deref(),
-            CONCURRENCY,
-            AT_ONCE,
-        );
-        let timeout = problems.duration(
-            names::PROCESS_TIMEOUT,
-            self.process_timeout.as_deref(),
-            TIMEOUT,
-            A_WHILE,
-        );
-        let max_size = self.max_size(problems);
+        let exec = self.exec.get(problems);
+        let output = self.output.get(problems);
+        let concurrency = self.concurrency.get(problems);
+        let timeout = self.process_timeout.get(problems);
+        let max_size = self.max_size.get(problems);
         Some(WorkerSettings {
             exec: exec?,
             output: output?,
@@ -88,33 +74,25 @@ impl WorkerArgs {
             max_size: max_size?,
         })
     }
+}
 
-    /// A worker that takes nothing would refuse everything.
-    #[allow(clippy::option_option, reason = "left out and wrong are two things")]
-    fn max_size(&self, problems: &mut Problems) -> Option<Option<u64>> {
-        let (setting, given) = (names::MAX_SIZE, self.max_size.as_deref());
-        let form = "a size such as 500MB or 2GiB";
-        let Some(size) = problems.optional(setting, given, form, str::parse::<ByteSize>)? else {
-            return Some(None);
-        };
-        let shown = |size| ByteSize(size).to_string();
-        let size = problems.within(setting, given, size.as_u64(), 1..=MAX_SIZE, shown);
-        size.map(Some)
-    }
+/// A size in bytes. A worker that takes nothing would refuse everything.
+fn size(given: &str) -> Result<u64, Unfit> {
+    let size = given.parse::<ByteSize>();
+    let size = size.map_err(|why| Unfit::new("a size such as 500MB or 2GiB", why))?;
+    within(&(1..=MAX_SIZE), size.as_u64(), |size| {
+        ByteSize(*size).to_string()
+    })
 }
 
 // === impl WorkerSettings ===
 
 impl Default for WorkerSettings {
-    /// No program, no output location, 32 objects of any size at once, an hour each.
+    /// The defaults of the arguments, whatever the environment has.
     fn default() -> Self {
-        Self {
-            exec: None,
-            output: None,
-            concurrency: CONCURRENCY,
-            timeout: TIMEOUT,
-            max_size: None,
-        }
+        let args: WorkerArgs = from_flags(&[]).expect("no argument is required");
+        args.resolve(&mut Problems::default())
+            .expect("every default is a value")
     }
 }
 

@@ -9,6 +9,7 @@ mod emulator;
 mod guide;
 mod messages;
 mod platform;
+mod settings;
 mod sigterm;
 mod token;
 mod worker;

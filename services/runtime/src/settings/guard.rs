@@ -3,39 +3,41 @@
 use url::Url;
 
 use super::{
-    names,
-    parse::{is_loopback, list, url},
-    problems::{Problem, Problems},
-    server::ServerSettings,
+    Given, Problems, ServerSettings, choice, form, is_loopback, list, names, optional, setting, url,
 };
 use crate::guard::{GOOGLE_ISSUERS, GOOGLE_JWKS, GuardSettings, Mode};
 
 /// Who may call, as given.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct GuardArgs {
-    /// How callers are checked: verify, platform (on Cloud Run, behind its IAM check), or off (on a loopback address
-    /// only) [default: verify]
-    #[arg(long, env = names::AUTH, value_name = "MODE")]
-    pub auth: Option<String>,
-    /// This service's own URL: with --auth platform, the service proves at its start that nobody can call it there
-    /// without Cloud Run's IAM check
-    #[arg(long, env = names::PUBLIC_URL, value_name = "URL")]
-    pub public_url: Option<String>,
-    /// Set by Cloud Run, and by nobody else.
-    #[arg(long, env = names::K_SERVICE, hide = true)]
-    pub k_service: Option<String>,
+    /// How callers are checked: verify checks every signature; platform trusts Cloud Run's front end to have checked it,
+    /// on Cloud Run only; off checks nothing, on a loopback address only
+    #[arg(long, env = names::AUTH, value_name = "MODE", default_value = "verify",
+        value_parser = setting(choice::<Mode>))]
+    auth: Given<Mode>,
+    /// This service's own URL: with --auth platform, the service verifies at its start that Cloud Run's front end
+    /// refuses unauthenticated calls there; with --dispatch tasks, tasks are sent there
+    #[arg(long, env = names::PUBLIC_URL, value_name = "URL", default_value = "", hide_default_value = true,
+        value_parser = optional(form("this service's own https URL", protected_url)))]
+    public_url: Given<Option<Url>>,
+    /// The service's name; Cloud Run sets it, and --auth platform starts only where it is set
+    #[arg(long, env = names::K_SERVICE, value_name = "NAME", hide = true)]
+    k_service: Option<String>,
     /// The audiences that callers' tokens must name, separated by commas: this service's own URL
-    #[arg(long, env = names::AUDIENCE, value_name = "URLS")]
-    pub audience: Option<String>,
+    #[arg(long, env = names::AUDIENCE, value_name = "URLS", default_value = "", hide_default_value = true,
+        value_parser = setting(form("this service's own URL", some)))]
+    audience: Given<Vec<String>>,
     /// The emails of the accounts that may call, separated by commas
-    #[arg(long, env = names::ALLOWED_CALLERS, value_name = "EMAILS")]
-    pub allowed_callers: Option<String>,
-    /// Where the issuer's signing keys are [default: Google's]
-    #[arg(long, env = names::JWKS_URL, value_name = "URL")]
-    pub jwks_url: Option<String>,
-    /// The issuers whose tokens are accepted, separated by commas [default: Google]
-    #[arg(long, env = names::ISSUERS, value_name = "ISSUERS")]
-    pub issuers: Option<String>,
+    #[arg(long, env = names::ALLOWED_CALLERS, value_name = "EMAILS", default_value = "", hide_default_value = true,
+        value_parser = setting(form("the emails of the accounts that may call, separated by commas", emails)))]
+    allowed_callers: Given<Vec<String>>,
+    /// Where the issuer's signing keys are
+    #[arg(long, env = names::JWKS_URL, value_name = "URL", default_value = GOOGLE_JWKS,
+        value_parser = setting(form("an https URL", protected_url)))]
+    jwks_url: Given<Url>,
+    /// The issuers whose tokens are accepted, separated by commas [default: Google's]
+    #[arg(long, env = "BRIGADE_ISSUERS", value_name = "ISSUERS")]
+    issuers: Option<String>,
 }
 
 impl GuardArgs {
@@ -47,36 +49,18 @@ impl GuardArgs {
         server: Option<&ServerSettings>,
         problems: &mut Problems,
     ) -> Option<GuardSettings> {
-        let form = "verify, platform or off";
-        let mode = problems.or(
-            names::AUTH,
-            self.auth.as_deref(),
-            Mode::Verify,
-            form,
-            str::parse,
-        );
+        let mode = self.auth.get(problems);
         if mode == Some(Mode::Off) {
             return Self::off(server, problems);
         }
         if mode == Some(Mode::Platform) {
             self.on_cloud_run(problems);
         }
-        let audiences = some(
-            names::AUDIENCE,
-            self.audience.as_deref(),
-            "this service's own URL",
-            problems,
-        );
-        let allowed_callers = self.callers(problems);
-        let jwks_url = problems.or(
-            names::JWKS_URL,
-            self.jwks_url.as_deref(),
-            google_jwks(),
-            "an https URL",
-            protected_url,
-        );
+        let audiences = self.audience.get(problems);
+        let allowed_callers = self.allowed_callers.get(problems);
+        let jwks_url = self.jwks_url.get(problems);
         let issuers = match list(self.issuers.as_deref().unwrap_or_default()) {
-            given if given.is_empty() => GOOGLE_ISSUERS.map(str::to_owned).to_vec(),
+            none if none.is_empty() => GOOGLE_ISSUERS.map(str::to_owned).to_vec(),
             given => given,
         };
         Some(GuardSettings {
@@ -88,31 +72,23 @@ impl GuardArgs {
         })
     }
 
-    /// This service's own URL, for [`Guard::prove_front_end`](crate::guard::Guard::prove_front_end). The outer option is
-    /// empty when it was given and is wrong.
+    /// This service's own URL, if it has one. The outer option is empty when the URL is wrong.
     #[allow(clippy::option_option, reason = "left out and wrong are two things")]
     pub fn public_url(&self, problems: &mut Problems) -> Option<Option<Url>> {
-        problems.optional(
-            names::PUBLIC_URL,
-            self.public_url.as_deref(),
-            "this service's own https URL",
-            protected_url,
-        )
+        self.public_url.get(problems)
     }
 
-    /// Anywhere else nobody removes signatures but forgers.
+    /// Anywhere else a token without a signature is a forged one.
     fn on_cloud_run(&self, problems: &mut Problems) {
         let service = self.k_service.as_deref().unwrap_or_default();
         if service.trim().is_empty() {
-            problems.push(Problem::Conflict {
-                setting: names::AUTH,
-                why: format!(
-                    "platform believes what Cloud Run's front end has checked, and this is not Cloud Run: {} is not set; \
-                     set {}=verify",
-                    names::K_SERVICE,
-                    names::AUTH
-                ),
-            });
+            let why = format!(
+                "platform trusts what Cloud Run's front end has checked, and this is not Cloud Run: {} is not set; \
+                 set {}=verify",
+                names::K_SERVICE,
+                names::AUTH
+            );
+            problems.conflict(names::AUTH, why);
         }
     }
 
@@ -121,58 +97,32 @@ impl GuardArgs {
         if address.ip().is_loopback() {
             return Some(GuardSettings::off());
         }
-        problems.push(Problem::Conflict {
-            setting: names::AUTH,
-            why: format!(
-                "off would let anybody who reaches {address} in; set {}=127.0.0.1, or {}=verify",
-                names::BIND,
-                names::AUTH
-            ),
-        });
+        let why = format!(
+            "off would admit every caller that reaches {address}; set {}=127.0.0.1, or {}=verify",
+            names::BIND,
+            names::AUTH
+        );
+        problems.conflict(names::AUTH, why);
         None
     }
+}
 
-    /// An account is named by its email; anything else would let nobody in, and say so only call by call.
-    fn callers(&self, problems: &mut Problems) -> Option<Vec<String>> {
-        const FORM: &str = "the emails of the accounts that may call, separated by commas";
-        let callers = some(
-            names::ALLOWED_CALLERS,
-            self.allowed_callers.as_deref(),
-            FORM,
-            problems,
-        )?;
-        let wrong = callers
-            .iter()
-            .find(|caller| !caller.contains('@') || caller.contains(char::is_whitespace));
-        if let Some(wrong) = wrong {
-            problems.push(Problem::Invalid {
-                setting: names::ALLOWED_CALLERS,
-                given: self.allowed_callers.clone().unwrap_or_default(),
-                form: FORM,
-                why: format!("{wrong:?} is not an email"),
-            });
-            return None;
-        }
-        Some(callers)
+/// A list that is not empty.
+fn some(given: &str) -> Result<Vec<String>, &'static str> {
+    Some(list(given)).filter(|list| !list.is_empty()).ok_or("")
+}
+
+/// An account is named by its email; a guard with any other name would start, and refuse every call.
+fn emails(given: &str) -> Result<Vec<String>, String> {
+    let callers = some(given)?;
+    let is_email = |caller: &str| caller.contains('@') && !caller.contains(char::is_whitespace);
+    match callers.iter().find(|caller| !is_email(caller)) {
+        Some(wrong) => Err(format!("{wrong:?} is not an email")),
+        None => Ok(callers),
     }
 }
 
-/// A list that must have something in it.
-fn some(
-    setting: &'static str,
-    given: Option<&str>,
-    form: &'static str,
-    problems: &mut Problems,
-) -> Option<Vec<String>> {
-    let given = list(given.unwrap_or_default());
-    if given.is_empty() {
-        problems.push(Problem::Missing { setting, form });
-        return None;
-    }
-    Some(given)
-}
-
-/// Whoever can change the answer can let anybody in, so it comes over TLS or from this machine.
+/// The keys decide who is admitted, so they come over TLS or from this machine.
 fn protected_url(given: &str) -> Result<Url, String> {
     let url = url(given)?;
     if url.scheme() == "https" || is_loopback(&url) {
@@ -180,8 +130,4 @@ fn protected_url(given: &str) -> Result<Url, String> {
     } else {
         Err("plain http is for addresses of this machine only".to_owned())
     }
-}
-
-fn google_jwks() -> Url {
-    Url::parse(GOOGLE_JWKS).expect("Google's JWKS address is a URL")
 }

@@ -1,8 +1,8 @@
 //! What is refused, and every message that says so.
 
-use std::{ffi::OsString, fmt::Write as _};
+use std::{ffi::OsString, fmt::Write as _, time::Duration};
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use super::*;
 use crate::{
@@ -74,14 +74,16 @@ fn problems_of_the_server_and_the_guard() {
 fn problems_of_unknown_variables() {
     let complaint = |names: &[&str]| {
         let mut problems = Problems::default();
-        check_unknown(names.iter().map(OsString::from), &mut problems);
+        problems.extend(unknown(&Cli::command(), names.iter().map(OsString::from)));
         problems.into_result().err().map(|error| error.to_string())
     };
-    assert_eq!(complaint(&["BRIGADE_AUTH", "BRIGADES", "HOME"]), None);
+    let known = ["BRIGADE_AUTH", "BRIGADES", "HOME", "BRIGADE_IMPERSONATE"];
+    assert_eq!(complaint(&known), None);
     let names = [
         "PATH",
-        "BRIGADE_INBOX",
-        "BRIGADE_CONCURENCY",
+        "BRIGADE_PUBLIC_URL",
+        "BRIGADE_ALOWED_CALERS",
+        "BRIGADE_AUHT",
         "BRIGADE_FAVOURITE_COLOUR",
     ];
     insta::assert_snapshot!(complaint(&names).unwrap());
@@ -143,4 +145,50 @@ fn urls_of_keys_and_of_the_service_are_protected() {
             assert_eq!(used.as_str(), url);
         }
     }
+}
+
+#[derive(Debug, clap::Args)]
+struct Numbers {
+    #[arg(long, env = "BRIGADE_BREAKER", default_value = "5", value_parser = setting(count(1_u8..=9)))]
+    breaker: Given<u8>,
+    #[arg(long, env = "BRIGADE_TIMEOUT", default_value = "1m", value_parser = setting(time(TIME_RANGE)))]
+    timeout: Given<Duration>,
+}
+
+#[derive(Debug, clap::Parser)]
+#[command(no_binary_name = true)]
+struct NumbersCli {
+    #[command(flatten)]
+    numbers: Numbers,
+}
+
+#[test]
+fn problems_of_numbers_and_times() {
+    let mut problems = Problems::default();
+    for breaker in ["many", "0", " 10 ", "-1"] {
+        let cli = NumbersCli::parse_from([format!("--breaker={breaker}")]);
+        assert_eq!(cli.numbers.breaker.get(&mut problems), None);
+    }
+    for timeout in ["soon", "10", "0", "0s", "999ms", "8days"] {
+        let cli = NumbersCli::parse_from([format!("--timeout={timeout}")]);
+        assert_eq!(cli.numbers.timeout.get(&mut problems), None);
+    }
+    problems.conflict("WORKER_URL", "it is this service itself");
+    insta::assert_snapshot!(problems.into_result().unwrap_err());
+}
+
+#[test]
+fn a_blank_value_counts_as_not_given() {
+    let mut problems = Problems::default();
+    let mut numbers = |flags: &[&str]| {
+        let numbers: Numbers = from_flags(flags).unwrap();
+        let breaker = numbers.breaker.get(&mut problems);
+        (breaker, numbers.timeout.get(&mut problems))
+    };
+    let minute = Some(Duration::from_mins(1));
+    assert_eq!(numbers(&[]), (Some(5), minute));
+    let blank = ["--breaker", "", "--timeout", " "];
+    assert_eq!(numbers(&blank), (Some(5), minute));
+    assert_eq!(numbers(&["--breaker", " 9 "]), (Some(9), minute));
+    problems.into_result().unwrap();
 }
