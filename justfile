@@ -23,3 +23,15 @@ ci:
 # The release binary as the image has it: static, read-only root, names, start-up and memory beside a Flask worker.
 image-check:
     bash .ci/image
+
+# What GitHub runs each night, or the parts that are named.
+slow *parts:
+    bash .ci/slow {{parts}}
+
+# Every test three times on a busy machine.
+under-load:
+    bash .ci/under-load
+
+# Lines of Rust in each crate, deployed and tests.
+lines:
+    .ci/lines --report

@@ -7,14 +7,19 @@ use std::{
 
 use serde_json::Value;
 
-/// What each crate of the workspace uses outside of its tests.
-fn uses() -> BTreeMap<String, BTreeSet<String>> {
+/// What cargo knows of the workspace.
+pub(crate) fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--no-deps", "--format-version=1", "--offline"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
-    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// What each crate of the workspace uses outside of its tests.
+fn uses() -> BTreeMap<String, BTreeSet<String>> {
+    let metadata = metadata();
     let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
     let packages = metadata["packages"].as_array().unwrap().iter();
     packages

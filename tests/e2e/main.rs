@@ -19,6 +19,7 @@ mod happy;
 #[allow(dead_code, reason = "the triggers' tests use the rest")]
 mod harness;
 mod http_trigger;
+mod imports;
 mod key_file;
 mod names;
 mod retry_rules;

@@ -1,4 +1,4 @@
-"""The design that people write by hand, as processes: its poller, its worker, and one that shows what the poller loses."""
+"""The usual design written by hand, as processes: its poller, its worker, and one that shows what the poller loses."""
 
 import json
 import statistics
@@ -22,7 +22,7 @@ def flask(port, env):
 
 
 class ByHand:
-    """The stand-in, and a worker behind a front end; the article's poller is run when it is asked for."""
+    """The emulator, and a worker behind a front end; the article's poller runs on request."""
 
     def __init__(self, start_worker):
         port = free_port()
@@ -55,7 +55,7 @@ def lay_samples(bucket):
 
 
 def contents(bucket):
-    """What lies in the bucket, but for leases: names and bytes."""
+    """The bucket's objects without leases: names and bytes."""
     blobs = (blob for blob in bucket.list_blobs() if not blob.name.startswith(".brigade/"))
     return {blob.name: blob.download_as_bytes() for blob in blobs}
 
@@ -75,7 +75,7 @@ def check_settled(bucket):
 
 
 class Uploads:
-    """A worker that is slow enough for somebody to upload the object anew while it is processed: once."""
+    """A worker that is slow enough, once, for the object to be uploaded again while it is processed."""
 
     NAME = "incoming/a.csv"
 

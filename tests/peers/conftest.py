@@ -1,4 +1,4 @@
-"""What the tests stand on: `brigade emulator` as a process, and Google's own client."""
+"""The fixtures of the tests: `brigade emulator` as a process, and Google's own client."""
 
 import itertools
 
@@ -12,7 +12,7 @@ numbers = itertools.count(1)
 
 @pytest.fixture(scope="session", params=["memory", "directory"])
 def emulator(request, tmp_path_factory):
-    """The stand-in as a process, once over memory and once over a directory."""
+    """The emulator as a process, once in memory and once over a directory."""
     where = ["--memory"] if request.param == "memory" else ["--data", str(tmp_path_factory.mktemp("data"))]
     with Emulator("--bucket", BUCKET, *where) as running:
         running.medium = request.param
@@ -21,7 +21,7 @@ def emulator(request, tmp_path_factory):
 
 @pytest.fixture
 def client(emulator, monkeypatch):
-    """Google's client, told of the stand-in by nothing but the variable that it knows."""
+    """Google's client, which finds the emulator by the variable that it supports."""
     from google.cloud import storage
 
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", emulator.env["STORAGE_EMULATOR_HOST"])
@@ -36,12 +36,12 @@ def bucket(client):
 
 @pytest.fixture
 def memory_only(emulator):
-    """For names that no directory can hold; that the stand-in says so is a test of its own."""
+    """For names that no directory can have; another test checks that the emulator says so."""
     if emulator.medium != "memory":
         pytest.skip("a directory cannot hold these names")
 
 
 @pytest.fixture
 def prefix():
-    """A folder that no other test knows."""
+    """A folder that no other test uses."""
     return f"test-{next(numbers)}/"

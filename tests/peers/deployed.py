@@ -12,16 +12,16 @@ BUCKET = "brigade-dev"
 
 
 def account(name):
-    """Its email, in the stand-in's project."""
+    """Its email, in the emulator's project."""
     return f"{name}@brigade-dev.iam.gserviceaccount.com"
 
 
 class Deployed:
-    """The stand-in, the poller on one instance, and a worker.
+    """The emulator, the poller on one instance, and a worker.
 
-    `callers` are accounts by path: whoever calls there without a token, as emulators do, gets the account's from the
-    front end. The worker is ours, and notes each of its calls in `scratch`; or `http_worker(port, env)` starts one that
-    speaks HTTP, behind a front end that lets the poller in and nobody else.
+    `callers` are accounts by path: the front end adds the account's token to a call on that path without one, as emulators
+    send it. The worker is ours, and writes each of its calls into `scratch`; or `http_worker(port, env)` starts an HTTP
+    worker behind a front end that lets only the poller in.
     """
 
     def __init__(self, callers, scratch: Path = None, http_worker=None, settings=None):
@@ -81,7 +81,7 @@ class Deployed:
             "PORT": port,
             "BRIGADE_BIND": "127.0.0.1",
             "BRIGADE_INBOX": f"gs://{BUCKET}/incoming/",
-            # As on Cloud Run: the front end takes the signature out, and the poller proves that it is there.
+            # As on Cloud Run: the front end removes the signature, and the poller proves that the front end is there.
             "K_SERVICE": "poller",
             "BRIGADE_AUTH": "platform",
             "BRIGADE_PUBLIC_URL": self.url,
@@ -99,7 +99,7 @@ class Deployed:
         return answer.json()
 
     def upload(self, count):
-        """Objects for the inbox; each as Google tells of it."""
+        """Objects for the inbox; each as Google's client returns it."""
         made = []
         for number in range(count):
             blob = self.bucket.blob(f"incoming/{number:03}.csv")
@@ -111,7 +111,7 @@ class Deployed:
         return [blob.name.removeprefix(f"{folder}/") for blob in self.bucket.list_blobs(prefix=f"{folder}/")]
 
     def wait_until_said(self, what, count, timeout):
-        """Until the poller has logged this so often, since it began."""
+        """Waits until the poller has logged this so often since its start."""
 
         def said():
             return sum(what in line for line in list(self.poller.log)) >= count
@@ -126,7 +126,7 @@ class Deployed:
         return self.calls.read_text().splitlines()
 
     def check_settled_once(self, uploaded):
-        """Every object lies in processed/ with its content, nothing elsewhere, and the worker was called once for each."""
+        """Every object is in processed/ with its content, nothing is elsewhere, and the worker was called once for each."""
         calls = Counter(self.called())
         assert {call: times for call, times in calls.items() if times > 1} == {}, "the worker was called more than once"
         assert set(calls) == {f"{blob.name}#{blob.generation}" for blob in uploaded}

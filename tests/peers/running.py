@@ -1,4 +1,4 @@
-"""Processes that the tests start: on ports of their own, with their output kept, and ended with the test."""
+"""Processes that the tests start: on their own ports, with their output kept; they end with the test."""
 
 import atexit
 import os
@@ -29,7 +29,7 @@ STRANGE = (
 
 
 def brigade():
-    """The binary: BRIGADE names it, or else it is the debug build."""
+    """The binary: the one that BRIGADE names, or the debug build."""
     path = Path(os.environ.get("BRIGADE", ROOT / "target" / "debug" / "brigade"))
     if not path.exists():
         raise SystemExit(f"{path} is not there: run `cargo build --package brigade`, or name it with BRIGADE")
@@ -37,7 +37,7 @@ def brigade():
 
 
 def free_port():
-    """A port that nothing listens on just now."""
+    """A free port."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
@@ -90,7 +90,7 @@ class Process:
         return line
 
     def wait_for_port(self, port, timeout=30):
-        """Until it listens."""
+        """Waits until it listens."""
         until = time.monotonic() + timeout
         while time.monotonic() < until:
             if self.popen.poll() is not None:
@@ -137,14 +137,14 @@ class Emulator(Process):
             self.export()
 
     def export(self):
-        """Takes one `export NAME=VALUE` line."""
+        """Reads one `export NAME=VALUE` line."""
         name, value = self.line().removeprefix("export ").split("=", 1)
         self.env[name] = value
         return name, value
 
 
 def until(what, condition, timeout=60, every=0.1):
-    """Asks until the condition holds; its value."""
+    """Repeats until the condition holds; returns its value."""
     end = time.monotonic() + timeout
     while True:
         value = condition()

@@ -1,4 +1,4 @@
-"""A Cloud Tasks emulator, as a process. It wants older libraries than the tests, so it has a place of its own."""
+"""A Cloud Tasks emulator, as a process. It needs older libraries than the tests, so it has its own environment."""
 
 import os
 import threading
@@ -44,11 +44,11 @@ class Tasks(Process):
         self.client.create_task(parent=queue, task=task)
 
     def waiting(self):
-        """Tasks that are in no queue's hands yet."""
+        """Tasks that no queue has delivered yet."""
         return sum(len(list(self.client.list_tasks(parent=queue))) for queue in self.queues)
 
     def wait_until_delivered(self, timeout):
-        """Until every task has been answered for good."""
+        """Waits until every task has a final answer."""
         until("the queues are empty", lambda: self.waiting() == 0, timeout=timeout, every=0.5)
         # The last one of each queue may still be on its way. A queue delivers one after another: the next one tells.
         arrived = threading.Semaphore(0)

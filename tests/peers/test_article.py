@@ -1,4 +1,4 @@
-"""The design that people write by hand, unchanged, against the stand-in; and what its poller loses."""
+"""The usual design written by hand, unchanged, against the emulator; and what its poller loses."""
 
 import requests
 
@@ -29,7 +29,7 @@ def test_by_hand_an_object_that_is_uploaded_anew_meanwhile_is_moved_unprocessed(
     with ByHand(Uploads) as system:
         system.bucket.blob(Uploads.NAME).upload_from_string(b"first")
         assert system.poll() == {"processed": 1, "failed": 0, "left": 0}
-        # What lies among the processed was never seen by the worker, and nothing is left to process.
+        # The worker never saw what is in processed/, and nothing is left to process.
         assert contents(system.bucket) == {"processed/a.csv": b"second"}
         assert system.poll() == {"processed": 0, "failed": 0, "left": 0}
         assert system.worker.seen == [b"first"]

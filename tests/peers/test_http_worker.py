@@ -1,4 +1,4 @@
-"""The worker that people write by hand, unchanged, behind our poller; and what ours keeps that theirs loses."""
+"""The usual worker written by hand, unchanged, behind our poller; and the files that ours keeps and theirs loses."""
 
 from by_hand import Uploads, check_settled, contents, flask, lay_samples
 from deployed import Deployed

@@ -32,7 +32,7 @@ def topic_with_push(monkeypatch, endpoint):
 
 
 def notification(blob):
-    """What Cloud Storage says of a new object: https://cloud.google.com/storage/docs/pubsub-notifications"""
+    """What Cloud Storage sends about a new object: https://cloud.google.com/storage/docs/pubsub-notifications"""
     return {
         "eventType": "OBJECT_FINALIZE",
         "bucketId": BUCKET,

@@ -1,4 +1,4 @@
-"""Google's Python client reads from the stand-in."""
+"""Google's Python client reads from the emulator."""
 
 import gzip
 import io

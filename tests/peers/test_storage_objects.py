@@ -1,4 +1,4 @@
-"""Google's Python client lists, looks, copies, moves, changes and deletes in the stand-in."""
+"""Google's Python client lists, looks, copies, moves, changes and deletes in the emulator."""
 
 import datetime
 
@@ -328,7 +328,7 @@ def test_many_are_deleted_and_what_is_missing_is_told(bucket, prefix):
     assert names(bucket.list_blobs(prefix=prefix)) == []
 
 
-# What the stand-in does not have
+# What the emulator does not support
 
 
 def test_what_is_not_there_is_refused_and_never_ignored(bucket, prefix):

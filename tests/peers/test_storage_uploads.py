@@ -1,4 +1,4 @@
-"""Google's Python client writes into the stand-in: simple, multipart and resumable uploads."""
+"""Google's Python client writes into the emulator: simple, multipart and resumable uploads."""
 
 import base64
 import gzip

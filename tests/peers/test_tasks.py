@@ -32,7 +32,7 @@ def test_500_objects_that_two_polls_put_into_a_queue_are_settled_once(tmp_path):
         with Deployed(callers, tmp_path, settings=settings) as system:
             uploaded = system.upload(OBJECTS)
             assert system.poll()["counts"]["enqueued"] == str(OBJECTS)
-            # The service refuses a name that was used. The emulator does not, so what still lies there comes twice.
+            # The service refuses a name that was used. The emulator does not, so what is still there comes twice.
             assert int(system.poll()["counts"]["enqueued"]) > 0
             tasks.wait_until_delivered(timeout=120)
             system.check_settled_once(uploaded)

@@ -3,7 +3,8 @@
 use std::{fmt::Write as _, time::Duration};
 
 use brigade_proto::v1::{Object, ProcessRequest};
-use brigade_storage::{Location, Operation, sim::Fault};
+use brigade_sim::Fault;
+use brigade_storage::{Location, Operation};
 use futures::TryStreamExt as _;
 
 use crate::{

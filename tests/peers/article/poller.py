@@ -1,5 +1,5 @@
-"""The poller, as the article has it: lists the new files of a bucket, sends where each lies to the worker, and moves it by
-the answer's HTTP status. `BUCKET` and `WORKER_URL` say which.
+"""The poller of the article: it lists the new files of a bucket, sends the name of each to the worker, and moves it by
+the answer's HTTP status. `BUCKET` and `WORKER_URL` are its settings.
 """
 
 import json
@@ -14,7 +14,7 @@ FOLDERS = {200: "processed", 500: "failed"}
 
 
 def poll(bucket, worker_url):
-    """One scan; how many files went where."""
+    """One scan; returns the number of files for each destination."""
     counts = dict.fromkeys([*FOLDERS.values(), "left"], 0)
     for blob in bucket.list_blobs(prefix="incoming/"):
         if blob.name.endswith("/"):
@@ -27,7 +27,7 @@ def poll(bucket, worker_url):
 
 
 def ask(worker_url, bucket, name):
-    """The worker's HTTP status. Its own URL is the audience that its front end takes."""
+    """The worker's HTTP status. The audience that its front end accepts is its own URL."""
     token = fetch_id_token(Request(), worker_url)
     answer = requests.post(
         worker_url,
@@ -39,7 +39,7 @@ def ask(worker_url, bucket, name):
 
 
 def move(bucket, blob, name):
-    """By name, as it is written everywhere: a copy, then a deletion."""
+    """Moves by name, as most examples do: a copy, then a deletion."""
     bucket.copy_blob(blob, bucket, name)
     bucket.delete_blob(blob.name)
 

@@ -1,7 +1,7 @@
-"""The worker, as the article has it: a Flask service on Cloud Run.
+"""The worker of the article: a Flask service on Cloud Run.
 
 It takes {"bucket": ..., "name": ...}, reads the object with Google's client, processes it, and answers 200, or 500 when it
-cannot. Whoever calls was checked by the front end before it; nothing in here knows a token.
+cannot. The front end has checked the caller; nothing here reads a token.
 """
 
 import json

@@ -49,7 +49,7 @@ async fn the_next_poll_after_a_kill_leaves_the_inbox_to_the_lease() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "the lease of a killed poller ends after 90 s; .ci/run waits for it"]
+#[ignore = "the lease of a killed poller ends after 90 s; .ci/slow waits for it"]
 async fn the_lease_of_a_killed_poller_is_taken_over_when_it_has_ended_and_not_before() {
     let google = Google::start().await;
     let (_worker, worker) = google.worker(PICKY).await;

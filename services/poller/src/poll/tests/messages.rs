@@ -77,11 +77,9 @@ async fn event(world: &World, name: &str) -> String {
 }
 
 fn refusing(world: &World, operation: Operation, kind: Kind) {
-    world
-        .sim
-        .set_faults(move |call: &brigade_storage::sim::Call| {
-            (call.operation == operation).then_some(Fault::Before(kind.clone()))
-        });
+    world.sim.set_faults(move |call: &brigade_sim::Call| {
+        (call.operation == operation).then_some(Fault::Before(kind.clone()))
+    });
 }
 
 fn answers() -> [(&'static str, Answer); 4] {
