@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 pub(crate) const AUDIENCE: &str = "https://worker-abc.a.run.app";
 pub(crate) const CALLER: &str = "poller@brigade-dev.iam.gserviceaccount.com";
 
-/// The stand-in for Google.
+/// The emulator of Google.
 pub(crate) struct Google(Emulator);
 
 impl Google {
@@ -39,18 +39,21 @@ impl Google {
 
     /// A guard that has its keys already.
     pub(crate) async fn guard(&self) -> Arc<Guard> {
+        let guard = Guard::new(self.guard_settings()).unwrap();
+        let token = self.issuer().mint(CALLER, AUDIENCE);
+        guard.check(&bearer(&token)).await.unwrap();
+        Arc::new(guard)
+    }
+
+    pub(crate) fn guard_settings(&self) -> GuardSettings {
         let jwks_url = self.0.url().join("oauth2/v3/certs").unwrap();
-        let settings = GuardSettings {
+        GuardSettings {
             mode: Mode::Verify,
             audiences: vec![AUDIENCE.to_owned()],
             allowed_callers: vec![CALLER.to_owned()],
             issuers: vec![ISSUER.to_owned()],
             jwks_url,
-        };
-        let guard = Guard::new(settings).unwrap();
-        let token = self.issuer().mint(CALLER, AUDIENCE);
-        guard.check(&bearer(&token)).await.unwrap();
-        Arc::new(guard)
+        }
     }
 }
 

@@ -72,7 +72,7 @@ pub(crate) fn paired(
     other();
     let (mut ones, mut others) = (Vec::new(), Vec::new());
     for round in 0..rounds {
-        // Whoever goes second finds the caches as the first left them; so they change places.
+        // The second run finds the caches as the first one left them, so the order alternates.
         if round % 2 == 0 {
             ones.push(one());
             others.push(other());

@@ -9,17 +9,10 @@ use std::{fs, process::Command, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use brigade_client::answer::Answer;
-use brigade_poller::{
-    clock::SystemClock,
-    dispatch::Worker,
-    filter::Filters,
-    poll::{Budgets, Parts, Poller, Trigger},
-    settle::Settler,
-};
+use brigade_poller::{config::Config, dispatch::Worker, poller::Poller, request::Trigger};
 use brigade_proto::v1::{PollRequest, ProcessRequest, ProcessResponse};
 use brigade_sim::Synthetic;
-use brigade_storage::{Bucket, Location};
-use tokio_util::sync::CancellationToken;
+use brigade_storage::Location;
 
 use crate::{Figure, Scale};
 
@@ -106,7 +99,13 @@ fn peak() -> u64 {
 
 async fn poll(work: &str, objects: u64) {
     let bucket = Synthetic::new("data", "in/", objects);
-    let poller = Poller::new(parts(&bucket, work), CancellationToken::new());
+    let mut config = Config::for_inbox(Location::new("data", "in/"));
+    if work == "filtered" {
+        // What was uploaded in 1970 is older than any age but this one.
+        config.min_age = Duration::MAX;
+    }
+    config.budgets.poll_deadline = Duration::from_hours(1);
+    let poller = Poller::new(config, &bucket, Arc::new(Accepting)).lease(false);
     let mut events = poller
         .start(&PollRequest::default(), &Trigger::default())
         .unwrap();
@@ -118,46 +117,4 @@ async fn poll(work: &str, objects: u64) {
         bucket.written(),
         if work == "processed" { objects } else { 0 }
     );
-}
-
-fn parts(bucket: &Synthetic, work: &str) -> Parts {
-    let bucket: Arc<dyn Bucket> = Arc::new(bucket.clone());
-    let [inbox, processed, failed] =
-        ["in/", "processed/", "failed/"].map(|prefix| Location::new("data", prefix));
-    let clock = Arc::new(SystemClock);
-    Parts {
-        filters: Filters {
-            inbox: inbox.clone(),
-            destinations: vec![processed.clone(), failed.clone()],
-            // What was uploaded in 1970 is older than any age but this one.
-            min_age: if work == "filtered" {
-                Duration::MAX
-            } else {
-                Duration::ZERO
-            },
-            matching: None,
-        },
-        settler: Settler {
-            inbox,
-            source: bucket.clone(),
-            processed,
-            failed,
-            processed_bucket: bucket.clone(),
-            failed_bucket: bucket,
-            clock: clock.clone(),
-        },
-        worker: Arc::new(Accepting),
-        queue: None,
-        budgets: Budgets {
-            concurrency: 32,
-            process_timeout: Duration::from_secs(600),
-            poll_deadline: Duration::from_secs(3_600),
-            max_objects: None,
-            max_attempts: 5,
-            breaker: 5,
-        },
-        clock,
-        lease: false,
-        observer: None,
-    }
 }

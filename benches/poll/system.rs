@@ -12,7 +12,7 @@ use brigade_poller::settings::{PollerArgs, PollerSettings};
 use brigade_proto::v1::{EndReason, PollRequest, poll_response::Event};
 use brigade_runtime::{
     guard::{GuardSettings, Mode},
-    serve::{self, Limits},
+    service::Service,
     settings::{Problems, from_flags},
 };
 use brigade_storage::{
@@ -73,18 +73,9 @@ impl System {
         let (listener, worker) = bound().await;
         let routes =
             brigade_worker::routes(Waiting(work), store.clone(), &WorkerSettings::default());
-        let guarded = brigade::assemble(
-            routes,
-            "brigade.v1.WorkerService",
-            guard(&emulator, &worker),
-        );
-        let limits = Limits::default();
-        tokio::spawn(serve::serve(
-            listener,
-            guarded.await.unwrap(),
-            limits,
-            std::future::pending(),
-        ));
+        let service = Service::new("brigade.v1.WorkerService", guard(&emulator, &worker));
+        let service = service.routes(async { Ok(routes) });
+        tokio::spawn(service.serve(listener, CancellationToken::new()));
 
         let (listener, poller) = bound().await;
         let settings = poller_settings(&worker);

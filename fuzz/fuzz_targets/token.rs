@@ -24,7 +24,7 @@ fn guards() -> &'static Guards {
     GUARDS.get_or_init(|| {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let platform = guard(Mode::Platform);
-        runtime.block_on(platform.prove_front_end(None)).unwrap();
+        runtime.block_on(platform.verify_front_end(None)).unwrap();
         Guards {
             verify: guard(Mode::Verify),
             runtime,

@@ -4,26 +4,19 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use brigade_client::WorkerClient;
-use brigade_poller::{
-    clock::SystemClock,
-    filter::Filters,
-    poll::{Budgets, Parts, Poller, Trigger},
-    settle::Settler,
-};
+use brigade_poller::{config::Config, poller::Poller, request::Trigger};
 use brigade_proto::v1::{ObjectSettled, PollRequest, Settlement, poll_response::Event};
 use brigade_runtime::telemetry::{self, Buffer, Format};
 use brigade_sim::Sim;
-use brigade_storage::{Location, Object, Store as _, object::escape};
+use brigade_storage::{Location, Object, object::escape};
 use brigade_worker::{Outcome, ProcessError, settings::WorkerSettings};
 use proptest::{
     prelude::*,
-    test_runner::{Config, TestRunner},
+    test_runner::{Config as Cases, TestRunner},
 };
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     harness::{BUCKET, loopback, scripted, url},
@@ -60,40 +53,8 @@ impl Asked {
     }
 
     fn poller(&self, sim: &Sim) -> Poller {
-        let [inbox, processed, failed] =
-            ["in/", "processed/", "failed/"].map(|prefix| Location::new(BUCKET, prefix));
-        let bucket = sim.bucket(BUCKET);
-        let parts = Parts {
-            filters: Filters {
-                inbox: inbox.clone(),
-                destinations: vec![processed.clone(), failed.clone()],
-                min_age: Duration::ZERO,
-                matching: None,
-            },
-            settler: Settler {
-                source: bucket.clone(),
-                processed_bucket: bucket.clone(),
-                failed_bucket: bucket,
-                inbox,
-                processed,
-                failed,
-                clock: Arc::new(SystemClock),
-            },
-            worker: self.client.clone(),
-            queue: None,
-            budgets: Budgets {
-                concurrency: 4,
-                process_timeout: Duration::from_secs(30),
-                poll_deadline: Duration::from_secs(60),
-                max_objects: None,
-                max_attempts: 5,
-                breaker: 5,
-            },
-            clock: Arc::new(SystemClock),
-            lease: true,
-            observer: None,
-        };
-        Poller::new(parts, CancellationToken::new())
+        let config = Config::for_inbox(Location::new(BUCKET, "in/"));
+        Poller::new(config, sim, self.client.clone())
     }
 
     /// Polls until the listing's end; what was said of each object.
@@ -183,12 +144,12 @@ fn any_legal_name_goes_the_whole_way_byte_for_byte_and_is_escaped_in_the_log() {
         .build()
         .unwrap();
     let asked = runtime.block_on(Asked::start());
-    let config = Config {
+    let cases = Cases {
         failure_persistence: None,
-        ..Config::with_cases(150)
+        ..Cases::with_cases(150)
     };
     let names = prop::collection::btree_set(name(), 1..8);
-    let run = TestRunner::new(config).run(&names, |names| {
+    let run = TestRunner::new(cases).run(&names, |names| {
         let log = Buffer::default();
         let subscriber = telemetry::subscriber(Format::Json, "info", log.clone());
         let _logged = tracing::subscriber::set_default(subscriber);

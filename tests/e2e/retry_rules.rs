@@ -20,20 +20,19 @@ use brigade_emulator::{
 };
 use brigade_poller::{
     clock::{Clock, SystemClock},
+    config::Config,
     dispatch::Worker,
-    filter::Filters,
-    poll::{Budgets, Parts, Poller, Trigger},
-    settle::Settler,
+    poller::Poller,
+    request::Trigger,
 };
 use brigade_proto::v1::{
     PollRequest, ProcessRequest, ProcessResponse, Settlement, poll_response::Event,
 };
 use brigade_storage::{
-    Location, Store as _,
+    Location,
     gcs::{GcsSettings, GcsStore},
 };
 use jiff::{SignedDuration, Timestamp};
-use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
 use crate::harness::loopback;
@@ -183,44 +182,20 @@ impl Stand {
         } else {
             "data"
         };
-        let inbox = Location::new("data", "in/");
         let [processed, failed] = ["processed/", "failed/"].map(|prefix| Location::new(to, prefix));
         let answer = if self.course.accepted {
             Answer::ok(ProcessResponse::default())
         } else {
             Answer::status(Code::InvalidArgument, "no")
         };
-        let parts = Parts {
-            filters: Filters {
-                inbox: inbox.clone(),
-                destinations: vec![processed.clone(), failed.clone()],
-                min_age: Duration::ZERO,
-                matching: None,
-            },
-            settler: Settler {
-                source: store.bucket("data"),
-                processed_bucket: store.bucket(to),
-                failed_bucket: store.bucket(to),
-                inbox,
-                processed,
-                failed,
-                clock: clock.clone(),
-            },
-            worker: Arc::new(Says(answer)),
-            queue: None,
-            budgets: Budgets {
-                concurrency: 1,
-                process_timeout: Duration::from_secs(60),
-                poll_deadline: Duration::from_secs(300),
-                max_objects: None,
-                max_attempts: 5,
-                breaker: 5,
-            },
-            clock,
-            lease: self.course.lease,
-            observer: None,
+        let config = Config {
+            processed,
+            failed,
+            ..Config::for_inbox(Location::new("data", "in/"))
         };
-        Poller::new(parts, CancellationToken::new())
+        Poller::new(config, &store, Arc::new(Says(answer)))
+            .clock(clock)
+            .lease(self.course.lease)
     }
 
     async fn poll(&self) -> Ended {

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use brigade_poller::{
-    poll::{Parts, Poller, Trigger},
-    report::Events,
-};
+use brigade_poller::{poller::Poller, report::Events, request::Trigger};
 use brigade_proto::v1::{EndReason, PollRequest, Settlement, poll_response::Event};
 use fastrand::Rng;
 
@@ -46,8 +43,8 @@ pub(crate) struct Said {
 /// A poll that is about to begin.
 pub(crate) struct Errand {
     id: u64,
-    poller: usize,
-    parts: Parts,
+    number: usize,
+    poller: Poller,
     fate: Fate,
     request: PollRequest,
     trigger: Trigger,
@@ -71,11 +68,11 @@ impl Report {
 
 impl Errand {
     /// A poll that nothing disturbs.
-    pub(crate) fn new(id: u64, poller: usize, parts: Parts) -> Self {
+    pub(crate) fn new(id: u64, number: usize, poller: Poller) -> Self {
         Self {
             id,
+            number,
             poller,
-            parts,
             fate: Fate::default(),
             request: PollRequest::default(),
             trigger: Trigger::default(),
@@ -97,7 +94,7 @@ impl Errand {
 
     pub(crate) async fn run(self) -> Report {
         let tokens = Tokens::default();
-        let poller = Poller::new(self.parts, tokens.shutdown.clone());
+        let poller = self.poller.shutdown(tokens.shutdown.clone());
         let (poll, events) = poller
             .prepare(&self.request, &self.trigger)
             .expect("the request is valid");
@@ -105,7 +102,7 @@ impl Errand {
         let ((crashed, stalled), heard) = tokio::join!(process, listen(events, &tokens));
         Report {
             poll: self.id,
-            poller: self.poller,
+            poller: self.number,
             crashed,
             stalled,
             shut_down: tokens.shutdown.is_cancelled(),

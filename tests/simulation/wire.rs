@@ -6,22 +6,43 @@ use async_trait::async_trait;
 use brigade_poller::filter::CONTROL_PREFIX;
 use brigade_sim::Sim;
 use brigade_storage::{
-    Bucket, ListRequest, Metadata, NewObject, Object, Page, Pinned, Result, RewriteStep,
+    Bucket, ListRequest, Metadata, NewObject, Object, Page, Pinned, Result, RewriteStep, Store,
 };
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
 use crate::planted::{Bug, Planted};
 
-/// A bucket behind one poller's wire.
+/// The store behind one poller's wires.
 #[derive(Debug)]
-pub(crate) struct Wire {
-    pub(crate) inner: Arc<dyn Bucket>,
+pub(crate) struct Wires {
     pub(crate) page: i32,
     pub(crate) planted: Planted,
-    /// What a poller can do that goes round the port, for bugs that do.
     pub(crate) sim: Sim,
     pub(crate) counts: Arc<Mutex<Counts>>,
+}
+
+impl Store for Wires {
+    fn bucket(&self, name: &str) -> Arc<dyn Bucket> {
+        Arc::new(Wire {
+            inner: self.sim.bucket(name),
+            page: self.page,
+            planted: self.planted,
+            sim: self.sim.clone(),
+            counts: self.counts.clone(),
+        })
+    }
+}
+
+/// A bucket behind one poller's wire.
+#[derive(Debug)]
+struct Wire {
+    inner: Arc<dyn Bucket>,
+    page: i32,
+    planted: Planted,
+    /// What a poller can do that goes round the port, for bugs that do.
+    sim: Sim,
+    counts: Arc<Mutex<Counts>>,
 }
 
 /// How many calls the pollers made.

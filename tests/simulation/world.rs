@@ -11,12 +11,11 @@ use std::{
 
 use brigade_poller::{
     clock::Clock,
-    filter::Filters,
-    poll::{Budgets, Parts},
-    settle::Settler,
+    config::{Budgets, Config},
+    poller::Poller,
 };
 use brigade_sim::{Place, SeededFaults, Sim};
-use brigade_storage::{Bucket, Location, Metadata, NewObject, Object, Operation, Store as _};
+use brigade_storage::{Location, Metadata, NewObject, Object, Operation, Store as _};
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::sleep;
@@ -27,7 +26,7 @@ use crate::{
     report::{Errand, Report},
     run::{MAX_ATTEMPTS, Run},
     schedule::Schedule,
-    wire::{Counts, Wire},
+    wire::{Counts, Wires},
     worker::SimWorker,
 };
 
@@ -154,7 +153,7 @@ impl World {
     /// A poll by a process of its own.
     fn errand(&self, number: usize) -> Errand {
         let id = self.polls.fetch_add(1, Ordering::Relaxed);
-        Errand::new(id, number, self.parts(number))
+        Errand::new(id, number, self.poller(number))
     }
 
     /// Nothing goes wrong any more: one poller alone brings everything to its end.
@@ -173,58 +172,35 @@ impl World {
         left.unwrap_or_default()
     }
 
-    fn parts(&self, number: usize) -> Parts {
+    fn poller(&self, number: usize) -> Poller {
         let schedule = &self.schedule;
         let location = |elsewhere: bool, prefix: &str| {
             Location::new(if elsewhere { ELSEWHERE } else { BUCKET }, prefix)
         };
-        let inbox = location(false, "in/");
-        let processed = location(schedule.processed_elsewhere, "processed/");
-        let failed = location(schedule.failed_elsewhere, "failed/");
-        let clock: Arc<dyn Clock> = Arc::new(Skewed {
-            sim: self.sim.clone(),
-            by: self.skew(number),
-        });
-        Parts {
-            filters: Filters {
-                inbox: inbox.clone(),
-                destinations: vec![processed.clone(), failed.clone()],
-                min_age: Duration::ZERO,
-                matching: None,
-            },
-            settler: Settler {
-                source: self.bucket(&inbox.bucket),
-                processed_bucket: self.bucket(&processed.bucket),
-                failed_bucket: self.bucket(&failed.bucket),
-                inbox,
-                processed,
-                failed,
-                clock: clock.clone(),
-            },
-            worker: self.worker.clone(),
-            queue: None,
+        let config = Config {
+            processed: location(schedule.processed_elsewhere, "processed/"),
+            failed: location(schedule.failed_elsewhere, "failed/"),
             budgets: Budgets {
                 concurrency: schedule.concurrency,
                 process_timeout: Duration::from_mins(5),
-                poll_deadline: Duration::from_mins(10),
-                max_objects: None,
                 max_attempts: MAX_ATTEMPTS,
-                breaker: 5,
+                ..Budgets::default()
             },
-            clock,
-            lease: schedule.lease,
-            observer: None,
-        }
-    }
-
-    fn bucket(&self, name: &str) -> Arc<dyn Bucket> {
-        Arc::new(Wire {
-            inner: self.sim.bucket(name),
-            page: self.schedule.page,
+            ..Config::for_inbox(location(false, "in/"))
+        };
+        let wires = Wires {
+            page: schedule.page,
             planted: self.planted,
             sim: self.sim.clone(),
             counts: self.counts.clone(),
-        })
+        };
+        let clock = Skewed {
+            sim: self.sim.clone(),
+            by: self.skew(number),
+        };
+        Poller::new(config, &wires, self.worker.clone())
+            .clock(Arc::new(clock))
+            .lease(schedule.lease)
     }
 
     /// Every other clock is behind, the others are ahead.

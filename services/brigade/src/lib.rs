@@ -10,7 +10,7 @@ mod setup;
 pub mod token;
 pub mod worker;
 
-pub use brigade_runtime::gate::{AuthConfig, assemble};
+pub use brigade_runtime::service::{AuthConfig, Service};
 
 use std::time::Duration;
 

@@ -9,20 +9,16 @@ use brigade_client::{
     identity::{TokenSource, origin},
 };
 use brigade_poller::{
-    clock::SystemClock,
     dispatch::Worker,
-    filter::Filters,
-    poll::{Parts, Poller},
+    poller::Poller,
     settings::{PollerArgs, PollerSettings, Protocol},
-    settle::Settler,
-    tasks::Queue,
     trigger,
 };
 use brigade_proto::v1::PollResponse;
 use brigade_runtime::{
     exit::{Exit, Failure},
-    gate::{self, AuthConfig},
     serve,
+    service::{AuthConfig, Service},
     settings::{GuardArgs, ServerArgs},
     shutdown,
     telemetry::{self, Format},
@@ -120,12 +116,16 @@ async fn serve_with(
     let queue = queue::of(settings, &gate)?;
     let made = OnceLock::new();
     let routes = async {
-        let parts = parts(settings, queue, outside.await?)?;
-        let poller = made.get_or_init(|| Poller::new(parts, shutdown.clone()));
-        Ok(trigger::routes(poller))
+        let outside = outside.await?;
+        let worker = worker(settings, outside.identity)?;
+        let poller = Poller::new(settings, &*outside.store, worker)
+            .queue(queue)
+            .observer(outside.observer)
+            .shutdown(shutdown.clone());
+        Ok(trigger::routes(made.get_or_init(|| poller)))
     };
-    let service = "brigade.v1.PollerService";
-    gate::serve(listener, routes, service, gate, shutdown.clone()).await?;
+    let service = Service::new("brigade.v1.PollerService", gate).routes(routes);
+    service.serve(listener, shutdown.clone()).await?;
     if let Some(poller) = made.get() {
         poller.drained().await;
     }
@@ -142,38 +142,5 @@ fn worker(
     Ok(match settings.worker_protocol {
         Protocol::Grpc => Arc::new(WorkerClient::new(url, identity, audience).map_err(failed)?),
         Protocol::Http => Arc::new(HttpWorkerClient::new(url, identity, audience).map_err(failed)?),
-    })
-}
-
-fn parts(
-    settings: &PollerSettings,
-    queue: Option<Arc<dyn Queue>>,
-    outside: Dependencies,
-) -> Result<Parts, Failure> {
-    let worker = worker(settings, outside.identity)?;
-    let bucket = |name: &str| outside.store.bucket(name);
-    let clock = Arc::new(SystemClock);
-    Ok(Parts {
-        filters: Filters {
-            inbox: settings.inbox.clone(),
-            destinations: vec![settings.processed.clone(), settings.failed.clone()],
-            min_age: settings.min_age,
-            matching: settings.matching.clone(),
-        },
-        settler: Settler {
-            inbox: settings.inbox.clone(),
-            source: bucket(&settings.inbox.bucket),
-            processed: settings.processed.clone(),
-            failed: settings.failed.clone(),
-            processed_bucket: bucket(&settings.processed.bucket),
-            failed_bucket: bucket(&settings.failed.bucket),
-            clock: clock.clone(),
-        },
-        worker,
-        queue,
-        budgets: settings.budgets,
-        clock,
-        lease: true,
-        observer: outside.observer,
     })
 }

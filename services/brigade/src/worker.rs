@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use brigade_runtime::{
     exit::{Exit, Failure},
-    gate::AuthConfig,
+    service::AuthConfig,
     telemetry::{self, Format},
 };
 use brigade_storage::Store;

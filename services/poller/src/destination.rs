@@ -15,7 +15,7 @@ const MAX_CANDIDATES: u32 = 10;
 
 /// The names to try at `to`, in order, for the object `below` the inbox: its own, then with the generation, then
 /// numbered. Nothing that is there is ever replaced.
-pub fn candidates(
+pub(crate) fn candidates(
     to: &Location,
     below: &str,
     generation: i64,
@@ -32,7 +32,7 @@ pub fn candidates(
 }
 
 /// Whether one of the names to try at `to` may have to be cut, so that it does not tell the whole name any more.
-pub fn may_be_cut(to: &Location, below: &str, generation: i64, now: Timestamp) -> bool {
+pub(crate) fn may_be_cut(to: &Location, below: &str, generation: i64, now: Timestamp) -> bool {
     let last = MAX_CANDIDATES - 1;
     let longest = format!("{}{below}.{generation}.{last}", dated(&to.prefix, now));
     longest.len() > MAX_NAME

@@ -15,19 +15,19 @@ pub enum PollError {
         /// What is wrong with it.
         why: String,
     },
-    /// The wiring to the worker has to be mended.
+    /// An operator has to fix the wiring to the worker.
     #[error("the poll was stopped, and nothing was moved on its account: {0}")]
     Stopped(Stop),
-    /// Nothing that was sent reached the worker, or came back from it.
+    /// Consecutive calls of the worker failed in the transport.
     #[error(
         "the poll was stopped, and nothing was moved on its account: the worker could not be asked {failures} times in a \
          row; the last time: {last}. The next poll tries again; if this goes on, see that the worker runs and that \
          WORKER_URL is its own"
     )]
     WorkerAway {
-        /// How often, with no answer in between.
+        /// How many, with no answer in between.
         failures: u32,
-        /// What was met last.
+        /// The last failure.
         last: String,
     },
     /// A storage call failed, for every object alike.
@@ -36,7 +36,7 @@ pub enum PollError {
 }
 
 impl PollError {
-    /// A person has to mend something before a poll can work; otherwise time heals it.
+    /// An operator has to fix something before a poll can work; otherwise it is transient.
     pub fn needs_fix(&self) -> bool {
         match self {
             Self::Invalid { .. } | Self::Stopped(_) => true,

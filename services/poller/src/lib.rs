@@ -1,29 +1,45 @@
-//! The poller: watches an inbox, hands each object to the worker, and moves it by the worker's own answer.
+//! The poller: watches an inbox, hands each object to the worker, and moves it by the status that the worker returned.
 //!
-//! The data's way, read top to bottom: [`trigger`] → [`poll`] → [`scan`] → [`filter`] → [`dispatch`] → [`verdict`] →
-//! [`settle`] → [`report`].
+//! Each layer imports only what is below it:
+//!
+//! 1. [`trigger`]: gRPC and HTTP requests.
+//! 2. [`poller`]: starts polls and single objects.
+//! 3. `poll`, `object`: one poll under its lease; one named object.
+//! 4. `pipeline`: dispatch, verdict, again if need be, settle: one object.
+//! 5. `run`, `plan`, `attempts`, `instance`: what the objects of one poll share; until when; whether again; what all polls
+//!    of this process share.
+//! 6. `settle`, `lease`, `in_flight`, [`report`], [`dispatch`], [`tasks`], `scan`.
+//! 7. [`outcome`], [`config`], [`verdict`], [`filter`], [`mark`], [`request`] and other plain values and tables.
 
-mod breaker;
+mod attempts;
 pub mod clock;
-pub mod destination;
+pub mod config;
+mod destination;
 pub mod dispatch;
 pub mod error;
 pub mod filter;
-mod flight;
+mod in_flight;
+mod instance;
 mod lease;
 pub mod mark;
-pub mod one;
-pub mod poll;
+mod object;
+pub mod outcome;
+mod pipeline;
+mod plan;
+mod poll;
+pub mod poller;
 pub mod report;
+pub mod request;
 mod retry;
-pub mod scan;
+mod run;
+mod scan;
 pub mod settings;
-pub mod settle;
+mod settle;
 pub mod tasks;
 #[cfg(test)]
 mod testing;
-mod tries;
+#[cfg(test)]
+mod tests;
 pub mod trigger;
 pub mod verdict;
-mod way;
 mod wire;

@@ -8,29 +8,29 @@ use std::fmt::Write as _;
 use brigade_storage::{Metadata, Object};
 use jiff::Timestamp;
 
-/// `processed` or `failed`, on an object whose verdict is fixed.
+/// `processed` or `failed`: the verdict.
 pub const STATUS: &str = "brigade-status";
 /// Why it failed: the first 1,024 bytes, printable.
 pub const REASON: &str = "brigade-reason";
-/// How often the worker was asked about this generation.
+/// The attempts of this generation.
 pub const ATTEMPTS: &str = "brigade-attempts";
-/// Which object this was: `gs://bucket/name#generation`, with controls and `%` percent-encoded.
+/// The object that was marked: `gs://bucket/name#generation`, with controls and `%` percent-encoded.
 pub const SOURCE: &str = "brigade-source";
 /// When it failed, RFC 3339 in UTC.
 pub const FAILED_AT: &str = "brigade-failed-at";
-/// When it was accepted, RFC 3339 in UTC; written only when objects go to other buckets, get a shorter name, bear an older
-/// verdict, or cannot be moved.
+/// When it was accepted, RFC 3339 in UTC. Written only when objects go to other buckets, get a shorter name, have an older
+/// verdict on them, or cannot be moved.
 pub const PROCESSED_AT: &str = "brigade-processed-at";
-/// When the worker is to be asked again at the earliest, or an object with a verdict to be moved, RFC 3339 in UTC.
+/// The earliest time to ask the worker again, or to move an object that has a verdict, RFC 3339 in UTC.
 pub const RETRY_AT: &str = "brigade-retry-at";
 
 const PROCESSED: &str = "processed";
 const FAILED: &str = "failed";
 const MAX_REASON: usize = 1024;
-/// What Cloud Storage takes of keys and values together, in bytes.
+/// The limit of Cloud Storage for keys and values together, in bytes.
 const MAX_METADATA: usize = 8 * 1024;
 
-/// All of them. A mark removes those that it does not write, so that nothing on an object contradicts its last mark.
+/// All of them. A mark removes the keys that it does not write, so that nothing on an object contradicts its last mark.
 const KEYS: [&str; 7] = [
     STATUS,
     REASON,
@@ -41,9 +41,9 @@ const KEYS: [&str; 7] = [
     RETRY_AT,
 ];
 
-/// A verdict that was written on its object.
+/// A verdict that is written on its object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fixed {
+pub enum RecordedVerdict {
     /// The worker accepted it.
     Processed,
     /// It failed, for this reason.
@@ -70,8 +70,8 @@ pub fn failed(object: &Object, reason: &str, attempts: u32, now: Timestamp) -> M
     ])
 }
 
-/// The mark of an object whose worker asked for time. What was written on an earlier generation goes: from here on this
-/// one is told to be its source, and an old verdict would pass for its own.
+/// The mark of an object whose worker asked for time. It removes what was written on an earlier generation: from here on
+/// the mark names this one as its source, and an old verdict would pass for its own.
 pub fn retry(object: &Object, reason: &str, attempts: u32, due: Timestamp) -> Metadata {
     only([
         (REASON, printable(reason)),
@@ -81,16 +81,16 @@ pub fn retry(object: &Object, reason: &str, attempts: u32, due: Timestamp) -> Me
     ])
 }
 
-/// The mark of an object that storage refuses to move, beside `verdict`; without one the worker is asked again then.
-pub fn put_off(object: &Object, verdict: Metadata, due: Timestamp) -> Metadata {
+/// The mark of an object that storage refuses to move, beside `verdict`. Without a verdict the worker is asked again then.
+pub(crate) fn deferred(object: &Object, verdict: Metadata, due: Timestamp) -> Metadata {
     let mut mark = verdict;
     mark.insert(SOURCE.into(), source(object));
     mark.insert(RETRY_AT.into(), seconds(due));
     mark
 }
 
-/// Whether two objects bear the same marks.
-pub(crate) fn same(one: &Object, other: &Object) -> bool {
+/// Whether two objects have the same marks.
+pub(crate) fn is_same(one: &Object, other: &Object) -> bool {
     KEYS.iter()
         .all(|&key| one.metadata.get(key) == other.metadata.get(key))
 }
@@ -108,9 +108,12 @@ fn only<const N: usize>(written: [(&str, String); N]) -> Metadata {
     mark
 }
 
-/// When exactly this generation is to be tried again, if its worker asked for time or storage refused to move it.
+/// The earliest time of the next try of exactly this generation.
 pub fn due(object: &Object) -> Option<Timestamp> {
-    let due = object.metadata.get(RETRY_AT).filter(|_| is_own(object))?;
+    let due = object
+        .metadata
+        .get(RETRY_AT)
+        .filter(|_| is_for_this_generation(object))?;
     due.parse().ok()
 }
 
@@ -118,35 +121,38 @@ fn seconds(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// What a copy in another bucket says of where it came from.
+/// The mark of a copy in another bucket.
 pub fn copied(object: &Object) -> Metadata {
     Metadata::from([(SOURCE.into(), source(object))])
 }
 
-/// The verdict that was already fixed on exactly this generation: only its move is missing.
-pub fn verdict_fixed(object: &Object) -> Option<Fixed> {
-    let status = object.metadata.get(STATUS).filter(|_| is_own(object))?;
+/// The verdict that is written on exactly this generation: only its move is missing.
+pub fn recorded_verdict(object: &Object) -> Option<RecordedVerdict> {
+    let status = object
+        .metadata
+        .get(STATUS)
+        .filter(|_| is_for_this_generation(object))?;
     match status.as_str() {
-        PROCESSED => Some(Fixed::Processed),
-        FAILED => Some(Fixed::Failed(
+        PROCESSED => Some(RecordedVerdict::Processed),
+        FAILED => Some(RecordedVerdict::Failed(
             object.metadata.get(REASON).cloned().unwrap_or_default(),
         )),
         _ => None,
     }
 }
 
-/// When the verdict on exactly this generation was fixed: the date of its destination, whenever it gets there.
-pub fn fixed_at(object: &Object) -> Option<Timestamp> {
-    let key = match verdict_fixed(object)? {
-        Fixed::Processed => PROCESSED_AT,
-        Fixed::Failed(_) => FAILED_AT,
+/// When the verdict on exactly this generation was written: the date of its destination, whenever it gets there.
+pub fn recorded_at(object: &Object) -> Option<Timestamp> {
+    let key = match recorded_verdict(object)? {
+        RecordedVerdict::Processed => PROCESSED_AT,
+        RecordedVerdict::Failed(_) => FAILED_AT,
     };
     object.metadata.get(key)?.parse().ok()
 }
 
-/// How often the worker was asked about exactly this generation before.
+/// The attempts that are written on exactly this generation.
 pub fn attempts(object: &Object) -> u32 {
-    if !is_own(object) {
+    if !is_for_this_generation(object) {
         return 0;
     }
     object
@@ -173,17 +179,17 @@ fn with(object: &Object, mark: &Metadata) -> Metadata {
 
 /// Whether `copy` was made of exactly this generation.
 pub fn is_copy_of(copy: &Object, object: &Object) -> bool {
-    copy.metadata
-        .get(SOURCE)
-        .is_some_and(|s| *s == source(object))
-        && copy.same_content(object)
+    names(copy, object) && copy.same_content(object)
 }
 
-fn is_own(object: &Object) -> bool {
-    object
-        .metadata
-        .get(SOURCE)
-        .is_some_and(|s| *s == source(object))
+fn is_for_this_generation(object: &Object) -> bool {
+    names(object, object)
+}
+
+/// Whether the mark on `marked` names `object` as its source.
+fn names(marked: &Object, object: &Object) -> bool {
+    let named = marked.metadata.get(SOURCE);
+    named.is_some_and(|named| *named == source(object))
 }
 
 fn source(object: &Object) -> String {
@@ -287,25 +293,28 @@ mod tests {
             first.clone(),
             &failed(&first, "line 2", 3, Timestamp::UNIX_EPOCH),
         );
-        assert_eq!(verdict_fixed(&first), Some(Fixed::Failed("line 2".into())));
-        assert_eq!(fixed_at(&first), Some(Timestamp::UNIX_EPOCH));
+        assert_eq!(
+            recorded_verdict(&first),
+            Some(RecordedVerdict::Failed("line 2".into()))
+        );
+        assert_eq!(recorded_at(&first), Some(Timestamp::UNIX_EPOCH));
         assert_eq!(attempts(&first), 3);
 
         let moved_back = Object {
             generation: 8,
             ..first
         };
-        assert_eq!(verdict_fixed(&moved_back), None);
+        assert_eq!(recorded_verdict(&moved_back), None);
         assert_eq!(attempts(&moved_back), 0);
     }
 
     #[test]
-    fn a_retry_is_due_for_its_own_generation_alone_and_fixes_no_verdict() {
+    fn a_retry_is_due_for_its_own_generation_alone_and_is_no_verdict() {
         let mut asked = object("inbox/a.csv", 7);
         let due_at = Timestamp::from_second(90).unwrap();
         asked.metadata = retry(&asked, "loading", 2, due_at);
         assert_eq!(due(&asked), Some(due_at));
-        assert_eq!((attempts(&asked), verdict_fixed(&asked)), (2, None));
+        assert_eq!((attempts(&asked), recorded_verdict(&asked)), (2, None));
         let again = Object {
             generation: 8,
             ..asked

@@ -1,22 +1,72 @@
-//! How calls are repeated, and when not.
+//! How long to wait before a call is repeated, and when not to repeat it.
 
 use std::{future::Future, time::Duration};
 
-use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder, Retryable as _};
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use brigade_storage::{Error, Kind};
+use tokio::time::sleep;
 
-/// Nobody is obeyed who asks to wait longer than this.
-const MAX_WISH: Duration = Duration::from_secs(30);
+/// The first and the longest pause before an object is moved again that storage refuses to move.
+pub(crate) const MOVE_RETRY_MIN: Duration = Duration::from_mins(1);
+pub(crate) const MOVE_RETRY_MAX: Duration = Duration::from_hours(1);
 
-/// A worker may ask for more: what it loads can take its time.
-const MAX_WORKER_WISH: Duration = Duration::from_hours(1);
+/// A longer pause that storage asks for is cut to this.
+const MAX_STORAGE_PAUSE: Duration = Duration::from_secs(30);
 
-/// More than this many steps change no pause any more.
+/// The same for the worker, which may load for a long time.
+const MAX_WORKER_PAUSE: Duration = Duration::from_hours(1);
+
+/// After this many steps no pause grows any more.
 const MAX_STEPS: u32 = 10;
 
-/// Pauses between repeated storage calls: jittered, doubling from 100 ms, about 12 s in all.
-pub(crate) fn pauses() -> impl Iterator<Item = Duration> + Send {
-    policy().build()
+/// The pauses between repeated storage calls: jittered, doubling from 100 ms, about 12 s in all.
+#[derive(Debug)]
+pub(crate) struct Backoff(ExponentialBackoff);
+
+// === impl Backoff ===
+
+impl Backoff {
+    pub(crate) fn new() -> Self {
+        let pauses = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(100))
+            .with_max_delay(Duration::from_secs(5))
+            .with_max_times(6)
+            .with_jitter();
+        Self(pauses.build())
+    }
+
+    /// Waits before the call that failed so is repeated. The error comes back when it was repeated often enough.
+    pub(crate) async fn wait(&mut self, error: Error) -> Result<(), Error> {
+        let pause = self.next(error)?;
+        sleep(pause).await;
+        Ok(())
+    }
+
+    /// The pause that [`Backoff::wait`] would wait: at least what the service asked for, within reason.
+    pub(crate) fn next(&mut self, error: Error) -> Result<Duration, Error> {
+        let asked = match error.kind() {
+            Kind::Busy {
+                retry_after: Some(pause),
+            } => (*pause).min(MAX_STORAGE_PAUSE),
+            _ => Duration::ZERO,
+        };
+        let pause = self.0.next().ok_or(error)?;
+        Ok(pause.max(asked))
+    }
+}
+
+/// Repeats a call while its error is transient. Only for a call that changes nothing, or that names a generation.
+pub(crate) async fn repeated<T, F>(mut call: impl FnMut() -> F + Send) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>> + Send,
+{
+    let mut backoff = Backoff::new();
+    loop {
+        match call().await {
+            Err(error) if error.is_transient() => backoff.wait(error).await?,
+            result => return result,
+        }
+    }
 }
 
 /// The pause after an object's `attempts`th attempt: jittered, from 2 s, four times as long after each, up to 15 min.
@@ -33,7 +83,7 @@ pub(crate) fn attempt_pause(attempts: u32) -> Duration {
     pauses.nth(before as usize).unwrap_or_default()
 }
 
-/// Pauses between calls that say nothing about their object: jittered, doubling from 250 ms up to 10 s.
+/// Pauses between calls of the worker that are no attempts: jittered, doubling from 250 ms up to 10 s.
 pub(crate) fn worker_pauses() -> ExponentialBackoff {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(250))
@@ -43,36 +93,7 @@ pub(crate) fn worker_pauses() -> ExponentialBackoff {
         .build()
 }
 
-/// Repeats a call that changes nothing while its error is one that heals with time.
-pub(crate) async fn reading<T, F>(call: impl FnMut() -> F + Send) -> Result<T, Error>
-where
-    F: Future<Output = Result<T, Error>> + Send,
-{
-    call.retry(policy())
-        .when(Error::is_transient)
-        .adjust(|error, pause| pause.map(|pause| pause.max(wished(error))))
-        .await
-}
-
-/// How long the service itself asked to wait, within reason.
-pub(crate) fn wished(error: &Error) -> Duration {
-    match error.kind() {
-        Kind::Busy {
-            retry_after: Some(wish),
-        } => (*wish).min(MAX_WISH),
-        _ => Duration::ZERO,
-    }
-}
-
-/// How long a worker asked to wait, within reason.
-pub(crate) fn wished_by_worker(wish: Option<Duration>) -> Duration {
-    wish.unwrap_or_default().min(MAX_WORKER_WISH)
-}
-
-fn policy() -> ExponentialBuilder {
-    ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(100))
-        .with_max_delay(Duration::from_secs(5))
-        .with_max_times(6)
-        .with_jitter()
+/// The pause that a worker asked for, within reason.
+pub(crate) fn worker_retry_after(asked: Option<Duration>) -> Duration {
+    asked.unwrap_or_default().min(MAX_WORKER_PAUSE)
 }

@@ -11,7 +11,7 @@ use crate::retry;
 const PAGE: i32 = 1000;
 
 /// Streams the live objects of `bucket` under `prefix` in name order, fetching a page when the one before is used up.
-pub fn scan(
+pub(crate) fn scan(
     bucket: Arc<dyn Bucket>,
     prefix: String,
 ) -> impl Stream<Item = Result<Object, Error>> + Send {
@@ -29,7 +29,7 @@ pub fn scan(
             let Some(request) = next.take() else {
                 return Ok(None);
             };
-            let listed = retry::reading(|| bucket.list(&request)).await?;
+            let listed = retry::repeated(|| bucket.list(&request)).await?;
             page = listed.objects.into();
             next = match listed.next {
                 end if end.is_empty() => None,

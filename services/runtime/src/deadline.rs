@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-/// How long the caller waits, if it says so.
+/// How long the caller waits; `None` when it sends no deadline.
 ///
-/// The header is 1 to 8 digits and a unit, one of `H M S m u n` (gRPC over HTTP2, "Request-Headers"). One that is
-/// not well-formed counts as absent, as in other gRPC servers.
-pub fn of(headers: &HeaderMap) -> Option<Duration> {
+/// The header is 1 to 8 digits and a unit, one of `H M S m u n` (gRPC over HTTP2, "Request-Headers"). A
+/// malformed header counts as absent, as in other gRPC servers.
+pub fn from_headers(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -33,7 +33,7 @@ mod tests {
     fn parsed(text: &str) -> Option<Duration> {
         let mut headers = HeaderMap::new();
         headers.insert("grpc-timeout", text.parse().unwrap());
-        of(&headers)
+        from_headers(&headers)
     }
 
     #[test]

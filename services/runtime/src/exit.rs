@@ -1,4 +1,4 @@
-//! How a command ends: the exit code, and what it says to a person.
+//! How a command ends: its exit code, and its message to a person.
 
 use std::{fmt, process::ExitCode};
 
@@ -7,7 +7,7 @@ use std::{fmt, process::ExitCode};
 pub enum Exit {
     /// Done.
     Done = 0,
-    /// Done, but not all as asked.
+    /// Done in part.
     Partly = 1,
     /// `EX_USAGE`: a wrong flag or setting.
     Usage = 64,
@@ -23,14 +23,14 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// A command that could not do its work.
+/// A command that failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Failure {
     /// The exit code.
     pub exit: Exit,
     /// What failed, on what, and why.
     pub message: String,
-    /// What to do; empty when the message says it.
+    /// The fix; empty when the message contains it.
     pub hint: String,
 }
 

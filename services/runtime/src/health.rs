@@ -1,7 +1,7 @@
 //! Health: `grpc.health.v1` for probes, `GET /healthz` for people.
 //!
-//! A check is open to everybody, for Cloud Run's probes come without a token. A `Watch` lasts as long as its caller likes:
-//! it needs a token like any other call.
+//! A check needs no token, because Cloud Run's probes bring none. A `Watch` lasts as long as its caller likes, so it needs a token
+//! like any other call.
 
 use std::{
     sync::{
@@ -14,44 +14,42 @@ use std::{
 use axum::{Router, http::StatusCode, routing::get};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-/// For people, and for whatever speaks no gRPC.
+/// For people, and for clients without gRPC.
 const HEALTHZ: &str = "/healthz";
-/// gRPC's health check, the one method that is open.
+/// gRPC's health check, the only method without a token.
 const CHECK: &str = "/grpc.health.v1.Health/Check";
-/// The other one.
 const WATCH: &str = "/grpc.health.v1.Health/Watch";
-/// The name of a service fits; who has no token sends no more.
+/// The name of a service fits; a client without a token may send no more.
 const MAX_MESSAGE: usize = 1024;
-/// What is asked about the server as a whole.
-const WHOLE: &str = "";
+/// The name that stands for the whole server.
+const WHOLE_SERVER: &str = "";
 
-/// How many checks of one connection may be under way at once. Each connection has its own, so that nobody takes those of
-/// another.
+/// How many checks of one connection may be in flight. Each connection has its own, so that none takes those of another.
 pub(crate) const CHECKS: usize = 4;
 /// How long a check may take to arrive.
 pub(crate) const CHECK_TIME: Duration = Duration::from_secs(5);
 
-/// A service's health, by who may ask.
+/// A service's health, by who may call it.
 #[derive(Clone, Debug)]
-pub struct Health {
-    /// For everybody: the check, in gRPC and HTTP.
-    pub open: Router,
-    /// For callers: the watch.
-    pub guarded: Router,
+pub(crate) struct Health {
+    /// Without a token: the check, in gRPC and HTTP.
+    pub(crate) open: Router,
+    /// With a token: the watch.
+    pub(crate) guarded: Router,
 }
 
-/// Says of a service whether it can do its work yet.
+/// Reports whether a service is ready.
 #[derive(Clone, Debug)]
-pub struct Readiness {
+pub(crate) struct Readiness {
     reporter: HealthReporter,
     services: Vec<String>,
     ready: Arc<AtomicBool>,
 }
 
-/// What a path says of a request before anybody looks at it.
+/// The kind of a request, by its path alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// `GET /healthz`: it is answered at once, and its body is not read.
+    /// `GET /healthz`: answered at once; its body is not read.
     Healthz,
     /// gRPC's check: its message has to arrive.
     Check,
@@ -59,20 +57,22 @@ pub(crate) enum Kind {
     Call,
 }
 
-/// Health's routes are known by their paths.
-pub(crate) fn kind(path: &str) -> Kind {
-    match path {
-        HEALTHZ => Kind::Healthz,
-        CHECK => Kind::Check,
-        _ => Kind::Call,
+impl Kind {
+    /// Health's routes are known by their paths.
+    pub(crate) fn from_path(path: &str) -> Self {
+        match path {
+            HEALTHZ => Self::Healthz,
+            CHECK => Self::Check,
+            _ => Self::Call,
+        }
     }
 }
 
 // === impl Readiness ===
 
 impl Readiness {
-    /// From now on the answer is yes.
-    pub async fn ready(&self) {
+    /// Reports ready from now on.
+    pub(crate) async fn ready(&self) {
         self.ready.store(true, Ordering::Release);
         self.report(ServingStatus::Serving).await;
     }
@@ -81,19 +81,20 @@ impl Readiness {
         for service in &self.services {
             self.reporter.set_service_status(service, status).await;
         }
-        self.reporter.set_service_status(WHOLE, status).await;
+        self.reporter.set_service_status(WHOLE_SERVER, status).await;
     }
 }
 
-/// The health of these services. Says serving from its first moment.
-pub async fn routes(services: &[&str]) -> Health {
+/// The health of services that are ready from the first moment.
+#[cfg(test)]
+pub(crate) async fn routes(services: &[&str]) -> Health {
     let (health, readiness) = starting(services).await;
     readiness.ready().await;
     health
 }
 
-/// The same for a service that listens before it can do its work: `NOT_SERVING` and 503 until it says that it can.
-pub async fn starting(services: &[&str]) -> (Health, Readiness) {
+/// The health of services that listen before they are ready: `NOT_SERVING` and 503 until [`Readiness::ready`].
+pub(crate) async fn starting(services: &[&str]) -> (Health, Readiness) {
     let (reporter, service) = tonic_health::server::health_reporter();
     let ready = Arc::new(AtomicBool::new(false));
     let readiness = Readiness {

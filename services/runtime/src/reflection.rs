@@ -4,7 +4,9 @@ use axum::Router;
 use brigade_proto::MAX_MESSAGE;
 
 /// Reflection over these encoded `FileDescriptorSet`s, and health's. Fails when one of them is none.
-pub fn routes(descriptors: &'static [u8]) -> Result<Router, tonic_reflection::server::Error> {
+pub(crate) fn routes(
+    descriptors: &'static [u8],
+) -> Result<Router, tonic_reflection::server::Error> {
     let builder = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(descriptors)

@@ -1,14 +1,14 @@
-//! The signal to end.
+//! The signal to shut down.
 
 use std::sync::{Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-/// What is done before a second signal ends the process.
-static AT_ONCE: Mutex<Vec<fn()>> = Mutex::new(Vec::new());
+/// What runs before a second signal ends the process.
+static ON_FORCED_EXIT: Mutex<Vec<fn()>> = Mutex::new(Vec::new());
 
 /// A token that is cancelled by SIGTERM (Cloud Run's, 10 s before it kills) or Ctrl-C. A second signal ends the
-/// process at once, with the shell's code for an interrupted command.
+/// process immediately, with the shell's code for an interrupted command.
 ///
 /// Must be called within a tokio runtime.
 pub fn signal() -> CancellationToken {
@@ -17,27 +17,29 @@ pub fn signal() -> CancellationToken {
     let mut signals = Signals::listen();
     tokio::spawn(async move {
         signals.next().await;
-        tracing::info!("asked to end: finishing what is in flight; ask again to end at once");
+        tracing::info!("shutting down: draining calls in flight (signal again to exit now)");
         cancel.cancel();
         signals.next().await;
-        end_at_once();
+        force_exit();
     });
     token
 }
 
-/// Has `act` done before a second signal ends the process: for what would outlive it, such as programs that it runs.
-/// It must not wait for anything.
-pub fn at_once(act: fn()) {
-    AT_ONCE
+/// Runs `action` before a second signal ends the process: for what would outlive it, such as the programs that it runs. The action
+/// must not block.
+pub fn on_forced_exit(action: fn()) {
+    ON_FORCED_EXIT
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .push(act);
+        .push(action);
 }
 
-fn end_at_once() -> ! {
-    let acts = AT_ONCE.lock().unwrap_or_else(PoisonError::into_inner);
-    for act in acts.iter() {
-        act();
+fn force_exit() -> ! {
+    let actions = ON_FORCED_EXIT
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    for action in actions.iter() {
+        action();
     }
     std::process::exit(130);
 }
@@ -45,7 +47,7 @@ fn end_at_once() -> ! {
 /// The listeners, set up once: between two set-ups a signal could be lost.
 #[cfg(unix)]
 struct Signals {
-    /// Nothing where no handler could be set, and the signal's default action, the process's end, stands.
+    /// `None` where no handler could be installed; the signal's default action then ends the process.
     terminate: Option<tokio::signal::unix::Signal>,
     interrupt: Option<tokio::signal::unix::Signal>,
 }
@@ -97,7 +99,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn sigterm_asks_to_end_and_does_not_end() {
+    async fn sigterm_cancels_the_token_and_does_not_end_the_process() {
         let token = signal();
         assert!(!token.is_cancelled());
         let pid = std::process::id().to_string();

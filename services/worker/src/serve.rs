@@ -4,8 +4,8 @@ use std::{io::Write as _, process::ExitCode, sync::Arc};
 
 use brigade_runtime::{
     exit::{Exit, Failure},
-    gate::{self, AuthConfig},
     serve as server,
+    service::{AuthConfig, Service},
     settings::{GuardArgs, Problem, Problems, ServerArgs, ServerSettings, names, unknown},
     shutdown,
     telemetry::{self, Format},
@@ -88,7 +88,8 @@ async fn serve_with<P: Processor>(
 ) -> Result<(), Failure> {
     let told = shutdown.clone();
     let routes = async { Ok(routes_until(processor, store.await?, settings, told)) };
-    gate::serve(listener, routes, SERVICE, gate, shutdown).await
+    let service = Service::new(SERVICE, gate).routes(routes);
+    service.serve(listener, shutdown).await
 }
 
 /// All settings of a worker, as given.

@@ -13,7 +13,7 @@ use brigade_client::{
 };
 use brigade_emulator::{Emulator, FrontEnd, frontend::Service, identity::ISSUER};
 use brigade_poller::{
-    poll::Budgets,
+    config::Budgets,
     settings::{PollerSettings, Protocol},
 };
 use brigade_proto::v1::{PollRequest, PollResponse, poll_response::Event};
@@ -100,16 +100,9 @@ impl System {
         let guard = self.guard(&self.worker, &[POLLER]);
         let stop = self.stop_worker.clone();
         self.services.spawn(async move {
-            let app = brigade::assemble(routes, "brigade.v1.WorkerService", guard)
-                .await
-                .unwrap();
-            brigade_runtime::serve::serve(
-                listener,
-                app,
-                brigade_runtime::serve::Limits::default(),
-                stop.cancelled_owned(),
-            )
-            .await;
+            let service = brigade::Service::new("brigade.v1.WorkerService", guard);
+            let service = service.routes(async { Ok(routes) });
+            service.serve(listener, stop).await.unwrap();
         });
     }
 

@@ -9,8 +9,8 @@ use brigade_poller::{
 };
 use brigade_runtime::{
     exit::Failure,
-    gate::AuthConfig,
     guard::Mode,
+    service::AuthConfig,
     settings::{Problem, Problems, names},
 };
 use url::Url;

@@ -43,6 +43,19 @@ pub(crate) struct Service {
 impl Service {
     /// With this in its environment too.
     pub(crate) async fn start(more: &[(&str, &str)]) -> Self {
+        Self::start_as(Command::new(env!("CARGO_BIN_EXE_brigade")), more).await
+    }
+
+    /// With at most this many file descriptors.
+    #[allow(dead_code, reason = "the tests use it, the bench does not")]
+    pub(crate) async fn start_with_descriptors(most: u64) -> Self {
+        let mut command = Command::new("/bin/sh");
+        let limited = format!("ulimit -n {most} && exec \"$0\" \"$@\"");
+        command.args(["-c", &limited, env!("CARGO_BIN_EXE_brigade")]);
+        Self::start_as(command, &[]).await
+    }
+
+    async fn start_as(mut command: Command, more: &[(&str, &str)]) -> Self {
         let google = Emulator::builder()
             .bucket("data")
             .service_account(CALLER)
@@ -53,7 +66,6 @@ impl Service {
         let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_brigade"));
         command
             .env_clear()
             .current_dir(&home)

@@ -6,6 +6,7 @@ use brigade_emulator::Emulator;
 use brigade_worker::{sample::SleepStudy, settings::WorkerSettings};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use super::command::{
     POLLER, brigade, closed, google, guard, loopback, normalised, run_beside, store,
@@ -25,8 +26,12 @@ impl World {
         let routes = brigade_worker::routes(SleepStudy, store, &WorkerSettings::default());
         let guard = guard(&emulator, &worker, caller);
         tokio::spawn(async move {
-            let app = brigade::assemble(routes, "brigade.v1.WorkerService", guard).await;
-            axum::serve(listener, app.unwrap()).await.unwrap();
+            let service = brigade::Service::new("brigade.v1.WorkerService", guard);
+            let service = service.routes(async { Ok(routes) });
+            service
+                .serve(listener, CancellationToken::new())
+                .await
+                .unwrap();
         });
         Self { emulator, worker }
     }

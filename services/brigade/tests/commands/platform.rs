@@ -87,7 +87,7 @@ async fn a_poller_that_anybody_can_call_ends_with_77_and_says_what_to_mend() {
         }
     };
     assert_eq!(poller.child.0.wait().unwrap().code(), Some(77), "{said}");
-    for words in ["anybody can call this service", "roles/run.invoker"] {
+    for words in ["this service is public", "roles/run.invoker"] {
         assert!(said.contains(words), "{said}");
     }
     TcpStream::connect(address).unwrap_err();
@@ -103,14 +103,14 @@ async fn a_poller_behind_a_front_end_goes_on() {
         let service = Service::new("poller", address).invoker(POLLER);
         let front = emulator.front_end(listener, &service).unwrap();
         let poller = poller(&emulator, address, front.url().as_str());
-        let (proven, said) = poller.until("a front end stands before this service");
+        let (proven, said) = poller.until("a front end protects this service");
         if proven || !said.contains("cannot listen") {
             assert!(proven, "{said}");
             break (poller, said);
         }
         front.stop().await;
     };
-    assert!(!said.contains("anybody can call"), "{said}");
+    assert!(!said.contains("is public"), "{said}");
     drop(poller);
     emulator.stop().await;
 }

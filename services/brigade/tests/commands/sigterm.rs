@@ -13,6 +13,7 @@ use tokio::{
     sync::{Semaphore, watch},
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::command::{POLLER, Running, brigade, google, guard, loopback, store};
 
@@ -64,8 +65,12 @@ async fn worker(emulator: &Emulator, processor: Waiting) -> String {
     let routes = brigade_worker::routes(processor, store(emulator).await, &settings);
     let guard = guard(emulator, &url, POLLER);
     tokio::spawn(async move {
-        let app = brigade::assemble(routes, "brigade.v1.WorkerService", guard);
-        axum::serve(listener, app.await.unwrap()).await.unwrap();
+        let service = brigade::Service::new("brigade.v1.WorkerService", guard);
+        let service = service.routes(async { Ok(routes) });
+        service
+            .serve(listener, CancellationToken::new())
+            .await
+            .unwrap();
     });
     url
 }

@@ -175,7 +175,7 @@ async fn a_worker_that_is_told_twice_ends_at_once_and_leaves_no_program_behind()
     let (_, ()) = tokio::join!(google.poll(address), async {
         groups(&said, 1).await;
         worker.terminate();
-        while !worker.log().contains("ask again to end at once") {
+        while !worker.log().contains("signal again to exit now") {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         worker.terminate();

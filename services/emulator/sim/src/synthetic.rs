@@ -11,7 +11,7 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 
 use brigade_storage::{
-    Bucket, ListRequest, NewObject, Page, RewriteStep,
+    Bucket, ListRequest, NewObject, Page, RewriteStep, Store,
     error::{Error, Kind, Operation, Result},
     object::{Metadata, Object, Pinned},
 };
@@ -97,6 +97,13 @@ impl Synthetic {
         let why = "this bucket can be listed, updated and renamed in, and nothing else";
         let error = Error::new(Kind::Invalid, operation, &self.name, name, why);
         Err(error)
+    }
+}
+
+/// This bucket, whatever its name.
+impl Store for Synthetic {
+    fn bucket(&self, _: &str) -> Arc<dyn Bucket> {
+        Arc::new(self.clone())
     }
 }
 

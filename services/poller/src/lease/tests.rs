@@ -22,13 +22,13 @@ fn sim() -> Sim {
     Sim::new().with_bucket("data")
 }
 
-fn keeper(sim: &Sim, skew: i64) -> Keeper {
+fn manager(sim: &Sim, skew: i64) -> LeaseManager {
     let clock = Arc::new(Skewed(sim.clone(), SignedDuration::from_secs(skew)));
-    Keeper::new(sim.bucket("data"), &Location::new("data", "in/"), clock)
+    LeaseManager::new(sim.bucket("data"), &Location::new("data", "in/"), clock)
 }
 
-async fn acquire(keeper: &Keeper, holder: &str) -> Option<Lease> {
-    match keeper.acquire(holder).await.unwrap() {
+async fn acquire(manager: &LeaseManager, holder: &str) -> Option<Lease> {
+    match manager.acquire(holder).await.unwrap() {
         Acquired::Ours(lease) => Some(lease),
         Acquired::Held { .. } => None,
     }
@@ -36,7 +36,7 @@ async fn acquire(keeper: &Keeper, holder: &str) -> Option<Lease> {
 
 fn holder(sim: &Sim) -> Option<String> {
     let found = sim.objects("data").into_iter().find(|o| o.name == NAME)?;
-    Some(holder_of(&found).to_owned())
+    Some(read_holder(&found).to_owned())
 }
 
 fn calls(sim: &Sim) -> u64 {
@@ -57,7 +57,7 @@ async fn keep_for(lease: &mut Lease, time: Duration) -> bool {
 #[tokio::test(start_paused = true)]
 async fn a_lease_is_taken_and_released_by_one_call_each() {
     let sim = sim();
-    let lease = acquire(&keeper(&sim, 0), "a").await.unwrap();
+    let lease = acquire(&manager(&sim, 0), "a").await.unwrap();
     assert_eq!((holder(&sim).as_deref(), calls(&sim)), (Some("a"), 1));
     lease.release().await;
     assert_eq!((holder(&sim), calls(&sim)), (None, 2));
@@ -66,9 +66,9 @@ async fn a_lease_is_taken_and_released_by_one_call_each() {
 #[tokio::test(start_paused = true)]
 async fn a_held_lease_costs_two_calls_and_names_its_holder() {
     let sim = sim();
-    let _held = acquire(&keeper(&sim, 0), "a").await.unwrap();
+    let _held = acquire(&manager(&sim, 0), "a").await.unwrap();
     let before = calls(&sim);
-    let Acquired::Held { by } = keeper(&sim, 0).acquire("b").await.unwrap() else {
+    let Acquired::Held { by } = manager(&sim, 0).acquire("b").await.unwrap() else {
         panic!("two holders");
     };
     assert_eq!((by.as_str(), calls(&sim) - before), ("a", 2));
@@ -77,19 +77,19 @@ async fn a_held_lease_costs_two_calls_and_names_its_holder() {
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_is_renewed_is_never_taken_over() {
     let sim = sim();
-    let mut lease = acquire(&keeper(&sim, 0), "a").await.unwrap();
+    let mut lease = acquire(&manager(&sim, 0), "a").await.unwrap();
     for _ in 0..20 {
         assert!(!keep_for(&mut lease, Duration::from_secs(61)).await);
-        assert!(acquire(&keeper(&sim, 30), "b").await.is_none());
+        assert!(acquire(&manager(&sim, 30), "b").await.is_none());
     }
     lease.release().await;
-    assert!(acquire(&keeper(&sim, -30), "b").await.is_some());
+    assert!(acquire(&manager(&sim, -30), "b").await.is_some());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lease_is_renewed_at_a_third_of_its_time() {
     let sim = sim();
-    let mut lease = acquire(&keeper(&sim, 0), "a").await.unwrap();
+    let mut lease = acquire(&manager(&sim, 0), "a").await.unwrap();
     assert!(!keep_for(&mut lease, TTL + Duration::from_secs(1)).await);
     assert_eq!(calls(&sim), 1 + 3);
 }
@@ -98,11 +98,11 @@ async fn a_lease_is_renewed_at_a_third_of_its_time() {
 async fn a_lease_that_nobody_renews_is_taken_over_whatever_the_clocks_say() {
     for (skew, not_before, at_the_latest) in [(30, 60, 61), (0, 90, 91), (-30, 120, 121)] {
         let sim = sim();
-        drop(acquire(&keeper(&sim, 0), "a").await.unwrap());
+        drop(acquire(&manager(&sim, 0), "a").await.unwrap());
         sleep(Duration::from_secs(not_before)).await;
-        assert!(acquire(&keeper(&sim, skew), "b").await.is_none(), "{skew}");
+        assert!(acquire(&manager(&sim, skew), "b").await.is_none(), "{skew}");
         sleep(Duration::from_secs(at_the_latest - not_before)).await;
-        assert!(acquire(&keeper(&sim, skew), "b").await.is_some(), "{skew}");
+        assert!(acquire(&manager(&sim, skew), "b").await.is_some(), "{skew}");
         assert_eq!(holder(&sim).as_deref(), Some("b"));
     }
 }
@@ -110,9 +110,9 @@ async fn a_lease_that_nobody_renews_is_taken_over_whatever_the_clocks_say() {
 #[tokio::test(start_paused = true)]
 async fn of_two_who_take_over_at_once_one_gets_it() {
     let sim = sim();
-    drop(acquire(&keeper(&sim, 0), "a").await.unwrap());
+    drop(acquire(&manager(&sim, 0), "a").await.unwrap());
     sleep(Duration::from_secs(100)).await;
-    let (one, two) = (keeper(&sim, 0), keeper(&sim, 0));
+    let (one, two) = (manager(&sim, 0), manager(&sim, 0));
     let (one, two) = tokio::join!(acquire(&one, "b"), acquire(&two, "c"));
     assert!(one.is_some() != two.is_some());
 }
@@ -120,9 +120,9 @@ async fn of_two_who_take_over_at_once_one_gets_it() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_holder_does_not_remove_its_successors() {
     let sim = sim();
-    let slow = acquire(&keeper(&sim, 0), "a").await.unwrap();
+    let slow = acquire(&manager(&sim, 0), "a").await.unwrap();
     sleep(Duration::from_secs(100)).await;
-    let _next = acquire(&keeper(&sim, 0), "b").await.unwrap();
+    let _next = acquire(&manager(&sim, 0), "b").await.unwrap();
     slow.release().await;
     assert_eq!(holder(&sim).as_deref(), Some("b"));
 }
@@ -130,7 +130,7 @@ async fn a_slow_holder_does_not_remove_its_successors() {
 #[tokio::test(start_paused = true)]
 async fn a_renewal_that_was_on_its_way_does_not_keep_the_lease_from_being_released() {
     let sim = sim();
-    let mut lease = acquire(&keeper(&sim, 0), "a").await.unwrap();
+    let mut lease = acquire(&manager(&sim, 0), "a").await.unwrap();
     let late = Fault::AppliedThenDelay(Duration::from_secs(30));
     sim.fail_next(Operation::Create, late);
     assert!(!keep_for(&mut lease, Duration::from_secs(25)).await);
@@ -142,7 +142,7 @@ async fn a_renewal_that_was_on_its_way_does_not_keep_the_lease_from_being_releas
 async fn a_holder_whose_answers_were_lost_knows_itself() {
     let sim = sim();
     sim.fail_next(Operation::Create, Fault::AppliedThenLost);
-    let mut lease = acquire(&keeper(&sim, 0), "a").await.unwrap();
+    let mut lease = acquire(&manager(&sim, 0), "a").await.unwrap();
     sim.fail_next(Operation::Create, Fault::AppliedThenLost);
     assert!(!keep_for(&mut lease, Duration::from_secs(90)).await);
     lease.release().await;
@@ -152,19 +152,19 @@ async fn a_holder_whose_answers_were_lost_knows_itself() {
 #[tokio::test(start_paused = true)]
 async fn a_storage_that_is_away_loses_the_lease_before_another_can_take_it() {
     let sim = sim();
-    let mut lease = acquire(&keeper(&sim, 0), "a").await.unwrap();
+    let mut lease = acquire(&manager(&sim, 0), "a").await.unwrap();
     let began = Instant::now();
     sim.set_faults(|_: &brigade_sim::Call| Some(Fault::Before(Kind::Unknown)));
     assert!(keep_for(&mut lease, Duration::from_mins(5)).await);
     assert!(began.elapsed() <= TTL, "{:?}", began.elapsed());
     sim.clear_faults();
-    assert!(acquire(&keeper(&sim, 30), "b").await.is_none());
+    assert!(acquire(&manager(&sim, 30), "b").await.is_none());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_renewal_that_hangs_loses_the_lease_in_time() {
     let sim = sim();
-    let mut lease = acquire(&keeper(&sim, 0), "a").await.unwrap();
+    let mut lease = acquire(&manager(&sim, 0), "a").await.unwrap();
     let began = Instant::now();
     sim.fail_next(Operation::Create, Fault::Delay(Duration::from_mins(9)));
     assert!(keep_for(&mut lease, Duration::from_mins(5)).await);
@@ -174,7 +174,7 @@ async fn a_renewal_that_hangs_loses_the_lease_in_time() {
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_a_person_deleted_is_lost() {
     let sim = sim();
-    let mut lease = acquire(&keeper(&sim, 0), "a").await.unwrap();
+    let mut lease = acquire(&manager(&sim, 0), "a").await.unwrap();
     sim.remove("data", NAME).unwrap();
     assert!(keep_for(&mut lease, Duration::from_mins(2)).await);
 }
@@ -183,16 +183,16 @@ async fn a_lease_that_a_person_deleted_is_lost() {
 async fn an_object_that_a_person_put_there_expires() {
     let sim = sim();
     sim.upload("data", NAME, "mine").unwrap();
-    assert!(acquire(&keeper(&sim, 0), "a").await.is_none());
+    assert!(acquire(&manager(&sim, 0), "a").await.is_none());
     sleep(Duration::from_secs(100)).await;
-    assert!(acquire(&keeper(&sim, 0), "a").await.is_some());
+    assert!(acquire(&manager(&sim, 0), "a").await.is_some());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_missing_permission_is_an_error() {
     let sim = sim();
     sim.fail_next(Operation::Create, Fault::Before(Kind::PermissionDenied));
-    let error = keeper(&sim, 0).acquire("a").await.unwrap_err();
+    let error = manager(&sim, 0).acquire("a").await.unwrap_err();
     assert!(error.needs_fix(), "{error}");
 }
 
@@ -201,7 +201,7 @@ async fn a_lease_that_was_given_back_meanwhile_is_taken_at_once() {
     let sim = sim();
     sim.fail_next(Operation::Create, Fault::Before(Kind::Precondition));
     let began = Instant::now();
-    assert!(acquire(&keeper(&sim, 0), "a").await.is_some());
+    assert!(acquire(&manager(&sim, 0), "a").await.is_some());
     assert_eq!((began.elapsed(), calls(&sim)), (Duration::ZERO, 3));
 }
 
@@ -210,7 +210,7 @@ async fn a_storage_that_is_away_for_a_moment_is_waited_for() {
     let sim = sim();
     sim.fail_next(Operation::Create, Fault::Before(Kind::Unknown));
     let began = Instant::now();
-    assert!(acquire(&keeper(&sim, 0), "a").await.is_some());
+    assert!(acquire(&manager(&sim, 0), "a").await.is_some());
     assert!(
         began.elapsed() > Duration::ZERO,
         "it was asked again at once"
@@ -222,7 +222,7 @@ async fn a_lease_that_may_not_be_looked_at_is_an_error() {
     let sim = sim();
     sim.fail_next(Operation::Create, Fault::Before(Kind::Precondition));
     sim.fail_next(Operation::Get, Fault::Before(Kind::PermissionDenied));
-    let error = keeper(&sim, 0).acquire("a").await.unwrap_err();
+    let error = manager(&sim, 0).acquire("a").await.unwrap_err();
     assert!(error.needs_fix(), "{error}");
     assert_eq!(calls(&sim), 2);
 }

@@ -1,12 +1,12 @@
-//! What a worker says of an accepted object, as a log line has it: escaped, because the worker chooses it, and short.
+//! The summary and labels of an accepted object for a log line: escaped, because the worker chooses them, and short.
 
 use std::{collections::HashMap, fmt::Write as _};
 
 use brigade_storage::object::escape;
 
-/// Labels in one line; `brigade.v1.ProcessResponse` says so to those who write them.
+/// Labels in one line, as `brigade.v1.ProcessResponse` documents.
 const MAX_LABELS: usize = 16;
-/// Bytes of a label's name, as it is shown.
+/// Bytes of a label's name, escaped.
 const MAX_NAME: usize = 64;
 /// Bytes of its value.
 const MAX_VALUE: usize = 256;
@@ -14,8 +14,8 @@ const MAX_VALUE: usize = 256;
 const MAX_SUMMARY: usize = 1_024;
 
 /// A summary; nothing when there is none.
-pub(super) fn summary(said: &str) -> Option<String> {
-    (!said.is_empty()).then(|| short(said, MAX_SUMMARY))
+pub(super) fn summary(summary: &str) -> Option<String> {
+    (!summary.is_empty()).then(|| shorten(summary, MAX_SUMMARY))
 }
 
 /// The first labels by name, as `days=10 model="a b"`, and how many more there are; nothing when there is none.
@@ -27,7 +27,7 @@ pub(super) fn labels(labels: &HashMap<String, String>) -> Option<String> {
     sorted.sort_unstable();
     let mut shown = String::new();
     for (name, value) in sorted.iter().take(MAX_LABELS) {
-        let (name, value) = (word(name, MAX_NAME), word(value, MAX_VALUE));
+        let (name, value) = (quoted(name, MAX_NAME), quoted(value, MAX_VALUE));
         // Writing to a string does not fail.
         let _ = write!(shown, "{name}={value} ");
     }
@@ -41,8 +41,8 @@ pub(super) fn labels(labels: &HashMap<String, String>) -> Option<String> {
 }
 
 /// In quotes where it could be taken for something else.
-fn word(text: &str, max: usize) -> String {
-    let short = short(text, max);
+fn quoted(text: &str, max: usize) -> String {
+    let short = shorten(text, max);
     if short.is_empty() || short.contains([' ', '=', '"']) {
         format!("\"{}\"", short.replace('"', "\\\""))
     } else {
@@ -51,7 +51,7 @@ fn word(text: &str, max: usize) -> String {
 }
 
 /// Escaped, and cut where it would be longer than `max` bytes: at a character, never within an escape.
-fn short(text: &str, max: usize) -> String {
+fn shorten(text: &str, max: usize) -> String {
     const MORE: char = '…';
     let mut shown = String::new();
     let mut buffer = [0; 4];
@@ -70,29 +70,29 @@ fn short(text: &str, max: usize) -> String {
 mod tests {
     use super::*;
 
-    fn of<const N: usize>(pairs: [(&str, &str); N]) -> Option<String> {
+    fn shown<const N: usize>(pairs: [(&str, &str); N]) -> Option<String> {
         let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
         labels(&HashMap::from(pairs))
     }
 
     #[test]
     fn labels_are_in_the_order_of_their_names_and_can_be_told_apart() {
-        let shown = of([
+        let line = shown([
             ("slope", "+21.76"),
             ("days", "10"),
             ("model", "a \"b\" c=d"),
             ("none", ""),
         ]);
         let words = r#"days=10 model="a \"b\" c=d" none="" slope=+21.76"#;
-        assert_eq!(shown.unwrap(), words);
-        assert_eq!(of([]), None);
+        assert_eq!(line.unwrap(), words);
+        assert_eq!(shown([]), None);
         assert_eq!(summary(""), None);
     }
 
     #[test]
-    fn nothing_that_a_worker_says_acts_on_a_terminal_or_begins_a_line() {
+    fn nothing_that_a_worker_answers_acts_on_a_terminal_or_begins_a_line() {
         let odd = "a\u{1b}[31m\r\nlevel=ERROR\u{202e}\u{85}\0";
-        let line = of([(odd, odd)]).unwrap() + &summary(odd).unwrap();
+        let line = shown([(odd, odd)]).unwrap() + &summary(odd).unwrap();
         let acts = |c: char| c.is_control() || c == '\u{202e}';
         assert!(!line.contains(acts), "{line:?}");
         assert!(line.contains("\\u{1b}[31m\\r\\n"), "{line}");

@@ -11,7 +11,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use url::Url;
 
 use crate::{
-    poll::Budgets,
+    config::Budgets,
     tasks::{TasksArgs, TasksSettings},
 };
 

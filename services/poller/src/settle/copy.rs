@@ -1,26 +1,25 @@
 //! Settling into another bucket: copy, then delete the source, each fenced.
 
 use brigade_storage::{Bucket, Error, Object, Operation, RewriteStep};
-use tokio::time::sleep;
 
 use super::{
     Placement, all_taken,
     look::{self, Source},
 };
-use crate::{mark, retry};
+use crate::{mark, retry::Backoff};
 
-/// What one try at one name came to.
+/// The result of one try at one name.
 enum Try {
     /// Done with this object.
     Settled(Placement),
-    /// Something else lies at that name: try the next one.
+    /// Another object is at that name: try the next one.
     Taken,
 }
 
 /// Copies `object` to the first of `names` that is free in `to`, then deletes it at its source.
 ///
-/// The copy says which generation it was made of. One that a crash left behind is found by that, and completed
-/// instead of doubled.
+/// The copy names the generation that it was made of, so that one left by a crash is found, and completed instead of
+/// doubled.
 pub(super) async fn copy(
     from: &dyn Bucket,
     object: &Object,
@@ -42,7 +41,7 @@ async fn try_name(
     to: &dyn Bucket,
     name: &str,
 ) -> Result<Try, Error> {
-    let mut pauses = retry::pauses();
+    let mut backoff = Backoff::new();
     loop {
         let error = match rewrite(from, object, to, name).await {
             Ok(copy) => return remove_source(from, object, &copy).await,
@@ -64,10 +63,7 @@ async fn try_name(
             }
             return Ok(Try::Taken);
         }
-        let Some(pause) = pauses.next() else {
-            return Err(error);
-        };
-        sleep(pause.max(retry::wished(&error))).await;
+        backoff.wait(error).await?;
     }
 }
 
@@ -100,12 +96,12 @@ async fn rewrite(
 
 /// Deletes the source once its copy exists.
 ///
-/// A source that somebody else removed leaves the copy where it is: it may be the only one left. A source that was
-/// uploaded again stays, and is processed in its turn. A source that a hold keeps leaves the copy too: another poller
-/// may have found it meanwhile, and rely on it. The next poll that may move the source finds it, and completes it.
+/// If the source is gone, the copy stays: it may be the only one left. A source that was uploaded again stays, and is
+/// processed in its turn. If a hold keeps the source, the copy stays too: another poller may rely on it already. The next
+/// poll that may move the source finds the copy, and completes it.
 async fn remove_source(from: &dyn Bucket, object: &Object, copy: &Object) -> Result<Try, Error> {
     let moved = || Try::Settled(Placement::Moved(copy.uri()));
-    let mut pauses = retry::pauses();
+    let mut backoff = Backoff::new();
     loop {
         let error = match from.delete(object.pinned()).await {
             Ok(()) => return Ok(moved()),
@@ -120,9 +116,6 @@ async fn remove_source(from: &dyn Bucket, object: &Object, copy: &Object) -> Res
         if !error.is_transient() {
             return Err(error);
         }
-        let Some(pause) = pauses.next() else {
-            return Err(error);
-        };
-        sleep(pause.max(retry::wished(&error))).await;
+        backoff.wait(error).await?;
     }
 }

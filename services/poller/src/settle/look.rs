@@ -1,10 +1,10 @@
-//! Looks where an object is after an error that leaves it open.
+//! Looks where an object is after an error that leaves that open.
 
 use brigade_storage::{Bucket, Error, Object};
 
 use crate::retry;
 
-/// What lies at the source's name now.
+/// What is at the source's name now.
 pub(super) enum Source {
     /// Still exactly this generation; its metadata may have changed.
     Live(Box<Object>),
@@ -22,7 +22,7 @@ pub(super) async fn source(bucket: &dyn Bucket, object: &Object) -> Result<Sourc
 
 /// The live object of this name, if there is one.
 pub(super) async fn object_at(bucket: &dyn Bucket, name: &str) -> Result<Option<Object>, Error> {
-    match retry::reading(|| bucket.get(name)).await {
+    match retry::repeated(|| bucket.get(name)).await {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),

@@ -1,21 +1,20 @@
-//! Writes a verdict on the object where it lies, so that a crash before the move loses nothing.
+//! Writes a mark on the object where it is, so that a crash before the move loses nothing.
 
 use brigade_storage::{Bucket, Error, Metadata, Object};
-use tokio::time::sleep;
 
 use super::look::{self, Source};
-use crate::{mark, retry};
+use crate::{mark, retry::Backoff};
 
 /// Merges `mark` into the metadata of exactly this generation. Nothing when it was superseded.
 ///
-/// The update is fenced by the metageneration too. When that one moved, a person changed the metadata, or our own
-/// update was applied and its answer lost: a look tells, and what the person wrote is kept.
+/// The update is fenced by the metageneration too. When that has changed, a person changed the metadata, or our own update
+/// was applied and its answer lost: a look tells which, and keeps what the person wrote.
 pub(super) async fn mark(
     bucket: &dyn Bucket,
     object: &Object,
     mark: &Metadata,
 ) -> Result<Option<Object>, Error> {
-    let mut pauses = retry::pauses();
+    let mut backoff = Backoff::new();
     let mut metageneration = object.metageneration;
     loop {
         let error = match bucket.update(object.pinned(), metageneration, mark).await {
@@ -28,14 +27,11 @@ pub(super) async fn mark(
         }
         match look::source(bucket, object).await? {
             Source::Gone => return Ok(None),
-            Source::Live(found) if mark::verdict_fixed(&found).is_some() => {
+            Source::Live(found) if mark::recorded_verdict(&found).is_some() => {
                 return Ok(Some(*found));
             }
             Source::Live(found) => metageneration = found.metageneration,
         }
-        let Some(pause) = pauses.next() else {
-            return Err(error);
-        };
-        sleep(pause.max(retry::wished(&error))).await;
+        backoff.wait(error).await?;
     }
 }

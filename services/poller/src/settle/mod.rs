@@ -1,4 +1,4 @@
-//! Moves an object by its verdict, fenced by its generation, and tells what became of it.
+//! Moves an object by its verdict, fenced by its generation.
 
 mod copy;
 mod look;
@@ -7,103 +7,115 @@ mod rename;
 
 use std::{borrow::Cow, mem::discriminant, sync::Arc, time::Duration};
 
-use brigade_storage::{Bucket, Error, Kind, Location, Metadata, Object};
-use tokio::time::sleep;
+use brigade_storage::{Bucket, Error, Kind, Metadata, Object, Store};
 
 use self::look::Source;
 use crate::{
     clock::Clock,
+    config::Config,
     destination::{candidates, may_be_cut},
-    mark::{self, Fixed},
-    retry,
+    mark::{self, RecordedVerdict},
+    retry::{Backoff, MOVE_RETRY_MAX, MOVE_RETRY_MIN},
 };
-
-/// How long an object is left alone that storage refuses to move, at first and at most. In between it is as long as the
-/// verdict is old.
-pub(crate) const REFUSED: Duration = Duration::from_mins(1);
-pub(crate) const REFUSED_LONGEST: Duration = Duration::from_hours(1);
 
 /// Settles objects of one inbox.
 #[derive(Clone, Debug)]
-pub struct Settler {
-    /// Where objects come from.
-    pub inbox: Location,
+pub(crate) struct Settler {
+    config: Arc<Config>,
     /// The inbox's bucket.
-    pub source: Arc<dyn Bucket>,
-    /// Where accepted objects go.
-    pub processed: Location,
-    /// Where refused objects go.
-    pub failed: Location,
-    /// The bucket of the processed location.
-    pub processed_bucket: Arc<dyn Bucket>,
-    /// The bucket of the failed location.
-    pub failed_bucket: Arc<dyn Bucket>,
+    source: Arc<dyn Bucket>,
+    processed: Arc<dyn Bucket>,
+    failed: Arc<dyn Bucket>,
     /// Dates destinations and marks.
-    pub clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// What became of an object that was to be moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Placement {
-    /// It lies at this `gs://` URI now.
+pub(crate) enum Placement {
+    /// It is at this `gs://` URI now.
     Moved(String),
     /// Another verdict was written on it before this one, and moved it.
     Overruled {
         /// That one.
-        by: Fixed,
-        /// The `gs://` URI where it lies now.
+        by: RecordedVerdict,
+        /// The `gs://` URI where it is now.
         destination: String,
     },
-    /// It was replaced, removed or settled by somebody else meanwhile; nothing was moved.
+    /// It was replaced, removed or settled by another poller meanwhile; nothing was moved.
     Superseded,
     /// This keeps it where it is.
     Held(String),
 }
 
 impl Settler {
-    /// Moves an accepted object to the processed location: one storage call when everything lies in one bucket.
-    ///
-    /// Else the verdict is written on the object first, as that of a refused one is: a copy and a deletion are two
-    /// steps, and two pollers of different minds would leave two copies. So is that of an object whose name is too long
-    /// to be whole at its destination: the mark keeps it. And that of one which bears an earlier generation's verdict.
-    pub async fn processed(&self, object: &Object) -> Result<Placement, Error> {
-        let now = self.clock.now();
-        let below = self.inbox.below(&object.name);
-        let may_be_cut = may_be_cut(&self.processed, below, object.generation, now);
-        let is_marked = object.metadata.contains_key(mark::STATUS);
-        if self.is_one_bucket() && !may_be_cut && !is_marked {
-            return self.place(object, Fixed::Processed).await;
+    pub(crate) fn new(config: Arc<Config>, store: &dyn Store, clock: Arc<dyn Clock>) -> Self {
+        let bucket = |location: &brigade_storage::Location| store.bucket(&location.bucket);
+        Self {
+            source: bucket(&config.inbox),
+            processed: bucket(&config.processed),
+            failed: bucket(&config.failed),
+            config,
+            clock,
         }
-        let mark = mark::processed(object, now);
-        self.fix(object, &mark, Fixed::Processed).await
     }
 
-    /// Marks a refused object where it lies, then moves it to the failed location.
+    /// The inbox's bucket.
+    pub(crate) fn source(&self) -> Arc<dyn Bucket> {
+        self.source.clone()
+    }
+
+    /// The live object of this name in the inbox's bucket.
+    pub(crate) async fn live(&self, name: &str) -> Result<Option<Object>, Error> {
+        look::object_at(&*self.source, name).await
+    }
+
+    /// Moves an accepted object to the processed location: one storage call when everything lies in one bucket.
+    ///
+    /// The verdict is written on the object first, as it is on a refused one, in three cases: objects go to another
+    /// bucket, where a copy and a deletion are two steps, and two pollers with different verdicts would leave two copies;
+    /// the name may be cut at its destination, and the mark keeps it whole; or an earlier generation's verdict is on it.
+    pub(crate) async fn processed(&self, object: &Object) -> Result<Placement, Error> {
+        let now = self.clock.now();
+        let config = &self.config;
+        let below = config.inbox.below(&object.name);
+        let may_be_cut = may_be_cut(&config.processed, below, object.generation, now);
+        let is_marked = object.metadata.contains_key(mark::STATUS);
+        let verdict = RecordedVerdict::Processed;
+        if config.is_one_bucket() && !may_be_cut && !is_marked {
+            return self.place(object, verdict).await;
+        }
+        self.record_and_place(object, &mark::processed(object, now), verdict)
+            .await
+    }
+
+    /// Marks a refused object where it is, then moves it to the failed location.
     ///
     /// A crash in between leaves a marked object, which [`Settler::complete`] moves.
-    pub async fn failed(
+    pub(crate) async fn failed(
         &self,
         object: &Object,
         reason: &str,
         attempts: u32,
     ) -> Result<Placement, Error> {
         let mark = mark::failed(object, reason, attempts, self.clock.now());
-        self.fix(object, &mark, Fixed::Failed(reason.into())).await
+        let verdict = RecordedVerdict::Failed(reason.into());
+        self.record_and_place(object, &mark, verdict).await
     }
 
     /// Writes a verdict on an object, and moves it by that, unless another verdict was there before.
     ///
     /// An object whose own metadata leaves no room for the mark is moved without it where one step is enough.
-    async fn fix(
+    async fn record_and_place(
         &self,
         object: &Object,
         mark: &Metadata,
-        verdict: Fixed,
+        verdict: RecordedVerdict,
     ) -> Result<Placement, Error> {
         let mut marked = marking::mark(&*self.source, object, mark).await;
         if let Err(error) = &marked
             && *error.kind() == Kind::Invalid
-            && self.is_one_bucket()
+            && self.config.is_one_bucket()
             && !mark::has_room(object, mark)
         {
             tracing::warn!(%error, "the verdict could not be written on its object, which is moved without it");
@@ -119,13 +131,8 @@ impl Settler {
         }
     }
 
-    fn is_one_bucket(&self) -> bool {
-        let inbox = &self.inbox.bucket;
-        self.processed.bucket == *inbox && self.failed.bucket == *inbox
-    }
-
-    /// Writes the attempts of an object on it, and that it is not due for another `pause`. Whether it is still there.
-    pub async fn postponed(
+    /// Writes an object's attempts on it, and that it is not due for another `pause`. Returns whether it is still there.
+    pub(crate) async fn record_attempt(
         &self,
         object: &Object,
         reason: &str,
@@ -139,10 +146,10 @@ impl Settler {
         Ok(marked.is_some())
     }
 
-    /// Writes on an object that storage refuses to move, and would refuse again, when it is to be tried next: longer each
-    /// time. The worker is not asked then if the verdict is on it too, as it is from here on if it was accepted. How long
-    /// that is; nothing when the object was superseded.
-    pub async fn put_off(
+    /// Writes the time of the next try on an object that storage refuses to move: later by the age of its verdict. An
+    /// accepted one gets its verdict too, so that the worker is not asked again. Returns the pause; nothing when the object
+    /// was superseded.
+    pub(crate) async fn defer_move(
         &self,
         object: &Object,
         is_accepted: bool,
@@ -151,16 +158,16 @@ impl Settler {
             return Ok(None);
         };
         let now = self.clock.now();
-        let since = mark::fixed_at(&found).unwrap_or(now);
+        let since = mark::recorded_at(&found).unwrap_or(now);
         let age = Duration::try_from(now.duration_since(since)).unwrap_or_default();
-        let pause = age.clamp(REFUSED, REFUSED_LONGEST);
+        let pause = age.clamp(MOVE_RETRY_MIN, MOVE_RETRY_MAX);
         let due = now.checked_add(pause).unwrap_or(now);
-        let verdict = match mark::verdict_fixed(&found) {
+        let verdict = match mark::recorded_verdict(&found) {
             Some(_) => Metadata::new(),
             None if is_accepted => mark::processed(&found, now),
             None => mark::none(),
         };
-        let mark = mark::put_off(&found, verdict, due);
+        let mark = mark::deferred(&found, verdict, due);
         let update = self
             .source
             .update(found.pinned(), found.metageneration, &mark);
@@ -168,22 +175,22 @@ impl Settler {
     }
 
     /// Moves an object whose verdict is written on it. One without a verdict stays.
-    pub async fn complete(&self, marked: &Object) -> Result<Placement, Error> {
-        match mark::verdict_fixed(marked) {
-            Some(fixed) => self.place(marked, fixed).await,
+    pub(crate) async fn complete(&self, marked: &Object) -> Result<Placement, Error> {
+        match mark::recorded_verdict(marked) {
+            Some(verdict) => self.place(marked, verdict).await,
             None => Ok(Placement::Superseded),
         }
     }
 
     /// Moves an object by the verdict that is written on it, or by `verdict` when there is none.
     ///
-    /// A rename is fenced by the metadata too: the first verdict that was written counts, also when it was written just
-    /// now. What people change meanwhile is none, and goes along.
-    async fn place(&self, object: &Object, verdict: Fixed) -> Result<Placement, Error> {
+    /// A rename is fenced by the metadata too: the first verdict that was written counts, also when it was written a moment
+    /// ago. Other metadata that changes meanwhile is no verdict, and moves along.
+    async fn place(&self, object: &Object, verdict: RecordedVerdict) -> Result<Placement, Error> {
         let mut object = Cow::Borrowed(object);
-        let mut pauses = retry::pauses();
+        let mut backoff = Backoff::new();
         loop {
-            let written = mark::verdict_fixed(&object);
+            let written = mark::recorded_verdict(&object);
             let is_written = written.is_some();
             let counts = written.unwrap_or_else(|| verdict.clone());
             let (found, error) = match self.step(&object, &counts).await? {
@@ -196,28 +203,26 @@ impl Settler {
                 Step::Settled(placement) => return Ok(placement),
                 Step::Changed(found, error) => (found, error),
             };
-            if is_written && mark::verdict_fixed(&found).is_none() {
-                // Somebody took the verdict off, for a new try.
+            if is_written && mark::recorded_verdict(&found).is_none() {
+                // A person took the verdict off, for a new try.
                 return Ok(Placement::Superseded);
             }
-            let Some(pause) = pauses.next() else {
-                return Err(error);
-            };
-            sleep(pause.max(retry::wished(&error))).await;
+            backoff.wait(error).await?;
             object = Cow::Owned(*found);
         }
     }
 
     /// One move of an object as it was found.
-    async fn step(&self, object: &Object, verdict: &Fixed) -> Result<Step, Error> {
+    async fn step(&self, object: &Object, verdict: &RecordedVerdict) -> Result<Step, Error> {
+        let config = &self.config;
         let (to, bucket) = match verdict {
-            Fixed::Processed => (&self.processed, &self.processed_bucket),
-            Fixed::Failed(_) => (&self.failed, &self.failed_bucket),
+            RecordedVerdict::Processed => (&config.processed, &self.processed),
+            RecordedVerdict::Failed(_) => (&config.failed, &self.failed),
         };
-        let below = self.inbox.below(&object.name);
-        let date = mark::fixed_at(object).unwrap_or_else(|| self.clock.now());
+        let below = config.inbox.below(&object.name);
+        let date = mark::recorded_at(object).unwrap_or_else(|| self.clock.now());
         let names = candidates(to, below, object.generation, date);
-        if to.bucket == self.inbox.bucket {
+        if to.bucket == config.inbox.bucket {
             rename::rename(&*self.source, object, names).await
         } else {
             let copied = copy::copy(&*self.source, object, &**bucket, names).await?;
@@ -226,11 +231,11 @@ impl Settler {
     }
 }
 
-/// What one move came to.
+/// The result of one move.
 enum Step {
     /// Done with this object.
     Settled(Placement),
-    /// Its metadata are other ones now, which were refused so.
+    /// Its metadata changed meanwhile, which this error refused.
     Changed(Box<Object>, Error),
 }
 

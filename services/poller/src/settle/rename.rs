@@ -1,18 +1,17 @@
 //! Settling within one bucket: one atomic rename.
 
 use brigade_storage::{Bucket, Error, Object, Operation};
-use tokio::time::sleep;
 
 use super::{
     Placement, Step, all_taken,
     look::{self, Source},
 };
-use crate::{mark, retry};
+use crate::{mark, retry::Backoff};
 
-/// What one try at one name came to.
+/// The result of one try at one name.
 enum Try {
     Done(Step),
-    /// Something else lies at that name: try the next one.
+    /// Another object is at that name: try the next one.
     Taken,
 }
 
@@ -31,10 +30,10 @@ pub(super) async fn rename(
     Err(all_taken(object, Operation::Move))
 }
 
-/// One name, as often as its errors heal. A blind repeat of a rename that was applied would answer 404 or 412, so
+/// One name, while its errors are transient. A blind repeat of a rename that was applied would answer 404 or 412, so
 /// every error that leaves it open is followed by a look.
 async fn try_name(bucket: &dyn Bucket, object: &Object, name: &str) -> Result<Try, Error> {
-    let mut pauses = retry::pauses();
+    let mut backoff = Backoff::new();
     let mut maybe_applied = false;
     loop {
         let Err(error) = bucket
@@ -57,10 +56,7 @@ async fn try_name(bucket: &dyn Bucket, object: &Object, name: &str) -> Result<Tr
             }
             Source::Live(_) if error.is_precondition() => return Ok(Try::Taken),
             Source::Live(_) => {
-                let Some(pause) = pauses.next() else {
-                    return Err(error);
-                };
-                sleep(pause.max(retry::wished(&error))).await;
+                backoff.wait(error).await?;
             }
             Source::Gone if maybe_applied && arrived(bucket, object, name).await? => {
                 return Ok(moved(object, name));
@@ -70,14 +66,14 @@ async fn try_name(bucket: &dyn Bucket, object: &Object, name: &str) -> Result<Tr
     }
 }
 
-/// Whether the object's content lies at `name`, put there after the object itself was created, with what was written on it
-/// before: the same file, which was settled otherwise, moved back by a person and settled here, bears other marks.
+/// Whether the object's content is at `name`, put there after the object was created, with the same marks. A file that was
+/// settled otherwise, moved back by a person and settled here has other marks.
 async fn arrived(bucket: &dyn Bucket, object: &Object, name: &str) -> Result<bool, Error> {
     let found = look::object_at(bucket, name).await?;
     Ok(found.is_some_and(|found| {
         found.same_content(object)
             && found.generation > object.generation
-            && mark::same(&found, object)
+            && mark::is_same(&found, object)
     }))
 }
 

@@ -105,14 +105,14 @@ impl CloudTasks {
         if let Some(credentials) = &self.credentials {
             let headers = headers(credentials)
                 .await
-                .map_err(|error| of_credentials(&error))?;
+                .map_err(|error| from_credentials_error(&error))?;
             *request.metadata_mut() = MetadataMap::from_headers(headers);
         }
         route(&mut request);
         let created = self.client.clone().create_task(request).await;
         created
             .map(drop)
-            .map_err(|status| of_status(&status, &self.queue))
+            .map_err(|status| from_status(&status, &self.queue))
     }
 }
 
@@ -146,7 +146,7 @@ fn route(request: &mut Request<CreateTaskRequest>) {
     }
 }
 
-fn of_credentials(error: &CredentialsError) -> Enqueued {
+fn from_credentials_error(error: &CredentialsError) -> Enqueued {
     let why = format!("no access token for Cloud Tasks: {error}");
     if error.is_transient() {
         again(&why, None)
@@ -155,7 +155,7 @@ fn of_credentials(error: &CredentialsError) -> Enqueued {
     }
 }
 
-fn of_status(status: &Status, queue: &str) -> Enqueued {
+fn from_status(status: &Status, queue: &str) -> Enqueued {
     let said = format!(
         "Cloud Tasks answers {:?} for {queue}: {}",
         status.code(),
@@ -204,7 +204,7 @@ mod tests {
     fn every_status_says_what_it_means_why_and_the_fix() {
         let rows = (1..=16).map(|number| {
             let status = Status::new(Code::from_i32(number), "said so");
-            let meaning = match of_status(&status, "projects/p/locations/l/queues/q") {
+            let meaning = match from_status(&status, "projects/p/locations/l/queues/q") {
                 Enqueued::Created => "created".to_owned(),
                 Enqueued::Exists => "exists".to_owned(),
                 Enqueued::Again(retry) => format!("again, {:?}: {}", retry.blame, retry.why),

@@ -4,7 +4,7 @@
 
 use axum::http::HeaderMap;
 
-use crate::poll::Trigger;
+use crate::request::Trigger;
 
 /// Longer values are cut; Google's own are shorter.
 const MAX: usize = 512;
@@ -13,7 +13,7 @@ const MAX: usize = 512;
 ///
 /// Sources: Cloud Scheduler, "HTTP targets" (`X-CloudScheduler-*`); Cloud Tasks, "Write task handlers"
 /// (`X-CloudTasks-*`); Pub/Sub, "Payload unwrapping" (`x-goog-pubsub-*`); `CloudEvents` HTTP binding 1.0 (`ce-*`).
-pub(super) fn of(headers: &HeaderMap, otherwise: &'static str) -> Trigger {
+pub(super) fn from_headers(headers: &HeaderMap, otherwise: &'static str) -> Trigger {
     let header = |name: &str| text(headers, name);
     if let Some(name) = header("x-cloudscheduler-jobname") {
         return Trigger {
@@ -77,7 +77,7 @@ mod tests {
             let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
             (HeaderName::from_static(name), value)
         });
-        of(&headers.collect(), "http")
+        from_headers(&headers.collect(), "http")
     }
 
     #[test]
@@ -121,6 +121,6 @@ mod tests {
         assert_eq!(trigger.name.len(), MAX);
         let mut headers = HeaderMap::new();
         headers.insert("ce-id", HeaderValue::from_bytes(b"a\xff").unwrap());
-        assert_eq!(of(&headers, "http").id, "a\u{fffd}");
+        assert_eq!(from_headers(&headers, "http").id, "a\u{fffd}");
     }
 }

@@ -16,10 +16,7 @@ use futures::{Stream, StreamExt as _, stream};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use crate::{
-    poll::{Poller, Trigger},
-    report::Events,
-};
+use crate::{poller::Poller, report::Events, request::Trigger};
 
 /// What a caller is told about a poll whose events end with neither a summary nor an error.
 pub(super) const UNFINISHED: &str = "the poll broke off without a summary: it failed inside, or its events were not \
@@ -46,16 +43,16 @@ impl PollerService for Service {
     ) -> Result<Response<Self::PollStream>, Status> {
         let trigger = Trigger {
             kind: "grpc",
-            deadline: deadline::of(request.metadata().as_ref()),
+            deadline: deadline::from_headers(request.metadata().as_ref()),
             ..Trigger::default()
         };
         let events = self.poller.start(request.get_ref(), &trigger)?;
-        Ok(Response::new(Box::pin(stream_of(events))))
+        Ok(Response::new(Box::pin(to_stream(events))))
     }
 }
 
 /// The events, and INTERNAL after them if they end with neither a summary nor an error.
-fn stream_of(events: Events) -> impl Stream<Item = Result<PollResponse, Status>> + Send {
+fn to_stream(events: Events) -> impl Stream<Item = Result<PollResponse, Status>> + Send {
     ReceiverStream::new(events)
         .map(|event| event.map_err(Status::from))
         .chain(stream::iter([Err(Status::internal(UNFINISHED))]))
@@ -89,7 +86,7 @@ mod tests {
         }
         drop(sender);
         let code = |item: Result<_, Status>| item.map_or_else(|status| status.code(), |_| Code::Ok);
-        stream_of(listener).map(code).collect().await
+        to_stream(listener).map(code).collect().await
     }
 
     #[tokio::test]

@@ -18,7 +18,7 @@ use super::{
     caller,
     grpc::UNFINISHED,
 };
-use crate::{error::PollError, poll::Poller, report::Events};
+use crate::{error::PollError, poller::Poller, report::Events};
 
 /// The HTTP routes.
 pub(super) fn routes(poller: Poller) -> Router {
@@ -36,7 +36,7 @@ async fn poll(State(poller): State<Poller>, headers: HeaderMap, body: Bytes) -> 
         Ok(request) => request,
         Err(why) => return problem(StatusCode::BAD_REQUEST, &why),
     };
-    let trigger = caller::of(&headers, "http");
+    let trigger = caller::from_headers(&headers, "http");
     match poller.start(&request, &trigger) {
         Ok(events) => answer(events).await,
         Err(error) => refuse(&error),

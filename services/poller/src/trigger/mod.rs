@@ -10,7 +10,7 @@ pub mod process;
 
 use axum::Router;
 
-use crate::poll::Poller;
+use crate::poller::Poller;
 
 /// Every route of the poller: the gRPC service, `POST /poll`, `POST /events` and `POST /process`.
 pub fn routes(poller: &Poller) -> Router {

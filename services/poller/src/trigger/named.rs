@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::one::ObjectRef;
+use crate::request::ObjectRef;
 
 /// Cloud Storage's limit for an object's name, in bytes of UTF-8.
 const MAX_NAME: usize = 1024;
@@ -50,7 +50,7 @@ pub(super) fn generation(value: &Value) -> Result<Option<i64>, String> {
 }
 
 /// The fields `bucket`, `name` and `generation` of a JSON object.
-pub(super) fn of_resource(resource: &Value) -> Result<ObjectRef, String> {
+pub(super) fn from_resource(resource: &Value) -> Result<ObjectRef, String> {
     let text = |field: &str| match &resource[field] {
         Value::Null => Ok(None),
         Value::String(text) => Ok(Some(text.as_str())),
@@ -73,7 +73,7 @@ mod tests {
     fn a_generation_is_a_number_or_a_string_of_one_above_zero() {
         for given in [json!("7"), json!(7)] {
             let resource = json!({"bucket": "b", "name": "n", "generation": given});
-            assert_eq!(of_resource(&resource).unwrap().generation, Some(7));
+            assert_eq!(from_resource(&resource).unwrap().generation, Some(7));
         }
         for given in [
             json!(-1),
@@ -84,7 +84,7 @@ mod tests {
             json!("9223372036854775808"),
         ] {
             let resource = json!({"bucket": "b", "name": "n", "generation": given});
-            assert!(of_resource(&resource).is_err(), "{given}");
+            assert!(from_resource(&resource).is_err(), "{given}");
         }
     }
 

@@ -15,10 +15,7 @@ use super::{
     answer::{again, problem, refuse},
     caller, named,
 };
-use crate::{
-    one::{ObjectRef, ObjectResult},
-    poll::Poller,
-};
+use crate::{outcome::ObjectResult, poller::Poller, request::ObjectRef};
 
 pub(super) fn routes(poller: Poller) -> Router {
     Router::new()
@@ -33,7 +30,7 @@ pub(super) fn routes(poller: Poller) -> Router {
 /// 200: it has its outcome, an `ObjectSettled` as proto3 JSON. 204: it is no work of this poller. 400: the body is not
 /// that. 503 with `Retry-After`: try again. 500: something must be mended first, and the body says what.
 async fn process(State(poller): State<Poller>, headers: HeaderMap, body: Bytes) -> Response {
-    let trigger = caller::of(&headers, "http");
+    let trigger = caller::from_headers(&headers, "http");
     let named = match parse(&body) {
         Ok(named) => named,
         Err(why) => {
@@ -57,7 +54,7 @@ fn parse(body: &[u8]) -> Result<ObjectRef, String> {
     let body: Value =
         serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?;
     match body.get("object") {
-        Some(object) => named::of_resource(object),
-        None => named::of_resource(&body),
+        Some(object) => named::from_resource(object),
+        None => named::from_resource(&body),
     }
 }

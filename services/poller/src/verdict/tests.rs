@@ -14,7 +14,7 @@ enum Row {
     RetryWorker,
     RetryDeadline,
     RetryBusy,
-    RetryWay,
+    RetryTransport,
     Stop,
 }
 
@@ -26,7 +26,7 @@ fn row(answer: Answer) -> Row {
             Blame::Worker => Row::RetryWorker,
             Blame::Deadline => Row::RetryDeadline,
             Blame::Busy => Row::RetryBusy,
-            Blame::Transport => Row::RetryWay,
+            Blame::Transport => Row::RetryTransport,
             Blame::Poll => unreachable!("no answer means that the poll ended"),
         },
         Verdict::Stop(_) => Row::Stop,
@@ -69,16 +69,16 @@ fn our_own_timer_is_a_deadline_like_the_workers() {
 }
 
 #[test]
-fn no_http_status_of_the_way_ever_moves_an_object() {
+fn no_http_status_of_the_transport_ever_moves_an_object() {
     for status in 0..1000 {
         let row = row(Answer::Transport(TransportError::Http {
             status,
             retry_after: None,
         }));
         let expected = match status {
-            408 | 425 | 429 | 500..=599 => Row::RetryWay,
+            408 | 425 | 429 | 500..=599 => Row::RetryTransport,
             300..=499 => Row::Stop,
-            _ => Row::RetryWay,
+            _ => Row::RetryTransport,
         };
         assert_eq!(row, expected, "HTTP {status}");
     }

@@ -7,16 +7,16 @@ use super::error::Refusal;
 /// Google's ID tokens have about 1 KiB.
 pub(super) const MAX_TOKEN: usize = 16 * 1024;
 
-/// What Cloud Run's front end checks in place of `authorization` when both are there.
+/// The header that Cloud Run's front end checks in place of `authorization` when both are there.
 pub(super) const SERVERLESS_AUTHORIZATION: HeaderName =
     HeaderName::from_static("x-serverless-authorization");
 
 /// The bearer token of `authorization`, and of nothing else.
 ///
 /// `x-serverless-authorization` is not read: Cloud Run checks it and replaces its signature, and leaves this one whole.
-/// Neither is a query, a cookie or the body (RFC 6750, section 2, has them; they end in logs). The scheme is
+/// Neither is a query, a cookie or the body (RFC 6750, section 2, allows them; they end up in logs). The scheme is
 /// case-insensitive (RFC 9110, section 11.1) and followed by exactly one space; a second header of this name is refused,
-/// because two readers could take different ones.
+/// because two readers could use different ones.
 pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(Refusal::Missing)?;

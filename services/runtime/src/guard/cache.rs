@@ -1,4 +1,4 @@
-//! Tokens that were verified, so that a repeated one costs a comparison and not a signature.
+//! A cache of verified tokens: a repeated token costs a comparison instead of a signature check.
 
 use std::{
     collections::HashMap,
@@ -8,17 +8,17 @@ use std::{
 
 use super::traced::Admitted;
 
-/// More callers than any deployment has; past it, the tokens soonest to expire make room.
+/// More callers than any deployment has; past it, the token that expires soonest is evicted.
 pub(super) const MAX_TOKENS: usize = 1024;
 
-/// The last characters of a token: 192 bits of its signature. Who knows them of somebody else's token knows the token, so
-/// that comparing the rest in variable time tells nobody anything.
+/// The last characters of a token: 192 bits of its signature. A client that knows them of another caller's token knows the token,
+/// so comparing the rest in variable time reveals nothing.
 type Tail = [u8; 32];
 
-/// Verified tokens, found by their tails and compared whole. Hashing a token would cost half of what the guard adds to a
-/// call, and keeps nothing back that this process does not hold anyway. Refused ones are not kept: there is no end to them.
+/// Verified tokens, found by their tails and compared whole. Hashing a token would cost half of what the guard adds to a call, and
+/// hide nothing that this process does not hold anyway. Refused tokens are not cached: their number has no limit.
 #[derive(Default)]
-pub(super) struct Verified {
+pub(super) struct TokenCache {
     tokens: Mutex<HashMap<Tail, Entry>>,
 }
 
@@ -29,8 +29,8 @@ struct Entry {
     until: i64,
 }
 
-impl Verified {
-    /// Who this token belongs to, if it was verified, has not expired, and its key is still published.
+impl TokenCache {
+    /// The caller of this token, if it was verified, has not expired, and its key is still published.
     pub(super) fn get(
         &self,
         token: &str,
@@ -48,7 +48,7 @@ impl Verified {
         self.lock().len()
     }
 
-    /// Keeps a verified token until then.
+    /// Caches a verified token until a time in seconds since 1970.
     pub(super) fn put(&self, token: &str, kid: String, admitted: Admitted, until: i64, now: i64) {
         let tail = tail(token);
         let mut tokens = self.lock();
@@ -78,9 +78,9 @@ impl Verified {
     }
 }
 
-impl fmt::Debug for Verified {
+impl fmt::Debug for TokenCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verified")
+        f.debug_struct("TokenCache")
             .field("tokens", &self.lock().len())
             .finish()
     }

@@ -7,12 +7,12 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use super::{error::Refusal, json, mode::GuardSettings};
 use crate::settings::names::ALLOWED_CALLERS;
 
-/// How far two clocks may be apart, in seconds.
+/// How much two clocks may differ, in seconds.
 const SKEW: i64 = 30;
-/// Google's tokens live for an hour, in seconds.
+/// In seconds. Google's tokens live for an hour.
 const MAX_LIFETIME: i64 = 24 * 3600;
 
-/// Who called, as its token says. Handlers find it in the request's extensions. Cloning is cheap.
+/// The caller that the token names. Handlers find it in the request's extensions. Cloning is cheap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The service account's email.
@@ -21,8 +21,8 @@ pub struct Caller {
     pub subject: Arc<str>,
 }
 
-/// The payload. Numbers are whole and of at most 63 bits; a claim of another type than its own is an error, and never
-/// taken for an absent one (CVE-2026-25537).
+/// The payload. Numbers are whole and of at most 63 bits; a claim of a wrong type is an error, and never counts as
+/// absent (CVE-2026-25537).
 #[derive(Debug, Deserialize)]
 pub(super) struct Claims {
     iss: String,
@@ -59,12 +59,12 @@ impl Claims {
         json::object(payload).map_err(|_| Refusal::Claims)
     }
 
-    /// Whom the token speaks of.
+    /// The token's subject.
     pub(super) fn subject(&self) -> &str {
         &self.sub
     }
 
-    /// Whether these claims let their bearer in at `now`, in seconds since 1970.
+    /// Whether these claims admit their caller at `now`, in seconds since 1970.
     pub(super) fn check(self, settings: &GuardSettings, now: i64) -> Result<Caller, Refusal> {
         if !settings.issuers.contains(&self.iss) {
             return Err(Refusal::Issuer);
@@ -82,7 +82,7 @@ impl Claims {
         if !settings.allowed_callers.contains(&email) {
             tracing::info!(
                 caller = email,
-                "this caller's token is good, and {ALLOWED_CALLERS} does not name it: add its email there to let it in"
+                "token is valid, but the caller is not in {ALLOWED_CALLERS}; add its email there to allow it"
             );
             return Err(Refusal::Caller);
         }
@@ -118,7 +118,7 @@ impl Claims {
         Ok(())
     }
 
-    /// When a token with these claims ends to be accepted, in seconds since 1970.
+    /// Until when a token with these claims is accepted, in seconds since 1970.
     pub(super) fn accepted_until(&self) -> i64 {
         self.exp.saturating_add(SKEW)
     }

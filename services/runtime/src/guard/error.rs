@@ -1,4 +1,4 @@
-//! Why a call is not let in, and how it is told.
+//! Why a call is refused, and the response that reports it.
 
 use axum::{
     Json,
@@ -8,32 +8,32 @@ use axum::{
 use serde_json::json;
 use tonic::{Code, Status};
 
-/// On every refusal, with the name of the check that failed: what tells a refusal of ours from a front end's.
+/// On every refusal, with the name of the check that failed: it distinguishes the guard's refusals from a front end's.
 pub(super) const MARK: HeaderName = HeaderName::from_static("brigade-guard");
 
-/// Why a call is not let in: the check that failed. It never holds the token or a part of it.
+/// Why a call is refused: the check that failed. It never contains the token or a part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Refusal {
     /// There is no `authorization` header.
     #[error("there is no authorization header; send an ID token as a bearer token")]
     Missing,
-    /// There are two, and two readers could take different ones.
+    /// There are two, and two readers could use different ones.
     #[error("there is more than one authorization header")]
     Several,
     /// The header is not `Bearer` and a token.
-    #[error("the authorization header is not Bearer, one space and a token")]
+    #[error("the authorization header is not \"Bearer\", one space and a token")]
     Scheme,
     /// The token is longer than 16 KiB.
     #[error("the token is longer than 16 KiB")]
     TooLong,
     /// The token does not have three parts.
-    #[error("the token does not have the three parts of a signed token")]
+    #[error("the token does not have three parts, as a signed token has")]
     Parts,
     /// One of its parts is not base64url.
     #[error("the token is not base64url without padding")]
     Encoding,
-    /// Its header is not a JSON object with the fields and types of an ID token's.
-    #[error("the token's header is not that of an ID token")]
+    /// Its header is not a JSON object with the fields and types of an ID token's header.
+    #[error("the token's header is not an ID token's header")]
     Header,
     /// Its algorithm is not RS256.
     #[error("the token's algorithm is not RS256")]
@@ -42,31 +42,31 @@ pub enum Refusal {
     #[error("the token's type is not JWT")]
     Type,
     /// Its header names an extension: `crit`, `zip`, `enc`, `b64` or `cty`.
-    #[error("the token's header asks for an extension")]
+    #[error("the token's header requires an extension")]
     Extension,
-    /// Its key id is empty, too long, or not plain.
-    #[error("the token's key id is not one")]
+    /// Its key id is empty, too long, or has unexpected characters.
+    #[error("the token's key id is malformed")]
     KeyId,
     /// The issuer has no key of this id.
-    #[error("the token's key is not one of the issuer's")]
+    #[error("the token's key id is unknown to its issuer")]
     UnknownKey,
-    /// The signature does not fit.
+    /// The signature does not match.
     #[error("the token's signature is not valid")]
     Signature,
-    /// Its claims are not a JSON object with the claims and types of an ID token's.
-    #[error("the token's claims are not those of an ID token")]
+    /// Its claims are not a JSON object with the claims and types of an ID token.
+    #[error("the token's claims are not an ID token's claims")]
     Claims,
     /// Its issuer is not an accepted one.
     #[error("the token's issuer is not accepted")]
     Issuer,
-    /// It is meant for another service.
-    #[error("the token is for another audience")]
+    /// It names another service.
+    #[error("the token is for another audience; request one for this service's URL")]
     Audience,
-    /// It is expired.
-    #[error("the token is expired")]
+    /// It has expired.
+    #[error("the token has expired")]
     Expired,
     /// It was issued in the future.
-    #[error("the token is issued in the future")]
+    #[error("the token was issued in the future; check the clocks")]
     IssuedLater,
     /// It is not valid yet.
     #[error("the token is not valid yet")]
@@ -78,24 +78,26 @@ pub enum Refusal {
     #[error("the token has no subject")]
     Subject,
     /// It has no email that the issuer has verified.
-    #[error("the token has no verified email; ask for one with format=full or includeEmail")]
+    #[error("the token has no verified email; request one with format=full or includeEmail")]
     Email,
-    /// It is good, and its bearer is not one of the allowed callers.
-    #[error("the caller is not one of the allowed ones")]
+    /// It is valid, and its caller is not one of the allowed callers.
+    #[error("the token is valid, but its caller is not an allowed caller of this service")]
     Caller,
-    /// It is one that a service of ours forged, to see whether anything stops it.
-    #[error("the token is a forged one, sent to see whether a front end stops it")]
+    /// A service of ours forged it, to verify that a front end refuses it.
+    #[error("the token is forged: a service sent it to verify that a front end refuses it")]
     Forged,
-    /// Its signature was removed, and nothing has shown that a front end did it.
-    #[error("the token's signature was removed, and no front end is known to have checked it")]
+    /// Its signature was removed, and it is not verified that a front end did it.
+    #[error(
+        "the token's signature was removed, and it is not verified that a front end checked it"
+    )]
     Unproven,
-    /// The issuer's keys cannot be had, so nobody can be checked.
-    #[error("the issuer's signing keys cannot be had at the moment")]
+    /// The issuer's keys are not available, so no token can be checked.
+    #[error("the issuer's signing keys are not available; try again")]
     NoKeys,
 }
 
 impl Refusal {
-    /// The name of the check that failed, for programs: a claim or header field where one is at fault.
+    /// The name of the check that failed, for programs: a claim or header field where one is wrong.
     pub fn check(self) -> &'static str {
         match self {
             Self::Missing | Self::Several => "authorization",
@@ -125,8 +127,8 @@ impl Refusal {
         }
     }
 
-    /// UNAUTHENTICATED for no or a bad token, `PERMISSION_DENIED` for a good one of somebody who may not call,
-    /// UNAVAILABLE when nobody can be checked, or not yet.
+    /// UNAUTHENTICATED for a missing or invalid token, `PERMISSION_DENIED` for a valid token of a caller who may not call,
+    /// UNAVAILABLE when tokens cannot be checked, or not yet.
     pub fn code(self) -> Code {
         match self {
             Self::Caller => Code::PermissionDenied,
@@ -157,7 +159,7 @@ impl Refusal {
         }
     }
 
-    /// The answer in the caller's own protocol: a `grpc-status` without a body, or an HTTP status with a small JSON.
+    /// The response in the caller's own protocol: a `grpc-status` without a body, or an HTTP status with a small JSON.
     pub(super) fn response(self, grpc: bool) -> Response {
         let mut response = if grpc {
             Status::new(self.code(), self.to_string()).into_http()
@@ -190,7 +192,7 @@ impl Refusal {
         }
     }
 
-    /// RFC 6750, section 3: who sent no token is told of no error in it.
+    /// RFC 6750, section 3: without a token the challenge names no error.
     fn challenge(self) -> Option<&'static str> {
         match self.code() {
             Code::Unauthenticated if self == Self::Missing => Some("Bearer"),

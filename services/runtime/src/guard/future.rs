@@ -1,4 +1,4 @@
-//! A call on its way through the guard.
+//! A call while the guard checks it.
 
 use std::{
     future::Future,
@@ -22,17 +22,17 @@ use super::{
     bearer::SERVERLESS_AUTHORIZATION,
     error::Refusal,
     traced::{self, Spanned},
-    verify::{AtOnce, Decision, Guard},
+    verify::{Decision, Guard, Lookup},
 };
-use crate::app::is_grpc;
+use crate::protocol::is_grpc;
 
-/// Anybody may have a path logged, of up to 16 KiB: this much of it is, in bytes.
+/// Any client may send a path of up to 16 KiB: the log shows this much of it, in bytes.
 const LOGGED_PATH: usize = 256;
 
-type Asking = Pin<Box<dyn Future<Output = Decision> + Send>>;
+type Verification = Pin<Box<dyn Future<Output = Decision> + Send>>;
 
 pin_project! {
-    /// Checks the token, then calls the service within, or answers why not.
+    /// Checks the token, then calls the inner service, or refuses the call.
     pub struct GuardFuture<S, B>
     where
         S: Service<Request<B>>,
@@ -48,9 +48,9 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        // The keys are fetched, or a signature is checked. `held` is taken when that has ended; it is in a box, for few calls
-        // come here and all would carry it.
-        Asking { asking: Asking, held: Option<Box<(S, Request<B>)>> },
+        // Fetches keys or checks a signature. `held` is taken when that has ended; it is boxed, because few calls come here and
+        // all would carry it.
+        Verifying { verification: Verification, held: Option<Box<(S, Request<B>)>> },
         Called { #[pin] called: Spanned<S::Future> },
         Refused { refusal: Refusal, grpc: bool },
     }
@@ -59,16 +59,16 @@ pin_project! {
 impl<S: Service<Request<B>> + Clone, B> GuardFuture<S, B> {
     /// A call of `inner`, which is ready for one.
     pub(super) fn new(guard: &Arc<Guard>, inner: &mut S, mut request: Request<B>) -> Self {
-        hide(request.headers_mut());
-        let state = match guard.at_once(request.headers()) {
-            AtOnce::Known(decision) => State::decided(decision, inner, request),
-            AtOnce::Ask(token) => {
+        mark_tokens_sensitive(request.headers_mut());
+        let state = match guard.lookup(request.headers()) {
+            Lookup::Hit(decision) => State::decided(decision, inner, request),
+            Lookup::Miss(token) => {
                 let guard = guard.clone();
-                // The service that was found ready is the one to call; its clone stays behind.
-                let behind = inner.clone();
-                State::Asking {
-                    asking: Box::pin(async move { guard.ask(&token).await }),
-                    held: Some(Box::new((std::mem::replace(inner, behind), request))),
+                // The service that was ready is the one to call; its clone takes its place.
+                let clone = inner.clone();
+                State::Verifying {
+                    verification: Box::pin(async move { guard.verify(&token).await }),
+                    held: Some(Box::new((std::mem::replace(inner, clone), request))),
                 }
             }
         };
@@ -76,10 +76,10 @@ impl<S: Service<Request<B>> + Clone, B> GuardFuture<S, B> {
     }
 }
 
-/// Leaves the tokens out of what `Debug` shows of the headers, here and in every handler.
-fn hide(headers: &mut HeaderMap) {
+/// Keeps the tokens out of the headers' `Debug`, here and in every handler.
+fn mark_tokens_sensitive(headers: &mut HeaderMap) {
     for name in [AUTHORIZATION, SERVERLESS_AUTHORIZATION] {
-        // An entry makes room for a header that is not there, and nearly no call has the second one.
+        // An entry allocates for a missing header, and nearly no call has the second one.
         if headers.contains_key(&name)
             && let Entry::Occupied(mut values) = headers.entry(name)
         {
@@ -136,8 +136,8 @@ where
                 StateProjection::Refused { refusal, grpc } => {
                     return Poll::Ready(Ok(refusal.response(*grpc)));
                 }
-                StateProjection::Asking { asking, held } => {
-                    let decision = ready!(asking.as_mut().poll(context));
+                StateProjection::Verifying { verification, held } => {
+                    let decision = ready!(verification.as_mut().poll(context));
                     let (mut inner, request) =
                         *held.take().expect("the state changes when the check ends");
                     State::decided(decision, &mut inner, request)

@@ -1,4 +1,4 @@
-//! JSON as a token may have it: one object, and no name in it twice.
+//! JSON as a token may contain it: one object, without duplicate names.
 
 use std::{collections::HashSet, fmt};
 
@@ -7,12 +7,12 @@ use serde::{
     de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor},
 };
 
-/// What every check of a token needs to know of a broken one: that it is.
+/// The JSON is malformed; no check needs to know more.
 #[derive(Debug)]
 pub(super) struct Malformed;
 
-/// Parses an object in which no name appears twice, known or not: of two readers of such a token one takes the first
-/// and the other the last (RFC 7519, section 4).
+/// Parses an object in which no name appears twice, known or not: of two readers one could use the first and
+/// the other the last (RFC 7519, section 4).
 ///
 /// A derived `Deserialize` alone is not strict enough: it ignores a second unknown name, and takes an array for a struct.
 pub(super) fn object<T: DeserializeOwned>(json: &[u8]) -> Result<T, Malformed> {
@@ -39,10 +39,10 @@ impl<'de> Visitor<'de> for Names {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Distinct, A::Error> {
-        let mut met = HashSet::new();
+        let mut seen = HashSet::new();
         while let Some(name) = map.next_key::<String>()? {
             map.next_value::<IgnoredAny>()?;
-            if !met.insert(name) {
+            if !seen.insert(name) {
                 return Err(A::Error::custom("a name appears twice"));
             }
         }

@@ -1,4 +1,4 @@
-//! Takes a compact JWS apart, strictly, before anything in it is believed.
+//! Parses a compact JWS, strictly, before anything in it is trusted.
 
 use base64::{
     Engine as _,
@@ -20,7 +20,7 @@ const BASE64URL: GeneralPurpose = GeneralPurpose::new(
 /// The longest `kid` that a key set would name.
 const MAX_KID: usize = 256;
 
-/// A token's parts. Its signature is not checked yet.
+/// A token's parts. The signature is not verified yet.
 #[derive(Debug)]
 pub(super) struct Jws<'a> {
     /// Header and payload as they were signed.
@@ -68,14 +68,14 @@ impl<'de> Deserialize<'de> for Named {
 }
 
 impl Header {
-    fn asks_for_an_extension(&self) -> bool {
+    fn requires_extension(&self) -> bool {
         [&self.crit, &self.zip, &self.enc, &self.b64, &self.cty]
             .into_iter()
             .any(|Named(named)| *named)
     }
 }
 
-/// Takes `token` apart.
+/// Parses a token.
 pub(super) fn parse(token: &str) -> Result<Jws<'_>, Refusal> {
     let mut parts = token.split('.');
     let (Some(header), Some(payload), Some(signature), None) =
@@ -102,7 +102,7 @@ fn header_kid(bytes: &[u8]) -> Result<String, Refusal> {
     if header.alg != "RS256" {
         return Err(Refusal::Algorithm);
     }
-    if header.asks_for_an_extension() {
+    if header.requires_extension() {
         return Err(Refusal::Extension);
     }
     if header
@@ -111,15 +111,15 @@ fn header_kid(bytes: &[u8]) -> Result<String, Refusal> {
     {
         return Err(Refusal::Type);
     }
-    if !plain(&header.kid) {
+    if !is_plain(&header.kid) {
         return Err(Refusal::KeyId);
     }
     Ok(header.kid)
 }
 
-/// Whether a key id may be looked for. Google's are hexadecimal, others' base64url; what looks like a path or a query
+/// Whether a key id may be looked for. Google's are hexadecimal, others' base64url; a path or a query
 /// is not worth a fetch.
-fn plain(kid: &str) -> bool {
+fn is_plain(kid: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.=:".contains(&b);
     !kid.is_empty() && kid.len() <= MAX_KID && kid.bytes().all(allowed)
 }

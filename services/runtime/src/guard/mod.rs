@@ -1,9 +1,8 @@
 //! Validates the Google-signed ID token of every call before a byte of its body is read.
 //!
-//! A call's way through: `service` takes it, `bearer` finds the token, `cache` knows it or `jws` takes it apart, `jwks`
-//! has the key that `verify` checks its signature with, `claims` says whether its bearer may call, `error` is the
-//! answer when not. Nothing a token says is believed before its signature is checked, and which algorithm checks it is
-//! ours to say.
+//! A call passes `service`; `bearer` finds its token; `cache` knows the token or `jws` parses it; `jwks` has the key with which
+//! `verify` checks its signature; `claims` decides whether its caller may call; `error` is the response to a refused call. Nothing
+//! in a token is trusted before its signature is checked, and the token does not choose the algorithm.
 //!
 //! # Which header is read
 //!
@@ -11,20 +10,20 @@
 //! of `x-serverless-authorization` when both headers are there, and replaces the signature of the one that it checked by
 //! `SIGNATURE_REMOVED_BY_GOOGLE`.
 //!
-//! - `verify` never believes that marker, in either header. Our own clients send both headers, so that
-//!   `authorization` arrives whole.
-//! - `platform` believes it in `authorization` alone, and only when there is no `x-serverless-authorization` at all:
-//!   with one, the front end checked that one, and `authorization` is what the caller wrote. It is then verified in
-//!   full. What `x-serverless-authorization` holds is never looked at.
+//! - `verify` never trusts that marker, in either header. Our own clients send both headers, so that `authorization` arrives
+//!   complete.
+//! - `platform` trusts it in `authorization` alone, and only without an `x-serverless-authorization`: otherwise the front end
+//!   checked that header, and `authorization` is what the caller wrote. It is then verified in full. The content of
+//!   `x-serverless-authorization` is never read.
 //!
-//! Nobody but a front end keeps a caller from writing the marker himself, so it is not believed before
-//! [`Guard::prove_front_end`] has ended well. Calls that come earlier wait for it.
+//! Only a front end prevents a caller from writing the marker itself, so the marker is not trusted before
+//! [`Guard::verify_front_end`] has succeeded. Earlier calls wait for it.
 
 mod bearer;
 mod cache;
 mod claims;
 mod error;
-mod front;
+mod front_end;
 mod future;
 mod json;
 mod jwks;
@@ -38,7 +37,7 @@ mod verify;
 
 pub use claims::Caller;
 pub use error::Refusal;
-pub use front::{FRONT_END_PROBE, NotFronted};
+pub use front_end::{FRONT_END_PROBE, NotProtected};
 pub use future::GuardFuture;
 pub use layer::GuardLayer;
 pub use mode::{GOOGLE_ISSUERS, GOOGLE_JWKS, GuardSettings, Mode};

@@ -8,7 +8,7 @@ pub const GOOGLE_JWKS: &str = "https://www.googleapis.com/oauth2/v3/certs";
 /// Both spellings of Google's issuer (AIP-4116).
 pub const GOOGLE_ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
 
-/// How callers are checked. There is no way from one mode to another at run time.
+/// How callers are checked. The mode does not change at run time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Mode {
     /// The signature and every claim.

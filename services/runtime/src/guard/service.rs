@@ -13,7 +13,7 @@ use tower::Service;
 
 use super::{future::GuardFuture, verify::Guard};
 
-/// Lets a call through to the service within when its token is valid.
+/// Forwards a call to the inner service when its token is valid.
 #[derive(Clone, Debug)]
 pub struct GuardService<S> {
     guard: Arc<Guard>,

@@ -1,4 +1,4 @@
-//! Log lines of a call name its caller, also while its answer is sent: a stream of events comes over minutes.
+//! Log lines of a call name its caller, also while its response is sent: a stream of events takes minutes.
 
 use std::{
     pin::Pin,
@@ -15,7 +15,7 @@ use tracing::Span;
 
 use super::claims::Caller;
 
-/// Who was let in, and the span of what is done for them.
+/// The admitted caller, and the span of its calls.
 #[derive(Clone, Debug)]
 pub(super) struct Admitted {
     pub(super) caller: Caller,
@@ -28,8 +28,8 @@ impl Admitted {
         Self { caller, span }
     }
 
-    /// The calls of a remembered token share their span: all that it says of them is their caller, and to make one for each
-    /// costs more than all the rest of the guard. One that was made while nothing logged is made anew.
+    /// The calls of a cached token share a span: it holds their caller alone, and one for each call would cost more than the rest
+    /// of the guard. A span that was created while logging was off is created again.
     pub(super) fn span(&self) -> Span {
         if self.span.is_disabled() {
             span(&self.caller.email)
@@ -39,13 +39,13 @@ impl Admitted {
     }
 }
 
-/// An error's level, so that a filter which shows anything shows it.
+/// At error level, so that every filter that shows anything shows it.
 fn span(email: &str) -> Span {
     tracing::error_span!(parent: None, "call", caller = email)
 }
 
 pin_project! {
-    /// A future that is polled and dropped within a span. `tracing`'s own enters it once more for the drop of what has ended.
+    /// A future that is polled and dropped within a span. `tracing`'s own enters the span once more to drop a finished future.
     pub(super) struct Spanned<F> {
         #[pin]
         future: Option<F>,
@@ -90,7 +90,7 @@ impl<F: Future> Future for Spanned<F> {
     }
 }
 
-/// Has the body of an answer sent within this span.
+/// Sends the body of a response within this span.
 pub(super) fn within(span: Span, response: Response<Body>) -> Response<Body> {
     if span.is_disabled() || http_body::Body::is_end_stream(response.body()) {
         return response;

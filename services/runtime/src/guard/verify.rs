@@ -1,4 +1,4 @@
-//! Whether a call is let in.
+//! Decides whether a call is admitted.
 
 use axum::http::HeaderMap;
 use jsonwebtoken::{Algorithm, DecodingKey, crypto};
@@ -6,10 +6,10 @@ use url::Url;
 
 use super::{
     bearer::{bearer, is_the_checked_one},
-    cache::Verified,
+    cache::TokenCache,
     claims::{self, Caller, Claims},
     error::Refusal,
-    front::{Front, NotFronted, REMOVED},
+    front_end::{FrontEndCheck, NotProtected, REMOVED},
     jwks::Jwks,
     jws::{self, Jws},
     mode::{GuardSettings, Mode},
@@ -20,21 +20,21 @@ use crate::settings::is_loopback;
 /// Checks the callers of one service.
 #[derive(Debug)]
 pub struct Guard {
-    /// Nothing when the guard is switched off.
+    /// `None` when the guard is off.
     verifier: Option<Verifier>,
 }
 
 /// A guard that cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum GuardError {
-    /// Nobody could ever be let in.
-    #[error("a guard that checks its callers needs at least one {0}")]
+    /// No caller could be admitted.
+    #[error("the guard needs at least one {0}")]
     Empty(&'static str),
-    /// Keys over plain HTTP are anybody's keys.
-    #[error("the issuer's signing keys at {0} would come unprotected; use an https URL")]
+    /// Keys over plain HTTP could be replaced on their way.
+    #[error("the URL of the issuer's signing keys is {0}; expected an https URL")]
     Plain(Url),
-    /// The HTTP client for the issuer's keys cannot be made.
-    #[error("cannot set up the client that fetches the issuer's signing keys: {0}")]
+    /// The HTTP client for the issuer's keys cannot be created.
+    #[error("cannot create the HTTP client that fetches the issuer's signing keys: {0}")]
     Client(#[from] reqwest::Error),
 }
 
@@ -48,22 +48,22 @@ impl Guard {
         Ok(Self { verifier })
     }
 
-    /// Who calls, or why not. Nobody in particular when the guard is switched off.
+    /// The caller, or why the call is refused. `None` when the guard is off.
     pub async fn check(&self, headers: &HeaderMap) -> Result<Option<Caller>, Refusal> {
-        match self.at_once(headers) {
-            AtOnce::Known(decided) => decided,
-            AtOnce::Ask(token) => self.ask(&token).await,
+        match self.lookup(headers) {
+            Lookup::Hit(decision) => decision,
+            Lookup::Miss(token) => self.verify(&token).await,
         }
         .map(|admitted| admitted.map(|admitted| admitted.caller))
     }
 
-    /// Begins to fetch the issuer's keys, so that the first caller need not wait for them. A front end that checks
-    /// signatures leaves none to check, and nothing is fetched behind one.
+    /// Starts to fetch the issuer's keys, so that the first caller does not wait for them. Behind a front end that checks
+    /// signatures nothing is fetched.
     ///
     /// Must be called within a tokio runtime.
     pub fn warm(&self) {
         if let Some(verifier) = &self.verifier
-            && verifier.front.is_none()
+            && verifier.front_end.is_none()
         {
             verifier.jwks.warm();
         }
@@ -72,79 +72,79 @@ impl Guard {
     /// How many tokens are remembered.
     #[cfg(test)]
     pub(super) fn remembers(&self) -> usize {
-        let held = |verifier: &Verifier| verifier.verified.len();
-        self.verifier.as_ref().map_or(0, held)
+        let cached = |verifier: &Verifier| verifier.cache.len();
+        self.verifier.as_ref().map_or(0, cached)
     }
 
-    /// Shows that nobody can bring a token without a signature past the front end, so that `platform` mode may believe
-    /// one: calls this service at its own URL with such a token, forged, which must be refused on the way.
+    /// Verifies that no forged token passes the front end, so that `platform` mode may trust a token whose signature was
+    /// removed: it calls this service at its own URL with a forged token, which the front end must refuse.
     ///
-    /// Call it once, while the service is served: until it has ended well, calls whose signature was removed wait, and
-    /// are then refused. On an error stop serving, for such calls never will be let in. Without a URL nothing can be
-    /// shown, and a warning says what is relied on. In another mode there is nothing to show.
-    pub async fn prove_front_end(&self, public_url: Option<&Url>) -> Result<(), NotFronted> {
+    /// Call it once, while the service is served: calls whose signature was removed wait until it has succeeded, and are then
+    /// refused if it has not. On an error stop serving, because such calls will never be admitted. Without a URL nothing can be
+    /// verified, and a warning names what is trusted. In the other modes there is nothing to verify.
+    pub async fn verify_front_end(&self, public_url: Option<&Url>) -> Result<(), NotProtected> {
         let Some(verifier) = &self.verifier else {
             return Ok(());
         };
-        match (&verifier.front, public_url) {
+        match (&verifier.front_end, public_url) {
             (None, _) => Ok(()),
-            (Some(front), None) => {
-                front.rely_on_the_platform();
+            (Some(front_end), None) => {
+                front_end.trust_platform();
                 Ok(())
             }
-            (Some(front), Some(url)) => front.prove(url, &verifier.settings).await,
+            (Some(front_end), Some(url)) => front_end.verify(url, &verifier.settings).await,
         }
     }
 
-    /// What can be said without the issuer's keys and a signature check: for nearly every call, everything.
-    pub(super) fn at_once(&self, headers: &HeaderMap) -> AtOnce {
+    /// The decision without the issuer's keys and a signature check, which suffices for nearly every call.
+    pub(super) fn lookup(&self, headers: &HeaderMap) -> Lookup {
         let Some(verifier) = &self.verifier else {
-            return AtOnce::Known(Ok(None));
+            return Lookup::Hit(Ok(None));
         };
         match bearer(headers) {
-            Err(refusal) => AtOnce::Known(Err(refusal)),
-            Ok(token) => match verifier.remembered(token, claims::now()) {
-                Some(admitted) => AtOnce::Known(Ok(Some(admitted))),
-                None => AtOnce::Ask(Asked {
+            Err(refusal) => Lookup::Hit(Err(refusal)),
+            Ok(token) => match verifier.cached(token, claims::now()) {
+                Some(admitted) => Lookup::Hit(Ok(Some(admitted))),
+                None => Lookup::Miss(PendingToken {
                     token: token.to_owned(),
-                    checked: is_the_checked_one(headers),
+                    checked_by_front_end: is_the_checked_one(headers),
                 }),
             },
         }
     }
 
-    /// The rest of the way, for a token that was not met before.
-    pub(super) async fn ask(&self, asked: &Asked) -> Decision {
+    /// The full check of a token that is not in the cache.
+    pub(super) async fn verify(&self, token: &PendingToken) -> Decision {
         match &self.verifier {
-            Some(verifier) => verifier.verify(asked, claims::now()).await.map(Some),
+            Some(verifier) => verifier.verify(token, claims::now()).await.map(Some),
             None => Ok(None),
         }
     }
 }
 
-/// Who is let in, nobody in particular, or why not.
+/// The admitted caller, `None` when the guard is off, or why the call is refused.
 pub(super) type Decision = Result<Option<Admitted>, Refusal>;
 
-/// A decision, or the token that it takes longer to decide on.
-pub(super) enum AtOnce {
-    Known(Decision),
-    Ask(Asked),
+/// A decision, or the token that needs the full check.
+pub(super) enum Lookup {
+    Hit(Decision),
+    Miss(PendingToken),
 }
 
-/// A token that was not met before.
-pub(super) struct Asked {
+/// A token that is not in the cache.
+pub(super) struct PendingToken {
     token: String,
-    /// Whether it is the one that a front end would have checked.
-    checked: bool,
+    /// Whether a front end would have checked this token and no other.
+    checked_by_front_end: bool,
 }
 
 #[derive(Debug)]
 struct Verifier {
     settings: GuardSettings,
     jwks: Jwks,
-    verified: Verified,
+    cache: TokenCache,
     /// In `platform` mode alone.
-    front: Option<Front>,
+    front_end: Option<FrontEndCheck>,
 }
 
 impl Verifier {
@@ -162,52 +162,55 @@ impl Verifier {
             return Err(GuardError::Plain(settings.jwks_url));
         }
         let jwks = Jwks::new(settings.jwks_url.clone())?;
-        let front = (settings.mode == Mode::Platform).then(Front::new);
+        let front_end = (settings.mode == Mode::Platform).then(FrontEndCheck::new);
         Ok(Self {
             settings,
             jwks,
-            verified: Verified::default(),
-            front,
+            cache: TokenCache::default(),
+            front_end,
         })
     }
 
-    fn remembered(&self, token: &str, now: i64) -> Option<Admitted> {
-        self.verified
-            .get(token, now, |kid| self.jwks.published(kid))
+    fn cached(&self, token: &str, now: i64) -> Option<Admitted> {
+        self.cache.get(token, now, |kid| self.jwks.published(kid))
     }
 
-    /// The signature first, then the claims: what is not signed by the issuer is not even read.
-    async fn verify(&self, asked: &Asked, now: i64) -> Result<Admitted, Refusal> {
-        let Asked { token, checked } = asked;
+    /// The signature first, then the claims: claims that the issuer did not sign are not even parsed.
+    async fn verify(&self, pending: &PendingToken, now: i64) -> Result<Admitted, Refusal> {
+        let token = &pending.token;
         let jws = jws::parse(token)?;
-        if let Some(front) = &self.front
-            && *checked
+        if let Some(front_end) = &self.front_end
+            && pending.checked_by_front_end
             && jws.signature == REMOVED
         {
-            return self.believe(&jws, front, now).await;
+            return self.trust(&jws, front_end, now).await;
         }
         let key = self.jwks.key(&jws.kid).await?;
         check_signature(&jws, &key)?;
         let claims = Claims::parse(&jws.payload)?;
         let until = claims.accepted_until();
         let admitted = Admitted::new(claims.check(&self.settings, now)?);
-        self.verified
-            .put(token, jws.kid, admitted.clone(), until, now);
+        self.cache.put(token, jws.kid, admitted.clone(), until, now);
         Ok(admitted)
     }
 
-    /// The claims alone: the front end has checked the signature. Such a token is not remembered, for what it is worth
-    /// depends on the headers beside it, and reading it costs little.
-    async fn believe(&self, jws: &Jws<'_>, front: &Front, now: i64) -> Result<Admitted, Refusal> {
+    /// The claims alone: the front end has checked the signature. Such a token is not cached, because its worth depends on the
+    /// headers beside it, and parsing it is cheap.
+    async fn trust(
+        &self,
+        jws: &Jws<'_>,
+        front_end: &FrontEndCheck,
+        now: i64,
+    ) -> Result<Admitted, Refusal> {
         let claims = Claims::parse(&jws.payload)?;
-        front.recognise(claims.subject())?;
+        front_end.reject_probe(claims.subject())?;
         let caller = claims.check(&self.settings, now)?;
-        front.believed().await?;
+        front_end.trusted().await?;
         Ok(Admitted::new(caller))
     }
 }
 
-/// The algorithm is ours, whatever the token says.
+/// The algorithm is fixed here; the token's header does not choose it.
 fn check_signature(jws: &Jws<'_>, key: &DecodingKey) -> Result<(), Refusal> {
     match crypto::verify(jws.signature, jws.signed.as_bytes(), key, Algorithm::RS256) {
         Ok(true) => Ok(()),

@@ -1,4 +1,4 @@
-//! Whether anything is done on a connection.
+//! Whether a connection is idle.
 
 use std::{
     sync::{
@@ -10,10 +10,10 @@ use std::{
 
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// How often at most it is looked whether work has ended.
-const LEAST: Duration = Duration::from_millis(100);
+/// The shortest interval between two looks whether the work has ended.
+const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The calls of one connection that are worked on, and when that was last so.
+/// How many calls of one connection are at work, and when the last one was.
 pub(super) struct Activity {
     began: Instant,
     /// Milliseconds since `began`.
@@ -21,7 +21,7 @@ pub(super) struct Activity {
     working: AtomicUsize,
 }
 
-/// One call. It is worked on until it is paused or dropped.
+/// One call, at work until it is paused or dropped.
 pub(super) struct Work {
     activity: Arc<Activity>,
     paused: bool,
@@ -38,19 +38,19 @@ impl Activity {
         }
     }
 
-    /// Something was done just now.
+    /// The connection is active now.
     pub(super) fn touch(&self) {
         let now = self.began.elapsed().as_millis();
         self.last
             .store(u64::try_from(now).unwrap_or(u64::MAX), Ordering::Release);
     }
 
-    /// Ends when nothing was done for this long.
+    /// Resolves when the connection has been idle for this long.
     pub(super) async fn idle(&self, time: Duration) {
         loop {
             let Some(since) = self.idle_since() else {
-                // What is worked on now cannot have been idle for that long any sooner.
-                sleep(time.max(LEAST)).await;
+                // A call that is at work now leaves the connection idle no sooner than that.
+                sleep(time.max(MIN_INTERVAL)).await;
                 continue;
             };
             let end = since + time;
@@ -61,7 +61,7 @@ impl Activity {
         }
     }
 
-    /// When something was done last; nothing while it is done.
+    /// Since when the connection is idle; `None` while a call is at work.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         if self.working.load(Ordering::Acquire) > 0 {
             return None;
@@ -81,9 +81,9 @@ impl Work {
         }
     }
 
-    /// It is the client's turn: a client that does nothing then is idle, whatever it has begun.
+    /// It is the client's turn: a client that does nothing then is idle.
     pub(super) fn pause(&mut self) {
-        // First, so that who sees no work sees when it ended.
+        // First, so that a reader who sees no work sees when it ended.
         self.activity.touch();
         if !std::mem::replace(&mut self.paused, true) {
             self.activity.working.fetch_sub(1, Ordering::AcqRel);

@@ -1,156 +1,75 @@
-//! The calls of one connection: each is admitted, answered, and counted until its answer was sent.
+//! The calls of one connection: each is admitted, answered, and counted until its response was sent.
 
-use std::{
-    convert::Infallible,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
-    time::Duration,
-};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
-    BoxError, Router,
-    body::{Body, Bytes},
+    Router,
     http::{Request, Response},
 };
 use http_body_util::Either;
-use hyper::body::Incoming;
-use pin_project_lite::pin_project;
+use hyper::{body::Incoming, service::service_fn};
 use tower::Service as _;
-use tower_http::body::UnsyncBoxBody;
 
 use super::{
     activity::{Activity, Work},
-    arriving::{Arriving, Late},
-    panic::{self, Caught},
-    sending::{Held, Sending},
-    shed::Room,
+    body_timeout::BodyTimeout,
+    call_limit::CallLimit,
+    panic::{self, CatchPanic},
+    tracked_body::{InFlight, TrackedBody},
 };
 use crate::{
-    app::is_grpc,
-    health::{CHECK_TIME, Kind, kind},
+    health::{CHECK_TIME, Kind},
+    protocol::is_grpc,
 };
 
-pub(super) type Routes = Caught<Router>;
-type Called = <Routes as tower::Service<Request<Arriving>>>::Future;
+pub(super) type Routes = CatchPanic<Router>;
 
-/// What serves the calls of one connection.
-///
-/// A service around the whole router, and no layer of it: those put every route into a box of its own.
-pub(super) struct Calls {
+/// The service for the calls of one connection. It wraps the whole router and is no layer of it: a layer boxes every route.
+pub(super) fn service(
     routes: Routes,
-    room: Room,
+    limit: CallLimit,
     activity: Arc<Activity>,
     body_time: Duration,
-}
-
-pin_project! {
-    /// A call on its way to its answer.
-    #[project = AnsweringProjection]
-    pub(super) enum Answering {
-        Refused { response: Option<Response<Body>> },
-        Called { #[pin] called: Called, call: Option<Call> },
-    }
-}
-
-/// What is known of a call while it is answered.
-pub(super) struct Call {
-    grpc: bool,
-    time: Duration,
-    late: Late,
-    held: Held,
-}
-
-// === impl Calls ===
-
-impl Calls {
-    pub(super) fn new(
-        routes: Routes,
-        room: Room,
-        activity: Arc<Activity>,
-        body_time: Duration,
-    ) -> Self {
-        Self {
-            routes,
-            room,
-            activity,
-            body_time,
-        }
-    }
-}
-
-impl hyper::service::Service<Request<Incoming>> for Calls {
-    type Response = Response<Sending>;
-    type Error = Infallible;
-    type Future = Answering;
-
-    fn call(&self, request: Request<Incoming>) -> Answering {
-        let kind = kind(request.uri().path());
+) -> impl hyper::service::Service<
+    Request<Incoming>,
+    Response = Response<TrackedBody>,
+    Error = Infallible,
+    Future: Send,
+> + Send {
+    service_fn(move |request: Request<Incoming>| {
+        let kind = Kind::from_path(request.uri().path());
         let grpc = is_grpc(request.headers());
-        let place = match self.room.admit(kind, grpc) {
-            Ok(place) => place,
-            Err(refusal) => {
-                let response = Some(refusal);
-                return Answering::Refused { response };
+        let in_flight = limit.try_acquire(kind, grpc).map(|permit| {
+            let mut work = Work::begin(activity.clone());
+            if kind != Kind::Call {
+                // A health check is no work: a check that never ends must not keep its connection open.
+                work.pause();
             }
-        };
+            InFlight::new(work, permit)
+        });
         let time = match kind {
             Kind::Check => CHECK_TIME,
-            Kind::Healthz | Kind::Call => self.body_time,
+            Kind::Healthz | Kind::Call => body_time,
         };
-        let late = Late::of(request.body());
-        let request = request.map(|body| Arriving::new(body, time, late.clone()));
-        let mut work = Work::begin(self.activity.clone());
-        if kind != Kind::Call {
-            // Health is no work, and who keeps a check waiting keeps no connection by it.
-            work.pause();
+        let mut routes = routes.clone();
+        async move {
+            let in_flight = match in_flight {
+                Ok(in_flight) => in_flight,
+                Err(refusal) => {
+                    return Ok(refusal.map(|body| TrackedBody::untracked(Either::Right(body))));
+                }
+            };
+            let (head, body) = request.into_parts();
+            let (body, timed_out) = BodyTimeout::new(body, time);
+            // A router is always ready.
+            let response = routes.call(Request::from_parts(head, body)).await?;
+            let replaced = timed_out.response(grpc, time);
+            let replaced = replaced.or_else(|| panic::grpc_response(grpc, &response));
+            let response = match replaced {
+                Some(ours) => ours.map(Either::Right),
+                None => response.map(Either::Left),
+            };
+            Ok(response.map(|body| TrackedBody::new(body, in_flight)))
         }
-        let held = Held::new(work, place);
-        // A router is always ready.
-        let called = self.routes.clone().call(request);
-        let call = Some(Call {
-            grpc,
-            time,
-            late,
-            held,
-        });
-        Answering::Called { called, call }
-    }
-}
-
-// === impl Answering ===
-
-impl Future for Answering {
-    type Output = Result<Response<Sending>, Infallible>;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = match self.project() {
-            AnsweringProjection::Refused { response } => {
-                let refusal = response.take().expect("polled after its end");
-                refusal.map(|body| Sending::free(Either::Right(body)))
-            }
-            AnsweringProjection::Called { called, call } => {
-                let response = ready!(called.poll(context))?;
-                call.take().expect("polled after its end").answer(response)
-            }
-        };
-        Poll::Ready(Ok(response))
-    }
-}
-
-// === impl Call ===
-
-impl Call {
-    fn answer(self, response: Response<UnsyncBoxBody<Bytes, BoxError>>) -> Response<Sending> {
-        let ours = self
-            .late
-            .answer(self.grpc, self.time)
-            .or_else(|| panic::answer(self.grpc, &response));
-        let response = match ours {
-            Some(ours) => ours.map(Either::Right),
-            None => response.map(Either::Left),
-        };
-        response.map(|body| Sending::new(body, self.held))
-    }
+    })
 }

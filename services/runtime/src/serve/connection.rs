@@ -1,6 +1,11 @@
 //! One connection: its protocol, its limits, its end.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    io,
+    pin::pin,
+    sync::{Arc, Once},
+    time::Duration,
+};
 
 use axum::Router;
 use hyper_util::{
@@ -16,95 +21,107 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     activity::Activity,
-    calls::{Calls, Routes},
-    crowd::Crowd,
+    call_limit::CallLimit,
+    calls::{self, Routes},
+    idle_connections::IdleConnections,
     limits::Limits,
-    opening::Opening,
     panic,
-    shed::Room,
 };
 
-/// hyper's default is 400 KiB and the least it takes is 8 KiB.
-const LEAST_BUFFER: usize = 8 * 1024;
+/// hyper panics below 8 KiB.
+const MIN_BUFFER: usize = 8 * 1024;
 
 /// What all connections of a server share.
 pub(super) struct Connections {
     builder: Builder<TokioExecutor>,
     routes: Routes,
-    /// Places for calls, of all connections together.
-    places: Arc<Semaphore>,
-    crowd: Arc<Crowd>,
+    /// Permits for calls, of all connections together.
+    permits: Arc<Semaphore>,
+    idle: Arc<IdleConnections>,
     limits: Limits,
     stop: CancellationToken,
+    out_of_descriptors: Once,
 }
 
 impl Connections {
     pub(super) fn new(router: Router, limits: Limits) -> Self {
         Self {
             builder: builder(&limits),
-            routes: panic::layer(router),
-            places: Arc::new(Semaphore::new(limits.calls)),
-            crowd: Arc::default(),
+            routes: panic::catch(router),
+            permits: Arc::new(Semaphore::new(limits.calls)),
+            idle: Arc::default(),
             limits,
             stop: CancellationToken::new(),
+            out_of_descriptors: Once::new(),
         }
     }
 
-    /// Asks every connection to end after the calls it has in flight.
+    /// Asks every connection to close after its calls in flight.
     pub(super) fn stop(&self) {
         self.stop.cancel();
     }
 
-    /// Ends the connection that has been idle for longest.
-    pub(super) fn make_room(&self) {
-        self.crowd.make_room();
+    /// Closes the connection that has been idle for longest.
+    pub(super) fn evict_oldest_idle(&self) {
+        self.idle.evict_oldest_idle();
+    }
+
+    /// Warns once: clients decide how often this happens.
+    pub(super) fn warn_out_of_descriptors(&self, error: &io::Error) {
+        self.out_of_descriptors.call_once(|| {
+            tracing::warn!(
+                %error,
+                "out of file descriptors: closing idle connections to accept new ones; raise the hard limit of open files \
+                 (ulimit -Hn) if this service has that many clients"
+            );
+        });
     }
 
     /// Serves one connection to its end.
     ///
-    /// It is asked to end, over HTTP/2 by `GOAWAY`, when the server stops, when it is old, and when it is idle. Its client
-    /// has its say then: hyper waits for an answer to a ping, and for the calls in flight. A client that does neither call nor
-    /// answer is left; one whose room is wanted is told and left.
+    /// The server closes a connection gracefully, over HTTP/2 by `GOAWAY`, when it stops, and when the connection is old or idle.
+    /// hyper then waits for the calls in flight and for the answer to a ping. A client that neither calls nor answers is cut off;
+    /// an evicted connection is cut off at once. One whose protocol is not known yet, because its client was silent, has nothing to
+    /// wait for: hyper-util ends it.
     pub(super) fn drive<S>(&self, stream: S) -> impl Future<Output = ()> + Send + 'static + use<S>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let io = TokioIo::new(Opening::new(stream, self.limits.header_time));
         let activity = Arc::new(Activity::new());
-        let calls = Calls::new(
+        let calls = calls::service(
             self.routes.clone(),
-            Room::new(self.places.clone()),
+            CallLimit::new(self.permits.clone()),
             activity.clone(),
             self.limits.body_time,
         );
-        let seat = self.crowd.join(activity.clone());
+        let registration = self.idle.register(activity.clone());
         let (builder, stop, limits) = (self.builder.clone(), self.stop.clone(), self.limits);
         async move {
-            let mut connection = pin!(builder.serve_connection(io, calls));
-            // How a connection ends is the client's affair; its calls had their answers or their resets.
-            let parting = tokio::select! {
+            let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), calls));
+            // How a connection ends concerns its client alone; its calls were answered or reset.
+            let closing_time = tokio::select! {
                 _ = connection.as_mut() => return,
-                () = told_to_end(&stop, limits.age) => limits.keepalive_time,
+                () = stopped_or_old(&stop, limits.age) => limits.keepalive_time,
                 () = activity.idle(limits.idle) => limits.keepalive_time,
-                () = seat.wanted() => Duration::ZERO,
+                () = registration.evicted() => Duration::ZERO,
             };
             connection.as_mut().graceful_shutdown();
             activity.touch();
-            let wanted = async {
-                seat.wanted().await;
+            let evicted = async {
+                registration.evicted().await;
                 activity.idle(Duration::ZERO).await;
             };
             tokio::select! {
                 biased;
                 _ = connection => {}
-                () = activity.idle(parting) => {}
-                () = wanted => {}
+                () = activity.idle(closing_time) => {}
+                () = evicted => {}
             }
         }
     }
 }
 
-async fn told_to_end(stop: &CancellationToken, age: Option<Duration>) {
+async fn stopped_or_old(stop: &CancellationToken, age: Option<Duration>) {
     let old = async {
         match age {
             Some(age) => sleep(age).await,
@@ -123,7 +140,7 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_time)
-        .max_buf_size((limits.headers as usize).max(LEAST_BUFFER));
+        .max_buf_size((limits.headers as usize).max(MIN_BUFFER));
     builder
         .http2()
         .timer(TokioTimer::new())

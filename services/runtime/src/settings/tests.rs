@@ -6,8 +6,8 @@ use clap::{CommandFactory as _, Parser as _};
 
 use super::*;
 use crate::{
-    gate::AuthConfig,
     guard::{GOOGLE_ISSUERS, GOOGLE_JWKS, Mode},
+    service::AuthConfig,
 };
 
 #[derive(Debug, clap::Parser)]

@@ -78,7 +78,7 @@ impl Group {
     pub(super) fn start(command: &mut Command) -> io::Result<(Self, Pipes)> {
         // Before the start, so that no end is missed.
         let children = signal(SignalKind::child())?;
-        AT_ONCE.call_once(|| shutdown::at_once(kill_all));
+        AT_ONCE.call_once(|| shutdown::on_forced_exit(kill_all));
         let mut child = {
             // Held until it is noted, so that none is missed.
             let mut running = running();

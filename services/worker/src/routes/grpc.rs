@@ -32,7 +32,7 @@ impl<P: Processor> WorkerService for Service<P> {
         &self,
         request: Request<ProcessRequest>,
     ) -> Result<Response<ProcessResponse>, Status> {
-        let budget = deadline::of(request.metadata().as_ref());
+        let budget = deadline::from_headers(request.metadata().as_ref());
         match self.runner.run(request.into_inner(), budget).await {
             Ok(response) => Ok(Response::new(response)),
             Err(error) => Err(Status::from(&*error)),

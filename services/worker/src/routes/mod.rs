@@ -13,8 +13,8 @@ use crate::{processor::Processor, runner::Runner, settings::WorkerSettings};
 
 /// The routes of a worker: `brigade.v1.WorkerService` over gRPC, and `POST /process` with the same messages in JSON.
 ///
-/// Both share one limit on the objects at work. They are neither guarded nor served here: that is
-/// [`brigade_runtime::app::assemble`] and [`brigade_runtime::serve::serve`].
+/// Both share one limit on the objects at work. They are neither guarded nor served here: that is done by
+/// [`brigade_runtime::service::Service`].
 pub fn routes<P: Processor>(
     processor: P,
     store: Arc<dyn Store>,

@@ -75,9 +75,9 @@ pub(super) async fn taken_back(address: SocketAddr) -> Attacked {
 
 /// One header block that never ends.
 ///
-/// Nothing may stand between its frames, so that nobody can ask how far the service is: what counts is how many were sent
-/// before the connection was closed. A frame is as large as it may be, 16 KiB, and our socket holds little: so what lies in
-/// sockets that nobody reads is few of them.
+/// No other frame may come between its frames, so the client cannot ask how many the service has read: what counts is how many were
+/// sent before the connection was closed. A frame has the largest size, 16 KiB, and the socket's buffer is small, so few unread
+/// frames are in sockets.
 pub(super) async fn continuations(address: SocketAddr) -> Attacked {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_send_buffer_size(64 * 1024).unwrap();
@@ -138,7 +138,7 @@ pub(super) async fn long_headers(address: SocketAddr) -> Attacked {
     Attacked::open(Vec::new(), Vec::new())
 }
 
-/// As much as the service takes while nobody reads its answers.
+/// As much as the service accepts while its responses are not read.
 pub(super) async fn unread(address: SocketAddr) -> Attacked {
     let mut peer = Peer::connect(address).await.unwrap();
     let both = [frame(PING, 0, 0, &[7; 8]), frame(SETTINGS, 0, 0, &[])].concat();

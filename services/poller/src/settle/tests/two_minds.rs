@@ -6,7 +6,7 @@ use super::*;
 
 fn failed(destination: &str) -> Placement {
     Placement::Overruled {
-        by: Fixed::Failed("no".into()),
+        by: RecordedVerdict::Failed("no".into()),
         destination: destination.into(),
     }
 }
@@ -70,7 +70,7 @@ async fn an_object_that_was_accepted_first_is_never_failed() {
     world.settler.processed(&object).await.unwrap_err();
     let placed = world.settler.failed(&object, "no", 1).await.unwrap();
     let accepted = Placement::Overruled {
-        by: Fixed::Processed,
+        by: RecordedVerdict::Processed,
         destination: "gs://archive/done/a".into(),
     };
     assert_eq!(placed, accepted);

@@ -12,8 +12,8 @@ use super::{
     pubsub,
 };
 use crate::{
-    poll::Trigger,
-    trigger::{caller::cut, named::of_resource},
+    request::Trigger,
+    trigger::{caller::cut, named::from_resource},
 };
 
 const FINALIZED: &str = "google.cloud.storage.object.v1.finalized";
@@ -45,7 +45,7 @@ pub(super) fn binary(
             "the data's type is {media_type:?}; create the trigger with --event-data-content-type=application/json"
         ));
     }
-    of(kind, &json(body)?, trigger)
+    from_data(kind, &json(body)?, trigger)
 }
 
 /// All in one JSON object.
@@ -59,11 +59,11 @@ pub(super) fn structured(event: &Value, trigger: &mut Trigger) -> Result<Event, 
         return Ok(Event::Other(kind));
     }
     match event["data_base64"].as_str() {
-        None => of(kind, &event["data"], trigger),
+        None => from_data(kind, &event["data"], trigger),
         Some(data) => {
             let data = BASE64_STANDARD.decode(data);
             let data = data.map_err(|error| format!("`data_base64` is not base64: {error}"))?;
-            of(kind, &json(&data)?, trigger)
+            from_data(kind, &json(&data)?, trigger)
         }
     }
 }
@@ -93,10 +93,10 @@ fn is_json(media_type: &str) -> bool {
     media_type == "application/json" || media_type.ends_with("+json")
 }
 
-fn of(kind: String, data: &Value, trigger: &mut Trigger) -> Result<Event, String> {
+fn from_data(kind: String, data: &Value, trigger: &mut Trigger) -> Result<Event, String> {
     match kind.as_str() {
         FINALIZED => {
-            let object = of_resource(data).map_err(|why| format!("in the event's data {why}"))?;
+            let object = from_resource(data).map_err(|why| format!("in the event's data {why}"))?;
             match object.generation {
                 Some(_) => Ok(Event::Object(object)),
                 None => Err("in the event's data there is no generation".into()),

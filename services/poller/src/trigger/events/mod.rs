@@ -2,6 +2,7 @@
 
 mod cloud_event;
 mod event;
+mod form;
 mod notification;
 mod pubsub;
 
@@ -18,7 +19,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use brigade_runtime::app::MAX_BODY;
+use brigade_runtime::service::MAX_BODY;
 use brigade_storage::object::escape;
 
 use self::event::Event;
@@ -27,12 +28,12 @@ use super::{
     caller,
 };
 use crate::{
-    one::{Ignored, ObjectResult},
-    poll::Poller,
+    outcome::{Ignored, ObjectResult},
+    poller::Poller,
 };
 
 pub(super) fn routes(poller: Poller) -> Router {
-    let state = Desk {
+    let state = EventsState {
         poller,
         counts: Arc::default(),
     };
@@ -43,7 +44,7 @@ pub(super) fn routes(poller: Poller) -> Router {
 }
 
 #[derive(Clone)]
-struct Desk {
+struct EventsState {
     poller: Poller,
     counts: Arc<Counts>,
 }
@@ -63,12 +64,12 @@ struct Counts {
 /// 204: the object has its outcome, was settled or replaced before, or is no work of ours (another bucket, prefix or kind
 /// of event, or left out by a filter). 400: no event can be read of it. 413: it is longer than [`MAX_BODY`]. 503 with
 /// `Retry-After`: send it again. 500: something must be mended first, and the body says what.
-async fn take(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Response {
-    let mut trigger = caller::of(&headers, "http");
-    let event = match event::read(&headers, &body, &mut trigger) {
+async fn take(State(state): State<EventsState>, headers: HeaderMap, body: Bytes) -> Response {
+    let mut trigger = caller::from_headers(&headers, "http");
+    let event = match form::read(&headers, &body, &mut trigger) {
         Ok(event) => event,
         Err(why) => {
-            let so_far = count(&desk.counts.malformed);
+            let so_far = count(&state.counts.malformed);
             tracing::warn!(
                 trigger = trigger.kind, name = %escape(&trigger.name), id = %escape(&trigger.id),
                 attempt = trigger.attempt, why = %escape(&why), so_far,
@@ -84,15 +85,15 @@ async fn take(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Resp
     let named = match event {
         Event::Object(named) => named,
         Event::Other(kind) => {
-            let so_far = count(&desk.counts.other_events);
+            let so_far = count(&state.counts.other_events);
             span.in_scope(
                 || tracing::info!(kind = %escape(&kind), so_far, "ignored: another kind of event"),
             );
             return acknowledged();
         }
     };
-    let uri = format!("gs://{}/{}", named.bucket, named.name);
-    let ended = desk.poller.process_object(named, trigger).await;
+    let uri = named.uri();
+    let ended = state.poller.process_object(named, trigger).await;
     let _entered = span.entered();
     match ended {
         Ok(ObjectResult::Settled(settled)) => {
@@ -100,12 +101,12 @@ async fn take(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Resp
             acknowledged()
         }
         Ok(ObjectResult::Ignored(Ignored::Elsewhere)) => {
-            let so_far = count(&desk.counts.not_ours);
+            let so_far = count(&state.counts.not_ours);
             tracing::info!(object = %escape(&uri), so_far, "ignored: not in this inbox");
             acknowledged()
         }
         Ok(ObjectResult::Ignored(Ignored::Filtered(skip))) => {
-            let so_far = count(&desk.counts.filtered);
+            let so_far = count(&state.counts.filtered);
             tracing::info!(
                 object = %escape(&uri), filter = skip.filter.as_str_name(), detail = %escape(&skip.detail), so_far,
                 "ignored: left out by a filter"

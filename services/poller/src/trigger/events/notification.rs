@@ -6,12 +6,12 @@ use axum::http::HeaderMap;
 use serde_json::Value;
 
 use super::event::Event;
-use crate::trigger::named::{generation, named, of_resource};
+use crate::trigger::named::{from_resource, generation, named};
 
 const FINALIZE: &str = "OBJECT_FINALIZE";
 
 /// Attributes that came as headers: Pub/Sub without its wrapper, with `--push-no-wrapper-write-metadata`.
-pub(super) fn of_headers(headers: &HeaderMap, payload: &Value) -> Result<Event, String> {
+pub(super) fn from_headers(headers: &HeaderMap, payload: &Value) -> Result<Event, String> {
     let mut wrong = None;
     let event = read(
         |name| {
@@ -38,7 +38,7 @@ pub(super) fn read(
         // A resource of the storage API; without attributes nobody says which kind of event it was, and the object as it is
         // now decides.
         let object =
-            of_resource(payload).map_err(|why| format!("{MISSING}, and in the payload {why}"))?;
+            from_resource(payload).map_err(|why| format!("{MISSING}, and in the payload {why}"))?;
         return if object.generation.is_some() {
             Ok(Event::Object(object))
         } else {

@@ -12,7 +12,7 @@ use super::{
     event::{Event, json},
     notification,
 };
-use crate::{poll::Trigger, trigger::caller::cut};
+use crate::{request::Trigger, trigger::caller::cut};
 
 /// proto3 JSON takes both alphabets, padded or not.
 const LENIENT: GeneralPurposeConfig =

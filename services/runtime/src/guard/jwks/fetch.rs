@@ -1,4 +1,4 @@
-//! Fetches a key set, without trusting its server further than a key set needs.
+//! Fetches a key set, and bounds what its server can do.
 
 use std::time::Duration;
 
@@ -13,16 +13,16 @@ use crate::guard::transport::{chain, client};
 
 /// A key set has about 2 KiB.
 const MAX_BODY: usize = 256 * 1024;
-/// From the first byte sent to the last one read, so that a slow drip ends too.
+/// From the first byte sent to the last byte read, so that a slow response ends too.
 const FETCH_TIME: Duration = Duration::from_secs(10);
-/// When the answer does not say how long it may be kept.
+/// When the response does not say how long it may be cached.
 const DEFAULT_AGE: Duration = Duration::from_hours(1);
-/// An answer that may not be kept is kept for a minute all the same: one fetch a call would let anybody drive them.
+/// A response that may not be cached is cached for a minute nevertheless: otherwise every call would cause a fetch.
 const MIN_AGE: Duration = Duration::from_mins(1);
-/// A withdrawn key is trusted for no longer than this, as long as key sets can be fetched.
+/// A revoked key is trusted no longer than this, while key sets can be fetched.
 const MAX_AGE: Duration = Duration::from_hours(24);
 
-/// Where a key set is.
+/// The URL of a key set, and the client that fetches it.
 #[derive(Debug)]
 pub(super) struct Source {
     url: Url,
@@ -43,11 +43,11 @@ pub(super) enum FetchError {
     Transport(#[from] reqwest::Error),
     #[error("HTTP {0}")]
     Status(StatusCode),
-    #[error("the answer is longer than 256 KiB")]
+    #[error("the response is longer than 256 KiB")]
     TooLong,
-    #[error("the answer is not a key set")]
+    #[error("the response is not a key set")]
     NotKeys,
-    #[error("the answer has no usable key")]
+    #[error("the response has no usable key")]
     NoKey,
 }
 
@@ -86,7 +86,7 @@ async fn body(mut response: Response) -> Result<Vec<u8>, FetchError> {
     Ok(body)
 }
 
-/// `max-age` less the time that the answer already lay in other caches (RFC 9111, section 4.2).
+/// `max-age` less the time that the response spent in other caches (RFC 9111, section 4.2).
 fn freshness(headers: &HeaderMap) -> Duration {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let age = text(AGE)
@@ -100,7 +100,7 @@ fn freshness(headers: &HeaderMap) -> Duration {
         .clamp(MIN_AGE, MAX_AGE)
 }
 
-/// How long a `Cache-Control` header lets an answer be kept (RFC 9111, section 5.2.2).
+/// How long a `Cache-Control` header lets a response be cached (RFC 9111, section 5.2.2).
 fn max_age(control: &str) -> Option<Duration> {
     let control = control.to_ascii_lowercase();
     let mut directives = control.split(',').map(str::trim);

@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
 
-use super::{fetch::FetchError, roca};
+use super::fetch::FetchError;
 
 /// Keys by their ids.
 #[derive(Default)]
@@ -46,15 +46,15 @@ struct Key {
     operations: Option<Vec<String>>,
 }
 
-/// The keys that may sign ID tokens. One with another purpose or of a poor kind is left out, and so are two that
-/// share an id: nobody could say which one is meant.
+/// The keys that may sign ID tokens. A key with another purpose or of a weak kind is left out, and so are
+/// two that share an id, because it is ambiguous.
 pub(super) fn usable(body: &[u8]) -> Result<Keys, FetchError> {
     let set: KeySet = serde_json::from_slice(body).map_err(|_| FetchError::NotKeys)?;
     let mut keys = HashMap::new();
-    let mut met = HashMap::<String, usize>::new();
+    let mut seen = HashMap::<String, usize>::new();
     for value in set.keys {
         if let Some(kid) = value.get("kid").and_then(serde_json::Value::as_str) {
-            *met.entry(kid.to_owned()).or_default() += 1;
+            *seen.entry(kid.to_owned()).or_default() += 1;
         }
         let Ok(key) = serde_json::from_value::<Key>(value) else {
             continue;
@@ -63,7 +63,7 @@ pub(super) fn usable(body: &[u8]) -> Result<Keys, FetchError> {
             keys.insert(key.kid, Arc::new(decoding));
         }
     }
-    keys.retain(|kid, _| met.get(kid) == Some(&1));
+    keys.retain(|kid, _| seen.get(kid) == Some(&1));
     if keys.is_empty() {
         Err(FetchError::NoKey)
     } else {
@@ -89,15 +89,11 @@ impl Key {
 }
 
 /// 2,048 to 8,192 bits, odd, written without leading zeros (RFC 7518, section 6.3.1.1), and 65,537 as the exponent, as
-/// every issuer has it: smaller ones turn padding mistakes into forgeries. And not one whose primes can be guessed.
+/// every issuer has it: smaller ones turn padding mistakes into forgeries.
 fn is_sound(modulus: &[u8], exponent: &[u8]) -> bool {
     let (Some(first), Some(last)) = (modulus.first(), modulus.last()) else {
         return false;
     };
     let bits = modulus.len() * 8 - first.leading_zeros() as usize;
-    *first != 0
-        && (2048..=8192).contains(&bits)
-        && last % 2 == 1
-        && exponent == [1, 0, 1]
-        && !roca::is_marked(modulus)
+    *first != 0 && (2048..=8192).contains(&bits) && last % 2 == 1 && exponent == [1, 0, 1]
 }

@@ -1,8 +1,7 @@
-//! The issuer's signing keys: fetched when needed, by one task for all, and kept while they can be had again.
+//! The issuer's signing keys: fetched when needed, by one task for all, and kept while no new ones are available.
 
 mod fetch;
 mod keys;
-mod roca;
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -22,13 +21,14 @@ use self::{
 };
 use super::error::Refusal;
 
-/// At most one fetch in this time, whatever asks for it: a key id that nobody knows, or old keys after a failure.
-const BETWEEN: Duration = Duration::from_mins(1);
-/// After a failure without any key in hand nobody can be let in, so the next call may try soon. Each further failure doubles it.
-const BETWEEN_FIRST: Duration = Duration::from_secs(1);
-/// How long after its beginning a fetch is waited for while there are keys: a key server that hangs must not hold up calls
-/// whose keys are known, nor fill the server with those whose keys are not.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// The least time between two fetches, whatever asks for one: an unknown key id, or old keys after a failure.
+const FETCH_INTERVAL: Duration = Duration::from_mins(1);
+/// The same after a failure without any key: no caller can be admitted, so the next call may retry soon. Each further failure
+/// doubles it.
+const FIRST_FETCH_INTERVAL: Duration = Duration::from_secs(1);
+/// How long after its start a call waits for a fetch while there are keys: a key server that hangs must not delay calls whose keys
+/// are known, nor fill the server with calls whose keys are not.
+const MAX_WAIT: Duration = Duration::from_secs(1);
 
 /// The keys of one issuer.
 #[derive(Debug)]
@@ -45,13 +45,13 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     keys: Keys,
-    /// Until then the keys are as good as asking again.
+    /// Until then the keys need no fetch.
     fresh_until: Option<Instant>,
-    /// From then on a fetch in the background is worth it, so that nobody has to wait for one.
-    early: Option<Instant>,
-    /// No fetch begins before.
-    next: Option<Instant>,
-    /// The fetch under way, or one that broke off.
+    /// From then on a fetch in the background spares a later call the wait.
+    refresh_from: Option<Instant>,
+    /// No fetch starts before.
+    next_fetch: Option<Instant>,
+    /// The fetch in progress, or one that was aborted.
     fetching: Option<Fetching>,
     /// Failures since the last success.
     failures: u32,
@@ -59,7 +59,7 @@ struct State {
 
 #[derive(Clone, Debug)]
 struct Fetching {
-    /// Closed when it has ended.
+    /// Closed when the fetch has ended.
     end: watch::Receiver<()>,
     began: Instant,
 }
@@ -73,7 +73,7 @@ impl Jwks {
         })
     }
 
-    /// Begins a fetch, and does not wait for it.
+    /// Starts a fetch, and does not wait for it.
     pub(super) fn warm(&self) {
         self.fetch_if_due();
     }
@@ -83,8 +83,7 @@ impl Jwks {
         self.fresh(kid, |_| ()).is_some()
     }
 
-    /// The key of this id, after a fetch when the keys are old or do not have it. Old keys serve while no new ones can
-    /// be had.
+    /// The key of this id, after a fetch when the keys are old or lack it. Old keys serve while no new ones are available.
     pub(super) async fn key(&self, kid: &str) -> Result<Arc<DecodingKey>, Refusal> {
         if let Some(key) = self.fresh(kid, Arc::clone) {
             return Ok(key);
@@ -95,35 +94,38 @@ impl Jwks {
                 true
             }
             Some(fetching) => {
-                let patience = fetching.began + PATIENCE;
-                timeout_at(patience, fetching.ended()).await.is_ok()
+                let until = fetching.began + MAX_WAIT;
+                timeout_at(until, fetching.ended()).await.is_ok()
             }
             None => true,
         };
         self.shared.read(|state| match state.keys.get(kid) {
             Some(key) => Ok(key.clone()),
-            // A key that is not known yet may be among those that are on their way.
+            // A key that is not known yet may be in the set that is being fetched.
             None if state.keys.is_empty() || !ended => Err(Refusal::NoKeys),
             None => Err(Refusal::UnknownKey),
         })
     }
 
-    /// What there is to say of the key of this id, while the keys are fresh.
-    fn fresh<T>(&self, kid: &str, of: impl FnOnce(&Arc<DecodingKey>) -> T) -> Option<T> {
+    /// Applies `read` to the key of this id, while the keys are fresh.
+    fn fresh<T>(&self, kid: &str, read: impl FnOnce(&Arc<DecodingKey>) -> T) -> Option<T> {
         let now = Instant::now();
-        let (said, early) = self.shared.read(|state| {
+        let (value, early) = self.shared.read(|state| {
             let fresh = state.fresh_until.is_some_and(|until| now < until);
             let key = fresh.then(|| state.keys.get(kid)).flatten();
-            (key.map(of), state.early.is_some_and(|early| now >= early))
+            (
+                key.map(read),
+                state.refresh_from.is_some_and(|early| now >= early),
+            )
         });
-        if early && said.is_some() {
+        if early && value.is_some() {
             self.fetch_if_due();
         }
-        said
+        value
     }
 
-    /// Joins the fetch under way, or begins one when it is time. The fetch is a task of its own: a caller that goes away
-    /// neither cuts it short nor makes the next one begin anew.
+    /// Joins the fetch in progress, or starts one when it is due. The fetch is a task of its own, so that it survives a caller that
+    /// disconnects.
     fn fetch_if_due(&self) -> Option<Fetching> {
         let now = Instant::now();
         let mut state = self
@@ -136,7 +138,7 @@ impl Jwks {
         {
             return Some(fetching.clone());
         }
-        if state.next.is_some_and(|next| now < next) {
+        if state.next_fetch.is_some_and(|next| now < next) {
             return None;
         }
         let (ends, end) = watch::channel(());
@@ -154,17 +156,17 @@ impl Jwks {
 
 impl Fetching {
     async fn ended(mut self) {
-        // An error says that the sender is gone, which is how the fetch tells that it has ended.
+        // The fetch drops its sender when it has ended, which is an error here.
         let _ = self.end.changed().await;
     }
 }
 
 impl Shared {
-    fn read<T>(&self, of: impl FnOnce(&State) -> T) -> T {
-        of(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    fn read<T>(&self, read: impl FnOnce(&State) -> T) -> T {
+        read(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A failure is never kept: the keys there are stay, and the next fetch is only put off.
+    /// A failure keeps the present keys and defers the next fetch.
     fn store(&self, fetched: Result<Fetched, FetchError>) {
         let now = Instant::now();
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
@@ -173,20 +175,20 @@ impl Shared {
             Ok(Fetched { keys, age }) => {
                 state.keys = keys;
                 state.fresh_until = Some(now + age);
-                state.early = Some(now + age * 4 / 5);
-                state.next = Some(now + BETWEEN);
+                state.refresh_from = Some(now + age * 4 / 5);
+                state.next_fetch = Some(now + FETCH_INTERVAL);
                 state.failures = 0;
             }
             Err(error) => {
                 let wait = if state.keys.is_empty() {
-                    BETWEEN_FIRST
+                    FIRST_FETCH_INTERVAL
                         .saturating_mul(1 << state.failures.min(6))
-                        .min(BETWEEN)
+                        .min(FETCH_INTERVAL)
                 } else {
-                    BETWEEN
+                    FETCH_INTERVAL
                 };
                 state.failures = state.failures.saturating_add(1);
-                state.next = Some(now + wait);
+                state.next_fetch = Some(now + wait);
                 tracing::warn!(url = %self.source.url(), %error, "cannot fetch the issuer's signing keys");
             }
         }

@@ -58,7 +58,7 @@ async fn ten_thousand_random_key_ids_at_once_cost_one_fetch_and_refuse_nobody_el
     let mut calls = JoinSet::new();
     for number in 0..10_000 {
         let guarded = guarded.clone();
-        // Not signed anew each time: an unknown key is refused before its signature is looked at.
+        // Signed once: an unknown key is refused before its signature is checked.
         let kid = json!({ "kid": format!("random-{number}") });
         let (_, rest) = valid[0].split_once('.').unwrap();
         let header = encode(merged(header(), kid).to_string());
@@ -98,7 +98,7 @@ async fn what_a_guard_keeps_of_many_good_and_bad_tokens_is_bounded() {
 #[tokio::test]
 async fn a_stripped_token_is_never_kept() {
     let guarded = Guarded::on_platform().await;
-    guarded.guard.prove_front_end(None).await.unwrap();
+    guarded.guard.verify_front_end(None).await.unwrap();
     for _ in 0..10 {
         assert!(guarded.check(&stripped(&good())).await.is_ok());
     }
@@ -133,7 +133,7 @@ async fn a_token_nested_as_deep_as_its_size_allows_is_refused() {
 
 /// A clock that is set while the service runs.
 mod a_clock_that_steps {
-    use crate::guard::{Caller, cache::Verified, traced::Admitted};
+    use crate::guard::{Caller, cache::TokenCache, traced::Admitted};
 
     const NOON: i64 = 1_790_000_000;
 
@@ -144,8 +144,8 @@ mod a_clock_that_steps {
         })
     }
 
-    fn remembered() -> Verified {
-        let verified = Verified::default();
+    fn remembered() -> TokenCache {
+        let verified = TokenCache::default();
         verified.put("token", "kid".to_owned(), admitted(), NOON + 60, NOON);
         verified
     }

@@ -23,10 +23,10 @@ use url::Url;
 
 use super::{Guarded, Refusal, issuer::good, keyserver::later, stripped};
 use crate::{
-    app::assemble,
     exit::{Exit, Failure},
-    guard::{Guard, NotFronted},
+    guard::{Guard, NotProtected},
     health,
+    service::guarded,
 };
 
 async fn listening(router: Router) -> Url {
@@ -44,11 +44,11 @@ async fn answering(status: StatusCode) -> Url {
 /// A service behind this guard, and nothing before it.
 async fn public(guard: Arc<Guard>) -> Router {
     let health = health::routes(&[]).await;
-    assemble(Router::new(), Router::new(), health, guard)
+    guarded(Router::new(), guard).unwrap().merge(health.open)
 }
 
-async fn prove(guarded: &Guarded, url: &Url) -> Result<(), NotFronted> {
-    guarded.guard.prove_front_end(Some(url)).await
+async fn prove(guarded: &Guarded, url: &Url) -> Result<(), NotProtected> {
+    guarded.guard.verify_front_end(Some(url)).await
 }
 
 async fn believed(guarded: &Guarded) -> Result<(), Refusal> {
@@ -69,7 +69,7 @@ async fn a_public_service_is_found_out_and_believes_nobody() {
     let guarded = Guarded::on_platform().await;
     let url = listening(public(guarded.guard.clone()).await).await;
     let error = prove(&guarded, &url).await.unwrap_err();
-    assert!(matches!(error, NotFronted::Public(_)), "{error}");
+    assert!(matches!(error, NotProtected::Public(_)), "{error}");
     assert_eq!(believed(&guarded).await, Err(Refusal::Unproven));
     assert!(
         guarded.check(&good()).await.is_ok(),
@@ -86,12 +86,12 @@ async fn a_public_service_is_found_out_and_believes_nobody() {
 #[tokio::test]
 async fn a_public_service_is_found_out_when_another_instance_answers() {
     let (relying, pending) = (Guarded::on_platform().await, Guarded::on_platform().await);
-    relying.guard.prove_front_end(None).await.unwrap();
+    relying.guard.verify_front_end(None).await.unwrap();
     for other in [relying.guard, pending.guard, Guarded::start().await.guard] {
         let url = listening(public(other).await).await;
         let guarded = Guarded::on_platform().await;
         let error = prove(&guarded, &url).await.unwrap_err();
-        assert!(matches!(error, NotFronted::Public(_)), "{error}");
+        assert!(matches!(error, NotProtected::Public(_)), "{error}");
         assert_eq!(believed(&guarded).await, Err(Refusal::Unproven));
     }
 }
@@ -108,7 +108,7 @@ async fn a_public_service_is_found_out_when_its_answer_is_replaced_on_the_way_ba
     let router = public(guarded.guard.clone()).await;
     let url = listening(router.layer(from_fn(with_another_page))).await;
     let error = prove(&guarded, &url).await.unwrap_err();
-    assert!(matches!(error, NotFronted::Public(_)), "{error}");
+    assert!(matches!(error, NotProtected::Public(_)), "{error}");
     assert_eq!(believed(&guarded).await, Err(Refusal::Unproven));
 }
 
@@ -130,12 +130,12 @@ async fn a_forged_token_that_comes_after_the_proof_ends_the_belief() {
     let forged = sent.recv().await.unwrap();
     assert!(!forged.contains_key("x-serverless-authorization"));
     let another = Guarded::on_platform().await;
-    another.guard.prove_front_end(None).await.unwrap();
+    another.guard.verify_front_end(None).await.unwrap();
     for _ in 0..2 {
         assert_eq!(
             another.check_headers(&forged).await,
             Err(Refusal::Forged),
-            "nobody is let in by it"
+            "it admits no caller"
         );
     }
     assert_eq!(believed(&another).await, Ok(()), "it was not its own");
@@ -246,13 +246,13 @@ macro_rules! not_shown {
 }
 
 not_shown! {
-    a_service_that_never_is_found: answering(StatusCode::NOT_FOUND).await => NotFronted::Unclear { .. },
-    a_service_that_answers_well: answering(StatusCode::OK).await => NotFronted::Unclear { .. },
-    a_service_without_such_a_method: answering(StatusCode::METHOD_NOT_ALLOWED).await => NotFronted::Unclear { .. },
-    a_redirect_to_a_refusal: elsewhere(answering(StatusCode::FORBIDDEN).await).await => NotFronted::Unclear { .. },
-    an_address_where_nobody_listens: nobody().await => NotFronted::Unreachable { .. },
-    an_address_that_never_answers: listening(Router::new().fallback(pending::<StatusCode>)).await => NotFronted::Unreachable { .. },
-    an_address_without_tls: "http://poller.example/".parse().unwrap() => NotFronted::Plain(_),
+    a_service_that_never_is_found: answering(StatusCode::NOT_FOUND).await => NotProtected::Unclear { .. },
+    a_service_that_answers_well: answering(StatusCode::OK).await => NotProtected::Unclear { .. },
+    a_service_without_such_a_method: answering(StatusCode::METHOD_NOT_ALLOWED).await => NotProtected::Unclear { .. },
+    a_redirect_to_a_refusal: elsewhere(answering(StatusCode::FORBIDDEN).await).await => NotProtected::Unclear { .. },
+    an_address_without_a_listener: unbound().await => NotProtected::Unreachable { .. },
+    an_address_that_never_answers: listening(Router::new().fallback(pending::<StatusCode>)).await => NotProtected::Unreachable { .. },
+    an_address_without_tls: "http://poller.example/".parse().unwrap() => NotProtected::Plain(_),
 }
 
 async fn elsewhere(url: Url) -> Url {
@@ -261,7 +261,7 @@ async fn elsewhere(url: Url) -> Url {
 }
 
 /// An address whose port was just given back.
-async fn nobody() -> Url {
+async fn unbound() -> Url {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     format!("http://{address}/").parse().unwrap()
@@ -277,7 +277,7 @@ async fn in_another_mode_nothing_is_asked() {
     .await;
     prove(&Guarded::start().await, &url).await.unwrap();
     let off = Guard::new(crate::guard::GuardSettings::off()).unwrap();
-    off.prove_front_end(Some(&url)).await.unwrap();
+    off.verify_front_end(Some(&url)).await.unwrap();
     assert_eq!(asked.load(Ordering::SeqCst), 0);
 }
 
@@ -288,8 +288,8 @@ async fn without_a_url_the_log_says_what_is_relied_on() {
     let _logging =
         tracing::subscriber::set_default(subscriber(Format::Json, "warn", buffer.clone()));
     let guarded = Guarded::on_platform().await;
-    guarded.guard.prove_front_end(None).await.unwrap();
-    for part in ["WARNING", "anybody can forge", "BRIGADE_PUBLIC_URL"] {
+    guarded.guard.verify_front_end(None).await.unwrap();
+    for part in ["WARNING", "BRIGADE_AUTH=platform", "BRIGADE_PUBLIC_URL"] {
         assert!(buffer.text().contains(part), "{}", buffer.text());
     }
 }

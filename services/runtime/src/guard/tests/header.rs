@@ -73,7 +73,7 @@ fn with_alg(alg: &Value) -> String {
     with_header(json!({ "alg": alg }))
 }
 
-/// A token by somebody else, whose header brings the key to check it with.
+/// A token of another issuer, whose header brings the key to check it with.
 fn strangers(fields: Value) -> String {
     stranger().sign(merged(header(), fields).to_string(), claims().to_string())
 }

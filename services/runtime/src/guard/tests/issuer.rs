@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 pub(super) const AUDIENCE: &str = "https://poller-abc.a.run.app";
 pub(super) const CALLER: &str = "scheduler@project.iam.gserviceaccount.com";
 
-/// A key of the issuer, or of somebody who would like to be.
+/// A key of the issuer, or of an impostor.
 pub(super) struct Signer {
     pub(super) kid: &'static str,
     pair: KeyPair,

@@ -220,7 +220,7 @@ async fn keys_are_fetched_again_before_they_are_old_and_nobody_waits() {
     assert_eq!(guarded.keys.fetches(), 2);
 }
 
-/// Each row is a test: how the key server fails. Old keys serve on, and without any nobody is let in.
+/// Each row is a test: how the key server fails. Old keys serve on, and without any no caller is admitted.
 macro_rules! outage {
     ($($name:ident: $answer:expr;)+) => { $(
         mod $name {

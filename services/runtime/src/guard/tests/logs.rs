@@ -38,7 +38,7 @@ fn tokens() -> Vec<String> {
     ]
 }
 
-/// Whether a part of the token that nobody else could know stands in the text.
+/// Whether the text contains a secret part of the token.
 fn leaks(text: &str, token: &str) -> bool {
     token
         .split('.')

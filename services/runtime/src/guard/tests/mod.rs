@@ -18,6 +18,7 @@ mod keys;
 mod keyserver;
 mod layer;
 mod logs;
+mod messages;
 mod platform;
 mod properties;
 mod remembered;

@@ -16,7 +16,7 @@ use crate::guard::bearer::SERVERLESS_AUTHORIZATION as SERVERLESS;
 /// A guard that relies on the front end.
 async fn relying() -> Guarded {
     let guarded = Guarded::on_platform().await;
-    guarded.guard.prove_front_end(None).await.unwrap();
+    guarded.guard.verify_front_end(None).await.unwrap();
     guarded
 }
 
@@ -155,7 +155,7 @@ async fn a_stripped_and_a_whole_token_in_two_headers_of_one_name_are_refused() {
 #[tokio::test]
 async fn in_verify_mode_no_proof_makes_a_stripped_token_believed() {
     let guarded = Guarded::start().await;
-    guarded.guard.prove_front_end(None).await.unwrap();
+    guarded.guard.verify_front_end(None).await.unwrap();
     assert_eq!(
         guarded.check(&stripped(&good())).await,
         Err(Refusal::Signature)

@@ -30,7 +30,7 @@ fn warm() -> &'static Warm {
             let verify = Guarded::start().await;
             assert!(verify.check(&token).await.is_ok());
             let platform = Guarded::on_platform().await;
-            platform.guard.prove_front_end(None).await.unwrap();
+            platform.guard.verify_front_end(None).await.unwrap();
             assert!(platform.check(&stripped(&token)).await.is_ok());
             (verify, platform)
         });

@@ -10,9 +10,9 @@ use super::{
     keyserver::{Answer, MAX_AGE, later},
 };
 use crate::guard::{
-    cache::{MAX_TOKENS, Verified},
+    cache::{MAX_TOKENS, TokenCache},
     traced::Admitted,
-    verify::AtOnce,
+    verify::Lookup,
 };
 
 fn caller(number: i64) -> Caller {
@@ -27,7 +27,7 @@ fn admitted(number: i64) -> Admitted {
 }
 
 /// Who this token belongs to, as far as is remembered.
-fn remembered(verified: &Verified, token: &str, now: i64) -> Option<Caller> {
+fn remembered(verified: &TokenCache, token: &str, now: i64) -> Option<Caller> {
     let admitted = verified.get(token, now, |_| true)?;
     Some(admitted.caller)
 }
@@ -48,18 +48,18 @@ async fn a_remembered_token_is_decided_on_at_once_for_as_long_as_the_keys_are_fr
     let token = good();
     let mut headers = HeaderMap::new();
     headers.insert(AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
-    let at_once = || match guarded.guard.at_once(&headers) {
-        AtOnce::Known(decision) => decision.unwrap().is_some(),
-        AtOnce::Ask(_) => false,
+    let lookup = || match guarded.guard.lookup(&headers) {
+        Lookup::Hit(decision) => decision.unwrap().is_some(),
+        Lookup::Miss(_) => false,
     };
-    assert!(!at_once(), "it was not met yet");
+    assert!(!lookup(), "it was not met yet");
     guarded.check(&token).await.unwrap();
-    assert!(at_once());
+    assert!(lookup());
     guarded.keys.answer(Answer::Nothing);
     later(MAX_AGE * 9 / 10).await;
-    assert!(at_once());
+    assert!(lookup());
     later(MAX_AGE / 5).await;
-    assert!(!at_once(), "its key may have been withdrawn");
+    assert!(!lookup(), "its key may have been withdrawn");
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn a_refused_token_is_refused_again() {
 
 #[test]
 fn a_remembered_token_ends_when_it_would_have_ended() {
-    let verified = Verified::default();
+    let verified = TokenCache::default();
     verified.put("token", "kid".to_owned(), admitted(1), 100, 0);
     assert_eq!(remembered(&verified, "token", 99), Some(caller(1)));
     assert_eq!(remembered(&verified, "token", 100), None);
@@ -82,7 +82,7 @@ fn a_remembered_token_ends_when_it_would_have_ended() {
 
 #[test]
 fn a_remembered_token_is_worth_no_more_than_its_key() {
-    let verified = Verified::default();
+    let verified = TokenCache::default();
     verified.put("token", "kid".to_owned(), admitted(1), 100, 0);
     assert!(verified.get("token", 0, |kid| kid == "kid").is_some());
     assert!(verified.get("token", 0, |kid| kid == "other").is_none());
@@ -90,14 +90,14 @@ fn a_remembered_token_is_worth_no_more_than_its_key() {
 
 #[test]
 fn another_token_is_not_the_remembered_one() {
-    let verified = Verified::default();
+    let verified = TokenCache::default();
     verified.put("token", "kid".to_owned(), admitted(1), 100, 0);
     assert_eq!(remembered(&verified, "toker", 0), None);
 }
 
 #[test]
 fn what_is_remembered_is_bounded_and_the_soonest_to_end_makes_room() {
-    let verified = Verified::default();
+    let verified = TokenCache::default();
     let count = i64::try_from(MAX_TOKENS).unwrap();
     for number in 0..count * 3 {
         verified.put(
@@ -118,18 +118,18 @@ fn what_is_remembered_is_bounded_and_the_soonest_to_end_makes_room() {
 
 #[test]
 fn a_token_that_ends_as_a_remembered_one_is_not_it() {
-    let verified = Verified::default();
+    let verified = TokenCache::default();
     let tail = "the-end-of-a-signature-of-at-least-32-characters";
     let (known, other) = (format!("a.b.{tail}"), format!("a.c.{tail}"));
     verified.put(&known, "key-a".into(), admitted(1), 100, 0);
     assert!(verified.get(&known, 0, |_| true).is_some());
     assert!(verified.get(&other, 0, |_| true).is_none());
-    assert_eq!(format!("{verified:?}"), "Verified { tokens: 1 }");
+    assert_eq!(format!("{verified:?}"), "TokenCache { tokens: 1 }");
 }
 
 #[test]
 fn tokens_that_have_ended_make_room_before_any_other() {
-    let verified = Verified::default();
+    let verified = TokenCache::default();
     let put = |number: usize, until, now| {
         let admitted = admitted(i64::try_from(number).unwrap());
         verified.put(&number.to_string(), "kid".into(), admitted, until, now);

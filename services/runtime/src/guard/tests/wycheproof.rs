@@ -127,7 +127,7 @@ async fn keys_are_judged_as_marked() {
             judged += 1;
         }
     }
-    assert_eq!(judged, 26);
+    assert_eq!(judged, 25);
 }
 
 /// Whether marked as valid or not: an ID token is not encrypted.

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_port_in_use_is_said_with_its_mend() {
+async fn a_port_in_use_is_reported_with_its_fix() {
     let first = bind(any_port()).await.unwrap();
     let address = first.local_addr().unwrap();
     let failure = bind(address).await.unwrap_err();
@@ -13,8 +13,8 @@ async fn a_port_in_use_is_said_with_its_mend() {
 }
 
 #[tokio::test]
-async fn an_address_of_another_machine_is_said_with_its_mend() {
-    // TEST-NET-1 (RFC 5737) is nobody's.
+async fn an_address_of_another_machine_is_reported_with_its_fix() {
+    // TEST-NET-1 (RFC 5737) has no machines.
     let failure = bind("192.0.2.1:0".parse().unwrap()).await.unwrap_err();
     assert!(failure.hint.contains("--bind"), "{failure}");
 }

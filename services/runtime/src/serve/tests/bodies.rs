@@ -91,7 +91,7 @@ async fn a_body_that_nobody_waits_for_is_in_nobodys_way() {
     assert_eq!(answer.status(), StatusCode::OK);
 }
 
-/// Reflection's questions are one body. Tools ask them in a burst, and ask anew when the stream has ended.
+/// Reflection's questions are one body. Tools send them in a burst, and open another stream when it has ended.
 #[tokio::test(start_paused = true)]
 async fn a_reflection_that_stays_open_is_ended() {
     let routes = crate::reflection::routes(brigade_proto::FILE_DESCRIPTOR_SET).unwrap();

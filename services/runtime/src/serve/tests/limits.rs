@@ -41,6 +41,7 @@ async fn headers_over_the_limit_are_refused() {
 async fn a_connection_that_says_nothing_is_closed() {
     let limits = Limits {
         header_time: Duration::from_millis(50),
+        idle: Duration::from_millis(50),
         ..Limits::default()
     };
     let server = Running::start(hello(), limits).await;

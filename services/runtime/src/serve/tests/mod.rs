@@ -6,6 +6,7 @@ mod checks;
 mod floods;
 mod idle;
 mod limits;
+mod messages;
 mod paths;
 mod pipe;
 mod rfc9113;
@@ -17,6 +18,7 @@ use std::{
     future::pending,
     net::{Ipv4Addr, SocketAddr},
     sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
 };
 
 use axum::{body::Body, http::Version, response::IntoResponse as _, routing::get};
@@ -28,6 +30,8 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
+
+use tokio::net::TcpStream;
 
 use super::*;
 

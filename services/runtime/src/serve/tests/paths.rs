@@ -7,15 +7,15 @@ use super::{
     *,
 };
 use crate::{
-    app::assemble,
     guard::{GOOGLE_ISSUERS, Guard, GuardSettings, Mode},
-    health, reflection,
+    health,
+    service::guarded as behind_guard,
 };
 
 /// What must never be said to a stranger.
 const WITHIN: &str = "within";
 
-/// Behind a guard whose keys nobody needs: who has no token is refused before.
+/// Behind a guard whose keys are never needed: a call without a token is refused before.
 async fn guarded() -> Running {
     let guard = Guard::new(GuardSettings {
         mode: Mode::Verify,
@@ -30,9 +30,9 @@ async fn guarded() -> Running {
         .route("/", within())
         .route("/poll", within())
         .route("/brigade.v1.PollerService/Poll", within());
-    let reflection = reflection::routes(brigade_proto::FILE_DESCRIPTOR_SET).unwrap();
     let health = health::routes(&["brigade.v1.PollerService"]).await;
-    let app = assemble(routes, reflection, health, Arc::new(guard));
+    let app = behind_guard(routes.merge(health.guarded), Arc::new(guard)).unwrap();
+    let app = app.merge(health.open);
     Running::start(app, Limits::default()).await
 }
 

@@ -1,5 +1,5 @@
-//! Connections without sockets: while time is paused it goes on as soon as nobody has anything to do, and what is still in
-//! a socket is nothing that anybody does.
+//! Connections without sockets: paused time advances as soon as every task is idle, and bytes that are still in a socket wake no
+//! task.
 
 use axum::http::{Request, Response};
 use hyper_util::rt::TokioIo;

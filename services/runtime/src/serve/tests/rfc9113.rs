@@ -235,8 +235,8 @@ async fn an_unknown_frame_and_an_unknown_setting_are_ignored() {
     assert_eq!(body[0].payload, b"hello");
 }
 
-/// h2 refuses neither. The guard closes every path but health's, so that none at all is closed too; and nobody reads
-/// trailers.
+/// h2 refuses neither. The guard closes every path but health's, so a missing path is closed too; and no handler
+/// reads trailers.
 #[tokio::test]
 async fn a_request_without_a_path_and_pseudo_headers_in_trailers_are_answered_like_any_request() {
     let without_path = frame(HEADERS, END_STREAM | END_HEADERS, 1, &[0x82, 0x86]);

@@ -1,0 +1,76 @@
+//! What a poller does: from where to where, which objects, and within which limits.
+
+use std::time::Duration;
+
+use brigade_storage::Location;
+use globset::GlobMatcher;
+
+/// The configuration of one poller.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where objects come from.
+    pub inbox: Location,
+    /// Where accepted objects go.
+    pub processed: Location,
+    /// Where refused objects go.
+    pub failed: Location,
+    /// The limits of one poll.
+    pub budgets: Budgets,
+    /// A poll leaves younger objects alone.
+    pub min_age: Duration,
+    /// Matched against the name below the inbox; `*` stops at `/`, `**` does not.
+    pub matching: Option<GlobMatcher>,
+}
+
+/// The limits of one poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budgets {
+    /// Objects in flight at once.
+    pub concurrency: usize,
+    /// For one call of the worker.
+    pub process_timeout: Duration,
+    /// For a whole poll, unless its caller's own deadline is sooner.
+    pub poll_deadline: Duration,
+    /// Objects dispatched in one poll, unless the request asks for fewer.
+    pub max_objects: Option<u64>,
+    /// After this many attempts an object counts as failed.
+    pub max_attempts: u32,
+    /// This many consecutive failures between poller and worker, or poller and storage, end a poll.
+    pub breaker: u32,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Everything below `inbox`, moved to `processed/` and `failed/` of the same bucket, within the default limits.
+    pub fn for_inbox(inbox: Location) -> Self {
+        Self {
+            processed: Location::new(&inbox.bucket, "processed/"),
+            failed: Location::new(&inbox.bucket, "failed/"),
+            inbox,
+            budgets: Budgets::default(),
+            min_age: Duration::ZERO,
+            matching: None,
+        }
+    }
+
+    /// Whether a settled object stays in the inbox's bucket in every case.
+    pub(crate) fn is_one_bucket(&self) -> bool {
+        [&self.processed, &self.failed]
+            .iter()
+            .all(|place| place.bucket == self.inbox.bucket)
+    }
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        Self {
+            concurrency: 32,
+            process_timeout: Duration::from_mins(10),
+            poll_deadline: Duration::from_mins(10),
+            max_objects: None,
+            max_attempts: 5,
+            breaker: 5,
+        }
+    }
+}

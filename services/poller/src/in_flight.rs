@@ -1,0 +1,264 @@
+//! The objects at work on this instance, so that it does nothing twice at once: duplicates of an event wait for the first
+//! one and share its result. It also remembers what was settled a short time ago, because a poll's listing is older than
+//! that, and what storage refuses both to move and to write on.
+//!
+//! This only saves work. Two instances may ask the worker about one object at once; generations make one of them settle it.
+
+use std::{
+    collections::{HashMap, VecDeque, hash_map::Entry},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::watch, time::Instant};
+
+use crate::retry::{MOVE_RETRY_MAX, MOVE_RETRY_MIN};
+
+/// An object generation of the inbox's bucket.
+type Key = (String, i64);
+
+/// Remembered objects of each kind: several times a page of a listing.
+const REMEMBERED: usize = 4_096;
+
+/// The objects at work, each with its result to come.
+#[derive(Debug)]
+pub(crate) struct InFlight<T>(Arc<Mutex<State<T>>>);
+
+#[derive(Debug)]
+struct State<T> {
+    at_work: HashMap<Key, watch::Receiver<Option<T>>>,
+    /// Moved out of the inbox.
+    settled: Memory<()>,
+    deferred: Memory<Deferred>,
+}
+
+/// The newest entries of a kind.
+#[derive(Debug)]
+struct Memory<V> {
+    known: HashMap<Key, V>,
+    /// The oldest first.
+    order: VecDeque<Key>,
+}
+
+/// How long an object is left alone.
+#[derive(Clone, Copy, Debug)]
+struct Deferred {
+    pause: Duration,
+    until: Instant,
+}
+
+/// The result of joining.
+#[derive(Debug)]
+pub(crate) enum Join<T> {
+    /// Nothing else is at work on the object. It is the caller's until the leader completes or is dropped.
+    Leader(Leader<T>),
+    /// Another task is at work on it.
+    Follower(Follower<T>),
+}
+
+/// The one that works on an object. If it is dropped without a result, its followers start again.
+#[derive(Debug)]
+pub(crate) struct Leader<T> {
+    in_flight: InFlight<T>,
+    key: Key,
+    result: watch::Sender<Option<T>>,
+}
+
+/// One that waits for the leader's result.
+#[derive(Debug)]
+pub(crate) struct Follower<T>(watch::Receiver<Option<T>>);
+
+// === impl InFlight ===
+
+impl<T> InFlight<T> {
+    pub(crate) fn join(&self, name: &str, generation: i64) -> Join<T> {
+        let key = (name.to_owned(), generation);
+        match self.lock().at_work.entry(key.clone()) {
+            Entry::Occupied(taken) => Join::Follower(Follower(taken.get().clone())),
+            Entry::Vacant(free) => {
+                let (result, follower) = watch::channel(None);
+                free.insert(follower);
+                Join::Leader(Leader {
+                    in_flight: self.clone(),
+                    key,
+                    result,
+                })
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Default for InFlight<T> {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(State {
+            at_work: HashMap::new(),
+            settled: Memory::default(),
+            deferred: Memory::default(),
+        })))
+    }
+}
+
+impl<T> Clone for InFlight<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+// === impl Memory ===
+
+impl<V> Memory<V> {
+    fn remember(&mut self, key: &Key, value: V) {
+        if self.known.insert(key.clone(), value).is_none() {
+            self.order.push_back(key.clone());
+        }
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
+}
+
+impl<V> Default for Memory<V> {
+    fn default() -> Self {
+        Self {
+            known: HashMap::new(),
+            order: VecDeque::new(),
+        }
+    }
+}
+
+// === impl Leader ===
+
+impl<T> Leader<T> {
+    /// Whether this very generation was moved out of the inbox before. Where generations come from a file's time, as in a
+    /// directory that is served as a bucket, it may be there again.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.in_flight.lock().settled.known.contains_key(&self.key)
+    }
+
+    pub(crate) fn is_deferred(&self) -> bool {
+        let state = self.in_flight.lock();
+        let deferred = state.deferred.known.get(&self.key);
+        deferred.is_some_and(|deferred| Instant::now() < deferred.until)
+    }
+
+    /// Leaves the object alone for a while, twice as long each time.
+    pub(crate) fn defer(&self) {
+        let mut state = self.in_flight.lock();
+        let before = state.deferred.known.get(&self.key);
+        let pause = before.map_or(MOVE_RETRY_MIN, |before| {
+            (before.pause * 2).min(MOVE_RETRY_MAX)
+        });
+        let until = Instant::now() + pause;
+        state
+            .deferred
+            .remember(&self.key, Deferred { pause, until });
+    }
+
+    /// Remembers that the object was moved out of the inbox.
+    pub(crate) fn remember_settled(&self) {
+        self.in_flight.lock().settled.remember(&self.key, ());
+    }
+
+    /// Gives every follower this result.
+    pub(crate) fn complete(self, result: T) {
+        // It is no error that none follows.
+        let _ = self.result.send(Some(result));
+    }
+}
+
+impl<T> Drop for Leader<T> {
+    fn drop(&mut self) {
+        self.in_flight.lock().at_work.remove(&self.key);
+    }
+}
+
+// === impl Follower ===
+
+impl<T: Clone> Follower<T> {
+    /// The leader's result; nothing when it was dropped without one.
+    pub(crate) async fn result(mut self) -> Option<T> {
+        let result = self.0.wait_for(Option::is_some).await.ok()?;
+        result.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lead(in_flight: &InFlight<u8>, generation: i64) -> Leader<u8> {
+        match in_flight.join("a", generation) {
+            Join::Leader(leader) => leader,
+            Join::Follower(_) => panic!("another leads"),
+        }
+    }
+
+    fn follow(in_flight: &InFlight<u8>) -> Follower<u8> {
+        match in_flight.join("a", 1) {
+            Join::Follower(follower) => follower,
+            Join::Leader(_) => panic!("none leads"),
+        }
+    }
+
+    #[tokio::test]
+    async fn every_follower_gets_the_leaders_result() {
+        let in_flight = InFlight::default();
+        let leader = lead(&in_flight, 1);
+        let (second, third) = (follow(&in_flight), follow(&in_flight));
+        leader.complete(7);
+        assert_eq!(
+            (second.result().await, third.result().await),
+            (Some(7), Some(7))
+        );
+        lead(&in_flight, 1);
+    }
+
+    #[tokio::test]
+    async fn a_leader_that_is_dropped_gives_no_result() {
+        let in_flight = InFlight::default();
+        let leader = lead(&in_flight, 1);
+        let follower = follow(&in_flight);
+        drop(leader);
+        assert_eq!(follower.result().await, None);
+        lead(&in_flight, 1);
+    }
+
+    #[test]
+    fn the_newest_settled_objects_are_remembered() {
+        let in_flight = InFlight::default();
+        lead(&in_flight, 0).complete(7);
+        assert!(!lead(&in_flight, 0).is_settled());
+        for generation in (1..).take(REMEMBERED + 1) {
+            lead(&in_flight, generation).remember_settled();
+        }
+        assert!(!lead(&in_flight, 1).is_settled(), "the oldest is forgotten");
+        assert!(lead(&in_flight, 2).is_settled());
+        assert_eq!(in_flight.lock().settled.known.len(), REMEMBERED);
+        assert_eq!(in_flight.lock().settled.order.len(), REMEMBERED);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_object_is_deferred_twice_as_long_each_time_up_to_an_hour() {
+        let in_flight = InFlight::default();
+        for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
+            lead(&in_flight, 1).defer();
+            tokio::time::advance(Duration::from_secs(minutes * 60 - 1)).await;
+            assert!(lead(&in_flight, 1).is_deferred(), "{minutes}");
+            tokio::time::advance(Duration::from_secs(1)).await;
+            assert!(!lead(&in_flight, 1).is_deferred(), "{minutes}");
+        }
+    }
+
+    #[test]
+    fn generations_do_not_wait_for_each_other() {
+        let in_flight = InFlight::default();
+        let _first = lead(&in_flight, 1);
+        lead(&in_flight, 2);
+    }
+}

@@ -1,0 +1,36 @@
+//! What all polls and named objects of one instance share.
+
+use std::sync::Arc;
+
+use brigade_proto::v1::PollResponse;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    clock::Clock, config::Config, dispatch::Worker, in_flight::InFlight, outcome::SharedResult,
+    settle::Settler, tasks::Queue,
+};
+
+/// A permit to be in flight.
+pub(crate) type Slot = OwnedSemaphorePermit;
+
+/// One poller process.
+#[derive(Clone, Debug)]
+pub(crate) struct Instance {
+    pub(crate) config: Arc<Config>,
+    pub(crate) settler: Settler,
+    pub(crate) worker: Arc<dyn Worker>,
+    /// Where polls put objects instead of asking the worker. A named object goes to the worker all the same.
+    pub(crate) queue: Option<Arc<dyn Queue>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Whether polls of one inbox exclude each other.
+    pub(crate) lease: bool,
+    /// Gets the events of every poll.
+    pub(crate) observer: Option<broadcast::Sender<PollResponse>>,
+    /// One for each object in flight, of any poll or event.
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) in_flight: InFlight<SharedResult>,
+    pub(crate) shutdown: CancellationToken,
+    /// Polls and named objects that run.
+    pub(crate) running: TaskTracker,
+}

@@ -1,0 +1,150 @@
+//! One object that an event or a task names: the same pipeline as in a poll, fenced by the generation that was named.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use brigade_proto::v1::{Filter, PollRequest};
+use brigade_storage::{Object, object::escape};
+use futures::future::Either;
+use tokio::time::timeout;
+use tracing::{Instrument as _, info};
+
+use crate::{
+    error::PollError,
+    filter,
+    in_flight::Join,
+    instance::{Instance, Slot},
+    mark,
+    outcome::{Ignored, ObjectResult, SharedResult},
+    pipeline::{ObjectPipeline, complete},
+    plan::Plan,
+    report,
+    request::{ObjectRef, Trigger},
+    run::RunContext,
+};
+
+/// Runs one object, or waits for the one that already runs it.
+pub(crate) async fn process_object(
+    instance: &Arc<Instance>,
+    named: ObjectRef,
+    trigger: Trigger,
+) -> SharedResult {
+    let config = &instance.config;
+    if !config.inbox.holds(&named.bucket, &named.name) {
+        return Ok(ObjectResult::Ignored(Ignored::Elsewhere));
+    }
+    if let Some(skip) = filter::skip_name(config, &named.name) {
+        return Ok(ObjectResult::Ignored(Ignored::Filtered(skip)));
+    }
+    let generation = match named.generation {
+        Some(generation) => generation,
+        None => match instance.settler.live(&named.name).await? {
+            Some(live) => live.generation,
+            None => return Ok(ObjectResult::superseded(&named)),
+        },
+    };
+    loop {
+        match instance.in_flight.join(&named.name, generation) {
+            Join::Follower(follower) => {
+                if let Some(result) = follower.result().await {
+                    return result;
+                }
+            }
+            Join::Leader(leader) => {
+                let span = trigger.span(&named);
+                // Nothing is changed yet, and a caller that goes away leaves no task behind that waits for a slot.
+                let ready = ready(instance, &named, generation, &trigger);
+                let (object, slot) = match ready.instrument(span.clone()).await {
+                    Ok(ready) => ready,
+                    Err(result) => {
+                        complete(leader, result.clone());
+                        return result;
+                    }
+                };
+                let task_instance = instance.clone();
+                let task = async move {
+                    let result = run(task_instance, &object, slot, &trigger).await;
+                    complete(leader, result.clone());
+                    result
+                };
+                // A caller that goes away leaves no object half settled.
+                let task = instance.running.spawn(task.instrument(span));
+                return task
+                    .await
+                    .unwrap_or_else(|_| Ok(ObjectResult::interrupted()));
+            }
+        }
+    }
+}
+
+/// The object and a slot for it; or its result, when it is no work now or there is no slot in time.
+async fn ready(
+    instance: &Instance,
+    named: &ObjectRef,
+    generation: i64,
+    trigger: &Trigger,
+) -> Result<(Object, Slot), SharedResult> {
+    let live = instance.settler.live(&named.name).await;
+    let live = live.map_err(|error| Err(error.into()))?;
+    let Some(object) = live.filter(|live| live.generation == generation) else {
+        info!("superseded: that generation is not there any more");
+        return Err(Ok(ObjectResult::superseded(named)));
+    };
+    if let Some(result) = not_now(instance, &object) {
+        return Err(Ok(result));
+    }
+    let patience = trigger.deadline.unwrap_or(Duration::MAX);
+    let patience = patience.min(instance.config.budgets.poll_deadline);
+    let slot = timeout(patience, instance.slots.clone().acquire_owned());
+    let mut shutdown = pin!(instance.shutdown.cancelled());
+    match futures::future::select(pin!(slot), &mut shutdown).await {
+        Either::Left((Ok(Ok(slot)), _)) => Ok((object, slot)),
+        Either::Left(_) | Either::Right(_) => Err(Ok(ObjectResult::interrupted())),
+    }
+}
+
+/// The result of an object that a filter leaves out, at least for now.
+fn not_now(instance: &Instance, object: &Object) -> Option<ObjectResult> {
+    let now = instance.clock.now();
+    let skip = filter::skip_named(&instance.config, object, now)?;
+    info!(filter = skip.filter.as_str_name(), detail = %escape(&skip.detail), "left out by a filter");
+    let Some(due) = mark::due(object).filter(|_| skip.filter == Filter::NotDue) else {
+        return Some(ObjectResult::Ignored(Ignored::Filtered(skip)));
+    };
+    let why = if mark::recorded_verdict(object).is_some() {
+        "storage refused to move it"
+    } else {
+        "its worker asked for time"
+    };
+    Some(ObjectResult::Retry {
+        after: Duration::try_from(due.duration_since(now)).unwrap_or_default(),
+        why: format!("{why}: it is {}", skip.detail),
+    })
+}
+
+/// Its time begins here: the wait for a slot says nothing about the worker.
+async fn run(
+    instance: Arc<Instance>,
+    object: &Object,
+    slot: Slot,
+    trigger: &Trigger,
+) -> SharedResult {
+    let plan = Plan::new(&instance.config, &PollRequest::default(), trigger)?;
+    let run = RunContext::new(instance, plan);
+    // No pauses here: the caller's queue waits better.
+    run.stop_dispatch.cancel();
+    let mut pipeline = pin!(ObjectPipeline::for_named(&run).run(object, slot));
+    let finished = tokio::select! {
+        biased;
+        finished = &mut pipeline => finished,
+        () = run.grace_over() => {
+            run.abort_calls.cancel();
+            pipeline.await
+        }
+    };
+    if let Some(error) = finished.error {
+        return Err::<_, PollError>(error);
+    }
+    let result = finished.outcome.to_result();
+    report::settled_alone(run.instance.observer.as_ref(), finished.outcome);
+    Ok(result.unwrap_or_else(ObjectResult::interrupted))
+}

@@ -1,0 +1,265 @@
+//! What a poll reports: events to its caller, one log line an object, and counts.
+
+mod labels;
+
+use std::{collections::VecDeque, time::Duration};
+
+use brigade_proto::v1::{
+    EndReason, ObjectSkipped, PollCounts, PollFinished, PollResponse, PollStarted, Settlement,
+    poll_response::Event,
+};
+use brigade_storage::{Object, object::escape};
+use tokio::{
+    sync::{
+        broadcast,
+        mpsc::{self, error::TrySendError},
+    },
+    time::{Instant, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{error::PollError, filter::Skip, outcome::Outcome, wire};
+
+/// A listener that is behind and takes no event for this long counts as gone.
+const LISTENER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The receiving end of a poll's events. Dropping it cancels the poll, and so does not reading it for 10 s while more
+/// events wait than it holds.
+pub type Events = mpsc::Receiver<EventResult>;
+
+/// A listener may be this many events behind before its poll dispatches nothing more until it has caught up.
+pub(crate) const MAX_BEHIND: usize = 256;
+
+/// One event of a poll, or the error that ended it.
+type EventResult = Result<PollResponse, PollError>;
+
+/// Sends a poll's events and keeps its counts. It never waits for the listener, but in [`Reporter::catch_up`].
+#[derive(Debug)]
+pub(crate) struct Reporter {
+    events: mpsc::Sender<EventResult>,
+    /// What the channel had no room for. The poll dispatches nothing while this is not empty, so it holds at most one
+    /// event more than objects are in flight.
+    backlog: VecDeque<EventResult>,
+    /// When the listener last took an event, or fell behind.
+    last_taken: Instant,
+    /// The listener has taken nothing for too long.
+    gone: CancellationToken,
+    observer: Option<broadcast::Sender<PollResponse>>,
+    counts: PollCounts,
+}
+
+impl Reporter {
+    pub(crate) fn new(
+        events: mpsc::Sender<EventResult>,
+        observer: Option<broadcast::Sender<PollResponse>>,
+    ) -> Self {
+        Self {
+            events,
+            backlog: VecDeque::new(),
+            last_taken: Instant::now(),
+            gone: CancellationToken::new(),
+            observer,
+            counts: PollCounts::default(),
+        }
+    }
+
+    /// Ends when the listener is gone.
+    pub(crate) fn unheard(&self) -> impl Future<Output = ()> + Send + 'static {
+        let events = self.events.clone();
+        let gone = self.gone.clone();
+        async move {
+            tokio::select! {
+                () = events.closed() => {}
+                () = gone.cancelled() => {}
+            }
+        }
+    }
+
+    /// Whether events wait for the listener to make room.
+    pub(crate) fn is_behind(&self) -> bool {
+        !self.backlog.is_empty()
+    }
+
+    /// Waits until the listener has room for all that waits, or is gone. Dropped half way, it loses nothing, and the
+    /// listener gets no more time.
+    pub(crate) async fn catch_up(&mut self) {
+        while self.is_behind() {
+            match timeout_at(self.last_taken + LISTENER_TIMEOUT, self.events.reserve()).await {
+                Ok(Ok(room)) => {
+                    self.last_taken = Instant::now();
+                    if let Some(event) = self.backlog.pop_front() {
+                        room.send(event);
+                    }
+                }
+                // The listener hung up.
+                Ok(Err(_)) => self.backlog.clear(),
+                Err(_) => {
+                    warn!(
+                        "whoever asked for this poll has taken none of its events for {} s, and counts as gone",
+                        LISTENER_TIMEOUT.as_secs()
+                    );
+                    self.gone.cancel();
+                    self.backlog.clear();
+                }
+            }
+        }
+    }
+
+    pub(crate) fn started(&mut self, started: PollStarted) {
+        info!(
+            poll = started.poll_id,
+            inbox = started.inbox,
+            trigger = started.trigger,
+            trigger_name = %escape(&started.trigger_name),
+            trigger_id = %escape(&started.trigger_id),
+            "poll started"
+        );
+        self.send(Event::Started(started));
+    }
+
+    pub(crate) fn listed(&mut self) {
+        self.counts.listed += 1;
+    }
+
+    pub(crate) fn dispatched(&mut self) {
+        self.counts.found += 1;
+    }
+
+    pub(crate) fn skipped(&mut self, object: &Object, skip: Skip, explain: bool) {
+        self.counts.skipped += 1;
+        if skip.filter == brigade_proto::v1::Filter::Held {
+            self.counts.held += 1;
+        }
+        if explain {
+            self.send(Event::Skipped(ObjectSkipped {
+                object: Some(wire::object(object)),
+                filter: skip.filter.into(),
+                detail: skip.detail,
+            }));
+        }
+    }
+
+    pub(crate) fn settled(&mut self, outcome: Outcome) {
+        self.count(outcome.settlement());
+        log(&outcome);
+        self.send(Event::Settled(outcome.settled));
+    }
+
+    pub(crate) async fn finished(mut self, reason: EndReason, took: Duration) {
+        let c = self.counts;
+        info!(
+            listed = c.listed,
+            skipped = c.skipped,
+            found = c.found,
+            processed = c.processed,
+            failed = c.failed,
+            retry = c.retry,
+            superseded = c.superseded,
+            held = c.held,
+            enqueued = c.enqueued,
+            reason = reason.as_str_name(),
+            ms = took.as_millis(),
+            "poll finished"
+        );
+        self.send(Event::Finished(PollFinished {
+            counts: Some(c),
+            more: is_early(reason),
+            reason: reason.into(),
+            duration: Some(wire::duration(took)),
+        }));
+        self.catch_up().await;
+    }
+
+    pub(crate) async fn failed(mut self, error: PollError) {
+        warn!(%error, "poll ended with an error");
+        // A listener that is gone has the log line.
+        self.push(Err(error));
+        self.catch_up().await;
+    }
+
+    fn count(&mut self, settlement: Settlement) {
+        let c = &mut self.counts;
+        match settlement {
+            Settlement::Processed => c.processed += 1,
+            Settlement::Failed => c.failed += 1,
+            Settlement::Retry | Settlement::Stopped => c.retry += 1,
+            Settlement::Superseded => c.superseded += 1,
+            Settlement::Held => c.held += 1,
+            Settlement::Enqueued => c.enqueued += 1,
+            Settlement::AlreadyEnqueued => c.skipped += 1,
+            Settlement::Planned | Settlement::Unspecified => {}
+        }
+    }
+
+    fn send(&mut self, event: Event) {
+        let response = PollResponse { event: Some(event) };
+        observe(self.observer.as_ref(), response.clone());
+        self.push(Ok(response));
+    }
+
+    /// In order, and at once: what finds no room is kept for [`Reporter::catch_up`].
+    fn push(&mut self, event: EventResult) {
+        if self.gone.is_cancelled() {
+            return;
+        }
+        if self.is_behind() {
+            self.backlog.push_back(event);
+            return;
+        }
+        match self.events.try_send(event) {
+            Err(TrySendError::Full(event)) => {
+                self.last_taken = Instant::now();
+                self.backlog.push_back(event);
+            }
+            // A listener that hung up needs no event.
+            Ok(()) | Err(TrySendError::Closed(_)) => {}
+        }
+    }
+}
+
+/// Whether a poll that ended so may have left work that it has not listed.
+fn is_early(reason: EndReason) -> bool {
+    match reason {
+        EndReason::MaxObjects
+        | EndReason::Deadline
+        | EndReason::Shutdown
+        | EndReason::LeaseLost
+        | EndReason::Cancelled => true,
+        EndReason::Complete | EndReason::AlreadyRunning | EndReason::Unspecified => false,
+    }
+}
+
+/// Logs and observes an object that was settled outside a poll.
+pub(crate) fn settled_alone(observer: Option<&broadcast::Sender<PollResponse>>, outcome: Outcome) {
+    log(&outcome);
+    let event = Some(Event::Settled(outcome.settled));
+    observe(observer, PollResponse { event });
+}
+
+fn observe(observer: Option<&broadcast::Sender<PollResponse>>, response: PollResponse) {
+    if let Some(observer) = observer {
+        // It is no error that nothing observes.
+        let _ = observer.send(response);
+    }
+}
+
+/// One line an object. Names, reasons and the worker's words are escaped, because others choose them.
+fn log(outcome: &Outcome) {
+    let settled = &outcome.settled;
+    let object = settled.object.as_ref();
+    let uri = object.map(|object| format!("gs://{}/{}", object.bucket, object.name));
+    let took = settled.duration.unwrap_or_default();
+    info!(
+        object = %escape(&uri.unwrap_or_default()),
+        generation = object.map(|object| object.generation),
+        settlement = settled.settlement().as_str_name(),
+        status = settled.status_code,
+        reason = %escape(&settled.reason),
+        destination = %escape(&settled.destination),
+        summary = labels::summary(&settled.summary).map(display),
+        labels = labels::labels(&outcome.labels).map(display),
+        ms = took.seconds * 1_000 + i64::from(took.nanos / 1_000_000),
+        "object settled"
+    );
+}

@@ -1,0 +1,338 @@
+//! Objects that somebody names, one at a time.
+
+use super::{world::World, *};
+use crate::{
+    in_flight::Join,
+    outcome::{Ignored, ObjectResult},
+};
+
+fn named(name: &str, generation: i64) -> ObjectRef {
+    ObjectRef {
+        bucket: "data".into(),
+        name: name.into(),
+        generation: Some(generation),
+    }
+}
+
+impl World {
+    fn generation(&self, name: &str) -> i64 {
+        let objects = self.sim.objects("data");
+        let found = objects.into_iter().find(|object| object.name == name);
+        found.unwrap().generation
+    }
+
+    pub(super) async fn event(&self, name: &str) -> Result<ObjectResult, PollError> {
+        let named = named(name, self.generation(name));
+        self.poller.process_object(named, Trigger::default()).await
+    }
+}
+
+pub(super) fn settlement(one: Result<ObjectResult, PollError>) -> Settlement {
+    match one.unwrap() {
+        ObjectResult::Settled(settled) => settled.settlement(),
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(super) fn again(one: Result<ObjectResult, PollError>) -> Duration {
+    match one.unwrap() {
+        ObjectResult::Retry { after, .. } => after,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_named_object_goes_where_its_worker_says() {
+    let world = answering([("b", Answer::status(Code::Internal, "broken"))]);
+    world.upload(&["a", "b"]);
+    assert_eq!(settlement(world.event("in/a").await), Settlement::Processed);
+    assert_eq!(settlement(world.event("in/b").await), Settlement::Failed);
+    assert_eq!(world.names(), ["failed/b", "processed/a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_generation_that_is_gone_or_replaced_is_superseded_and_nobody_is_asked() {
+    let world = answering([]);
+    world.upload(&["a"]);
+    let old = world.generation("in/a");
+    world.upload(&["a"]);
+    for event in [named("in/a", old), named("in/gone", old)] {
+        let one = world.poller.process_object(event, Trigger::default()).await;
+        assert_eq!(settlement(one), Settlement::Superseded);
+    }
+    assert_eq!((world.asked(), world.names()), (0, vec!["in/a".to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_generation_the_live_one_is_meant() {
+    let world = answering([]);
+    world.upload(&["a"]);
+    let live = ObjectRef {
+        generation: None,
+        ..named("in/a", 1)
+    };
+    let one = world
+        .poller
+        .process_object(live.clone(), Trigger::default())
+        .await;
+    assert_eq!(settlement(one), Settlement::Processed);
+    let one = world.poller.process_object(live, Trigger::default()).await;
+    assert_eq!(settlement(one), Settlement::Superseded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_elsewhere_or_filtered_is_ignored_without_a_look() {
+    let world = answering([]);
+    let elsewhere = ObjectRef {
+        bucket: "other".into(),
+        ..named("in/a", 1)
+    };
+    for event in [elsewhere, named("out/a", 1)] {
+        let one = world.poller.process_object(event, Trigger::default()).await;
+        assert_eq!(one.unwrap(), ObjectResult::Ignored(Ignored::Elsewhere));
+    }
+    let control = world
+        .poller
+        .process_object(named("in/.brigade/x", 1), Trigger::default())
+        .await;
+    assert!(matches!(
+        control.unwrap(),
+        ObjectResult::Ignored(Ignored::Filtered(_))
+    ));
+    assert_eq!(world.sim.calls(Operation::Get), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_begins_like_a_dated_destination_is_taken() {
+    let world = world_with(Script::default(), "", |config| {
+        config.processed = brigade_storage::Location::new("data", "done-{date}/");
+    });
+    world.sim.upload("data", "done-report.csv", "1").unwrap();
+    let taken = world.event("done-report.csv").await;
+    assert_eq!(settlement(taken), Settlement::Processed);
+    let there = world.names();
+    assert!(there[0].starts_with("done-2026/01/01/"), "{there:?}");
+    // It stays there.
+    assert!(matches!(
+        world.event(&there[0]).await.unwrap(),
+        ObjectResult::Ignored(Ignored::Filtered(_))
+    ));
+    assert_eq!(world.poll_all().await.settled, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_asks_for_time_is_asked_once_and_the_attempt_is_kept() {
+    let world = answering([("a", Answer::status(Code::Unavailable, "loading"))]);
+    world.upload(&["a"]);
+    let after = again(world.event("in/a").await);
+    assert!(after >= Duration::from_secs(2), "{after:?}");
+    assert_eq!(world.asked(), 1);
+    // Sent again before it is due, nobody is asked, and it is told how long to wait.
+    let left = again(world.event("in/a").await);
+    assert!(left <= after && world.asked() == 1, "{left:?}");
+    assert_eq!(world.poll_all().await.skipped, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_is_always_asked_again_fails_in_the_end() {
+    let world = answering([("a", Answer::status(Code::Unavailable, "loading"))]);
+    world.upload(&["a"]);
+    for _ in 0..4 {
+        let after = again(world.event("in/a").await);
+        tokio::time::sleep(after + Duration::from_secs(1)).await;
+    }
+    assert_eq!(settlement(world.event("in/a").await), Settlement::Failed);
+    assert_eq!(world.asked(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_way_that_fails_moves_nothing_and_is_no_attempt() {
+    let world = answering([(
+        "a",
+        Answer::Transport(TransportError::Connect("refused".into())),
+    )]);
+    world.upload(&["a"]);
+    for _ in 0..20 {
+        again(world.event("in/a").await);
+    }
+    assert_eq!(
+        (world.asked(), world.names()),
+        (20, vec!["in/a".to_owned()])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn wiring_that_is_wrong_is_an_error_that_needs_mending() {
+    let world = answering([("a", Answer::status(Code::PermissionDenied, "not you"))]);
+    world.upload(&["a"]);
+    assert!(world.event("in/a").await.unwrap_err().needs_fix());
+    assert_eq!(world.names(), ["in/a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_duplicates_at_once_ask_the_worker_once_and_share_the_end() {
+    let world = answering([]);
+    world.upload(&["a"]);
+    let events = (0..100).map(|_| world.event("in/a"));
+    for one in futures::future::join_all(events).await {
+        assert_eq!(settlement(one), Settlement::Processed);
+    }
+    assert_eq!(world.asked(), 1);
+    assert_eq!(world.sim.calls(Operation::Move), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_leaves_alone_what_an_event_has_in_hand() {
+    let world = world(Script {
+        gate: Some(Notify::new()),
+        ..Script::default()
+    });
+    world.upload(&["a"]);
+    let (poller, event) = (
+        world.poller.clone(),
+        named("in/a", world.generation("in/a")),
+    );
+    let event = tokio::spawn(async move { poller.process_object(event, Trigger::default()).await });
+    world.worker.entered.notified().await;
+    let explain = request(|r| r.explain = true);
+    let ended = world.poll(explain).await;
+    assert_eq!(ended.skipped, [("in/a".into(), Filter::InFlight)]);
+    world.worker.gate.as_ref().unwrap().notify_one();
+    assert_eq!(settlement(event.await.unwrap()), Settlement::Processed);
+    assert_eq!(world.asked(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_waits_for_the_poll_that_has_its_object_in_hand() {
+    let world = world(Script {
+        gate: Some(Notify::new()),
+        ..Script::default()
+    });
+    world.upload(&["a"]);
+    let event = world.event("in/a");
+    let events = world.start();
+    world.worker.entered.notified().await;
+    let release = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.worker.gate.as_ref().unwrap().notify_one();
+    };
+    let (one, ended, ()) = tokio::join!(event, collect(events), release);
+    assert_eq!(settlement(one), Settlement::Processed);
+    assert_eq!((ended.settled.len(), world.asked()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_goes_away_leaves_no_object_half_settled() {
+    let world = world(Script {
+        gate: Some(Notify::new()),
+        ..Script::default()
+    });
+    world.upload(&["a"]);
+    tokio::select! {
+        _ = world.event("in/a") => panic!("the gate is closed"),
+        () = world.worker.entered.notified() => {}
+    }
+    world.worker.gate.as_ref().unwrap().notify_one();
+    world.poller.drained().await;
+    assert_eq!(world.names(), ["processed/a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_object_is_left_to_the_sweep() {
+    let world = answering([]);
+    world.upload(&["a"]);
+    world.sim.set_temporary_hold("data", "in/a", true).unwrap();
+    assert!(matches!(
+        world.event("in/a").await.unwrap(),
+        ObjectResult::Ignored(_)
+    ));
+    assert_eq!(world.asked(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storage_that_is_away_is_an_error_that_time_heals() {
+    let world = answering([]);
+    world.upload(&["a"]);
+    let event = named("in/a", world.generation("in/a"));
+    for _ in 0..7 {
+        world
+            .sim
+            .fail_next(Operation::Get, Fault::Before(Kind::Unknown));
+    }
+    let error = world
+        .poller
+        .process_object(event, Trigger::default())
+        .await
+        .unwrap_err();
+    assert!(!error.needs_fix(), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_goes_away_before_there_is_a_slot_leaves_nothing_behind() {
+    let world = answering([]);
+    world.upload(&["a"]);
+    let slots = world.poller.instance.slots.clone();
+    let all = slots.acquire_many_owned(4).await.unwrap();
+    let waited = tokio::time::timeout(Duration::from_secs(10), world.event("in/a")).await;
+    assert!(waited.is_err(), "there was no slot");
+    drop(all);
+    sleep_a_minute().await;
+    assert_eq!((world.asked(), world.names()), (0, vec!["in/a".to_owned()]));
+    // Nobody is in its way.
+    assert_eq!(settlement(world.event("in/a").await), Settlement::Processed);
+}
+
+async fn sleep_a_minute() {
+    tokio::time::sleep(Duration::from_secs(60)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_that_an_object_waits_for_a_slot_takes_nothing_of_its_workers() {
+    let world = answering([("a", Answer::TimedOut(Duration::from_secs(60)))]);
+    world.upload(&["a"]);
+    let slots = world.poller.instance.slots.clone();
+    let all = slots.acquire_many_owned(4).await.unwrap();
+    let (one, ()) = tokio::join!(world.event("in/a"), async {
+        sleep_a_minute().await;
+        drop(all);
+    });
+    again(one);
+    assert_eq!(
+        *world.worker.timeouts.lock().unwrap(),
+        [Duration::from_secs(60)]
+    );
+    // A whole call that timed out is an attempt.
+    let objects = world.sim.objects("data");
+    assert_eq!(objects[0].metadata["brigade-attempts"], "1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_whose_slots_others_hold_ends_at_its_deadline() {
+    let world = answering([]);
+    world.upload(&["a"]);
+    let slots = world.poller.instance.slots.clone();
+    let _all = slots.acquire_many_owned(4).await.unwrap();
+    let ended = world.poll(PollRequest::default()).await;
+    assert_eq!(ended.reason(), EndReason::Deadline);
+    assert_eq!((world.asked(), world.names()), (0, vec!["in/a".to_owned()]));
+}
+
+/// In a directory that stands for a bucket, a generation is a file's time: the same file, laid there again, has the same.
+#[tokio::test(start_paused = true)]
+async fn a_generation_that_was_settled_and_is_there_again_is_processed_again() {
+    let world = answering([]);
+    world.upload(&["a"]);
+    let generation = world.generation("in/a");
+    assert_eq!(settlement(world.event("in/a").await), Settlement::Processed);
+    world.upload(&["b"]);
+    // As if it had been settled before.
+    let in_flight = &world.poller.instance.in_flight;
+    let Join::Leader(leader) = in_flight.join("in/b", world.generation("in/b")) else {
+        panic!("none leads");
+    };
+    leader.remember_settled();
+    drop(leader);
+    assert_ne!(generation, world.generation("in/b"));
+    let ended = world.poll(PollRequest::default()).await;
+    assert_eq!(ended.settled, [("in/b".into(), Settlement::Processed)]);
+}

@@ -1,0 +1,223 @@
+//! A simulated bucket, a scripted worker, and a poller between them.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use brigade_client::answer::Answer;
+use brigade_proto::v1::{
+    Filter, PollFinished, PollResponse, ProcessRequest, Settlement, poll_response::Event,
+};
+use brigade_sim::Sim;
+use brigade_storage::Location;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::{
+    clock::Clock,
+    config::{Budgets, Config},
+    dispatch::Worker,
+};
+
+/// Answers by the object's name, and OK about every other one.
+#[derive(Debug, Default)]
+pub(super) struct Script {
+    pub(super) answers: BTreeMap<&'static str, Answer>,
+    /// What is answered before that, in order.
+    pub(super) first: Mutex<BTreeMap<&'static str, VecDeque<Answer>>>,
+    /// Whether polls take the inbox's lease.
+    pub(super) lease: bool,
+    /// What is answered about every other object, in place of OK.
+    pub(super) otherwise: Option<Answer>,
+    /// How long each call takes, within its timeout.
+    pub(super) waits: Option<Duration>,
+    pub(super) timeouts: Mutex<Vec<Duration>>,
+    pub(super) asked: Mutex<Vec<String>>,
+    pub(super) attempts: Mutex<Vec<i32>>,
+    pub(super) at_once: AtomicUsize,
+    pub(super) most_at_once: AtomicUsize,
+    /// Each answer waits for this.
+    pub(super) gate: Option<Notify>,
+    pub(super) entered: Notify,
+}
+
+#[async_trait]
+impl Worker for Script {
+    async fn process(&self, request: ProcessRequest, timeout: Duration) -> Answer {
+        let name = request.object.unwrap_or_default().name;
+        self.asked.lock().unwrap().push(name.clone());
+        self.attempts.lock().unwrap().push(request.attempt);
+        self.timeouts.lock().unwrap().push(timeout);
+        if let Some(waits) = self.waits {
+            tokio::time::sleep(waits.min(timeout)).await;
+        }
+        let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_at_once.fetch_max(now, Ordering::SeqCst);
+        self.entered.notify_one();
+        match &self.gate {
+            Some(gate) => gate.notified().await,
+            None => tokio::task::yield_now().await,
+        }
+        self.at_once.fetch_sub(1, Ordering::SeqCst);
+        let name = name.rsplit('/').next().unwrap_or_default();
+        let mut first = self.first.lock().unwrap();
+        let first = first.get_mut(name).and_then(VecDeque::pop_front);
+        first
+            .or_else(|| self.answers.get(name).cloned())
+            .or_else(|| self.otherwise.clone())
+            .unwrap_or_else(|| Answer::ok(brigade_proto::v1::ProcessResponse::default()))
+    }
+}
+
+/// The poller's clock is that of the simulated service.
+#[derive(Debug)]
+struct SimTime(Sim);
+
+impl Clock for SimTime {
+    fn now(&self) -> jiff::Timestamp {
+        self.0.clock().now()
+    }
+}
+
+pub(super) struct World {
+    pub(super) sim: Sim,
+    pub(super) worker: Arc<Script>,
+    pub(super) poller: Poller,
+    pub(super) shutdown: CancellationToken,
+}
+
+/// Everything below `inbox`, within small limits.
+pub(super) fn config(inbox: &str) -> Config {
+    Config {
+        budgets: Budgets {
+            concurrency: 4,
+            process_timeout: Duration::from_secs(60),
+            ..Budgets::default()
+        },
+        ..Config::for_inbox(Location::new("data", inbox))
+    }
+}
+
+pub(super) fn world(worker: Script) -> World {
+    world_with(worker, "in/", |_| {})
+}
+
+/// A poller of this inbox, after `change`.
+pub(super) fn world_with(worker: Script, inbox: &str, change: impl FnOnce(&mut Config)) -> World {
+    let sim = Sim::new().with_bucket("data").with_bucket("archive");
+    let mut config = config(inbox);
+    change(&mut config);
+    let worker = Arc::new(worker);
+    let shutdown = CancellationToken::new();
+    let poller = Poller::new(config, &sim, worker.clone())
+        .clock(Arc::new(SimTime(sim.clone())))
+        .lease(worker.lease)
+        .shutdown(shutdown.clone());
+    World {
+        sim,
+        worker,
+        poller,
+        shutdown,
+    }
+}
+
+/// A poller whose accepted objects go to another bucket.
+pub(super) fn archiving(worker: Script) -> World {
+    world_with(worker, "in/", |config| {
+        config.processed = Location::new("archive", "processed/");
+    })
+}
+
+pub(super) fn answering(answers: impl IntoIterator<Item = (&'static str, Answer)>) -> World {
+    world(Script {
+        answers: answers.into_iter().collect(),
+        ..Script::default()
+    })
+}
+
+impl World {
+    pub(super) fn upload(&self, names: &[&str]) {
+        for name in names {
+            self.sim.upload("data", &format!("in/{name}"), "1").unwrap();
+        }
+    }
+
+    pub(super) fn upload_many(&self, count: usize) {
+        for n in 0..count {
+            self.upload(&[&format!("x{n:03}")]);
+        }
+    }
+
+    /// Starts a poll of everything.
+    pub(super) fn start(&self) -> Events {
+        let request = PollRequest::default();
+        self.poller.start(&request, &Trigger::default()).unwrap()
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        self.sim
+            .objects("data")
+            .into_iter()
+            .map(|object| object.name)
+            .collect()
+    }
+
+    /// Polls everything.
+    pub(super) async fn poll_all(&self) -> Ended {
+        self.poll(PollRequest::default()).await
+    }
+
+    pub(super) fn asked(&self) -> usize {
+        self.worker.asked.lock().unwrap().len()
+    }
+
+    pub(super) async fn poll(&self, request: PollRequest) -> Ended {
+        collect(self.poller.start(&request, &Trigger::default()).unwrap()).await
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Ended {
+    pub(super) settled: Vec<(String, Settlement)>,
+    pub(super) skipped: Vec<(String, Filter)>,
+    pub(super) finished: Option<PollFinished>,
+    pub(super) error: Option<PollError>,
+}
+
+impl Ended {
+    pub(super) fn reason(&self) -> EndReason {
+        self.finished.as_ref().unwrap().reason()
+    }
+}
+
+pub(super) async fn collect(mut events: Events) -> Ended {
+    let mut ended = Ended::default();
+    while let Some(event) = events.recv().await {
+        match event {
+            Ok(PollResponse { event: Some(event) }) => match event {
+                Event::Started(_) => {}
+                Event::Settled(settled) => {
+                    let settlement = settled.settlement();
+                    ended
+                        .settled
+                        .push((settled.object.unwrap().name, settlement));
+                }
+                Event::Skipped(skipped) => {
+                    let filter = skipped.filter();
+                    ended.skipped.push((skipped.object.unwrap().name, filter));
+                }
+                Event::Finished(finished) => ended.finished = Some(finished),
+            },
+            Ok(PollResponse { event: None }) => panic!("an empty event"),
+            Err(error) => ended.error = Some(error),
+        }
+    }
+    ended.settled.sort();
+    ended
+}

@@ -1,0 +1,105 @@
+//! A deadline for the body of a request, which runs while its handler waits for the body.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use axum::{
+    BoxError,
+    body::{Body, Bytes},
+    http::{Response, StatusCode},
+    response::IntoResponse as _,
+};
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Sleep, sleep};
+use tonic::Status;
+
+/// A body that fails when its reader waits too long for it, in all. The clock starts when the reader first waits: a body that
+/// arrived with its headers needs no timer, and a handler that works before it reads loses no time.
+pub(super) struct BodyTimeout {
+    body: Incoming,
+    time: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+    timed_out: BodyTimedOut,
+}
+
+/// Whether a body has timed out; `None` for a body that is already complete.
+#[derive(Clone)]
+pub(super) struct BodyTimedOut(Option<Arc<AtomicBool>>);
+
+// === impl BodyTimeout ===
+
+impl BodyTimeout {
+    pub(super) fn new(body: Incoming, time: Duration) -> (Self, BodyTimedOut) {
+        let complete = http_body::Body::is_end_stream(&body);
+        let timed_out = BodyTimedOut((!complete).then(Arc::default));
+        let body = Self {
+            body,
+            time,
+            timer: None,
+            timed_out: timed_out.clone(),
+        };
+        (body, timed_out)
+    }
+}
+
+impl http_body::Body for BodyTimeout {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        }
+        let time = this.time;
+        let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(time)));
+        ready!(timer.as_mut().poll(context));
+        if let Some(timed_out) = &this.timed_out.0 {
+            timed_out.store(true, Ordering::Release);
+        }
+        Poll::Ready(Some(Err(status(time).into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+// === impl BodyTimedOut ===
+
+impl BodyTimedOut {
+    /// The response that replaces what the handler made of an incomplete body.
+    pub(super) fn response(&self, grpc: bool, time: Duration) -> Option<Response<Body>> {
+        if !self.0.as_ref()?.load(Ordering::Acquire) {
+            return None;
+        }
+        let status = status(time);
+        Some(if grpc {
+            status.into_http()
+        } else {
+            let body = format!("{}\n", status.message());
+            (StatusCode::REQUEST_TIMEOUT, body).into_response()
+        })
+    }
+}
+
+fn status(time: Duration) -> Status {
+    Status::deadline_exceeded(format!(
+        "the body of the request did not arrive within {time:?}"
+    ))
+}

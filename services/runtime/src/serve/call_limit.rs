@@ -1,0 +1,59 @@
+//! A limit on the calls in flight over all connections. A call above it is refused at once, instead of waiting in a queue that no
+//! caller can see.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    http::{Response, StatusCode, header::RETRY_AFTER},
+    response::IntoResponse as _,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::Status;
+
+use crate::health::{CHECKS, Kind};
+
+const TOO_MANY: &str = "this service has reached its limit of calls in flight; try again";
+
+/// Permits for calls, and others for health checks.
+pub(super) struct CallLimit {
+    calls: Arc<Semaphore>,
+    checks: Arc<Semaphore>,
+}
+
+/// A call's permit, until it is dropped; `None` for a request that needs none.
+pub(super) type Permit = Option<OwnedSemaphorePermit>;
+
+// === impl CallLimit ===
+
+impl CallLimit {
+    /// The limit for one connection: its calls share the permits of all connections, its checks have their own.
+    pub(super) fn new(calls: Arc<Semaphore>) -> Self {
+        Self {
+            calls,
+            checks: Arc::new(Semaphore::new(CHECKS)),
+        }
+    }
+
+    /// A permit, or the response to a call that gets none.
+    ///
+    /// Health takes none of the calls' permits: a probe that fails under load would restart an instance for being busy. Nor do
+    /// connections share permits for probes, because any client may send probes that never end.
+    pub(super) fn try_acquire(&self, kind: Kind, grpc: bool) -> Result<Permit, Response<Body>> {
+        let permits = match kind {
+            Kind::Healthz => return Ok(None),
+            Kind::Check => &self.checks,
+            Kind::Call => &self.calls,
+        };
+        let permit = permits.clone().try_acquire_owned();
+        permit.map(Some).map_err(|_| refusal(grpc))
+    }
+}
+
+fn refusal(grpc: bool) -> Response<Body> {
+    if grpc {
+        return Status::resource_exhausted(TOO_MANY).into_http();
+    }
+    let body = format!("{TOO_MANY}\n");
+    (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], body).into_response()
+}
