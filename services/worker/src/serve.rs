@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     processor::Processor,
-    routes::routes_until,
+    routes::routes_with_shutdown,
     settings::{WorkerArgs, WorkerSettings},
 };
 
@@ -45,8 +45,8 @@ const SERVICE: &str = "brigade.v1.WorkerService";
 /// ```
 ///
 /// It brings gRPC and HTTP on one port, ID tokens checked before a byte is read, health, reflection, at most
-/// `BRIGADE_CONCURRENCY` objects at once, and logs on stderr. A wrong setting is said before anything starts; the exit
-/// code is that of `sysexits(3)`. On SIGTERM what is at work has 9 s to end.
+/// `BRIGADE_CONCURRENCY` objects at once, and logs on stderr. A wrong setting is reported before anything starts; the exit
+/// code is that of `sysexits(3)`. On SIGTERM the objects in flight have 9 s to end.
 pub async fn serve<P: Processor>(processor: P) -> ExitCode {
     telemetry::init(Format::for_stderr(), "info");
     let served = match from_env() {
@@ -56,14 +56,14 @@ pub async fn serve<P: Processor>(processor: P) -> ExitCode {
     match served {
         Ok(()) => Exit::Done.into(),
         Err(failure) => {
-            // Nobody is left to tell when stderr is gone.
+            // When stderr is closed there is no place to report it.
             let _ = writeln!(std::io::stderr(), "{failure}");
             failure.exit.into()
         }
     }
 }
 
-/// Serves a processor on a bound listener until `shutdown`; what is at work then has the grace of
+/// Serves a processor on a bound listener until `shutdown`; the objects in flight then have the grace of
 /// [`Limits`](brigade_runtime::serve::Limits) to end.
 pub async fn serve_on<P: Processor>(
     listener: TcpListener,
@@ -77,7 +77,7 @@ pub async fn serve_on<P: Processor>(
     serve_with(listener, processor, settings, gate.into(), store, shutdown).await
 }
 
-/// The same, with a store that is connected while the port is open already.
+/// The same, with a store that connects while the port is already open.
 async fn serve_with<P: Processor>(
     listener: TcpListener,
     processor: P,
@@ -86,8 +86,15 @@ async fn serve_with<P: Processor>(
     store: impl Future<Output = Result<Arc<dyn Store>, Failure>>,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
-    let told = shutdown.clone();
-    let routes = async { Ok(routes_until(processor, store.await?, settings, told)) };
+    let stop = shutdown.clone();
+    let routes = async {
+        Ok(routes_with_shutdown(
+            processor,
+            store.await?,
+            settings,
+            stop,
+        ))
+    };
     let service = Service::new(SERVICE, gate).routes(routes);
     service.serve(listener, shutdown).await
 }
@@ -95,13 +102,13 @@ async fn serve_with<P: Processor>(
 /// All settings of a worker, as given.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Where it listens.
+    /// The address and port.
     #[command(flatten)]
     pub server: ServerArgs,
-    /// Who may call.
+    /// The allowed callers.
     #[command(flatten)]
     pub guard: GuardArgs,
-    /// What it does.
+    /// The worker's own settings.
     #[command(flatten)]
     pub worker: WorkerArgs,
 }
@@ -109,27 +116,27 @@ pub struct Args {
 /// All settings of a worker, as resolved.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where it listens.
+    /// The address and port.
     pub server: ServerSettings,
-    /// Who may call.
+    /// The allowed callers.
     pub gate: AuthConfig,
-    /// What it does.
+    /// The worker's own settings.
     pub worker: WorkerSettings,
 }
 
 /// The environment alone: the arguments of a program that calls [`fn@serve`] are its own.
 #[derive(clap::Parser)]
-struct Given {
+struct EnvArgs {
     #[command(flatten)]
     args: Args,
 }
 
 fn from_env() -> Result<Settings, Failure> {
-    let given = Given::try_parse_from(["worker"]).map_err(|error| Failure::usage(error, ""))?;
-    of_a_processor(&given.args, problems())
+    let given = EnvArgs::try_parse_from(["worker"]).map_err(|error| Failure::usage(error, ""))?;
+    resolve_for_processor(&given.args, problems())
 }
 
-fn of_a_processor(args: &Args, mut problems: Problems) -> Result<Settings, Failure> {
+fn resolve_for_processor(args: &Args, mut problems: Problems) -> Result<Settings, Failure> {
     if !args.worker.exec.is_blank() {
         let why = "this program is a processor itself and runs no other; unset it";
         problems.conflict(names::EXEC, why);
@@ -140,7 +147,7 @@ fn of_a_processor(args: &Args, mut problems: Problems) -> Result<Settings, Failu
 /// A variable that looks like a misspelt setting is a problem too. Another may be a setting of the poller beside it.
 fn problems() -> Problems {
     let environment = std::env::vars_os().map(|(name, _)| name);
-    let unknown = unknown(&Given::command(), environment).into_iter();
+    let unknown = unknown(&EnvArgs::command(), environment).into_iter();
     let mut problems = Problems::default();
     problems.extend(unknown.filter(Problem::is_typo));
     problems
@@ -169,19 +176,19 @@ impl Args {
 // === impl Settings ===
 
 impl Settings {
-    /// Serves a processor by these settings until SIGTERM or Ctrl-C, over Cloud Storage or the stand-in that
+    /// Serves a processor by these settings until SIGTERM or Ctrl-C, over Cloud Storage or the emulator that
     /// `STORAGE_EMULATOR_HOST` names.
     pub async fn serve<P: Processor>(self, processor: P) -> Result<(), Failure> {
         let shutdown = shutdown::signal();
         let listener = server::bind(self.server.address).await?;
-        // Port 0 is any that is free.
+        // Port 0 means any free port.
         let address = listener.local_addr().unwrap_or(self.server.address);
         tracing::info!(%address, exec = self.worker.exec.is_some(), "serving the worker");
-        // To connect is by far the largest part of a start; boxed, it leaves the rest small.
+        // Connecting is by far the largest future here; boxed, it keeps the others small.
         let store = Box::pin(async {
             let settings = GcsSettings::from_env(|name| std::env::var(name).ok());
             let store = GcsStore::connect(settings).await;
-            Ok(Arc::new(store.map_err(|error| no_storage(&error))?) as Arc<dyn Store>)
+            Ok(Arc::new(store.map_err(|error| storage_failure(&error))?) as Arc<dyn Store>)
         });
         serve_with(
             listener,
@@ -195,7 +202,7 @@ impl Settings {
     }
 }
 
-fn no_storage(error: &gcs::ConnectError) -> Failure {
+fn storage_failure(error: &gcs::ConnectError) -> Failure {
     match error {
         gcs::ConnectError::Credentials(_) => Failure::permission(error, ""),
         gcs::ConnectError::Endpoint { .. } => Failure::usage(error, ""),
@@ -210,7 +217,7 @@ mod tests {
     /// Without a guard, and with these flags.
     fn resolve(flags: &[&str]) -> Result<Settings, Failure> {
         let all = [&["worker", "--auth", "off"], flags].concat();
-        of_a_processor(&Given::parse_from(all).args, Problems::default())
+        resolve_for_processor(&EnvArgs::parse_from(all).args, Problems::default())
     }
 
     #[test]
