@@ -1,7 +1,7 @@
-//! Any bytes as a token: nothing panics, and nobody is let in.
+//! Any bytes as a token: nothing panics, and no caller is let in.
 //!
 //! The issuer has no keys here, so that a token of any signature must be refused. In `platform` mode a token whose
-//! signature was removed is believed as far as its claims go: those are reached too, and nobody guesses them all.
+//! signature was removed is believed as far as its claims go: those are reached too, and no list of cases has them all.
 
 #![no_main]
 
@@ -53,7 +53,7 @@ fn refused(value: &[u8]) {
     let guards = guards();
     guards.runtime.block_on(async {
         for guard in [&guards.verify, &guards.platform] {
-            assert!(guard.check(&headers).await.is_err(), "somebody is let in");
+            assert!(guard.check(&headers).await.is_err(), "a forged token is accepted");
         }
     });
 }

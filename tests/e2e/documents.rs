@@ -1,4 +1,4 @@
-//! The documents name tests, planted bugs and files; each of them exists.
+//! The documents name tests, planted bugs, files and log messages; each of them exists.
 
 use std::{
     collections::BTreeSet,
@@ -14,9 +14,9 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every word of every source that could be a test's name or its module's: functions, modules, and the rows of macros.
-fn names() -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
+/// Every Rust file of these folders.
+fn sources() -> Vec<PathBuf> {
+    let mut found = Vec::new();
     let mut paths: Vec<PathBuf> = SOURCES.iter().map(|source| root().join(source)).collect();
     while let Some(path) = paths.pop() {
         if path.is_dir() {
@@ -26,8 +26,17 @@ fn names() -> BTreeSet<String> {
                     .map(|entry| entry.unwrap().path()),
             );
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            named_in(&path, &mut names);
+            found.push(path);
         }
+    }
+    found
+}
+
+/// Every word of every source that could be a test's name or its module's: functions, modules, and the rows of macros.
+fn names() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for path in sources() {
+        named_in(&path, &mut names);
     }
     names
 }
@@ -169,6 +178,39 @@ fn every_file_that_a_document_links_to_exists() {
                 document.display()
             );
         }
+    }
+}
+
+#[test]
+fn every_path_that_the_architecture_names_exists() {
+    let text = read("docs/ARCHITECTURE.md");
+    let tree = text.lines().filter_map(|line| line.strip_prefix("      "));
+    let tree = tree.filter_map(|line| line.split([' ', ',']).next());
+    let paths = between(&text, '`').chain(tree.map(str::to_owned));
+    for path in paths.filter(|path| path.ends_with('/') || path.ends_with(".rs")) {
+        let folders = ["", "services/poller/src", "services/worker/src"];
+        assert!(
+            folders
+                .iter()
+                .any(|folder| root().join(folder).join(&path).exists()),
+            "docs/ARCHITECTURE.md names {path}"
+        );
+    }
+}
+
+#[test]
+fn every_log_message_that_the_runbook_quotes_is_in_the_code() {
+    let code: Vec<_> = sources()
+        .iter()
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    for line in read("docs/RUNBOOK.md").split("{\"message\":\"").skip(1) {
+        // What follows a colon is often a figure.
+        let message = line.split(['"', ':']).next().unwrap_or_default();
+        assert!(
+            code.iter().any(|text| text.contains(message)),
+            "docs/RUNBOOK.md quotes {message:?}, which nothing logs"
+        );
     }
 }
 

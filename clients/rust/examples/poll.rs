@@ -5,7 +5,7 @@
 use brigade_client::PollerClient;
 use brigade_proto::v1::{PollRequest, poll_response::Event};
 
-/// Polls the poller at `url`, as whoever this environment says.
+/// Polls the poller at `url`, with this environment's identity.
 pub async fn poll(url: &str) -> Result<(), Box<dyn std::error::Error>> {
     let poller = PollerClient::connect(url)?;
     let mut events = poller.poll(PollRequest::default()).await?;

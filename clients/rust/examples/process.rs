@@ -7,7 +7,7 @@ use std::time::Duration;
 use brigade_client::WorkerClient;
 use brigade_proto::v1::{Object, ProcessRequest};
 
-/// Asks the worker at `url`, as whoever this environment says, about one generation of an object.
+/// Asks the worker at `url`, with this environment's identity, to process one generation of an object.
 pub async fn process(url: &str, object: Object) -> Result<(), Box<dyn std::error::Error>> {
     let worker = WorkerClient::connect(url)?;
     let request = ProcessRequest {

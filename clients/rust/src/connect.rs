@@ -1,4 +1,4 @@
-//! The way to a service: connections, lazily made, with layers around them.
+//! Connections to a service, made lazily, with layers around them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use url::Url;
 use crate::{
     answer::{CallError, RecordLayer, RecordedBody},
     identity::{self, Environment, TokenSource, attach::AttachLayer, origin},
-    pool::{Counted, Pool},
+    pool::{Pool, TrackedBody},
 };
 
 /// A client that cannot be made. Nothing was sent.
@@ -30,7 +30,7 @@ pub enum ConnectError {
     Client {
         /// The service's origin.
         url: String,
-        /// What the client said.
+        /// The client's error.
         error: reqwest::Error,
     },
     /// The transport cannot be set up.
@@ -38,18 +38,18 @@ pub enum ConnectError {
     Transport {
         /// The service's origin.
         url: String,
-        /// What the transport said.
+        /// The transport's error.
         error: tonic::transport::Error,
     },
 }
 
-/// Connections that attach tokens when it has an identity, and record what arrives. Boxed, because with an
-/// identity and without one it is of two types.
+/// Connections that attach tokens, if there is an identity, and record what arrives. Boxed, because the type differs with
+/// and without an identity.
 pub(crate) type Stack =
-    BoxCloneSyncService<Request<Body>, Response<RecordedBody<Counted<Body>>>, CallError>;
+    BoxCloneSyncService<Request<Body>, Response<RecordedBody<TrackedBody<Body>>>, CallError>;
 
-const CONNECT: Duration = Duration::from_secs(10);
-const KEEPALIVE: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The stack to the service at `url`. Without an identity no token is sent.
 pub(crate) fn stack(
@@ -68,7 +68,7 @@ pub(crate) fn stack(
     })
 }
 
-/// A service's URL, and who this environment says that we are.
+/// A service's URL, and the identity of this environment.
 pub(crate) fn from_environment(url: &str) -> Result<(Url, Arc<dyn TokenSource>), ConnectError> {
     let url = Url::parse(url).map_err(|_| ConnectError::Url(url.to_owned()))?;
     Ok((url, identity::source(&Environment::from_env()?)?))
@@ -84,9 +84,9 @@ fn endpoint(url: &Url) -> Result<Endpoint, ConnectError> {
     };
     let mut endpoint = Endpoint::from_shared(origin(url))
         .map_err(transport)?
-        .connect_timeout(CONNECT)
+        .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
-        .http2_keep_alive_interval(KEEPALIVE)
+        .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
         .keep_alive_while_idle(true);
     if url.scheme() == "https" {
         endpoint = endpoint

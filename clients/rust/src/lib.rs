@@ -1,8 +1,8 @@
-//! Clients for Bucket Brigade: typed calls with Google ID tokens attached, and a record of what really answered.
+//! Clients for Bucket Brigade: typed calls with Google ID tokens attached, and a record of who really answered.
 //!
-//! [`PollerClient::connect`] and [`WorkerClient::connect`] are all that another service needs: they attach the ID token of
-//! the environment that they run in, ask again what is safe to ask again, and keep to a deadline. [`identity`] has the
-//! sources of tokens one by one, and [`identity::attach`] attaches them to any other client.
+//! Another service needs [`PollerClient::connect`] and [`WorkerClient::connect`] only: they attach the ID token of their
+//! environment, retry what is safe to retry, and keep to a deadline. [`identity`] has the token sources one by one, and
+//! [`identity::attach`] attaches tokens to any other client.
 
 #![deny(missing_docs)]
 

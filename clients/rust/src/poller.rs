@@ -6,7 +6,7 @@ use brigade_proto::{
     MAX_MESSAGE,
     v1::{PollRequest, PollResponse, poller_service_client::PollerServiceClient},
 };
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tonic::{Code, Status, Streaming};
 use url::Url;
 
@@ -14,15 +14,15 @@ use crate::{
     answer::Record,
     connect::{ConnectError, Stack, from_environment, stack},
     identity::{TokenSource, attach::Attached, origin},
-    renewal::forgets,
-    retry::{self, Retry, poll_wish},
+    renewal::invalidate,
+    retry::{Retry, poll_retry_delay},
 };
 
-/// A poll ends by itself within the deadline that it is told; our own timer is for one that does not.
+/// The poller ends a poll by the deadline that it receives; our own timer catches a poller that does not.
 const SLACK: Duration = Duration::from_secs(5);
 
-/// Asks one poller to poll. Cloning is cheap; clones share the connections, of which there are as many as the
-/// calls in flight need.
+/// Calls one poller. Cloning is cheap: clones share the connections, and a connection is opened when the calls in flight
+/// need it.
 ///
 /// ```no_run
 #[doc = include_str!("../examples/poll.rs")]
@@ -53,15 +53,15 @@ impl PollerClient {
     /// Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// When `url` is not that of a service, a token could be read on its way there, or a key file is not one.
+    /// When `url` is not that of a service, a token could be read on its way there, or the key file is invalid.
     pub fn connect(url: impl AsRef<str>) -> Result<Self, ConnectError> {
         let (url, identity) = from_environment(url.as_ref())?;
         Ok(Self::new(&url, Some(identity), None)?.with_retry(Retry::default()))
     }
 
     /// A client of the poller at `url`; it connects at its first call. Without an identity it sends no token. The
-    /// audience is the URL's origin unless another is given. No call is made again until
-    /// [`with_retry`](Self::with_retry) says so.
+    /// audience is the URL's origin unless another is given. No call is retried without
+    /// [`with_retry`](Self::with_retry).
     pub fn new(
         url: &Url,
         identity: Option<Arc<dyn TokenSource>>,
@@ -78,37 +78,37 @@ impl PollerClient {
         })
     }
 
-    /// Begins a poll again that brought no event yet, when the poller or the way to it is away for now. A poll that
-    /// brought one is never repeated.
+    /// Starts a poll again that has sent no event yet, when the poller or the transport is unavailable. A poll that has sent
+    /// an event is never repeated.
     #[must_use]
     pub fn with_retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self
     }
 
-    /// Lets a poll take this long at most, all tries together. The poller is told: it hands out no object that could not
-    /// end by then, and its last event says that there is more. Without it a poll takes as long as the poller's own
-    /// settings let it.
+    /// Limits a poll, with all its retries, to this long. The poller receives the deadline: it dispatches no object that
+    /// could not end by then, and its last event says that there is more. Without a deadline the poller's own settings
+    /// limit the poll.
     #[must_use]
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
     }
 
-    /// Polls once. It answers when the first event is there.
+    /// Polls once, and returns when the first event has arrived.
     ///
-    /// A token that is refused is renewed once: it may have ended on its way, or its key may have been withdrawn.
+    /// A refused token is renewed once: it may have expired on its way, or its key may have been withdrawn.
     ///
     /// # Errors
-    /// `FAILED_PRECONDITION` when something must be mended (the message says what), `UNAVAILABLE` when the poller, its
-    /// worker or its storage is away, `DEADLINE_EXCEEDED` after [`with_deadline`](Self::with_deadline).
+    /// `FAILED_PRECONDITION` when a setting must be fixed first (the message says which), `UNAVAILABLE` when the
+    /// poller, its worker or its storage is unavailable, `DEADLINE_EXCEEDED` after [`with_deadline`](Self::with_deadline).
     pub async fn poll(&self, request: PollRequest) -> Result<Events, Status> {
-        // A deadline that the clock cannot hold is none.
+        // A deadline that the clock cannot represent is none.
         let end = self
             .deadline
             .and_then(|time| Instant::now().checked_add(time));
-        let mut pauses = self.retry.pauses();
-        let mut renews = true;
+        let mut backoff = self.retry.backoff(end);
+        let mut may_renew = true;
         loop {
             let (record, attached) = (Record::default(), Attached::default());
             let begun = self.begin(request.clone(), end, &record, &attached);
@@ -116,21 +116,17 @@ impl PollerClient {
                 Ok(events) => return Ok(events),
                 Err(status) => status,
             };
-            if renews
+            if may_renew
                 && status.code() == Code::Unauthenticated
-                && forgets(self.identity.as_deref(), &self.audience, &attached)
+                && invalidate(self.identity.as_deref(), &self.audience, &attached)
             {
-                renews = false;
+                may_renew = false;
                 continue;
             }
-            let wish = poll_wish(status.code(), &record.wire());
-            let (Some(wish), Some(pause)) = (wish, pauses.next()) else {
+            let delay = poll_retry_delay(status.code(), &record.wire());
+            if !backoff.wait(delay).await {
                 return Err(status);
-            };
-            let Some(pause) = retry::pause(pause, wish, end) else {
-                return Err(status);
-            };
-            sleep(pause).await;
+            }
         }
     }
 
@@ -166,7 +162,7 @@ impl Events {
     }
 }
 
-/// The transport has a timer of its own for the deadline, whose end it calls something else.
+/// Reports the deadline as such: the transport has its own timer for it, and reports that one as `CANCELLED`.
 async fn within<T>(
     end: Option<Instant>,
     answer: impl Future<Output = Result<T, Status>>,

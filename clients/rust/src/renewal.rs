@@ -1,4 +1,4 @@
-//! When a call is worth another try with another token.
+//! When a call is repeated with another token.
 
 use tonic::Code;
 
@@ -7,18 +7,18 @@ use crate::{
     identity::{TokenSource, attach::Attached},
 };
 
-/// Whether the answer refuses the token, and another try carries another one than that.
-pub(crate) fn gets_another(
+/// Whether the answer refuses the token and the next call would carry another one.
+pub(crate) fn should_renew(
     answer: &Answer,
     identity: Option<&dyn TokenSource>,
     audience: &str,
     attached: &Attached,
 ) -> bool {
-    refuses_token(answer) && forgets(identity, audience, attached)
+    refuses_token(answer) && invalidate(identity, audience, attached)
 }
 
-/// Drops the token that a try carried, if it carried one, and says whether another try gets another.
-pub(crate) fn forgets(
+/// Invalidates the token that a call carried. Returns whether the next call would carry another one.
+pub(crate) fn invalidate(
     identity: Option<&dyn TokenSource>,
     audience: &str,
     attached: &Attached,
@@ -26,7 +26,7 @@ pub(crate) fn forgets(
     let (Some(identity), Some(token)) = (identity, attached.token()) else {
         return false;
     };
-    identity.forget(audience, token)
+    identity.invalidate(audience, token)
 }
 
 fn refuses_token(answer: &Answer) -> bool {

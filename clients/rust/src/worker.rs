@@ -6,22 +6,22 @@ use brigade_proto::{
     MAX_MESSAGE,
     v1::{ProcessRequest, worker_service_client::WorkerServiceClient},
 };
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use crate::{
     answer::{Answer, Record, classify},
     connect::{ConnectError, Stack, from_environment, stack},
     identity::{TokenSource, attach::Attached, origin},
-    renewal::gets_another,
-    retry::{self, Retry, worker_wish},
+    renewal::should_renew,
+    retry::{self, Retry, retry_delay_for},
 };
 
-/// The transport keeps a timer of its own for the deadline that it announces; ours has to end first.
-const SLACK: Duration = Duration::from_secs(1);
+/// The transport runs its own timer for the deadline that it announces; ours must fire first.
+const TRANSPORT_SLACK: Duration = Duration::from_secs(1);
 
-/// Asks one worker to process objects. Cloning is cheap; clones share the connections, of which there are as many as the
-/// calls in flight need.
+/// Calls one worker. Cloning is cheap: clones share the connections, and a connection is opened when the calls in flight
+/// need it.
 ///
 /// ```no_run
 #[doc = include_str!("../examples/process.rs")]
@@ -40,15 +40,15 @@ impl WorkerClient {
     /// Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// When `url` is not that of a service, a token could be read on its way there, or a key file is not one.
+    /// When `url` is not that of a service, a token could be read on its way there, or the key file is invalid.
     pub fn connect(url: impl AsRef<str>) -> Result<Self, ConnectError> {
         let (url, identity) = from_environment(url.as_ref())?;
         Ok(Self::new(&url, Some(identity), None)?.with_retry(Retry::default()))
     }
 
     /// A client of the worker at `url`; it connects at its first call. Without an identity it sends no token. The
-    /// audience is the URL's origin unless another is given. No call is made again until
-    /// [`with_retry`](Self::with_retry) says so.
+    /// audience is the URL's origin unless another is given. No call is retried without
+    /// [`with_retry`](Self::with_retry).
     pub fn new(
         url: &Url,
         identity: Option<Arc<dyn TokenSource>>,
@@ -67,46 +67,46 @@ impl WorkerClient {
         })
     }
 
-    /// Asks again, within a call's budget, when the worker asks for time or the call failed on its way. That is safe:
-    /// two calls of one idempotency key have the effect of one.
+    /// Retries, within a call's budget, when the worker asks for time or the transport fails. That is safe: two calls with
+    /// one idempotency key have the effect of one.
     #[must_use]
     pub fn with_retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self
     }
 
-    /// Asks the worker to process one object, for at most `budget`, all tries together, which it is told as its deadline.
-    /// An idempotency key that is left out is the object's own. [`Answer::into_result`] makes gRPC's usual result of the
-    /// answer.
+    /// Asks the worker to process one object. All attempts together take at most `budget`, which is sent to the worker as
+    /// its deadline. A missing idempotency key is the object's own. [`Answer::into_result`] turns the answer into gRPC's
+    /// usual result.
     ///
-    /// A token that is refused is renewed once, within the same budget: it may have ended on its way, or its key may
-    /// have been withdrawn.
+    /// A refused token is renewed once, within the same budget: it may have expired on its way, or its key may have been
+    /// withdrawn.
     pub async fn process(&self, mut request: ProcessRequest, budget: Duration) -> Answer {
         if request.idempotency_key.is_empty()
             && let Some(object) = &request.object
         {
             request.idempotency_key = object.idempotency_key();
         }
-        // A budget that the clock cannot hold is none.
-        let end = Instant::now().checked_add(budget).unwrap_or_else(far);
-        let mut pauses = self.retry.pauses();
+        let end = retry::deadline(budget);
+        let mut backoff = self.retry.backoff(Some(end));
         loop {
-            let answer = self.ask(request.clone(), budget, end).await;
-            let (Some(wish), Some(pause)) = (worker_wish(&answer), pauses.next()) else {
+            let answer = self.call_with_renewal(request.clone(), budget, end).await;
+            if !backoff.wait(retry_delay_for(&answer)).await {
                 return answer;
-            };
-            let Some(pause) = retry::pause(pause, wish, Some(end)) else {
-                return answer;
-            };
-            sleep(pause).await;
+            }
         }
     }
 
-    async fn ask(&self, request: ProcessRequest, budget: Duration, end: Instant) -> Answer {
+    async fn call_with_renewal(
+        &self,
+        request: ProcessRequest,
+        budget: Duration,
+        end: Instant,
+    ) -> Answer {
         let attached = Attached::default();
         let answer = self.call(request.clone(), budget, end, &attached).await;
         let identity = self.identity.as_deref();
-        if !gets_another(&answer, identity, &self.audience, &attached) {
+        if !should_renew(&answer, identity, &self.audience, &attached) {
             return answer;
         }
         self.call(request, budget, end, &Attached::default()).await
@@ -124,7 +124,7 @@ impl WorkerClient {
         let mut request = tonic::Request::new(request);
         request.set_timeout(
             end.saturating_duration_since(Instant::now())
-                .saturating_add(SLACK),
+                .saturating_add(TRANSPORT_SLACK),
         );
         request.extensions_mut().insert(record.clone());
         request.extensions_mut().insert(attached.clone());
@@ -139,8 +139,4 @@ impl WorkerClient {
             Err(_) => Answer::TimedOut(budget),
         }
     }
-}
-
-fn far() -> Instant {
-    Instant::now() + Duration::from_hours(365 * 24)
 }

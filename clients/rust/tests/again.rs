@@ -50,7 +50,7 @@ async fn asked_again(steps: Vec<Step>) -> (Answer, usize) {
 }
 
 #[tokio::test]
-async fn an_object_is_asked_about_again_until_the_worker_has_its_word() {
+async fn an_object_is_asked_about_again_until_the_worker_answers() {
     let (answer, calls) = asked_again(vec![
         Arc::new(page(503, &[])),
         Arc::new(trailers_only("14")),

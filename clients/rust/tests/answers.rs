@@ -1,4 +1,4 @@
-//! Whose word an answer is, against a raw HTTP/2 server: only what it sends varies. Beside each row stands the status
+//! Who returned an answer, against a raw HTTP/2 server: only what it sends varies. Beside each row stands the status
 //! that tonic makes of it, since nothing above the transport could tell them apart.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -111,7 +111,7 @@ fn outputs(count: usize) -> impl Fn(Respond) + Clone {
 }
 
 #[tokio::test]
-async fn an_answer_over_the_limit_is_neither_the_workers_word_nor_the_ways() {
+async fn an_answer_over_the_limit_is_neither_the_workers_own_nor_a_transport_error() {
     assert!(matches!(
         asked(&server(outputs(800)).await).await,
         Answer::Worker(answer) if answer.response.outputs.len() == 800
@@ -165,7 +165,7 @@ async fn two_hundred_without_a_status_is_cut_short_and_tonic_makes_it_unknown() 
 }
 
 #[tokio::test]
-async fn a_page_is_the_ways_whatever_tonic_makes_of_it() {
+async fn a_page_is_a_transport_error_whatever_tonic_makes_of_it() {
     for (status, tonics) in [
         (500, Code::Unknown),
         (400, Code::Internal),
@@ -178,13 +178,13 @@ async fn a_page_is_the_ways_whatever_tonic_makes_of_it() {
         (504, Code::Unavailable),
         (302, Code::Unknown),
     ] {
-        let way = Answer::Transport(TransportError::Http {
+        let expected = Answer::Transport(TransportError::Http {
             status,
             retry_after: None,
         });
         assert_eq!(
             asked(&server(page(status, &[])).await).await,
-            way,
+            expected,
             "{status} with a page"
         );
         let empty = server(move |mut respond: Respond| {
@@ -193,7 +193,7 @@ async fn a_page_is_the_ways_whatever_tonic_makes_of_it() {
                 .unwrap();
         })
         .await;
-        assert_eq!(asked(&empty).await, way, "{status} without one");
+        assert_eq!(asked(&empty).await, expected, "{status} without one");
         assert_eq!(made_up(&empty).await, tonics, "{status}");
     }
 }
@@ -235,7 +235,7 @@ async fn retry_after_in_seconds_is_kept() {
 }
 
 #[tokio::test]
-async fn a_reset_before_any_answer_is_the_ways() {
+async fn a_reset_before_any_answer_is_a_transport_error() {
     let url = server(|mut respond: Respond| respond.send_reset(h2::Reason::INTERNAL_ERROR)).await;
     let answer = asked(&url).await;
     assert!(
@@ -270,7 +270,7 @@ async fn a_stream_cut_after_headers_or_after_its_message_is_cut_short() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_closed_in_the_middle_is_the_ways() {
+async fn a_connection_that_is_closed_in_the_middle_is_a_transport_error() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     tokio::spawn(async move {
@@ -306,7 +306,7 @@ async fn a_connection_that_is_refused_says_so() {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_http_1_alone_is_the_ways() {
+async fn a_server_that_speaks_http_1_alone_is_a_transport_error() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! Whose word an HTTP worker's answer is, against a raw TCP server: only what it sends varies.
+//! Who returned an HTTP worker's answer, against a raw TCP server: only what it sends varies.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -107,7 +107,7 @@ const PAGE: &str = "\n<html><head>\n<meta http-equiv=\"content-type\" content=\"
     <title>500 Server Error</title>\n</head>\n<body text=#000000 bgcolor=#ffffff>\n<h1>Error: Server Error</h1>\n\
     <h2>The server encountered an error and could not complete your request.<p>Please try again in 30 seconds.</h2>\n\
     <h2></h2>\n</body></html>\n";
-/// Flask's own, for an exception that nobody caught.
+/// Flask's own, for an uncaught exception.
 const FLASK: &str = "<!doctype html>\n<html lang=en>\n<title>500 Internal Server Error</title>\n\
     <h1>Internal Server Error</h1>\n<p>The server encountered an internal error.</p>\n";
 
@@ -186,7 +186,7 @@ async fn a_500_is_the_workers_own_with_its_words() {
             "Error: could not handle the request",
             "Error: could not handle the request",
         ),
-        ("", "", "HTTP 500 without words"),
+        ("", "", "HTTP 500 with an empty body"),
     ] {
         let answer = answered(500, headers, body).await;
         assert_eq!(
@@ -257,7 +257,7 @@ async fn an_answer_without_end_is_read_no_further_than_a_line_needs() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_refused_or_breaks_is_the_ways() {
+async fn a_connection_that_is_refused_or_breaks_is_a_transport_error() {
     let (url, _) = server("").await;
     let answer = asked(&url).await;
     assert!(
@@ -265,9 +265,9 @@ async fn a_connection_that_is_refused_or_breaks_is_the_ways() {
         "{answer:?}"
     );
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let nobody = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let closed = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     drop(listener);
-    let answer = asked(&nobody).await;
+    let answer = asked(&closed).await;
     assert!(
         matches!(answer, Answer::Transport(TransportError::Connect(_))),
         "{answer:?}"
@@ -305,7 +305,7 @@ async fn a_redirect_is_not_followed_with_the_token() {
     assert!(seen.try_recv().is_err());
 }
 
-/// Hands out tokens with a number, and forgets them.
+/// Hands out tokens with a number, and invalidate them.
 #[derive(Debug, Default)]
 struct Numbered(AtomicUsize);
 
@@ -320,12 +320,12 @@ impl TokenSource for Numbered {
         "numbers".into()
     }
 
-    fn forget(&self, _audience: &str, _token: &IdToken) -> bool {
+    fn invalidate(&self, _audience: &str, _token: &IdToken) -> bool {
         self.0.fetch_add(1, Ordering::SeqCst) < 5
     }
 }
 
-/// An unsigned token; nobody here looks at more than its text.
+/// An unsigned token; only its text matters here.
 fn token(audience: &str, number: usize) -> IdToken {
     use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
     let part = |json: serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(json.to_string());

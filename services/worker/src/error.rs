@@ -1,20 +1,20 @@
-//! What a processor answers when it does not accept an object.
+//! What a processor returns when it does not accept an object.
 
 use std::{error::Error as StdError, io, time::Duration};
 
 use brigade_storage::Kind;
 
-/// How long a caller is asked to wait when nobody knows better.
-pub(crate) const A_MOMENT: Duration = Duration::from_secs(1);
+/// How long a caller is asked to wait when no better time is known.
+pub(crate) const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Why an object was not accepted, and with that what becomes of it.
 ///
-/// A processor never names a status code. It says what happened, and each kind has one meaning for the object:
+/// A processor names no status code. It returns what happened, and each kind has one meaning for the object:
 ///
 /// | constructor | the object |
 /// |---|---|
 /// | [`refuse`](Self::refuse), [`failed_precondition`](Self::failed_precondition), [`internal`](Self::internal) | goes to `failed/` |
-/// | [`retry_after`](Self::retry_after), [`superseded`](Self::superseded) | stays, and is tried again |
+/// | [`retry_after`](Self::retry_after), [`superseded`](Self::superseded) | stays, and is retried |
 /// | [`misconfigured`](Self::misconfigured) | stays, and the poll stops: every object would meet the same |
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
@@ -31,19 +31,19 @@ pub struct ProcessError {
 pub enum ErrorKind {
     /// The content is not what this processor reads.
     Refused,
-    /// Something that the content needs is not so, and time alone will not change it.
+    /// A precondition of the content is not met, and time alone will not change it.
     FailedPrecondition,
     /// The processor failed on this object.
     Internal,
-    /// Something is away for now.
+    /// A dependency is unavailable for now.
     Unavailable,
-    /// This worker has as many objects as it may, or is being shut down.
+    /// This worker is at its concurrency limit, or is shutting down.
     Busy,
     /// The object was replaced or deleted meanwhile.
     Superseded,
     /// The time for this object ran out.
     DeadlineExceeded,
-    /// A setting or a role of this worker has to be mended first.
+    /// A setting or a role of this worker must be fixed first.
     Misconfigured,
     /// The call itself is not a valid request.
     Malformed,
@@ -61,14 +61,14 @@ pub struct Violation {
 // === impl ProcessError ===
 
 impl ProcessError {
-    /// The content is not what this processor reads: the object goes to `failed/`. Say what is wrong with it, and
-    /// where; [`with_violation`](Self::with_violation) says the same to programs.
+    /// The content is not what this processor reads: the object goes to `failed/`. The message says what is wrong and where;
+    /// [`with_violation`](Self::with_violation) adds the same for programs.
     pub fn refuse(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Refused, message)
     }
 
-    /// Something that the content needs is not so, such as a reference to data that is not there, and time alone will
-    /// not change it: the object goes to `failed/`.
+    /// A precondition of the content is not met, such as a reference to missing data, and time alone will not change it: the
+    /// object goes to `failed/`.
     pub fn failed_precondition(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::FailedPrecondition, message)
     }
@@ -78,8 +78,8 @@ impl ProcessError {
         Self::new(ErrorKind::Internal, message)
     }
 
-    /// Something is away for now: the object stays, and is tried again after `delay` at the earliest. Tries are
-    /// counted; too many of them and the object goes to `failed/`.
+    /// A dependency is unavailable for now: the object stays, and is retried after `delay` at the earliest. Attempts are
+    /// counted; after too many the object goes to `failed/`.
     pub fn retry_after(delay: Duration, message: impl Into<String>) -> Self {
         Self {
             retry_after: Some(delay),
@@ -92,17 +92,17 @@ impl ProcessError {
         Self::new(ErrorKind::Superseded, message)
     }
 
-    /// A setting or a role of this worker has to be mended first; no object moves until then. Name the setting and
-    /// the mend.
+    /// A setting or a role of this worker must be fixed first; no object moves until then. The message names the setting and
+    /// the fix.
     pub fn misconfigured(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Misconfigured, message)
     }
 
     pub(crate) fn busy(message: impl Into<String>) -> Self {
-        Self::busy_for(A_MOMENT, message)
+        Self::busy_for(DEFAULT_RETRY_AFTER, message)
     }
 
-    /// This worker could not even begin, through nothing that is the object's: no attempt is counted.
+    /// This worker could not start, for a reason that is not the object's: no attempt is counted.
     pub(crate) fn busy_for(delay: Duration, message: impl Into<String>) -> Self {
         Self {
             retry_after: Some(delay),
@@ -161,7 +161,7 @@ impl ProcessError {
         self.kind
     }
 
-    /// What happened, for people.
+    /// What happened.
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -192,21 +192,20 @@ impl From<brigade_storage::Error> for ProcessError {
             Kind::Held => Self::failed_precondition(message),
             Kind::Invalid => Self::internal(message),
             Kind::Busy { retry_after } => {
-                Self::retry_after(retry_after.unwrap_or(A_MOMENT), message)
+                Self::retry_after(retry_after.unwrap_or(DEFAULT_RETRY_AFTER), message)
             }
-            Kind::Unknown => Self::retry_after(A_MOMENT, message),
+            Kind::Unknown => Self::retry_after(DEFAULT_RETRY_AFTER, message),
         };
         new.with_source(error)
     }
 }
 
-/// A full disk heals, and so does whatever a connection met, or a disk that is away; anything else is the processor's own
-/// failure.
+/// A full disk, a connection error and an unavailable disk pass with time; anything else is the processor's own failure.
 impl From<io::Error> for ProcessError {
     fn from(error: io::Error) -> Self {
         let message = error.to_string();
-        let new = if is_exhausted(&error) || is_away(&error) {
-            Self::retry_after(A_MOMENT, message)
+        let new = if is_exhausted(&error) || is_unavailable(&error) {
+            Self::retry_after(DEFAULT_RETRY_AFTER, message)
         } else {
             Self::internal(message)
         };
@@ -214,7 +213,7 @@ impl From<io::Error> for ProcessError {
     }
 }
 
-/// Whether this machine has run out of something that others will give back: room, memory, processes, open files.
+/// Whether this machine has run out of a resource that others will free: disk, memory, processes, open files.
 pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let exhausted = [
@@ -233,8 +232,8 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
         )
 }
 
-/// Whether something that this machine reaches for is away, which says nothing of any object.
-fn is_away(error: &io::Error) -> bool {
+/// Whether a resource of this machine is unavailable, which says nothing about any object.
+fn is_unavailable(error: &io::Error) -> bool {
     use io::ErrorKind as K;
     let broken = [rustix::io::Errno::IO, rustix::io::Errno::NODEV];
     rustix::io::Errno::from_io_error(error).is_some_and(|errno| broken.contains(&errno))

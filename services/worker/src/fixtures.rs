@@ -12,15 +12,15 @@ use tokio::{runtime, sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    flight::Deadline,
-    job::{Job, Surroundings},
-    request::check,
+    deadline::Deadline,
+    job::{Job, JobContext},
+    request::validate,
     settings::WorkerSettings,
     testing,
 };
 
 pub(crate) const BUCKET: &str = "data";
-pub(crate) const AN_HOUR: Duration = Duration::from_hours(1);
+pub(crate) const HOUR: Duration = Duration::from_hours(1);
 
 pub(crate) fn sim() -> Sim {
     Sim::new().with_bucket(BUCKET)
@@ -43,15 +43,15 @@ pub(crate) fn settings() -> WorkerSettings {
 
 /// A job with an output location and an hour.
 pub(crate) fn job(sim: &Sim, object: &Object) -> Job {
-    job_of(sim, request(object), settings().output)
+    job_with(sim, request(object), settings().output)
 }
 
-pub(crate) fn job_of(sim: &Sim, request: v1::ProcessRequest, output: Option<Location>) -> Job {
-    job_until(sim, request, output, CancellationToken::new())
+pub(crate) fn job_with(sim: &Sim, request: v1::ProcessRequest, output: Option<Location>) -> Job {
+    job_with_shutdown(sim, request, output, CancellationToken::new())
 }
 
-/// A job of a worker that ends with this.
-pub(crate) fn job_until(
+/// A job of a worker that shuts down with this token.
+pub(crate) fn job_with_shutdown(
     sim: &Sim,
     request: v1::ProcessRequest,
     output: Option<Location>,
@@ -59,11 +59,11 @@ pub(crate) fn job_until(
 ) -> Job {
     let slot = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
     Job::new(
-        check(request).unwrap(),
-        Surroundings {
+        validate(request).unwrap(),
+        JobContext {
             store: Arc::new(sim.clone()),
             output,
-            deadline: Deadline::at(Instant::now() + AN_HOUR),
+            deadline: Arc::new(Deadline::new(Instant::now() + HOUR)),
             progress: Arc::default(),
             max_size: None,
             shutdown,
@@ -72,8 +72,8 @@ pub(crate) fn job_until(
     )
 }
 
-/// A runtime of one thread for tasks and one for what blocks; the latter is busy until somebody says go.
-pub(crate) fn busy() -> (runtime::Runtime, mpsc::Sender<()>) {
+/// A runtime with one thread for tasks and one for blocking work, which is busy until the sender sends.
+pub(crate) fn one_busy_blocking_thread() -> (runtime::Runtime, mpsc::Sender<()>) {
     let runtime = runtime::Builder::new_current_thread()
         .max_blocking_threads(1)
         .enable_all()

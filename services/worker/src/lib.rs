@@ -1,15 +1,16 @@
-//! The worker side of Bucket Brigade: what looks at one object and says what became of it.
+//! The worker side of Bucket Brigade: it processes one object and returns the outcome.
 //!
 //! Write a [`Processor`], try it with [`testing`], and [serve](fn@serve) it; or let [`exec::ExecProcessor`] run any program.
 //! [`sample`] is a whole processor to read, and `docs/WORKER.md` leads from an empty crate to a processed file.
 
 #![deny(missing_docs)]
 
+mod deadline;
 pub mod error;
 pub mod exec;
 #[cfg(test)]
 mod fixtures;
-mod flight;
+mod in_flight;
 pub mod job;
 #[cfg(test)]
 mod messages;

@@ -9,8 +9,8 @@ use futures::TryStreamExt as _;
 
 use crate::{
     ErrorKind, Job, Outcome, ProcessError, Processor, WorkerSettings,
-    fixtures::{AN_HOUR, BUCKET, job_of, request, settings, sim},
-    request::check,
+    fixtures::{BUCKET, HOUR, job_with, request, settings, sim},
+    request::validate,
     sample::Recording,
     testing::TestWorker,
 };
@@ -51,7 +51,7 @@ fn a_request_that_is_wrong() {
         ("all wrong", all),
         ("another key", other),
     ] {
-        line(&mut table, case, &check(request).unwrap_err());
+        line(&mut table, case, &validate(request).unwrap_err());
     }
     insta::assert_snapshot!(table);
 }
@@ -111,7 +111,7 @@ async fn a_run_that_did_not_end_well() {
     worker.bucket().fail_next(Operation::Read, Fault::Cut(3));
     worker
         .bucket()
-        .fail_next(Operation::Read, Fault::Delay(AN_HOUR));
+        .fail_next(Operation::Read, Fault::Delay(HOUR));
     let error = worker.process("reads", "abcdef").await.unwrap_err();
     line(&mut table, "reads", &error);
     let full = TestWorker::with_settings(
@@ -134,12 +134,12 @@ async fn content_and_outputs() {
     for (size, crc32c) in [(3, 7), (2, 7), (4, object.crc32c.unwrap())] {
         let mut damaged = object.clone();
         (damaged.size, damaged.crc32c) = (size, Some(crc32c));
-        let job = job_of(&sim, request(&damaged), None);
+        let job = job_with(&sim, request(&damaged), None);
         line(&mut table, "damaged", &job.bytes(9).await.unwrap_err());
     }
     let mut bare = request(&object);
     bare.object.as_mut().unwrap().crc32c = None;
-    let job = job_of(&sim, bare, None);
+    let job = job_with(&sim, bare, None);
     let no_place = job.write("a", "1", "").await.unwrap_err();
     line(&mut table, "no place", &no_place);
     sim.upload(BUCKET, "in/a", "new").unwrap();

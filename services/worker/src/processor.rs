@@ -6,14 +6,13 @@ use brigade_proto::v1::ProcessResponse;
 
 use crate::{error::ProcessError, job::Job, text};
 
-/// Looks at one object, does its work, and says what became of it.
+/// Processes one object and returns the outcome.
 ///
-/// A call may be repeated for the same generation of an object, and two may run at once: [`Job::key`] is the same for
-/// them, and their effect must be that of one. [`Job::write`] holds to that by itself.
+/// A call may be repeated for the same generation of an object, and two may run at once: their [`Job::key`] is the same, and
+/// they must have the effect of one. [`Job::write`] ensures that.
 ///
-/// A processor that panics answers as if it had returned [`ProcessError::internal`] with the panic's message. When the
-/// time for the object runs out, or the caller goes away, the future is dropped at its next await;
-/// [`Job::cancelled`] is for work that goes on elsewhere.
+/// A panic counts as [`ProcessError::internal`] with the panic's message. When the time for the object runs out, or the
+/// caller goes away, the future is dropped at its next await; [`Job::cancelled`] stops work that runs elsewhere.
 ///
 /// ```
 /// use brigade_worker::{Job, Outcome, ProcessError, Processor};
@@ -41,7 +40,7 @@ use crate::{error::ProcessError, job::Job, text};
 /// # let _: axum::Router = router;
 /// ```
 pub trait Processor: Send + Sync + 'static {
-    /// What it fails with; [`ProcessError`] itself, or an error that knows its own meaning.
+    /// Its error: [`ProcessError`], or one that converts into it.
     type Error: Into<ProcessError> + Send;
 
     /// Processes one object generation.
@@ -56,10 +55,10 @@ impl<P: Processor> Processor for Arc<P> {
     }
 }
 
-/// What was done with an object that was accepted.
+/// The outcome for an accepted object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// One line for people.
+    /// One line for the user.
     pub summary: String,
     /// `gs://` URIs of what was written.
     pub outputs: Vec<String>,
@@ -68,12 +67,12 @@ pub struct Outcome {
     pub labels: BTreeMap<String, String>,
 }
 
-/// A response has 64 KiB at most. What exceeds these is left out, so that an object that was processed is never taken
-/// for one that was not.
+/// A response has 64 KiB at most. What exceeds these limits is left out, so that a processed object always counts as
+/// processed.
 const MAX_SUMMARY: usize = 1_024;
 const MAX_OUTPUTS: usize = 32 * 1_024;
 const MAX_LABELS: usize = 16 * 1_024;
-/// How many outputs or labels a response does not name.
+/// The label that counts the outputs and labels that were left out.
 const OMITTED: &str = "omitted";
 
 // === impl Outcome ===
@@ -102,18 +101,18 @@ impl Outcome {
     }
 
     /// The response, within a message's limit: the summary's first line, and as many outputs and labels as there is
-    /// room for. The label `omitted` counts the others.
+    /// remaining for. The label `omitted` counts the others.
     pub(crate) fn into_response(self) -> ProcessResponse {
-        let mut room = MAX_OUTPUTS;
+        let mut remaining = MAX_OUTPUTS;
         let (outputs, more): (Vec<_>, Vec<_>) = self
             .outputs
             .into_iter()
-            .partition(|uri| take(&mut room, uri.len()));
-        let mut room = MAX_LABELS;
+            .partition(|uri| reserve(&mut remaining, uri.len()));
+        let mut remaining = MAX_LABELS;
         let (mut labels, others): (BTreeMap<_, _>, BTreeMap<_, _>) = self
             .labels
             .into_iter()
-            .partition(|(key, value)| take(&mut room, key.len() + value.len()));
+            .partition(|(key, value)| reserve(&mut remaining, key.len() + value.len()));
         let omitted = more.len() + others.len();
         if omitted > 0 {
             labels.insert(OMITTED.to_owned(), omitted.to_string());
@@ -127,11 +126,11 @@ impl Outcome {
     }
 }
 
-/// Takes `size` and what protobuf adds to it out of `room`, if it is there.
-fn take(room: &mut usize, size: usize) -> bool {
-    match room.checked_sub(size + 16) {
+/// Subtracts `size`, and what protobuf adds to it, from `remaining` if it fits.
+fn reserve(remaining: &mut usize, size: usize) -> bool {
+    match remaining.checked_sub(size + 16) {
         Some(rest) => {
-            *room = rest;
+            *remaining = rest;
             true
         }
         None => false,

@@ -4,71 +4,68 @@ use brigade_proto::v1::{Object, ProcessRequest};
 
 use crate::error::{ProcessError, Violation};
 
-/// A request that makes sense.
+/// A request whose fields are all valid.
 #[derive(Debug)]
-pub(crate) struct Valid {
+pub(crate) struct ValidRequest {
     pub(crate) object: Object,
     pub(crate) attempt: u32,
     pub(crate) key: String,
 }
 
-/// Checks all of a request, and names every field that is wrong.
+/// Checks all of a request, and names every invalid field.
 ///
-/// An attempt that was left out is the first, and a key that was left out is the object's own.
-pub(crate) fn check(request: ProcessRequest) -> Result<Valid, ProcessError> {
-    let mut wrong = Wrong::default();
+/// A missing attempt is the first one, and a missing key is the object's own.
+pub(crate) fn validate(request: ProcessRequest) -> Result<ValidRequest, ProcessError> {
+    let mut violations = Violations::default();
     let object = request.object.unwrap_or_else(|| {
-        wrong.add("object", "is missing");
+        violations.add("object", "is missing");
         Object::default()
     });
-    if wrong.0.is_empty() {
-        check_object(&object, &mut wrong);
+    if violations.0.is_empty() {
+        check_object(&object, &mut violations);
     }
     if request.attempt < 0 {
-        wrong.add("attempt", "is negative");
+        violations.add("attempt", "is negative");
     }
     let key = object.idempotency_key();
-    if wrong.0.is_empty() && !["", &key].contains(&request.idempotency_key.as_str()) {
-        wrong.add(
+    if violations.0.is_empty() && !["", &key].contains(&request.idempotency_key.as_str()) {
+        violations.add(
             "idempotency_key",
-            "is not that of the object: bucket/name#generation",
+            "is not that of the object; expected bucket/name#generation",
         );
     }
-    wrong.into_result()?;
-    Ok(Valid {
+    violations.into_result()?;
+    Ok(ValidRequest {
         object,
         attempt: request.attempt.max(1).unsigned_abs(),
         key,
     })
 }
 
-fn check_object(object: &Object, wrong: &mut Wrong) {
+fn check_object(object: &Object, violations: &mut Violations) {
     for (field, value) in [
         ("object.bucket", &object.bucket),
         ("object.name", &object.name),
     ] {
         if value.is_empty() {
-            wrong.add(field, "is empty");
+            violations.add(field, "is empty");
         }
     }
     if object.generation <= 0 {
-        wrong.add(
-            "object.generation",
-            "is not that of an object; it is above 0",
-        );
+        violations.add("object.generation", "is not positive");
     }
     if object.size < 0 {
-        wrong.add("object.size", "is negative");
+        violations.add("object.size", "is negative");
     }
     if !matches!(object.md5_hash.len(), 0 | 16) {
-        wrong.add("object.md5_hash", "has not 16 bytes");
+        violations.add("object.md5_hash", "does not have 16 bytes");
     }
 }
 
 #[derive(Default)]
-struct Wrong(Vec<Violation>);
+struct Violations(Vec<Violation>);
 
-impl Wrong {
+impl Violations {
     fn add(&mut self, field: &str, description: &str) {
         self.0.push(Violation {
             field: field.to_owned(),
@@ -102,14 +99,17 @@ mod tests {
     }
 
     fn fields(request: ProcessRequest) -> Vec<String> {
-        let error = check(request).unwrap_err();
-        let fields = error.violations().iter().map(|wrong| wrong.field.clone());
+        let error = validate(request).unwrap_err();
+        let fields = error
+            .violations()
+            .iter()
+            .map(|violations| violations.field.clone());
         fields.collect()
     }
 
     #[test]
     fn what_is_left_out_has_a_default() {
-        let valid = check(request()).unwrap();
+        let valid = validate(request()).unwrap();
         assert_eq!((valid.attempt, valid.key.as_str()), (1, "data/in/a#7"));
     }
 

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     processor::Processor,
-    routes::routes_until,
+    routes::routes_with_shutdown,
     settings::{WorkerArgs, WorkerSettings},
 };
 
@@ -45,8 +45,8 @@ const SERVICE: &str = "brigade.v1.WorkerService";
 /// ```
 ///
 /// It brings gRPC and HTTP on one port, ID tokens checked before a byte is read, health, reflection, at most
-/// `BRIGADE_CONCURRENCY` objects at once, and logs on stderr. A wrong setting is said before anything starts; the exit
-/// code is that of `sysexits(3)`. On SIGTERM what is at work has 9 s to end.
+/// `BRIGADE_CONCURRENCY` objects at once, and logs on stderr. A wrong setting is reported before anything starts; the exit
+/// code is that of `sysexits(3)`. On SIGTERM the objects in flight have 9 s to end.
 pub async fn serve<P: Processor>(processor: P) -> ExitCode {
     telemetry::init(Format::for_stderr(), "info");
     let served = match from_env() {
@@ -56,14 +56,14 @@ pub async fn serve<P: Processor>(processor: P) -> ExitCode {
     match served {
         Ok(()) => Exit::Done.into(),
         Err(failure) => {
-            // Nobody is left to tell when stderr is gone.
+            // When stderr is closed there is no place to report it.
             let _ = writeln!(std::io::stderr(), "{failure}");
             failure.exit.into()
         }
     }
 }
 
-/// Serves a processor on a bound listener until `shutdown`; what is at work then has the grace of
+/// Serves a processor on a bound listener until `shutdown`; the objects in flight then have the grace of
 /// [`Limits`](brigade_runtime::serve::Limits) to end.
 pub async fn serve_on<P: Processor>(
     listener: TcpListener,
@@ -77,7 +77,7 @@ pub async fn serve_on<P: Processor>(
     serve_with(listener, processor, settings, gate.into(), store, shutdown).await
 }
 
-/// The same, with a store that is connected while the port is open already.
+/// The same, with a store that connects while the port is already open.
 async fn serve_with<P: Processor>(
     listener: TcpListener,
     processor: P,
@@ -86,8 +86,15 @@ async fn serve_with<P: Processor>(
     store: impl Future<Output = Result<Arc<dyn Store>, Failure>>,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
-    let told = shutdown.clone();
-    let routes = async { Ok(routes_until(processor, store.await?, settings, told)) };
+    let stop = shutdown.clone();
+    let routes = async {
+        Ok(routes_with_shutdown(
+            processor,
+            store.await?,
+            settings,
+            stop,
+        ))
+    };
     let service = Service::new(SERVICE, gate).routes(routes);
     service.serve(listener, shutdown).await
 }
@@ -95,13 +102,13 @@ async fn serve_with<P: Processor>(
 /// All settings of a worker, as given.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Args {
-    /// Where it listens.
+    /// The address and port.
     #[command(flatten)]
     pub server: ServerArgs,
-    /// Who may call.
+    /// The allowed callers.
     #[command(flatten)]
     pub guard: GuardArgs,
-    /// What it does.
+    /// The worker's own settings.
     #[command(flatten)]
     pub worker: WorkerArgs,
 }
@@ -109,27 +116,27 @@ pub struct Args {
 /// All settings of a worker, as resolved.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where it listens.
+    /// The address and port.
     pub server: ServerSettings,
-    /// Who may call.
+    /// The allowed callers.
     pub gate: AuthConfig,
-    /// What it does.
+    /// The worker's own settings.
     pub worker: WorkerSettings,
 }
 
 /// The environment alone: the arguments of a program that calls [`fn@serve`] are its own.
 #[derive(clap::Parser)]
-struct Given {
+struct EnvArgs {
     #[command(flatten)]
     args: Args,
 }
 
 fn from_env() -> Result<Settings, Failure> {
-    let given = Given::try_parse_from(["worker"]).map_err(|error| Failure::usage(error, ""))?;
-    of_a_processor(&given.args, problems())
+    let given = EnvArgs::try_parse_from(["worker"]).map_err(|error| Failure::usage(error, ""))?;
+    resolve_for_processor(&given.args, problems())
 }
 
-fn of_a_processor(args: &Args, mut problems: Problems) -> Result<Settings, Failure> {
+fn resolve_for_processor(args: &Args, mut problems: Problems) -> Result<Settings, Failure> {
     let exec = args.worker.exec.as_deref().unwrap_or_default();
     if !exec.is_empty() {
         problems.push(Problem::Conflict {
@@ -140,7 +147,7 @@ fn of_a_processor(args: &Args, mut problems: Problems) -> Result<Settings, Failu
     args.resolve_into(problems)
 }
 
-/// An unknown variable of ours is a problem too.
+/// An unknown `BRIGADE_` variable is a problem too.
 fn problems() -> Problems {
     let mut problems = Problems::default();
     check_unknown(std::env::vars_os().map(|(name, _)| name), &mut problems);
@@ -174,19 +181,19 @@ impl Args {
 // === impl Settings ===
 
 impl Settings {
-    /// Serves a processor by these settings until SIGTERM or Ctrl-C, over Cloud Storage or the stand-in that
+    /// Serves a processor by these settings until SIGTERM or Ctrl-C, over Cloud Storage or the emulator that
     /// `STORAGE_EMULATOR_HOST` names.
     pub async fn serve<P: Processor>(self, processor: P) -> Result<(), Failure> {
         let shutdown = shutdown::signal();
         let listener = server::bind(self.server.address).await?;
-        // Port 0 is any that is free.
+        // Port 0 means any free port.
         let address = listener.local_addr().unwrap_or(self.server.address);
         tracing::info!(%address, exec = self.worker.exec.is_some(), "serving the worker");
-        // To connect is by far the largest part of a start; boxed, it leaves the rest small.
+        // Connecting is by far the largest future here; boxed, it keeps the others small.
         let store = Box::pin(async {
             let settings = GcsSettings::from_env(|name| std::env::var(name).ok());
             let store = GcsStore::connect(settings).await;
-            Ok(Arc::new(store.map_err(|error| no_storage(&error))?) as Arc<dyn Store>)
+            Ok(Arc::new(store.map_err(|error| storage_failure(&error))?) as Arc<dyn Store>)
         });
         serve_with(
             listener,
@@ -200,7 +207,7 @@ impl Settings {
     }
 }
 
-fn no_storage(error: &gcs::ConnectError) -> Failure {
+fn storage_failure(error: &gcs::ConnectError) -> Failure {
     match error {
         gcs::ConnectError::Credentials(_) => Failure::permission(error, ""),
         gcs::ConnectError::Endpoint { .. } => Failure::usage(error, ""),
@@ -223,11 +230,11 @@ mod tests {
     fn a_processor_runs_no_program_and_says_which_setting_asks_for_one() {
         let mut args = loopback();
         args.worker.exec = Some("true".into());
-        let failure = of_a_processor(&args, Problems::default()).unwrap_err();
+        let failure = resolve_for_processor(&args, Problems::default()).unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
         assert!(failure.message.contains("BRIGADE_EXEC"), "{failure}");
         args.worker.exec = Some(String::new());
-        assert!(of_a_processor(&args, Problems::default()).is_ok());
+        assert!(resolve_for_processor(&args, Problems::default()).is_ok());
     }
 
     #[test]
@@ -235,7 +242,7 @@ mod tests {
         let mut args = loopback();
         args.server.bind = Some("0.0.0.0".into());
         args.worker.concurrency = Some("none".into());
-        let failure = of_a_processor(&args, Problems::default()).unwrap_err();
+        let failure = resolve_for_processor(&args, Problems::default()).unwrap_err();
         for setting in ["BRIGADE_AUTH", "BRIGADE_CONCURRENCY"] {
             assert!(failure.message.contains(setting), "{failure}");
         }

@@ -1,4 +1,4 @@
-//! An error as it travels: a gRPC status with `google.rpc` details, or an HTTP status.
+//! An error on the wire: a gRPC status with `google.rpc` details, or an HTTP status.
 
 use std::collections::HashMap;
 
@@ -38,7 +38,7 @@ impl ErrorKind {
     }
 
     /// The HTTP status of `POST /process`: 500 for an object that cannot be processed, whatever the reason; 503, 429
-    /// and 408 for one to be tried again; 403 when the worker's setup is wrong; 400 for a body that is no request.
+    /// and 408 for one to retry; 403 when the worker is misconfigured; 400 for a body that is not a request.
     pub fn http_status(self) -> StatusCode {
         match self {
             Self::Refused | Self::FailedPrecondition | Self::Internal => {
@@ -46,7 +46,7 @@ impl ErrorKind {
             }
             Self::Unavailable | Self::Superseded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Busy => StatusCode::TOO_MANY_REQUESTS,
-            // 504 would be taken for a front end's own.
+            // 504 would look like a front end's.
             Self::DeadlineExceeded => StatusCode::REQUEST_TIMEOUT,
             Self::Misconfigured => StatusCode::FORBIDDEN,
             Self::Malformed => StatusCode::BAD_REQUEST,

@@ -1,4 +1,4 @@
-//! Runs a processor over a bucket in memory, for the tests of whoever writes one.
+//! Runs a processor over a bucket in memory, for a processor's own tests.
 //!
 //! ```
 //! # use brigade_worker::{Job, Outcome, ProcessError, Processor};

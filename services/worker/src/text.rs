@@ -1,4 +1,4 @@
-//! Text of others, made short and printable.
+//! Makes foreign text short and printable.
 
 /// The longest beginning of `text` that has at most `max` bytes and ends at a character.
 pub(crate) fn cut(text: &str, max: usize) -> &str {
@@ -10,8 +10,8 @@ pub(crate) fn cut_front(text: &str, max: usize) -> &str {
     &text[text.ceil_char_boundary(text.len().saturating_sub(max))..]
 }
 
-/// The lines of what a program wrote, as a person at a terminal would have seen them: colours and other control
-/// sequences removed, of a line that was overwritten (`\r`) its last state, no blank lines.
+/// The lines that a program wrote, as a terminal would show them: without colours and other control sequences, with the last
+/// state of an overwritten line (`\r`), and without blank lines.
 pub(crate) fn lines(written: &[u8]) -> Vec<String> {
     String::from_utf8_lossy(written)
         .split('\n')

@@ -42,13 +42,13 @@ where
         Poll::Ready(match ready!(this.inner.poll_frame(context)) {
             Some(Ok(frame)) => {
                 if let Some(trailers) = frame.trailers_ref() {
-                    this.record.status(trailers);
+                    this.record.record_status(trailers);
                 }
                 Some(Ok(frame))
             }
             Some(Err(error)) => {
                 let error = error.into();
-                this.record.broken(&*error);
+                this.record.record_error(&*error);
                 Some(Err(error))
             }
             None => None,

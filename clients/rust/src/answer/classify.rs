@@ -1,4 +1,4 @@
-//! Whose word an answer is.
+//! Who returned an answer.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use super::{
     record::{Wire, WireError},
 };
 
-/// The answer that `result` and what arrived on the wire amount to. `key` is the idempotency key of the call, and `budget`
-/// the time that it was given.
+/// The answer, from tonic's `result` and from what arrived on the wire. `key` is the call's idempotency key, and `budget` its
+/// time.
 ///
-/// It is the worker's own when a `grpc-status` came on an HTTP 200 and tonic, which read the rest, agrees with it.
+/// The status is the worker's own when a `grpc-status` arrived on an HTTP 200 and tonic agrees with it.
 pub fn classify(
     result: Result<ProcessResponse, Status>,
     wire: &Wire,
@@ -22,44 +22,44 @@ pub fn classify(
     budget: Duration,
 ) -> Answer {
     match (wire.http_status, wire.grpc_status) {
-        (Some(200), Some(number)) => own(result, number),
+        (Some(200), Some(number)) => from_status(result, number),
         (Some(200), None) if wire.error.is_none() && is_too_large(&result) => Answer::TooLarge {
             key: key.to_owned(),
             found: result
                 .err()
                 .map_or_else(String::new, |status| status.message().to_owned()),
         },
-        (Some(200), None) => Answer::Transport(TransportError::CutShort(cut(wire))),
+        (Some(200), None) => Answer::Transport(TransportError::CutShort(cut_reason(wire))),
         (Some(status), _) => Answer::Transport(TransportError::Http {
             status,
             retry_after: wire.retry_after,
         }),
-        (None, _) => unanswered(result, wire, budget),
+        (None, _) => without_response(result, wire, budget),
     }
 }
 
-/// tonic stops at the length that stands before a message when it is over the limit, and says so in this way; it makes this
-/// status of nothing else that comes without one.
+/// tonic reads the length before a message, and stops with this status when it is over the limit. It makes up this status for
+/// nothing else.
 fn is_too_large(result: &Result<ProcessResponse, Status>) -> bool {
     matches!(result, Err(status) if status.code() == Code::OutOfRange)
 }
 
-fn own(result: Result<ProcessResponse, Status>, number: i32) -> Answer {
+fn from_status(result: Result<ProcessResponse, Status>, number: i32) -> Answer {
     match result {
         Ok(response) if number == 0 => Answer::ok(response),
-        // tonic reads a number that is no code as UNKNOWN, which the worker did not say.
-        Err(status) if number != 0 && status.code() as i32 == number => worker(&status),
+        // tonic turns an unknown number into UNKNOWN, which the worker did not return.
+        Err(status) if number != 0 && status.code() as i32 == number => worker_answer(&status),
         Ok(_) => Answer::Transport(TransportError::CutShort(format!(
-            "a message came with status {number}"
+            "a message arrived with status {number}"
         ))),
         Err(status) => Answer::Transport(TransportError::CutShort(format!(
-            "status {number} came, and the answer cannot be read: {}",
+            "status {number} arrived, and the message cannot be read: {}",
             status.message()
         ))),
     }
 }
 
-fn worker(status: &Status) -> Answer {
+fn worker_answer(status: &Status) -> Answer {
     let retry_after = status
         .get_error_details()
         .retry_info()
@@ -72,7 +72,7 @@ fn worker(status: &Status) -> Answer {
     }))
 }
 
-fn cut(wire: &Wire) -> String {
+fn cut_reason(wire: &Wire) -> String {
     match &wire.error {
         Some(WireError::Broken(why) | WireError::Connect(why)) => why.clone(),
         Some(WireError::TimedOut | WireError::Identity { .. }) | None => {
@@ -81,7 +81,11 @@ fn cut(wire: &Wire) -> String {
     }
 }
 
-fn unanswered(result: Result<ProcessResponse, Status>, wire: &Wire, budget: Duration) -> Answer {
+fn without_response(
+    result: Result<ProcessResponse, Status>,
+    wire: &Wire,
+    budget: Duration,
+) -> Answer {
     match &wire.error {
         Some(WireError::Connect(why)) => Answer::Transport(TransportError::Connect(why.clone())),
         Some(WireError::Broken(why)) => Answer::Transport(TransportError::Reset(why.clone())),
@@ -93,7 +97,7 @@ fn unanswered(result: Result<ProcessResponse, Status>, wire: &Wire, budget: Dura
             })
         }
         None => Answer::Transport(TransportError::Reset(match result {
-            Ok(_) => "a message came from nowhere".into(),
+            Ok(_) => "a message arrived without a response".into(),
             Err(status) => status.message().to_owned(),
         })),
     }

@@ -4,7 +4,7 @@ use tower::Layer;
 
 use super::service::Recorder;
 
-/// Records what arrives for each call that carries a [`super::Record`]. Put it under the generated client.
+/// Records what arrives for each call that carries a [`super::Record`]. It goes under the generated client.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RecordLayer;
 

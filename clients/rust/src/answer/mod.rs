@@ -1,8 +1,7 @@
-//! What came back from a worker, and whether it was the worker's own word.
+//! What came back from a worker, and whether the worker itself returned it.
 //!
-//! An answer is the worker's own when a `grpc-status` really came over the wire. tonic makes statuses up for
-//! everything else (an HTML page of a front end, a stream cut short, a refused connection), and a status that it made
-//! up must never move a file.
+//! A status is the worker's own when a `grpc-status` arrived on the wire. tonic makes up a status for everything else (an
+//! HTML page of a front end, a stream cut short, a refused connection), and a made-up status must never move a file.
 
 mod body;
 mod classify;
@@ -25,44 +24,43 @@ pub use service::{CallError, Recorder};
 /// What came back.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    /// The worker's own word.
+    /// A status that the worker itself returned.
     Worker(Box<WorkerAnswer>),
-    /// The call failed on its way: it says nothing about the object.
+    /// The transport failed: that says nothing about the object.
     Transport(TransportError),
     /// Our own timer for this object ran out after this long.
     TimedOut(Duration),
-    /// A worker answered with a message over the limit, which is not read, and so neither is the status that would come
-    /// after it. It is nobody's word about the object, and asking again would bring the same.
+    /// The worker's message is over the limit. Neither it nor the status after it is read, so nothing is known about the
+    /// object, and a retry would get the same.
     TooLarge {
         /// The idempotency key that was asked about: `bucket/name#generation`.
         key: String,
-        /// How much it is, and how much it may be.
+        /// The message's size and the limit.
         found: String,
     },
 }
 
-/// The worker's own word.
+/// A status that the worker itself returned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkerAnswer {
     /// The status that came over the wire.
     pub code: Code,
     /// The worker's message; empty when it accepted the object.
     pub message: String,
-    /// When the worker wants to be asked again (`google.rpc.RetryInfo`, `Retry-After`).
+    /// When the worker asks to be called again (`google.rpc.RetryInfo`, `Retry-After`).
     pub retry_after: Option<Duration>,
-    /// What it did; the default unless the code is OK.
+    /// The response; the default unless the code is OK.
     pub response: ProcessResponse,
 }
 
-/// How a call failed on its way.
+/// How the transport failed between poller and worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransportError {
     /// No connection: refused, DNS, TLS. The request was not sent.
     Connect(String),
     /// The connection or the stream broke before any response: the worker may have done the work.
     Reset(String),
-    /// An HTTP status of something before the worker, without a `grpc-status`; or one of an HTTP worker that something
-    /// before it says too.
+    /// An HTTP status without a `grpc-status`, so not from the worker; or one that an HTTP worker and a front end both use.
     Http {
         /// The HTTP status code.
         status: u16,
@@ -71,11 +69,11 @@ pub enum TransportError {
     },
     /// A 200 that ended without `grpc-status`, or whose message could not be read: the worker may have done the work.
     CutShort(String),
-    /// We could not get a token to ask with.
+    /// There is no ID token for the call.
     Identity {
-        /// What was tried and how to mend it.
+        /// What was tried, and the fix.
         message: String,
-        /// Whether it can heal by itself, such as a metadata server that answers 503.
+        /// Whether it can pass by itself, such as a metadata server that returns 503.
         transient: bool,
     },
 }
@@ -103,11 +101,11 @@ impl Answer {
 }
 
 impl Answer {
-    /// As gRPC's own result, for whoever only wants to know whether it is done.
+    /// The answer as gRPC's usual result.
     ///
-    /// What failed on its way is `UNAVAILABLE`, `UNAUTHENTICATED` or `PERMISSION_DENIED` for a token that something before
-    /// the worker refused, `UNIMPLEMENTED` for a URL that is no worker's, `DEADLINE_EXCEEDED` when the budget ran out, and
-    /// `OUT_OF_RANGE` for an answer that is too large.
+    /// A transport failure is `UNAVAILABLE`; `UNAUTHENTICATED` or `PERMISSION_DENIED` when a front end refused the token;
+    /// `UNIMPLEMENTED` when the URL is not a worker's. A budget that ran out is `DEADLINE_EXCEEDED`, and an answer that is
+    /// too large `OUT_OF_RANGE`.
     pub fn into_result(self) -> Result<ProcessResponse, Status> {
         match self {
             Self::Worker(answer) if answer.code == Code::Ok => Ok(answer.response),
@@ -144,12 +142,15 @@ impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(why) => write!(f, "cannot connect to the worker: {why}"),
-            Self::Reset(why) => write!(f, "the connection broke before an answer: {why}"),
+            Self::Reset(why) => write!(
+                f,
+                "the connection to the worker broke before it answered: {why}"
+            ),
             Self::Http { status, .. } => write!(
                 f,
-                "HTTP {status}, which is not surely the worker's own word"
+                "HTTP {status}, which may not come from the worker itself"
             ),
-            Self::CutShort(why) => write!(f, "the answer was cut short: {why}"),
+            Self::CutShort(why) => write!(f, "the worker's answer was cut short: {why}"),
             Self::Identity { message, .. } => write!(f, "no ID token for the worker: {message}"),
         }
     }

@@ -11,7 +11,7 @@ use tonic::{ConnectError, TimeoutExpired};
 
 use crate::identity;
 
-/// The record of one call. It travels as a request extension, and whoever made the call keeps a clone.
+/// The record of one call. It travels as a request extension, and the caller keeps a clone.
 #[derive(Clone, Debug, Default)]
 pub struct Record(Arc<Mutex<Wire>>);
 
@@ -20,9 +20,9 @@ pub struct Record(Arc<Mutex<Wire>>);
 pub struct Wire {
     /// The HTTP status, once there was a response.
     pub http_status: Option<u16>,
-    /// The number in `grpc-status`, from headers or trailers; one that is no number does not count.
+    /// The number in `grpc-status`, from headers or trailers; anything but a number is ignored.
     pub grpc_status: Option<i32>,
-    /// `Retry-After` in seconds; its other form, a date, does not count.
+    /// `Retry-After` in seconds; its other form, a date, is ignored.
     pub retry_after: Option<Duration>,
     /// How the call broke, if it did.
     pub error: Option<WireError>,
@@ -37,11 +37,11 @@ pub enum WireError {
     Broken(String),
     /// The timer that the transport keeps for `grpc-timeout` ran out.
     TimedOut,
-    /// There was no token to ask with.
+    /// There was no ID token.
     Identity {
-        /// What was tried and how to mend it.
+        /// What was tried, and the fix.
         message: String,
-        /// Whether it can heal by itself.
+        /// Whether it can pass by itself.
         transient: bool,
     },
 }
@@ -52,7 +52,7 @@ impl Record {
         self.with(|wire| wire.clone())
     }
 
-    pub(super) fn head(&self, status: u16, headers: &HeaderMap) {
+    pub(super) fn record_head(&self, status: u16, headers: &HeaderMap) {
         self.with(|wire| {
             wire.http_status = Some(status);
             wire.retry_after = headers
@@ -60,11 +60,11 @@ impl Record {
                 .and_then(|value| value.to_str().ok()?.trim().parse().ok())
                 .map(Duration::from_secs);
         });
-        self.status(headers);
+        self.record_status(headers);
     }
 
     /// Notes a `grpc-status`, from headers or trailers.
-    pub(super) fn status(&self, headers: &HeaderMap) {
+    pub(super) fn record_status(&self, headers: &HeaderMap) {
         let status = headers
             .get("grpc-status")
             .and_then(|value| value.to_str().ok()?.parse().ok());
@@ -73,8 +73,8 @@ impl Record {
         }
     }
 
-    pub(super) fn broken(&self, error: &(dyn Error + 'static)) {
-        let error = kind(error);
+    pub(super) fn record_error(&self, error: &(dyn Error + 'static)) {
+        let error = classify_error(error);
         self.with(|wire| wire.error = Some(error));
     }
 
@@ -83,8 +83,8 @@ impl Record {
     }
 }
 
-/// Which kind an error is, by the first cause that tells.
-fn kind(error: &(dyn Error + 'static)) -> WireError {
+/// The kind of an error, by the first cause that identifies it.
+fn classify_error(error: &(dyn Error + 'static)) -> WireError {
     for cause in causes(error) {
         if let Some(error) = cause.downcast_ref::<identity::Error>() {
             return WireError::Identity {
@@ -108,14 +108,14 @@ pub(crate) fn causes<'a>(
     std::iter::successors(Some(error), |error| <dyn Error>::source(*error))
 }
 
-/// An error and its causes in one line, each said once.
+/// An error and its causes in one line, without repetitions.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut said: Vec<String> = Vec::new();
+    let mut parts: Vec<String> = Vec::new();
     for cause in causes(error) {
         let text = cause.to_string();
-        if !said.iter().any(|before| before.contains(&text)) {
-            said.push(text);
+        if !parts.iter().any(|before| before.contains(&text)) {
+            parts.push(text);
         }
     }
-    said.join(": ")
+    parts.join(": ")
 }

@@ -14,7 +14,7 @@ use tower::Service;
 
 use super::{body::RecordedBody, record::Record};
 
-/// Records what the service within answers.
+/// Records the responses of the inner service.
 #[derive(Clone, Debug)]
 pub struct Recorder<S> {
     inner: S,
@@ -28,7 +28,7 @@ impl<S> Recorder<S> {
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// A call that got no answer. A type of its own, since the compiler cannot prove futures that hold a bare
+/// A call without a response. A type of its own, since the compiler cannot prove futures that hold a bare
 /// `Box<dyn Error>` to be `Send` in generic code.
 #[derive(Debug)]
 pub struct CallError(BoxError);
@@ -60,7 +60,7 @@ where
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
-        // A call that nobody watches is recorded into nothing.
+        // A call without a record gets one that is dropped with it.
         let record = request
             .extensions()
             .get::<Record>()
@@ -74,7 +74,7 @@ where
 }
 
 pin_project! {
-    /// A call whose answer is being recorded.
+    /// A call whose response is being recorded.
     #[derive(Debug)]
     pub struct Recording<F> {
         #[pin]
@@ -95,13 +95,13 @@ where
         Poll::Ready(match ready!(this.call.poll(context)) {
             Ok(response) => {
                 this.record
-                    .head(response.status().as_u16(), response.headers());
+                    .record_head(response.status().as_u16(), response.headers());
                 let record = this.record.clone();
                 Ok(response.map(|body| RecordedBody::new(body, record)))
             }
             Err(error) => {
                 let error = error.into();
-                this.record.broken(&*error);
+                this.record.record_error(&*error);
                 Err(CallError(error))
             }
         })

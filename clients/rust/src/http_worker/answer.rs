@@ -1,5 +1,5 @@
-//! Whose word an HTTP answer is. There is no `grpc-status` to tell, so a status counts as the worker's own only where
-//! nothing before the worker says the same.
+//! Who returned an HTTP status. There is no `grpc-status` to tell, so a status counts as the worker's own only where nothing
+//! before the worker returns the same.
 
 use std::{error::Error, time::Duration};
 
@@ -18,29 +18,29 @@ use crate::{
     identity,
 };
 
-/// What is read of an answer. It is a line for people; the status has said the rest.
+/// Bytes read of a body: it holds a line for the user, and the status decides.
 const MAX_BODY: usize = 64 * 1024;
-/// A line for people, in bytes.
-const MAX_LINE: usize = 1024;
+/// Bytes kept of that line.
+const MAX_TEXT: usize = 1024;
 
-/// The answer that a response amounts to, once its body is here.
-pub(super) async fn of(response: Response<reqwest::Body>) -> Answer {
+/// The answer in a response, once its body has arrived.
+pub(super) async fn from_response(response: Response<reqwest::Body>) -> Answer {
     let (head, body) = response.into_parts();
-    let body = match read(body).await {
+    let body = match read_body(body).await {
         Ok(body) => body,
         Err(error) => return Answer::Transport(TransportError::CutShort(chain(&error))),
     };
     classify(head.status.as_u16(), &head.headers, &body)
 }
 
-async fn read(body: reqwest::Body) -> Result<Vec<u8>, reqwest::Error> {
+async fn read_body(body: reqwest::Body) -> Result<Vec<u8>, reqwest::Error> {
     let mut body = std::pin::pin!(body);
     let mut read = Vec::new();
     while let Some(frame) = std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await
     {
         if let Ok(data) = frame?.into_data() {
-            let room = MAX_BODY - read.len();
-            read.extend_from_slice(&data[..data.len().min(room)]);
+            let remaining = MAX_BODY - read.len();
+            read.extend_from_slice(&data[..data.len().min(remaining)]);
         }
         if read.len() == MAX_BODY {
             break;
@@ -57,14 +57,15 @@ fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> Answer {
     let own = |code| {
         Answer::Worker(Box::new(WorkerAnswer {
             code,
-            message: words(headers, body).unwrap_or_else(|| format!("HTTP {status} without words")),
+            message: text(headers, body)
+                .unwrap_or_else(|| format!("HTTP {status} with an empty body")),
             retry_after,
             response: ProcessResponse::default(),
         }))
     };
     match status {
-        200 | 201 | 204 => Answer::ok(accepted(headers, body)),
-        500 if !is_front_ends(headers, body) => own(Code::Internal),
+        200 | 201 | 204 => Answer::ok(parse_response(headers, body)),
+        500 if !is_front_end_page(headers, body) => own(Code::Internal),
         408 | 425 => own(Code::Unavailable),
         _ => Answer::Transport(TransportError::Http {
             status,
@@ -73,14 +74,14 @@ fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> Answer {
     }
 }
 
-/// Whether this is the page that Google's front end answers when a container breaks. Its headers do not tell: the front
-/// end puts its name on a container's own answers as well.
-fn is_front_ends(headers: &HeaderMap, body: &[u8]) -> bool {
+/// Whether this is the page that Google's front end returns when a container breaks. Headers do not tell: the front end
+/// puts its name on a container's own responses as well.
+fn is_front_end_page(headers: &HeaderMap, body: &[u8]) -> bool {
     let page = String::from_utf8_lossy(body);
-    is(headers, "text/html") && page.contains("<h1>Error: Server Error</h1>")
+    has_media_type(headers, "text/html") && page.contains("<h1>Error: Server Error</h1>")
 }
 
-fn is(headers: &HeaderMap, media_type: &str) -> bool {
+fn has_media_type(headers: &HeaderMap, media_type: &str) -> bool {
     let given = headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes);
     given.is_some_and(|given| {
         given
@@ -89,16 +90,16 @@ fn is(headers: &HeaderMap, media_type: &str) -> bool {
     })
 }
 
-/// A `ProcessResponse`, or whatever line an existing service answers.
-fn accepted(headers: &HeaderMap, body: &[u8]) -> ProcessResponse {
+/// A `ProcessResponse`, or the line that an existing service returns as its summary.
+fn parse_response(headers: &HeaderMap, body: &[u8]) -> ProcessResponse {
     serde_json::from_slice(body).unwrap_or_else(|_| ProcessResponse {
-        summary: words(headers, body).unwrap_or_default(),
+        summary: text(headers, body).unwrap_or_default(),
         ..ProcessResponse::default()
     })
 }
 
-/// What people read: the field of a JSON object that is for them, a page's title, or the text itself.
-fn words(headers: &HeaderMap, body: &[u8]) -> Option<String> {
+/// The readable part: a JSON object's message, a page's title, or the text itself.
+fn text(headers: &HeaderMap, body: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(body);
     let words = match serde_json::from_slice::<Value>(body) {
         Ok(Value::String(line)) => line,
@@ -106,19 +107,19 @@ fn words(headers: &HeaderMap, body: &[u8]) -> Option<String> {
             .into_iter()
             .find_map(|field| fields.get(field)?.as_str().map(str::to_owned))
             .unwrap_or_else(|| text.to_string()),
-        Err(_) if is(headers, "text/html") => {
+        Err(_) if has_media_type(headers, "text/html") => {
             let (_, rest) = text.split_once("<title>")?;
             rest.split_once("</title>")?.0.to_owned()
         }
         Ok(_) | Err(_) => text.to_string(),
     };
     let words = words.trim();
-    let words = &words[..words.floor_char_boundary(MAX_LINE)];
+    let words = &words[..words.floor_char_boundary(MAX_TEXT)];
     (!words.is_empty()).then(|| words.to_owned())
 }
 
-/// A call that got no answer.
-pub(super) fn of_error(error: &BoxError) -> Answer {
+/// The answer for a call without a response.
+pub(super) fn from_error(error: &BoxError) -> Answer {
     let error: &(dyn Error + 'static) = &**error;
     for cause in causes(error) {
         if let Some(error) = cause.downcast_ref::<identity::Error>() {

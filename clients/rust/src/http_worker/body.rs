@@ -1,15 +1,15 @@
-//! What an HTTP worker is sent.
+//! The body of a request to an HTTP worker.
 
 use brigade_proto::v1::ProcessRequest;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
 /// The request in proto3 JSON, with `bucket`, `name` and `generation` of its object beside it. The generation is a string
-/// there too, as in the storage API: it has more digits than a JSON number keeps in most languages.
-pub(super) fn of(request: &ProcessRequest) -> Bytes {
+/// there too, as in the storage API: a JSON number loses its last digits in most languages.
+pub(super) fn from_request(request: &ProcessRequest) -> Bytes {
     let mut body = match serde_json::to_value(request) {
         Ok(Value::Object(body)) => body,
-        // A message is an object; if it were none, what names the object below would be all that is sent.
+        // A message always is an object; otherwise the fields below still name the object.
         Ok(_) | Err(_) => Map::new(),
     };
     if let Some(object) = &request.object {
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_object_is_named_at_the_top_and_told_in_full_below() {
+    fn the_object_is_named_at_the_top_and_stands_in_full_below() {
         let request = ProcessRequest {
             object: Some(Object {
                 bucket: "data".into(),
@@ -40,7 +40,7 @@ mod tests {
             attempt: 2,
             idempotency_key: "data/in/a#7".into(),
         };
-        let body: Value = serde_json::from_slice(&of(&request)).unwrap();
+        let body: Value = serde_json::from_slice(&from_request(&request)).unwrap();
         let object = json!({"bucket": "data", "name": "in/\"é\n", "generation": "1700000000000001", "size": "3"});
         assert_eq!(
             body,

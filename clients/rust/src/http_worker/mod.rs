@@ -1,4 +1,4 @@
-//! The client of a worker that speaks HTTP and no gRPC: an existing service that takes JSON and answers 200 or 500.
+//! The client of a worker that speaks HTTP instead of gRPC: an existing service that takes JSON and returns 200 or 500.
 
 mod answer;
 mod body;
@@ -25,15 +25,16 @@ use crate::{
         attach::{AttachLayer, Attached},
         origin,
     },
-    renewal::gets_another,
+    renewal::should_renew,
+    retry::deadline,
 };
 
-/// Asks one HTTP worker to process objects. Cloning is cheap; clones share the connections.
+/// Calls one HTTP worker. Cloning is cheap: clones share the connections.
 ///
-/// Each call is a POST to the whole of the worker's URL, path and query too. Its body is the request in proto3 JSON with the
+/// Each call is a POST to the worker's URL, path and query included. Its body is the request in proto3 JSON, with the
 /// object's `bucket`, `name` and `generation` at the top as well, so that a service which takes `{"bucket": …, "name": …}`
-/// works as it is. What its status means stands at [`Answer`]'s table in the poller: 200 accepts, 500 refuses, unless it is
-/// the error page of Google's front end; 502, 503, 504 and 429 are never the worker's own word.
+/// works unchanged. 200 accepts; 500 refuses, unless it is the error page of Google's front end. 429, 502, 503 and 504 never
+/// count as a status that the worker itself returned.
 #[derive(Clone)]
 pub struct HttpWorkerClient {
     stack: Stack,
@@ -76,17 +77,14 @@ impl HttpWorkerClient {
         })
     }
 
-    /// Asks the worker to process one object, for at most `budget`. A token that is refused is renewed once, within the
-    /// same budget.
+    /// Asks the worker to process one object, for at most `budget`. A refused token is renewed once, within that budget.
     pub async fn process(&self, request: ProcessRequest, budget: Duration) -> Answer {
-        // A budget that the clock cannot hold is none.
-        let far = || Instant::now() + Duration::from_hours(365 * 24);
-        let end = Instant::now().checked_add(budget).unwrap_or_else(far);
-        let body = body::of(&request);
+        let end = deadline(budget);
+        let body = body::from_request(&request);
         let attached = Attached::default();
         let answer = self.call(body.clone(), budget, end, &attached).await;
         let identity = self.identity.as_deref();
-        if !gets_another(&answer, identity, &self.audience, &attached) {
+        if !should_renew(&answer, identity, &self.audience, &attached) {
             return answer;
         }
         self.call(body, budget, end, &Attached::default()).await
@@ -107,13 +105,13 @@ impl HttpWorkerClient {
         request.headers_mut().insert(ACCEPT, json);
         request.extensions_mut().insert(attached.clone());
         let mut stack = self.stack.clone();
-        let asked = async {
+        let call = async {
             let response = stack.ready().await?.call(request).await?;
-            Ok(answer::of(response).await)
+            Ok(answer::from_response(response).await)
         };
-        match timeout_at(end, asked).await {
+        match timeout_at(end, call).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => answer::of_error(&error),
+            Ok(Err(error)) => answer::from_error(&error),
             Err(_) => Answer::TimedOut(budget),
         }
     }

@@ -1,4 +1,4 @@
-//! reqwest as a plain tower service, so that the layers of a gRPC channel go around it too.
+//! reqwest as a plain tower service, so that the layers of a gRPC channel fit around it.
 
 use std::{
     future::Future,
@@ -14,10 +14,10 @@ use tower::{Service, util::BoxCloneSyncService};
 
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Boxed, because with an identity and without one it is of two types.
+/// Boxed, because the type differs with and without an identity.
 pub(super) type Stack = BoxCloneSyncService<Request<Bytes>, Response<Body>, BoxError>;
 
-const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug)]
 pub(super) struct Transport(Client);
@@ -25,13 +25,13 @@ pub(super) struct Transport(Client);
 // === impl Transport ===
 
 impl Transport {
-    /// Follows no redirect: a token that is sent on is a token that is lost. In the clear it goes to this machine alone,
-    /// and so to no proxy either. It speaks HTTP/1.1, a connection for each call in flight: over HTTP/2 there would be one
-    /// for all, with room for 100 calls, and the others would wait in it while their time runs.
+    /// Follows no redirect: that would send the token elsewhere. Plain HTTP goes to this machine only, so through no proxy.
+    /// It speaks HTTP/1.1, one connection for each call in flight: over HTTP/2 all calls would share one connection with 100
+    /// streams, and further calls would wait in it while their time runs.
     pub(super) fn new(plain: bool) -> reqwest::Result<Self> {
         let builder = Client::builder()
             .redirect(Policy::none())
-            .connect_timeout(CONNECT)
+            .connect_timeout(CONNECT_TIMEOUT)
             .tcp_nodelay(true)
             .http1_only();
         let builder = if plain { builder.no_proxy() } else { builder };

@@ -3,7 +3,7 @@
 use url::{Host, Url};
 
 /// The audience that Cloud Run expects of a call to this URL: scheme, host, and a port that is not the scheme's own.
-/// Path, query and user never belong to it, nor does the root's trailing dot.
+/// Path, query, user and the root's trailing dot do not belong to it.
 pub fn origin(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     let host = host.strip_suffix('.').unwrap_or(host);
@@ -13,7 +13,7 @@ pub fn origin(url: &Url) -> String {
     }
 }
 
-/// Whether a token can go there without being read on its way: https, or this machine.
+/// Whether a token cannot be read on its way there: https, or this machine.
 pub fn is_confidential(url: &Url) -> bool {
     url.scheme() == "https"
         || match url.host() {

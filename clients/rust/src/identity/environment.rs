@@ -1,4 +1,4 @@
-//! Which source of ID tokens this environment has, in the order of Google's own libraries.
+//! The source of ID tokens that this environment configures, in the order of Google's own libraries.
 
 use std::{ffi::OsString, path::PathBuf, sync::Arc};
 
@@ -7,31 +7,29 @@ use super::{
     service_account::ServiceAccountFile,
 };
 
-/// What the environment says of identity.
+/// The variables that configure the identity.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
     /// `BRIGADE_IMPERSONATE`: the service account to act as.
     pub impersonate: Option<String>,
-    /// `CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS`: IAM Credentials, when it is not the usual one; `gcloud` reads it
-    /// too.
+    /// `CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS`: another endpoint of IAM Credentials; `gcloud` reads it too.
     pub iam_credentials: Option<String>,
     /// `GOOGLE_APPLICATION_CREDENTIALS`: a service account's key file.
     pub google_application_credentials: Option<PathBuf>,
-    /// `GCE_METADATA_HOST`: the metadata server, when it is not the usual one.
+    /// `GCE_METADATA_HOST`: another address of the metadata server.
     pub gce_metadata_host: Option<String>,
 }
 
 impl Environment {
-    /// As this process was started. An empty variable counts as not set.
+    /// From this process's environment. An empty variable counts as unset.
     ///
     /// # Errors
-    /// When a variable that is no path holds bytes that are not UTF-8: to pass it over would be to take another identity
-    /// than the one that was asked for.
+    /// When a variable other than a path is not UTF-8: to ignore it would select another identity than the configured one.
     pub fn from_env() -> Result<Self, Error> {
         Self::from_lookup(|name| std::env::var_os(name))
     }
 
-    /// As `lookup` says, by the variables' names.
+    /// From `lookup`, which returns a variable's value.
     ///
     /// # Errors
     /// As [`from_env`](Self::from_env).
@@ -51,11 +49,11 @@ impl Environment {
     }
 }
 
-/// The source that this environment has, with its tokens cached.
+/// The source that this environment configures, with a cache.
 ///
-/// 1. When `BRIGADE_IMPERSONATE` asks for it: that account, by the user's own credentials.
-/// 2. The key file that `GOOGLE_APPLICATION_CREDENTIALS` names. A wrong one is an error, and never falls through.
-/// 3. The metadata server. Whether there is one shows when the first token is fetched.
+/// 1. The account that `BRIGADE_IMPERSONATE` names, by the user's own credentials.
+/// 2. The key file that `GOOGLE_APPLICATION_CREDENTIALS` names. An invalid one is an error, without a fallback.
+/// 3. The metadata server. The first fetch shows whether there is one.
 pub fn source(environment: &Environment) -> Result<Arc<dyn TokenSource>, Error> {
     let key_file = environment
         .google_application_credentials

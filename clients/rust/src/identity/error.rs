@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// Why there is no ID token. No variant holds a token, a key, or what a server answered in its body.
+/// Why there is no ID token. No variant holds a token, a key, or a response's body.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The file that `GOOGLE_APPLICATION_CREDENTIALS` names cannot be read.
@@ -10,10 +10,10 @@ pub enum Error {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         why: String,
     },
-    /// The file is no service account's.
+    /// The file is not a service account's key file.
     #[error("GOOGLE_APPLICATION_CREDENTIALS names {}, which is not a service account's key file: {why}", path.display())]
     NotServiceAccount {
         /// The file.
@@ -21,71 +21,73 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
-    /// A source did not answer: it heals with time, or somebody has to start it.
+    /// A source did not answer: it is down for now, or must be started.
     #[error("{source_name} does not answer: {why}")]
     Away {
-        /// What was asked.
+        /// The source.
         source_name: String,
-        /// What was met.
+        /// What happened.
         why: String,
     },
-    /// A source answered that it will not.
+    /// A source refused.
     #[error("{source_name} refused: HTTP {status}{why}")]
     Refused {
-        /// What was asked.
+        /// The source.
         source_name: String,
         /// The HTTP status.
         status: u16,
-        /// What it said, in a word; empty or begins with a space.
+        /// The likely reason and the fix; empty, or begins with a space.
         why: String,
     },
-    /// A source answered something that cannot be sent.
-    #[error("{source_name} answered something that is not a usable token: {why}")]
+    /// A source returned something other than a usable token.
+    #[error("{source_name} returned no usable token: {why}")]
     BadToken {
-        /// What was asked.
+        /// The source.
         source_name: String,
         /// What is wrong with it.
         why: String,
     },
-    /// Everything was tried.
+    /// No source is configured, and there is no metadata server.
     #[error(
-        "there is no source of ID tokens: neither BRIGADE_IMPERSONATE nor GOOGLE_APPLICATION_CREDENTIALS is set, and {tried}; \
+        "no source of ID tokens: neither BRIGADE_IMPERSONATE nor GOOGLE_APPLICATION_CREDENTIALS is set, and {tried}; \
          on a laptop set BRIGADE_IMPERSONATE to a service account that you may act as, elsewhere set \
          GOOGLE_APPLICATION_CREDENTIALS to a service account's key file, or run where there is a metadata server (Cloud Run, \
          Compute Engine)"
     )]
     NoSource {
-        /// How the metadata server was missed.
+        /// Why the metadata server does not count.
         tried: String,
     },
-    /// `BRIGADE_IMPERSONATE` is set to something else than an account.
+    /// `BRIGADE_IMPERSONATE` is not an account.
     #[error(
         "BRIGADE_IMPERSONATE is {0:?}, which is not a service account's email; give NAME@PROJECT.iam.gserviceaccount.com"
     )]
     NotAnAccount(String),
-    /// The place of IAM Credentials is no place for an access token.
+    /// An access token could be read on its way to this endpoint.
     #[error(
-        "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS is {0:?}, which is neither an https URL nor on this machine"
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS is {0:?}; expected an https URL, or one of this machine"
     )]
     NotAnEndpoint(String),
-    /// A variable holds what can be none of its values.
+    /// A variable is not UTF-8.
     #[error("{0} holds bytes that are not UTF-8; correct the variable or unset it")]
     NotText(&'static str),
-    /// There is nobody who could impersonate.
+    /// There are no credentials to impersonate with.
     #[error(
         "BRIGADE_IMPERSONATE needs credentials of your own, and {why}; run `gcloud auth application-default login`"
     )]
     NoUser {
-        /// What was looked for.
+        /// What is missing.
         why: String,
     },
-    /// The token would be readable on its way.
-    #[error("an ID token goes over https or to this machine only, and {0} is neither")]
+    /// The token could be read on its way there.
+    #[error(
+        "an ID token is sent over https or to this machine only, and {0} is neither; use its https URL"
+    )]
     NotConfidential(String),
 }
 
 impl Error {
-    /// Heals with time and no human action.
+    /// Whether it can pass with time, without human action.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Away { .. } => true,

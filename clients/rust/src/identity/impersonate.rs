@@ -1,4 +1,4 @@
-//! ID tokens of a service account for somebody who may act as it: for laptops, asked for by `BRIGADE_IMPERSONATE`.
+//! ID tokens of a service account for a user who may act as it: for laptops, configured by `BRIGADE_IMPERSONATE`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,13 +9,13 @@ use serde_json::json;
 use url::Url;
 
 use super::{
-    TokenSource, ask, audience::is_confidential, error::Error, service_account::ServiceAccountFile,
-    token::IdToken, user::User,
+    TokenSource, audience::is_confidential, error::Error, http,
+    service_account::ServiceAccountFile, token::IdToken, user::User,
 };
 
 /// <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateIdToken>
 const ENDPOINT: &str = "https://iamcredentials.googleapis.com/";
-const ANSWER: Duration = Duration::from_secs(10);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A service account that the user acts as, through IAM Credentials' `generateIdToken`.
 #[derive(Debug)]
@@ -27,16 +27,16 @@ pub struct Impersonated {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct TokenResponse {
     token: String,
 }
 
 // === impl Impersonated ===
 
 impl Impersonated {
-    /// Tokens of this account. The user's own credentials are those of the key file when one is given, else what
-    /// `gcloud auth application-default login` left, else what `gcloud` itself has; they are looked for at the first
-    /// fetch. `endpoint` is IAM Credentials' own when it is not the usual one.
+    /// Tokens of this account. The user's own credentials are those of the key file if one is given, else the
+    /// application-default login, else the login of `gcloud`; the first fetch looks for them. `endpoint` is another endpoint
+    /// of IAM Credentials.
     pub fn new(
         account: &str,
         endpoint: Option<&str>,
@@ -52,7 +52,7 @@ impl Impersonated {
             return Err(wrong());
         }
         let path = format!("/v1/projects/-/serviceAccounts/{account}:generateIdToken");
-        let client = ask::client(&base, ANSWER).map_err(|error| Error::Away {
+        let client = http::client(&base, RESPONSE_TIMEOUT).map_err(|error| Error::Away {
             source_name: endpoint.to_owned(),
             why: error.to_string(),
         })?;
@@ -66,13 +66,13 @@ impl Impersonated {
 
     pub(super) fn refused(&self, status: StatusCode) -> Error {
         let why = match status {
-            StatusCode::BAD_REQUEST => " (the audience is not one)",
+            StatusCode::BAD_REQUEST => " (the audience is invalid)",
             StatusCode::UNAUTHORIZED => {
-                " (your login is not accepted; run `gcloud auth application-default login`)"
+                " (your login is not accepted; fix: run `gcloud auth application-default login`)"
             }
             StatusCode::FORBIDDEN => {
-                " (you need roles/iam.serviceAccountOpenIdTokenCreator on it, and its project the IAM Service Account \
-                 Credentials API)"
+                " (fix: grant yourself roles/iam.serviceAccountOpenIdTokenCreator on it, and enable the IAM Service Account \
+                 Credentials API in its project)"
             }
             StatusCode::NOT_FOUND => " (there is no such service account)",
             _ => "",
@@ -85,7 +85,7 @@ impl Impersonated {
     }
 }
 
-/// An email that can stand in a path as it is.
+/// Whether this is an email that fits into a URL's path unchanged.
 fn is_account(account: &str) -> bool {
     let plain = |part: &str| {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
@@ -104,20 +104,20 @@ impl TokenSource for Impersonated {
             .client
             .post(self.url.clone())
             .bearer_auth(access.as_str())
-            // Without the email the callee cannot tell who calls.
+            // Without the email the callee cannot identify the caller.
             .json(&json!({"audience": audience, "includeEmail": true}))
             .send()
             .await
-            .map_err(|error| ask::away(self.describe(), &error))?;
+            .map_err(|error| http::unavailable(self.describe(), &error))?;
         if response.status() != StatusCode::OK {
             return Err(self.refused(response.status()));
         }
-        let body = ask::body(response)
+        let body = http::body(response)
             .await
-            .map_err(|error| ask::away(self.describe(), &error))?;
-        let answer: Answer = serde_json::from_slice(&body).map_err(|_| Error::BadToken {
+            .map_err(|error| http::unavailable(self.describe(), &error))?;
+        let answer: TokenResponse = serde_json::from_slice(&body).map_err(|_| Error::BadToken {
             source_name: self.describe(),
-            why: "there is no token in it".into(),
+            why: "the response has no token".into(),
         })?;
         IdToken::parse(&answer.token, audience, &self.describe())
     }

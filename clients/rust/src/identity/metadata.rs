@@ -5,15 +5,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use reqwest::{Client, Response, StatusCode, redirect::Policy};
 
-use super::{TokenSource, ask, error::Error, token::IdToken};
+use super::{TokenSource, error::Error, http, token::IdToken};
 
 /// Resolves only on Google's machines.
 const DEFAULT_HOST: &str = "metadata.google.internal";
-/// Absence shows within this time.
-const CONNECT: Duration = Duration::from_secs(2);
-const ANSWER: Duration = Duration::from_secs(3);
-/// The server's mark, in requests and answers: something else that answers there is not it.
-const FLAVOR: &str = "Metadata-Flavor";
+/// A missing server is noticed within this time.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
+/// The header that identifies the server, in requests and responses.
+const FLAVOR_HEADER: &str = "Metadata-Flavor";
 
 /// The metadata server of this machine.
 #[derive(Clone, Debug)]
@@ -34,13 +34,13 @@ impl MetadataServer {
         Self::at(host.unwrap_or(DEFAULT_HOST), host.is_some())
     }
 
-    /// The server there; `explicit` when somebody said that there is one.
+    /// The server at this host; `explicit` when the user configured it.
     pub(super) fn at(host: &str, explicit: bool) -> Self {
         let client = Client::builder()
             .no_proxy()
             .redirect(Policy::none())
-            .connect_timeout(CONNECT)
-            .timeout(ANSWER)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(RESPONSE_TIMEOUT)
             .build()
             .expect("a client with timeouts alone can be made");
         let host = host
@@ -56,42 +56,42 @@ impl MetadataServer {
         }
     }
 
-    /// Tokens of another account than the machine's own, which its instance must have.
+    /// Tokens of another account of this instance than its default one.
     #[must_use]
     pub fn for_account(mut self, email: &str) -> Self {
         email.clone_into(&mut self.account);
         self
     }
 
-    async fn ask(&self, audience: &str) -> Result<Response, Error> {
+    async fn request(&self, audience: &str) -> Result<Response, Error> {
         let url = format!(
             "http://{}/computeMetadata/v1/instance/service-accounts/{}/identity",
             self.host, self.account
         );
         self.client
             .get(url)
-            // Without the full format the token has no email, which every callee asks for.
+            // Without the full format the token has no email, which every callee requires.
             .query(&[("audience", audience), ("format", "full")])
-            .header(FLAVOR, "Google")
+            .header(FLAVOR_HEADER, "Google")
             .send()
             .await
-            .map_err(|error| self.missed(&error))
+            .map_err(|error| self.connection_error(&error))
     }
 
-    /// Nobody there: the last source there is, unless somebody said that there is one.
-    fn missed(&self, error: &reqwest::Error) -> Error {
+    /// An unconfigured server that cannot be reached means that there is no source at all.
+    fn connection_error(&self, error: &reqwest::Error) -> Error {
         if error.is_connect() && !self.explicit {
             return Error::NoSource {
                 tried: format!("{} cannot be reached", self.describe()),
             };
         }
-        ask::away(self.describe(), error)
+        http::unavailable(self.describe(), error)
     }
 
     fn refused(&self, status: StatusCode) -> Error {
         let why = match status {
             StatusCode::NOT_FOUND => " (this instance has no service account)",
-            StatusCode::BAD_REQUEST => " (the audience is not one)",
+            StatusCode::BAD_REQUEST => " (the audience is invalid)",
             _ => "",
         };
         Error::Refused {
@@ -105,23 +105,25 @@ impl MetadataServer {
 #[async_trait]
 impl TokenSource for MetadataServer {
     async fn fetch(&self, audience: &str) -> Result<IdToken, Error> {
-        let response = self.ask(audience).await?;
+        let response = self.request(audience).await?;
         if response
             .headers()
-            .get(FLAVOR)
+            .get(FLAVOR_HEADER)
             .is_none_or(|flavor| flavor != "Google")
         {
             return Err(Error::BadToken {
                 source_name: self.describe(),
-                why: "the answer has no Metadata-Flavor: Google, so something else answered".into(),
+                why:
+                    "the response has no header Metadata-Flavor: Google, so another server answered"
+                        .into(),
             });
         }
         if response.status() != StatusCode::OK {
             return Err(self.refused(response.status()));
         }
-        let body = ask::body(response)
+        let body = http::body(response)
             .await
-            .map_err(|error| self.missed(&error))?;
+            .map_err(|error| self.connection_error(&error))?;
         IdToken::parse(&String::from_utf8_lossy(&body), audience, &self.describe())
     }
 

@@ -1,11 +1,11 @@
-//! Google-signed ID tokens: where they come from, how they are kept, and how they are attached to calls.
+//! Google-signed ID tokens: their sources, their cache, and the layer that attaches them to calls.
 
-mod ask;
 pub mod attach;
 mod audience;
 mod cache;
 mod environment;
 mod error;
+mod http;
 
 mod impersonate;
 mod metadata;
@@ -32,17 +32,17 @@ pub trait TokenSource: fmt::Debug + Send + Sync + 'static {
     /// A token for this audience, valid now.
     async fn fetch(&self, audience: &str) -> Result<IdToken, Error>;
 
-    /// What it is, for people: "the metadata server at …".
+    /// Names the source in messages: "the metadata server at …".
     fn describe(&self) -> String;
 
-    /// A token at hand, for which nobody has to wait. A source that keeps none has none at hand.
+    /// A cached token, without waiting. A source without a cache has none.
     fn ready(&self, _audience: &str) -> Option<IdToken> {
         None
     }
 
-    /// Notes that its callee refused a token, so that the next fetch tries for another one. `false` when the next fetch
-    /// may well bring the same: then there is no use in another try.
-    fn forget(&self, _audience: &str, _token: &IdToken) -> bool {
+    /// Invalidates a token that its callee refused, so that the next fetch asks for another one. Returns `false` when the
+    /// next fetch may return the same token: then a retry is useless.
+    fn invalidate(&self, _audience: &str, _token: &IdToken) -> bool {
         false
     }
 }
@@ -61,8 +61,8 @@ impl TokenSource for Arc<dyn TokenSource> {
         (**self).ready(audience)
     }
 
-    fn forget(&self, audience: &str, token: &IdToken) -> bool {
-        (**self).forget(audience, token)
+    fn invalidate(&self, audience: &str, token: &IdToken) -> bool {
+        (**self).invalidate(audience, token)
     }
 }
 

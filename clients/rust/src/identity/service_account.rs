@@ -14,13 +14,13 @@ use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
-use super::{TokenSource, ask, audience::is_confidential, error::Error, token::IdToken};
+use super::{TokenSource, audience::is_confidential, error::Error, http, token::IdToken};
 
 /// RFC 7523, section 2.1.
-const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// The longest that Google accepts, in seconds.
-const ASSERTION_LIFE: u64 = 3600;
-const ANSWER: Duration = Duration::from_secs(10);
+const ASSERTION_LIFETIME_SECS: u64 = 3600;
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A service account's key file.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ struct File {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct TokenResponse {
     id_token: Option<String>,
 }
 
@@ -53,15 +53,15 @@ impl ServiceAccountFile {
             path: path.to_owned(),
             why: error.to_string(),
         })?;
-        let wrong = |why: String| Error::NotServiceAccount {
+        let invalid = |why: String| Error::NotServiceAccount {
             path: path.to_owned(),
             why,
         };
-        let (file, token_uri) = check(&json).map_err(wrong)?;
+        let (file, token_uri) = parse_key_file(&json).map_err(invalid)?;
         let account = CustomServiceAccount::from_json(&json)
-            .map_err(|_| wrong("its private_key is not an RSA key in PKCS #8 PEM".into()))?;
-        let client = ask::client(&token_uri, ANSWER)
-            .map_err(|error| wrong(format!("no HTTP client: {error}")))?;
+            .map_err(|_| invalid("its private_key is not an RSA key in PKCS #8 PEM".into()))?;
+        let client = http::client(&token_uri, RESPONSE_TIMEOUT)
+            .map_err(|error| invalid(format!("no HTTP client: {error}")))?;
         Ok(Self {
             path: path.to_owned(),
             email: file.client_email,
@@ -84,7 +84,7 @@ impl ServiceAccountFile {
             "sub": self.email,
             "aud": self.token_uri_as_given,
             "iat": now,
-            "exp": now + ASSERTION_LIFE,
+            "exp": now + ASSERTION_LIFETIME_SECS,
             "target_audience": audience,
         });
         let encode = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -98,14 +98,14 @@ impl ServiceAccountFile {
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 
-    /// Access tokens of the account, for what is no ID token's business.
+    /// Access tokens of the account, for impersonation.
     pub(super) fn access_tokens(&self) -> &dyn TokenProvider {
         &self.account
     }
 }
 
-/// The file's fields, or what is wrong with them in words.
-fn check(json: &str) -> Result<(File, Url), String> {
+/// The file's fields, or what is wrong with them.
+fn parse_key_file(json: &str) -> Result<(File, Url), String> {
     let value: serde_json::Value = serde_json::from_str(json)
         .map_err(|error| format!("it is not JSON (line {})", error.line()))?;
     match value["type"].as_str() {
@@ -118,7 +118,7 @@ fn check(json: &str) -> Result<(File, Url), String> {
         None => return Err("it has no type".into()),
     }
     let file: File = serde_json::from_value(value)
-        .map_err(|_| "client_email, private_key_id and token_uri are not all there".to_owned())?;
+        .map_err(|_| "client_email, private_key_id or token_uri is missing".to_owned())?;
     let token_uri =
         Url::parse(&file.token_uri).map_err(|_| "its token_uri is not a URL".to_owned())?;
     if !is_confidential(&token_uri) {
@@ -134,14 +134,14 @@ impl TokenSource for ServiceAccountFile {
         let response = self
             .client
             .post(self.token_uri.clone())
-            .form(&[("grant_type", GRANT), ("assertion", &assertion)])
+            .form(&[("grant_type", GRANT_TYPE), ("assertion", &assertion)])
             .send()
             .await
-            .map_err(|error| ask::away(self.describe(), &error))?;
+            .map_err(|error| http::unavailable(self.describe(), &error))?;
         if response.status() != StatusCode::OK {
             let status = response.status().as_u16();
             let why = match status {
-                // An assertion whose times are off is answered in the same way as one that nobody can have signed.
+                // An assertion with wrong times gets the same response as one with a wrong signature.
                 400 => " (is the key disabled or deleted, or is this machine's clock wrong?)",
                 401 => " (is the key disabled or deleted?)",
                 _ => "",
@@ -154,12 +154,12 @@ impl TokenSource for ServiceAccountFile {
         }
         let none = || Error::BadToken {
             source_name: self.describe(),
-            why: "there is no id_token in it".into(),
+            why: "the response has no id_token".into(),
         };
-        let body = ask::body(response)
+        let body = http::body(response)
             .await
-            .map_err(|error| ask::away(self.describe(), &error))?;
-        let answer: Answer = serde_json::from_slice(&body).map_err(|_| none())?;
+            .map_err(|error| http::unavailable(self.describe(), &error))?;
+        let answer: TokenResponse = serde_json::from_slice(&body).map_err(|_| none())?;
         IdToken::parse(
             &answer.id_token.ok_or_else(none)?,
             audience,

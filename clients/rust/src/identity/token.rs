@@ -1,4 +1,4 @@
-//! An ID token, which never shows itself.
+//! An ID token, which `Debug` never prints.
 
 use std::{
     fmt,
@@ -17,32 +17,32 @@ use super::error::Error;
 #[derive(Clone)]
 pub struct IdToken {
     secret: Arc<str>,
-    /// `Bearer …`, made once for all the calls that carry it.
+    /// `Bearer …`, made once for all calls.
     bearer: HeaderValue,
     expires: Instant,
 }
 
-/// What a token says of itself. Nothing of it is proven: that is the callee's part.
+/// The claims of a token, unverified: verification is the callee's task.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Claims {
-    /// Whom it is for.
+    /// The audience.
     pub aud: String,
-    /// When it ends, in seconds since 1970.
+    /// When it expires, in seconds since 1970.
     pub exp: u64,
-    /// Whom it names, when it has the full format.
+    /// The account's email, in the full format.
     #[serde(default)]
     pub email: Option<String>,
-    /// Who made it.
+    /// The issuer.
     #[serde(default)]
     pub iss: Option<String>,
-    /// Whom it names, as a number that outlives a renamed account.
+    /// The account's number, which stays when the account is renamed.
     #[serde(default)]
     pub sub: Option<String>,
 }
 
 impl IdToken {
-    /// A token as a source answered it. One for another audience, or one that is over, is refused here: a source that
-    /// hands out such a thing is broken, and the callee's answer would tell less.
+    /// Parses a token that a source returned. One for another audience, or an expired one, is refused here: the source is
+    /// broken then, and the callee's refusal would explain less.
     pub fn parse(secret: &str, audience: &str, source: &str) -> Result<Self, Error> {
         let secret = secret.trim();
         let bad = |why: String| Error::BadToken {
@@ -51,7 +51,7 @@ impl IdToken {
         };
         let claims = claims(secret).ok_or_else(|| bad("it is not an ID token".into()))?;
         if claims.aud != audience {
-            return Err(bad(format!("it is for another audience than {audience}")));
+            return Err(bad(format!("its audience is not {audience}")));
         }
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -61,11 +61,11 @@ impl IdToken {
         if left == 0 {
             return Err(bad("it is expired".into()));
         }
-        // A day is more than any issuer grants, and keeps the sum from overflowing.
+        // A day is more than any issuer grants, and prevents an overflow.
         let left = Duration::from_secs(left.min(24 * 3600));
         let mut bearer = HeaderValue::try_from(format!("Bearer {secret}"))
-            .map_err(|_| bad("it does not fit into a header".into()))?;
-        // Kept out of the header's own Debug, and of HTTP/2's compression table.
+            .map_err(|_| bad("it does not fit into an HTTP header".into()))?;
+        // Keeps it out of the header's Debug, and out of HTTP/2's compression table.
         bearer.set_sensitive(true);
         Ok(Self {
             secret: secret.into(),
@@ -74,7 +74,7 @@ impl IdToken {
         })
     }
 
-    /// The token itself, to be sent and to be shown to nobody.
+    /// The token itself: to send, never to show.
     pub fn secret(&self) -> &str {
         &self.secret
     }
@@ -84,12 +84,12 @@ impl IdToken {
         &self.bearer
     }
 
-    /// What it says of itself; `None` never happens to a token that was parsed here.
+    /// Its claims; never `None` for a token that was parsed here.
     pub fn claims(&self) -> Option<Claims> {
         claims(&self.secret)
     }
 
-    /// When it ends to be valid.
+    /// When it expires.
     pub fn expires(&self) -> Instant {
         self.expires
     }

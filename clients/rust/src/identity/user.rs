@@ -9,10 +9,10 @@ use super::{error::Error, service_account::ServiceAccountFile};
 
 const SCOPES: &[&str] = &["https://www.googleapis.com/auth/cloud-platform"];
 
-/// `gcloud` is asked twice, and may take seconds to start; one that waits for an answer on a terminal would wait for ever.
-const LOGIN: Duration = Duration::from_secs(15);
+/// `gcloud` runs twice, and may take seconds to start; one that waits for input on a terminal would wait for ever.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Who sits at this machine.
+/// The user of this machine.
 pub(super) struct User {
     key_file: Option<ServiceAccountFile>,
     login: OnceCell<Box<dyn TokenProvider>>,
@@ -28,24 +28,26 @@ impl User {
         }
     }
 
-    /// An access token, valid now; `gcp_auth` keeps it while it is.
+    /// A valid access token; `gcp_auth` caches it.
     pub(super) async fn access_token(self: &Arc<Self>) -> Result<Arc<Token>, Error> {
         let (user, runtime) = (self.clone(), Handle::current());
-        // `gcloud` is a child process that gcp_auth waits for on the spot.
-        let asked = spawn_blocking(move || runtime.block_on(user.ask()));
-        match timeout(LOGIN, asked).await {
-            Ok(asked) => asked.unwrap_or_else(|_| Err(none("the search for them was broken off"))),
+        // gcp_auth runs `gcloud` and blocks its thread meanwhile.
+        let fetched = spawn_blocking(move || runtime.block_on(user.fetch()));
+        match timeout(LOGIN_TIMEOUT, fetched).await {
+            Ok(fetched) => {
+                fetched.unwrap_or_else(|_| Err(no_user("the search for them was aborted")))
+            }
             Err(_) => Err(Error::Away {
                 source_name: "your own login (the application-default one, or that of gcloud)"
                     .into(),
                 why: format!(
-                    "no access token within {LOGIN:?}; see what `gcloud auth print-access-token` waits for"
+                    "no access token within {LOGIN_TIMEOUT:?}; see what `gcloud auth print-access-token` waits for"
                 ),
             }),
         }
     }
 
-    async fn ask(&self) -> Result<Arc<Token>, Error> {
+    async fn fetch(&self) -> Result<Arc<Token>, Error> {
         let provider = match &self.key_file {
             Some(file) => file.access_tokens(),
             None => self.login.get_or_try_init(login).await?.as_ref(),
@@ -65,8 +67,8 @@ impl fmt::Debug for User {
     }
 }
 
-/// The application-default login, else the one of `gcloud` itself. A login that is there and is refused is an error: the
-/// other one may be somebody else's.
+/// The application-default login, else the login of `gcloud`. A login that is refused is an error, without a fallback: the
+/// other one may be another user's.
 async fn login() -> Result<Box<dyn TokenProvider>, Error> {
     match ConfigDefaultCredentials::new().await {
         Ok(login) => return Ok(Box::new(login)),
@@ -75,16 +77,16 @@ async fn login() -> Result<Box<dyn TokenProvider>, Error> {
     }
     match GCloudAuthorizedUser::new().await {
         Ok(login) => Ok(Box::new(login)),
-        Err(gcp_auth::Error::Io(..)) => Err(none(
+        Err(gcp_auth::Error::Io(..)) => Err(no_user(
             "there is no application-default login, and no gcloud on the path",
         )),
-        Err(_) => Err(none(
+        Err(_) => Err(no_user(
             "there is no application-default login, and gcloud has none either",
         )),
     }
 }
 
-/// What Google said is in `gcp_auth`'s own log; its errors may quote a file, so no more than their kind is shown.
+/// Only the kind of the error is shown, since it may quote a file; `gcp_auth` logs Google's response.
 fn refused(error: &gcp_auth::Error) -> Error {
     match error {
         gcp_auth::Error::Http(..) | gcp_auth::Error::Other(..) => Error::Away {
@@ -94,10 +96,10 @@ fn refused(error: &gcp_auth::Error) -> Error {
         gcp_auth::Error::Io(..)
         | gcp_auth::Error::Json(..)
         | gcp_auth::Error::NoAuthMethod(..)
-        | gcp_auth::Error::Str(_) => none("those found were not accepted"),
+        | gcp_auth::Error::Str(_) => no_user("those found were not accepted"),
     }
 }
 
-fn none(why: &str) -> Error {
+fn no_user(why: &str) -> Error {
     Error::NoUser { why: why.into() }
 }

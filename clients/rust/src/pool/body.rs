@@ -1,4 +1,4 @@
-//! An answer's body, which counts as a call in flight until it has ended.
+//! A response body that counts as a call in flight until it ends.
 
 use std::{
     pin::Pin,
@@ -8,25 +8,25 @@ use std::{
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::InFlight;
+use super::CallGuard;
 
 pin_project! {
-    /// Passes frames on. The call is over with the last of them, or when nobody wants them any more.
+    /// Passes frames on. The call is over with the last frame, or when this is dropped.
     #[derive(Debug)]
-    pub(crate) struct Counted<B> {
+    pub(crate) struct TrackedBody<B> {
         #[pin]
         inner: B,
-        in_flight: Option<InFlight>,
+        guard: Option<CallGuard>,
     }
 }
 
-impl<B> Counted<B> {
-    pub(super) fn new(inner: B, in_flight: Option<InFlight>) -> Self {
-        Self { inner, in_flight }
+impl<B> TrackedBody<B> {
+    pub(super) fn new(inner: B, guard: Option<CallGuard>) -> Self {
+        Self { inner, guard }
     }
 }
 
-impl<B: Body> Body for Counted<B> {
+impl<B: Body> Body for TrackedBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 
@@ -37,7 +37,7 @@ impl<B: Body> Body for Counted<B> {
         let this = self.project();
         let frame = ready!(this.inner.poll_frame(context));
         if !matches!(&frame, Some(Ok(frame)) if !frame.is_trailers()) {
-            *this.in_flight = None;
+            *this.guard = None;
         }
         Poll::Ready(frame)
     }

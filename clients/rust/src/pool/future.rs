@@ -1,4 +1,4 @@
-//! A call on its way, counted.
+//! A call that counts as in flight.
 
 use std::{
     future::Future,
@@ -10,39 +10,39 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower::{Service, util::Oneshot};
 
-use super::{InFlight, body::Counted};
+use super::{CallGuard, body::TrackedBody};
 
 pin_project! {
-    /// Hands its count on to the answer's body.
-    pub(crate) struct Counting<S, A>
+    /// Passes its guard on to the response's body.
+    pub(crate) struct TrackedCall<S, A>
     where
         S: Service<Request<A>>,
     {
         #[pin]
         call: Oneshot<S, Request<A>>,
-        in_flight: Option<InFlight>,
+        guard: Option<CallGuard>,
     }
 }
 
-impl<S: Service<Request<A>>, A> Counting<S, A> {
-    pub(super) fn new(call: Oneshot<S, Request<A>>, in_flight: InFlight) -> Self {
+impl<S: Service<Request<A>>, A> TrackedCall<S, A> {
+    pub(super) fn new(call: Oneshot<S, Request<A>>, guard: CallGuard) -> Self {
         Self {
             call,
-            in_flight: Some(in_flight),
+            guard: Some(guard),
         }
     }
 }
 
-impl<S, A, B> Future for Counting<S, A>
+impl<S, A, B> Future for TrackedCall<S, A>
 where
     S: Service<Request<A>, Response = Response<B>>,
 {
-    type Output = Result<Response<Counted<B>>, S::Error>;
+    type Output = Result<Response<TrackedBody<B>>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let response = ready!(this.call.poll(context))?;
-        let in_flight = this.in_flight.take();
-        Poll::Ready(Ok(response.map(|body| Counted::new(body, in_flight))))
+        let guard = this.guard.take();
+        Poll::Ready(Ok(response.map(|body| TrackedBody::new(body, guard))))
     }
 }

@@ -1,8 +1,8 @@
 //! As many connections as the calls in flight need.
 //!
-//! One HTTP/2 connection carries as many calls at once as its server lets it: 100 at Google's front end and at our own
-//! server. A call over that waits inside of the client, unseen, while its time runs. So calls are counted, and one that
-//! would be too many for the connections that there are gets another.
+//! A server limits the streams of an HTTP/2 connection: to 100 at Google's front end and in our own server. A call over the
+//! limit waits inside the client, unseen, while its time runs. So the pool counts calls, and opens another connection when
+//! all are full.
 
 mod body;
 mod future;
@@ -16,63 +16,67 @@ use std::{
 use http::{Request, Response};
 use tower::{Service, ServiceExt as _};
 
-pub(crate) use body::Counted;
-use future::Counting;
+pub(crate) use body::TrackedBody;
+use future::TrackedCall;
 
-/// Calls of one connection at once. Less than a server allows, since a stream that was given up counts there until its
-/// reset arrives.
-const SHARE: usize = 64;
+/// Calls in flight on one connection. Fewer than a server allows, since a cancelled stream counts there until its reset
+/// arrives.
+const MAX_STREAMS: usize = 64;
 
-/// Gives each call to the connection with the fewest calls in flight, and opens another when each has its share.
+/// Gives each call to the connection with the fewest calls in flight, and opens another when all are full.
 ///
-/// None is closed before the pool is: one that lies idle costs a ping now and then, and the calls that needed it come again.
-/// How many there are is up to whoever calls: calls are never made to wait.
-pub(crate) struct Pool<S>(Arc<Lanes<S>>);
+/// Connections close with the pool: an idle one costs a ping now and then, and is needed again soon. Their number has no
+/// limit but the caller's: a call never waits.
+pub(crate) struct Pool<S>(Arc<PoolInner<S>>);
 
-struct Lanes<S> {
+struct PoolInner<S> {
     open: Box<dyn Fn() -> S + Send + Sync>,
-    lanes: Mutex<Vec<Lane<S>>>,
+    connections: Mutex<Vec<Connection<S>>>,
 }
 
 /// One connection.
-struct Lane<S> {
+struct Connection<S> {
     service: S,
     /// Each call in flight has a clone.
     count: Arc<()>,
 }
 
-/// A call in flight, until it is dropped.
+/// Counts a call as in flight until it is dropped.
 #[derive(Debug)]
-pub(crate) struct InFlight {
+pub(crate) struct CallGuard {
     _count: Arc<()>,
 }
 
 // === impl Pool ===
 
 impl<S: Clone> Pool<S> {
-    /// A pool of what `open` makes, which connects at its first call. One is made now.
+    /// A pool of connections that `open` makes. It makes the first one now, which connects at its first call.
     pub(crate) fn new(open: impl Fn() -> S + Send + Sync + 'static) -> Self {
-        let first = Lane::new(open());
-        Self(Arc::new(Lanes {
+        let first = Connection::new(open());
+        Self(Arc::new(PoolInner {
             open: Box::new(open),
-            lanes: Mutex::new(vec![first]),
+            connections: Mutex::new(vec![first]),
         }))
     }
 
     /// A connection for one call.
-    fn take(&self) -> (S, InFlight) {
-        // Nothing is half done while it is held, so a panic leaves it as good as it was.
-        let mut lanes = self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        let free = lanes
+    fn take(&self) -> (S, CallGuard) {
+        // The list is consistent at any time, so a panic while it is locked does no harm.
+        let mut connections = self
+            .0
+            .connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let free = connections
             .iter()
-            .min_by_key(|lane| lane.calls())
-            .filter(|lane| lane.calls() < SHARE);
-        if let Some(lane) = free {
-            return lane.take();
+            .min_by_key(|connection| connection.calls())
+            .filter(|connection| connection.calls() < MAX_STREAMS);
+        if let Some(connection) = free {
+            return connection.take();
         }
-        let lane = Lane::new((self.0.open)());
-        let taken = lane.take();
-        lanes.push(lane);
+        let connection = Connection::new((self.0.open)());
+        let taken = connection.take();
+        connections.push(connection);
         taken
     }
 }
@@ -93,24 +97,24 @@ impl<S, A, B> Service<Request<A>> for Pool<S>
 where
     S: Service<Request<A>, Response = Response<B>> + Clone,
 {
-    type Response = Response<Counted<B>>;
+    type Response = Response<TrackedBody<B>>;
     type Error = S::Error;
-    type Future = Counting<S, A>;
+    type Future = TrackedCall<S, A>;
 
     fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        // Which connection has to be ready shows when the call is made.
+        // The call itself chooses the connection, and waits for it to be ready.
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
-        let (service, in_flight) = self.take();
-        Counting::new(service.oneshot(request), in_flight)
+        let (service, guard) = self.take();
+        TrackedCall::new(service.oneshot(request), guard)
     }
 }
 
-// === impl Lane ===
+// === impl Connection ===
 
-impl<S: Clone> Lane<S> {
+impl<S: Clone> Connection<S> {
     fn new(service: S) -> Self {
         Self {
             service,
@@ -122,11 +126,11 @@ impl<S: Clone> Lane<S> {
         Arc::strong_count(&self.count) - 1
     }
 
-    fn take(&self) -> (S, InFlight) {
-        let in_flight = InFlight {
+    fn take(&self) -> (S, CallGuard) {
+        let guard = CallGuard {
             _count: self.count.clone(),
         };
-        (self.service.clone(), in_flight)
+        (self.service.clone(), guard)
     }
 }
 

@@ -37,20 +37,20 @@ fn pool() -> Pool<Numbered> {
     Pool::new(move || Numbered(made.fetch_add(1, Ordering::SeqCst)))
 }
 
-async fn asked(pool: &Pool<Numbered>) -> Response<Counted<Body>> {
+async fn call(pool: &Pool<Numbered>) -> Response<TrackedBody<Body>> {
     let Ok(response) = pool.clone().oneshot(Request::new(Body::empty())).await;
     response
 }
 
-fn number(response: &Response<Counted<Body>>) -> usize {
+fn number(response: &Response<TrackedBody<Body>>) -> usize {
     *response.extensions().get::<usize>().unwrap()
 }
 
 #[tokio::test]
 async fn calls_one_after_the_other_share_one_connection() {
     let pool = pool();
-    for _ in 0..3 * SHARE {
-        assert_eq!(number(&asked(&pool).await), 0);
+    for _ in 0..3 * MAX_STREAMS {
+        assert_eq!(number(&call(&pool).await), 0);
     }
 }
 
@@ -58,24 +58,27 @@ async fn calls_one_after_the_other_share_one_connection() {
 async fn no_connection_has_more_than_its_share_and_the_emptiest_is_next() {
     let pool = pool();
     let mut open = Vec::new();
-    for _ in 0..3 * SHARE {
-        open.push(asked(&pool).await);
+    for _ in 0..3 * MAX_STREAMS {
+        open.push(call(&pool).await);
     }
-    for lane in 0..3 {
-        let share = open.iter().filter(|answer| number(answer) == lane).count();
-        assert_eq!(share, SHARE);
+    for connection in 0..3 {
+        let share = open
+            .iter()
+            .filter(|answer| number(answer) == connection)
+            .count();
+        assert_eq!(share, MAX_STREAMS);
     }
     open.retain(|answer| number(answer) != 1);
-    assert_eq!(number(&asked(&pool).await), 1, "nobody is there");
-    assert_eq!(pool.0.lanes.lock().unwrap().len(), 3);
+    assert_eq!(number(&call(&pool).await), 1, "the emptiest");
+    assert_eq!(pool.0.connections.lock().unwrap().len(), 3);
 }
 
 #[tokio::test]
 async fn a_call_is_over_with_its_body_or_when_it_is_given_up() {
     let pool = pool();
-    let calls = || pool.0.lanes.lock().unwrap()[0].calls();
+    let calls = || pool.0.connections.lock().unwrap()[0].calls();
     let given_up = pool.clone().call(Request::new(Body::empty()));
-    let mut read = asked(&pool).await;
+    let mut read = call(&pool).await;
     assert_eq!(calls(), 2);
     drop(given_up);
     assert_eq!(calls(), 1);

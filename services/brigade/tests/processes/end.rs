@@ -134,7 +134,7 @@ async fn a_worker_whose_programs_get_the_signal_too_costs_no_file_and_no_attempt
         worker.terminate_after(&groups(room.path(), 4).await);
         let (status, log) = worker.ended().await;
         assert_eq!(status.code(), Some(0), "{log}");
-        assert!(log.contains("this worker is being shut down"), "{log}");
+        assert!(log.contains("this worker is shutting down"), "{log}");
         let (next, at) = google.worker("true").await;
         proxy.point_at(at);
         next

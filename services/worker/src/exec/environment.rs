@@ -1,17 +1,17 @@
-//! What a program is told of its object.
+//! The environment variables that describe the object to a program.
 
 use std::{ffi::OsString, path::Path};
 
 use crate::job::Job;
 
-/// A variable, and its value; none for one that the program must not see.
+/// A variable and its value; without a value it is removed.
 pub(super) type Variable = (&'static str, Option<OsString>);
 
-/// The variables of one run; the worker's own are there too.
+/// The variables of one run, in addition to the worker's own.
 ///
-/// No variable can hold a NUL, and an object's name and content type can: then the variable is not set. `OBJECT_JSON`
-/// always is, and has the whole object in proto3 JSON, where a NUL is `\u0000`.
-pub(super) fn of(job: &Job, output: &Path, scratch: &Path) -> Vec<Variable> {
+/// A variable cannot hold a NUL, but an object's name and content type can: then the variable is not set. `OBJECT_JSON` is
+/// always set to the whole object in proto3 JSON, where a NUL is `\u0000`.
+pub(super) fn variables(job: &Job, output: &Path, scratch: &Path) -> Vec<Variable> {
     let object = job.object();
     // A message of strings and numbers always has a JSON form.
     let json = serde_json::to_string(object).unwrap_or_default();
@@ -23,7 +23,7 @@ pub(super) fn of(job: &Job, output: &Path, scratch: &Path) -> Vec<Variable> {
         ("OBJECT_ATTEMPT", text(&job.attempt().to_string())),
         ("OBJECT_JSON", text(&json)),
         ("OUTPUT_DIR", Some(output.into())),
-        // What the program leaves behind there goes when everything else does.
+        // Temporary files are removed with the run's directory.
         ("TMPDIR", Some(scratch.into())),
     ]
 }

@@ -25,13 +25,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::signals;
 
-/// How long processes may take to go after SIGKILL. Nothing but the kernel can keep them.
-const GOING: Duration = Duration::from_secs(1);
+/// How long processes may take to end after SIGKILL. Only the kernel can delay them.
+const REAP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The groups that run, for an end of this process that leaves no time to end them one by one.
+/// The running groups, for an exit of this process that leaves no time to end them one by one.
 static RUNNING: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
-/// Such an end is told of them once.
-static AT_ONCE: Once = Once::new();
+/// Registers the handler for such an exit.
+static KILL_AT_EXIT: Once = Once::new();
 
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub(super) enum End {
     Killed(i32),
 }
 
-/// What a program says, as it says it.
+/// A program's output streams.
 #[derive(Debug)]
 pub(super) struct Pipes {
     pub(super) stdout: pipe::Receiver,
@@ -51,8 +51,8 @@ pub(super) struct Pipes {
 
 /// A running program, the leader of its own process group.
 ///
-/// Whether the leader has ended is asked without reaping it. So the group's number stays taken, and a signal to it can
-/// reach nobody else, until [`end`](Self::end) reaps.
+/// The leader's end is observed without reaping it. So the group's number stays reserved, and a signal to it reaches no other
+/// process, until [`end`](Self::end) reaps.
 #[derive(Debug)]
 pub(super) struct Group {
     id: Pid,
@@ -78,9 +78,9 @@ impl Group {
     pub(super) fn start(command: &mut Command) -> io::Result<(Self, Pipes)> {
         // Before the start, so that no end is missed.
         let children = signal(SignalKind::child())?;
-        AT_ONCE.call_once(|| shutdown::on_forced_exit(kill_all));
+        KILL_AT_EXIT.call_once(|| shutdown::on_forced_exit(kill_all));
         let mut child = {
-            // Held until it is noted, so that none is missed.
+            // Locked until the group is registered, so that an exit misses none.
             let mut running = running();
             let child = command.spawn()?;
             running.push(Pid::from_child(&child));
@@ -101,7 +101,7 @@ impl Group {
         Ok((group, pipes))
     }
 
-    /// Waits for the leader to end. Once `stop` is cancelled the group is asked to end, and is killed after `grace`.
+    /// Waits for the leader to end. Once `stop` is cancelled, the group gets SIGTERM, and SIGKILL after `grace`.
     pub(super) async fn wait(
         &mut self,
         stop: &CancellationToken,
@@ -132,16 +132,16 @@ impl Group {
     }
 
     async fn child_changed(&mut self) {
-        // Ends only with the runtime, which then polls nothing any more.
+        // The stream ends only with the runtime.
         let _ = self.children.recv().await;
     }
 
-    /// Kills what is left of the group, and reaps all of it that is ours: the leader always, and when this process is
-    /// the init of its container, every orphan of the group too.
+    /// Kills the rest of the group, and reaps our children in it: the leader, and every orphan of the group too when this
+    /// process is the init of its container.
     pub(super) async fn end(mut self) {
         self.signal(Signal::KILL);
-        self.forget();
-        let reaped = timeout(GOING, async {
+        self.unregister();
+        let reaped = timeout(REAP_TIMEOUT, async {
             while self.reap() {
                 self.child_changed().await;
             }
@@ -150,7 +150,7 @@ impl Group {
         self.ended = reaped.await.is_ok();
     }
 
-    /// Reaps what has ended by now. Whether there is more to come.
+    /// Reaps what has ended by now. Returns whether more processes remain.
     fn reap(&self) -> bool {
         loop {
             match waitpgid(self.id, WaitOptions::NOHANG) {
@@ -161,23 +161,23 @@ impl Group {
         }
     }
 
-    /// Before it is reaped: its number may be somebody else's afterwards.
-    fn forget(&self) {
+    /// Must precede the reaping: afterwards the number may belong to another process.
+    fn unregister(&self) {
         running().retain(|id| *id != self.id);
     }
 
-    /// A group that is gone already is what was wanted.
+    /// A group that is already gone needs no signal.
     fn signal(&self, signal: Signal) {
         let _ = kill_process_group(self.id, signal);
     }
 }
 
 impl Drop for Group {
-    /// Only a runtime that goes down gets here before the end.
+    /// Only a runtime that shuts down drops a group before its end.
     fn drop(&mut self) {
         if !self.ended {
             self.signal(Signal::KILL);
-            self.forget();
+            self.unregister();
             self.reap();
         }
     }
@@ -187,11 +187,11 @@ fn running() -> MutexGuard<'static, Vec<Pid>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The last that this process does: none is started any more.
+/// The last step of this process: the lock stays held, so that no group is started any more.
 fn kill_all() {
     let running = running();
     for id in running.iter() {
-        // One that is gone already is what was wanted.
+        // A group that is already gone needs no signal.
         let _ = kill_process_group(*id, Signal::KILL);
     }
     mem::forget(running);

@@ -2,27 +2,27 @@
 //!
 //! Exit 0 accepts the object, with the first line of stdout as its summary; 75 (`EX_TEMPFAIL`, sysexits) asks for another
 //! try; everything else refuses it, with the last lines of stderr as the reason. No shell runs, so an object's name
-//! never becomes a command. When the time is out or the caller goes away, the program and all that it started get
-//! SIGTERM, and SIGKILL 2 seconds later; what is left of its process group when it ends is killed too.
+//! never becomes a command. When the time runs out or the caller goes away, the program and its children get SIGTERM, and
+//! SIGKILL 2 seconds later; when the program ends, the rest of its process group is killed too.
 //!
-//! A program that does not end well while the worker itself is told to end says nothing of its object: who ends a control
-//! group or a host signals both. The object is asked about again, at no attempt.
+//! A program that fails while the worker itself shuts down says nothing about its object, since a supervisor signals both.
+//! The object is retried, and no attempt is counted.
 
 mod environment;
 mod group;
 mod outputs;
 mod program;
-mod room;
 mod run;
 mod signals;
 mod tail;
+mod work_dir;
 
 use std::time::Duration;
 
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use self::{group::End, room::Room, run::Run, tail::Tail};
+use self::{group::End, run::Run, tail::Tail, work_dir::WorkDir};
 use crate::{
     error::ProcessError,
     job::Job,
@@ -34,11 +34,11 @@ pub use program::{InvalidProgram, Program};
 /// `EX_TEMPFAIL` of sysexits(3): try again.
 const TEMPFAIL: i32 = 75;
 
-/// A program that asks for another try cannot say when.
-const TRY_AGAIN: Duration = Duration::from_secs(10);
+/// How long a caller is asked to wait: a program cannot say.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
 
-/// How long a program that was ended by a signal may be ahead of the worker's own notice of one.
-const NOTICE: Duration = Duration::from_secs(1);
+/// How long after its program the worker may receive the same signal.
+const SIGNAL_DELAY: Duration = Duration::from_secs(1);
 
 /// Runs one program for each object.
 #[derive(Clone, Debug)]
@@ -59,72 +59,77 @@ impl Processor for ExecProcessor {
     type Error = ProcessError;
 
     async fn process(&self, job: &Job) -> Result<Outcome, ProcessError> {
-        let room = Room::of(job).await?;
-        job.download(&room.file).await.map_err(room::no_copy)?;
-        let variables = environment::of(job, &room.output, &room.scratch);
-        let command = self.program.command(&room.file, &variables);
-        // Dropping this future cancels; the run is a task of its own, which ends when the last process has.
+        let work_dir = WorkDir::create(job).await?;
+        job.download(&work_dir.file)
+            .await
+            .map_err(work_dir::cannot_copy)?;
+        let variables = environment::variables(job, &work_dir.output, &work_dir.scratch);
+        let command = self.program.command(&work_dir.file, &variables);
+        // Dropping this future cancels the run, which is its own task and ends after the last process.
         let stop = CancellationToken::new();
-        // For whoever gives up on the program before it ends.
-        let complains = Tail::default();
-        let tail = complains.clone();
-        job.progress_is(move || Some(tail.lines()).filter(|lines| !lines.is_empty()));
+        // The reason when the time runs out.
+        let stderr = Tail::default();
+        let tail = stderr.clone();
+        job.report_progress_with(move || Some(tail.lines()).filter(|lines| !lines.is_empty()));
         let _cancels = stop.clone().drop_guard();
-        let running = tokio::spawn(run::run(command, stop, complains, room));
+        let running = tokio::spawn(run::run(command, stop, stderr, work_dir));
         let over = running.await.map_err(|error| run::lost(&error));
-        let (run, room) = over.flatten()?;
-        let answer = answer(job, run, &room).await;
-        room.leave(job.remaining()).await;
+        let (run, work_dir) = over.flatten()?;
+        let answer = answer(job, run, &work_dir).await;
+        work_dir.cleanup(job.remaining()).await;
         answer
     }
 }
 
-async fn answer(job: &Job, run: Run, room: &Room) -> Result<Outcome, ProcessError> {
-    let ending = is_ending(run.end, job.shutdown()).await;
-    let summary = judge(run, ending)?;
-    let outputs = outputs::upload(job, &room.output).await?;
+async fn answer(job: &Job, run: Run, work_dir: &WorkDir) -> Result<Outcome, ProcessError> {
+    let ending = is_shutting_down(run.end, job.shutdown()).await;
+    let summary = interpret(run, ending)?;
+    let outputs = outputs::upload(job, &work_dir.output).await?;
     Ok(Outcome {
         outputs,
         ..Outcome::summary(summary)
     })
 }
 
-/// Whether the worker is told to end, too. Who ends a whole control group or host signals worker and programs in any order,
-/// and a program may be gone before the worker has noticed.
-async fn is_ending(end: End, shutdown: &CancellationToken) -> bool {
+/// Whether the worker shuts down as well. A supervisor signals worker and programs in any order, so a program may have ended
+/// before the worker receives its signal.
+async fn is_shutting_down(end: End, shutdown: &CancellationToken) -> bool {
     let by_request = match end {
-        End::Killed(signal) => signals::asks_to_end(signal),
-        // As shells and virtual machines say that a signal ended them, or what they ran.
-        End::Exited(code) => signals::asks_to_end(code - 128),
+        End::Killed(signal) => signals::asks_for_exit(signal),
+        // Shells and virtual machines report a signal that ended them, or their child, in this form.
+        End::Exited(code) => signals::asks_for_exit(code - 128),
     };
     if by_request {
-        // Without a shutdown it has been somebody who meant this program alone.
-        let _ = timeout(NOTICE, shutdown.cancelled()).await;
+        // Without a shutdown the signal was for this program alone.
+        let _ = timeout(SIGNAL_DELAY, shutdown.cancelled()).await;
     }
     shutdown.is_cancelled()
 }
 
-/// What the end of a program means for the object. `ending`: the worker ends, and may have taken the program with it.
-fn judge(run: Run, ending: bool) -> Result<String, ProcessError> {
+/// What the end of a program means for the object. `ending`: the worker shuts down, and its supervisor may have ended the
+/// program too.
+fn interpret(run: Run, ending: bool) -> Result<String, ProcessError> {
     let Run {
         end,
-        said,
-        complained,
+        stdout_summary,
+        stderr_tail,
     } = run;
-    let because = |what: String| match complained.as_str() {
+    let because = |what: String| match stderr_tail.as_str() {
         "" => what,
         why => format!("{what}: {why}"),
     };
     match end {
-        End::Exited(0) => Ok(said),
+        End::Exited(0) => Ok(stdout_summary),
         end if ending => Err(ProcessError::busy(because(format!(
-            "this worker is being shut down, and the program {end}"
+            "this worker is shutting down, and the program {end}"
         )))),
         End::Exited(TEMPFAIL) => Err(ProcessError::retry_after(
-            TRY_AGAIN,
-            because("the program asks for another try".to_owned()),
+            RETRY_AFTER,
+            because(format!(
+                "the program asked for a retry (exit status {TEMPFAIL})"
+            )),
         )),
-        End::Exited(_) if !complained.is_empty() => Err(ProcessError::internal(complained)),
+        End::Exited(_) if !stderr_tail.is_empty() => Err(ProcessError::internal(stderr_tail)),
         End::Exited(_) => Err(ProcessError::internal(format!(
             "the program {end} and wrote nothing to stderr"
         ))),

@@ -19,37 +19,37 @@ use crate::{
 
 /// A file below the output directory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Found {
+struct OutputFile {
     name: String,
     path: PathBuf,
 }
 
-/// Uploads every file under `directory` by its path below it, and returns the URIs in name order. However large, one is
-/// read piece by piece.
+/// Uploads every file under `directory` by its path below it, and returns the URIs in name order. Files are read piece by
+/// piece.
 ///
-/// A worker without a place for outputs must not lose any: files are an error then, and name the setting.
+/// A worker without an output location must not lose outputs: any file is an error then, which names the setting.
 pub(super) async fn upload(job: &Job, directory: &Path) -> Result<Vec<String>, ProcessError> {
     let directory = directory.to_owned();
     let found = blocking(move || find(&directory)).await?;
     if !found.is_empty() && job.output().is_none() {
         return Err(no_output(&format!(
             "the program left {} in OUTPUT_DIR",
-            files(found.len())
+            count_files(found.len())
         )));
     }
     let mut uris = Vec::with_capacity(found.len());
     for found in found {
-        let Found { name, path } = found;
+        let OutputFile { name, path } = found;
         let (name, file) = blocking(move || open(&name, &path).map(|file| (name, file))).await?;
         let content = FileContent::new(file).await;
-        let content = content.map_err(|error| unreadable(&error))?;
+        let content = content.map_err(|error| cannot_read(&error))?;
         let content_type = content_type(&name);
         uris.push(job.write(&name, content, content_type).await?);
     }
     Ok(uris)
 }
 
-fn files(count: usize) -> String {
+fn count_files(count: usize) -> String {
     if count == 1 {
         "a file".to_owned()
     } else {
@@ -61,21 +61,21 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, ProcessError> {
     let done = spawn_blocking(work).await.map_err(io::Error::other);
-    done.flatten().map_err(|error| unreadable(&error))
+    done.flatten().map_err(|error| cannot_read(&error))
 }
 
-fn unreadable(error: &io::Error) -> ProcessError {
-    let message = format!("cannot read what the program left in OUTPUT_DIR: {error}");
+fn cannot_read(error: &io::Error) -> ProcessError {
+    let message = format!("cannot upload the files in OUTPUT_DIR: {error}");
     if is_exhausted(error) {
-        ProcessError::retry_after(crate::error::A_MOMENT, message)
+        ProcessError::retry_after(crate::error::DEFAULT_RETRY_AFTER, message)
     } else {
         ProcessError::internal(message)
     }
 }
 
 /// The files below a directory, in name order. Links are not followed, as they could lead anywhere; pipes, sockets and
-/// devices are no content.
-fn find(directory: &Path) -> io::Result<Vec<Found>> {
+/// devices are skipped.
+fn find(directory: &Path) -> io::Result<Vec<OutputFile>> {
     let mut found = Vec::new();
     let mut open = vec![directory.to_owned()];
     while let Some(next) = open.pop() {
@@ -85,12 +85,12 @@ fn find(directory: &Path) -> io::Result<Vec<Found>> {
             if kind.is_dir() {
                 open.push(path);
             } else if kind.is_file() {
-                found.push(Found {
+                found.push(OutputFile {
                     name: below(directory, &path)?,
                     path,
                 });
             } else {
-                tracing::warn!(path = ?path, "an output that is not a plain file is left out");
+                tracing::warn!(path = ?path, "skipped an output that is not a regular file");
             }
         }
     }
@@ -101,17 +101,18 @@ fn find(directory: &Path) -> io::Result<Vec<Found>> {
 /// The path below the directory; on Unix its separator is that of object names.
 fn below(directory: &Path, path: &Path) -> io::Result<String> {
     let below = path.strip_prefix(directory).ok().and_then(Path::to_str);
-    let name = below
-        .ok_or_else(|| io::Error::other(format!("the name {} is not UTF-8", path.display())))?;
+    let name = below.ok_or_else(|| {
+        io::Error::other(format!("the file name {} is not UTF-8", path.display()))
+    })?;
     if name.contains(['\r', '\n']) {
         return Err(io::Error::other(format!(
-            "the name {name:?} has a line break, and no object's may"
+            "the file name {name:?} has a line break, which an object's name cannot have"
         )));
     }
     Ok(name.to_owned())
 }
 
-/// What was a plain file may have become a link or a pipe: it is opened as what it was, or not at all.
+/// Opens a regular file. It may have become a link or a pipe meanwhile: then it is not opened.
 fn open(name: &str, path: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = OpenOptions::new()
@@ -122,12 +123,12 @@ fn open(name: &str, path: &Path) -> io::Result<File> {
         Ok(file)
     } else {
         Err(io::Error::other(format!(
-            "{name:?} is not a plain file any more"
+            "{name:?} is not a regular file any more"
         )))
     }
 }
 
-/// What the usual extensions mean; everything else is bytes.
+/// The content type of the usual extensions; any other file is bytes.
 fn content_type(name: &str) -> &'static str {
     let extension = Path::new(name).extension().map(OsStr::to_ascii_lowercase);
     match extension
@@ -161,8 +162,8 @@ mod tests {
 
     #[test]
     fn links_and_pipes_are_left_out_and_folders_are_kept() {
-        let room = tempfile::tempdir().unwrap();
-        let at = |name: &str| room.path().join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
         fs::create_dir_all(at("b/c")).unwrap();
         fs::create_dir(at("empty")).unwrap();
         fs::write(at("b/c/x.json"), "{}").unwrap();
@@ -178,7 +179,7 @@ mod tests {
             0,
         )
         .unwrap();
-        let names: Vec<_> = find(room.path())
+        let names: Vec<_> = find(directory.path())
             .unwrap()
             .into_iter()
             .map(|found| found.name)

@@ -13,36 +13,38 @@ use rustix::fs::{Access, access};
 
 use super::environment::Variable;
 
-/// Stands for the file's path in an argument.
-const PLACE: &str = "{}";
+/// The placeholder of the file's path in an argument.
+const PLACEHOLDER: &str = "{}";
 
-/// A program that is there, and its arguments, split as a shell would split them.
+/// An existing program and its arguments, split as a shell splits them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
     path: PathBuf,
-    /// As it was given: some programs look at the name they are called by.
+    /// As given: some programs depend on the name they are called by.
     name: String,
     arguments: Vec<String>,
 }
 
-/// Why a command is none.
+/// Why a command is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidProgram {
     /// A quote is not closed.
-    #[error("a quote in it is not closed")]
+    #[error("a quote is not closed")]
     Quotes,
     /// Nothing to run.
-    #[error("it names no program")]
+    #[error("the command names no program")]
     Empty,
-    /// The object itself would be run.
-    #[error("{PLACE} is the object's file, and cannot be the program; name the program before it")]
-    Object,
-    /// The program is not there.
-    #[error("the program {0:?} is not there; give its path, or a name that is in PATH")]
-    Missing(String),
-    /// The program is there, and cannot be run.
+    /// The object itself would run.
     #[error(
-        "{0:?} is not an executable file; make it one with chmod +x, or name what runs it before it"
+        "{PLACEHOLDER} is the object's file, and cannot be the program; name the program before it"
+    )]
+    Object,
+    /// The program does not exist.
+    #[error("the program {0:?} does not exist; give its path, or a name that is in PATH")]
+    Missing(String),
+    /// The program exists, but cannot run.
+    #[error(
+        "{0:?} is not an executable file; run chmod +x on it, or put its interpreter before it"
     )]
     NotExecutable(PathBuf),
 }
@@ -57,7 +59,7 @@ impl FromStr for Program {
             .next()
             .filter(|name| !name.is_empty())
             .ok_or(InvalidProgram::Empty)?;
-        if name.contains(PLACE) {
+        if name.contains(PLACEHOLDER) {
             return Err(InvalidProgram::Object);
         }
         let path = find(&name, env::var_os("PATH").as_deref())?;
@@ -97,7 +99,7 @@ impl Program {
             .arguments
             .iter()
             .map(|argument| {
-                placed |= argument.contains(PLACE);
+                placed |= argument.contains(PLACEHOLDER);
                 replace(argument, file.as_os_str())
             })
             .collect();
@@ -110,7 +112,7 @@ impl Program {
 
 fn replace(argument: &str, path: &OsStr) -> OsString {
     let mut replaced = OsString::new();
-    for (n, part) in argument.split(PLACE).enumerate() {
+    for (n, part) in argument.split(PLACEHOLDER).enumerate() {
         if n > 0 {
             replaced.push(path);
         }
@@ -119,7 +121,7 @@ fn replace(argument: &str, path: &OsStr) -> OsString {
     replaced
 }
 
-/// Found when the worker starts, so that a missing program is an error then, and not one for each object.
+/// Searched when the worker starts, so that a missing program is one error then, and not one for each object.
 fn find(name: &str, search: Option<&OsStr>) -> Result<PathBuf, InvalidProgram> {
     let missing = || InvalidProgram::Missing(name.to_owned());
     let path = if name.contains('/') {
@@ -139,7 +141,7 @@ fn find(name: &str, search: Option<&OsStr>) -> Result<PathBuf, InvalidProgram> {
     if !is_executable(&path) {
         return Err(InvalidProgram::NotExecutable(path));
     }
-    // Not `canonicalize`: a link to a program of many names says which one is meant.
+    // Not `canonicalize`: a link's name selects the command of a multi-call program.
     Ok(path::absolute(&path).unwrap_or(path))
 }
 
@@ -147,7 +149,7 @@ fn is_executable(path: &Path) -> bool {
     path.is_file() && access(path, Access::EXEC_OK).is_ok()
 }
 
-/// A file name that says what kind of file it is and is harmless everywhere: only its letters, digits, dots, dashes
+/// A file name that keeps the extension and is harmless everywhere: only its letters, digits, dots, dashes
 /// and underscores, never beginning with a dash or a dot.
 pub(super) fn file_name(name: &str) -> String {
     const MAX: usize = 100;
@@ -203,12 +205,12 @@ mod tests {
 
     #[test]
     fn of_two_files_in_path_the_one_that_can_be_run_is_taken() {
-        let room = tempfile::tempdir().unwrap();
-        std::fs::write(room.path().join("true"), "").unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("true"), "").unwrap();
         let search =
-            env::join_paths([room.path(), Path::new("/bin"), Path::new("/usr/bin")]).unwrap();
+            env::join_paths([directory.path(), Path::new("/bin"), Path::new("/usr/bin")]).unwrap();
         let found = find("true", Some(&search)).unwrap();
-        assert!(!found.starts_with(room.path()), "{}", found.display());
+        assert!(!found.starts_with(directory.path()), "{}", found.display());
     }
 
     #[test]
@@ -236,10 +238,10 @@ mod tests {
         fn a_name_never_becomes_another_argument((given, words) in command(), name in "\\PC{1,40}") {
             let file = format!("/tmp/{name}");
             let arguments = arguments(&given, &file);
-            let placed = words.iter().any(|word| word.contains(PLACE));
+            let placed = words.iter().any(|word| word.contains(PLACEHOLDER));
             prop_assert_eq!(arguments.len(), words.len() + usize::from(!placed));
             for (word, argument) in words.iter().zip(&arguments) {
-                prop_assert_eq!(&OsString::from(word.replace(PLACE, &file)), argument);
+                prop_assert_eq!(&OsString::from(word.replace(PLACEHOLDER, &file)), argument);
             }
             if !placed {
                 prop_assert_eq!(arguments.last(), Some(&OsString::from(&file)));

@@ -1,4 +1,4 @@
-//! Runs a command to its end, and keeps what it says.
+//! Runs a command to its end, and keeps its output.
 
 use std::{fmt::Display, io, pin::pin, process::Command, time::Duration};
 
@@ -8,35 +8,34 @@ use tokio::{task::spawn_blocking, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    TRY_AGAIN,
+    RETRY_AFTER,
     group::{End, Group, Pipes},
     tail::{Head, Tail},
 };
 use crate::error::{ProcessError, is_exhausted};
 
-/// What has left the program's group may hold its pipes open; that is not waited for any longer.
-const PIPES: Duration = Duration::from_secs(1);
+/// How long a daemon that has left the program's group, and holds its pipes open, is waited for.
+const PIPE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long a program's group has between SIGTERM and SIGKILL.
-pub(super) const GRACE: Duration = Duration::from_secs(2);
+pub(super) const TERM_GRACE: Duration = Duration::from_secs(2);
 
-/// A run that is over.
+/// A finished run.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) end: End,
     /// The first line of stdout.
-    pub(super) said: String,
+    pub(super) stdout_summary: String,
     /// The last lines of stderr.
-    pub(super) complained: String,
+    pub(super) stderr_tail: String,
 }
 
-/// Runs a command until it ends, or until `stop` is cancelled and its group is brought to its end. When this answers,
-/// nothing of the group runs any more. It is to run as a task of its own, so that nobody who lets go of it cuts that short.
+/// Runs a command until it ends, or until `stop` is cancelled and its group has been ended. When this returns, no process of
+/// the group runs any more. It must be its own task, so that dropping the caller does not cut that short.
 ///
-/// The end of stderr is kept in `tail`. `hold` is given back then, and not before: the files that the program works on,
-/// for one.
+/// The end of stderr is kept in `tail`. `hold`, such as the files that the program uses, is returned then and not before.
 ///
-/// To start a program is to wait until the kernel has read its file, wherever that lies; no thread that serves does so.
+/// Starting a program blocks until the kernel has read its file, so a blocking thread does it.
 pub(super) async fn run<H: Send + 'static>(
     mut command: Command,
     stop: CancellationToken,
@@ -46,10 +45,12 @@ pub(super) async fn run<H: Send + 'static>(
     let cancelled = stop.clone();
     let started = spawn_blocking(move || {
         if cancelled.is_cancelled() {
-            return Err(ProcessError::busy("nobody waits for the program any more"));
+            return Err(ProcessError::busy(
+                "no caller waits for the program any more",
+            ));
         }
         match Group::start(&mut command) {
-            // At the end of the runtime they are dropped in this order.
+            // When the runtime ends, they are dropped in this order.
             Ok((group, pipes)) => Ok((group, pipes, hold)),
             Err(error) => Err(cannot_start(&command, error)),
         }
@@ -60,9 +61,12 @@ pub(super) async fn run<H: Send + 'static>(
     Ok((run.map_err(|error| lost(&error))?, hold))
 }
 
-/// Nobody knows how it ended, so nobody can say that the object is to blame.
+/// It is unknown how the program ended, so the object is not to blame.
 pub(super) fn lost(why: &dyn Display) -> ProcessError {
-    ProcessError::retry_after(TRY_AGAIN, format!("the program was lost: {why}"))
+    ProcessError::retry_after(
+        RETRY_AFTER,
+        format!("the end of the program is unknown: {why}"),
+    )
 }
 
 async fn watch(
@@ -75,7 +79,7 @@ async fn watch(
     let end = {
         let mut reading = pin!(join(head.drain(pipes.stdout), tail.drain(pipes.stderr)).fuse());
         let end = {
-            let mut end = pin!(group.wait(stop, GRACE));
+            let mut end = pin!(group.wait(stop, TERM_GRACE));
             tokio::select! {
                 end = &mut end => end,
                 _ = &mut reading => end.await,
@@ -83,28 +87,29 @@ async fn watch(
         };
         group.end().await;
         if !reading.is_terminated() {
-            // Whatever came until then is kept.
-            let _ = timeout(PIPES, reading).await;
+            // What arrived until then is kept.
+            let _ = timeout(PIPE_TIMEOUT, reading).await;
         }
         end?
     };
     Ok(Run {
         end,
-        said: head.line(),
-        complained: tail.lines(),
+        stdout_summary: head.line(),
+        stderr_tail: tail.lines(),
     })
 }
 
-/// No object is to blame for a program that does not start, unless its own names are what is too long.
+/// No object is to blame for a program that does not start, unless its own name makes the arguments too long.
 pub(super) fn cannot_start(command: &Command, error: io::Error) -> ProcessError {
     let program = command.get_program().display();
     let message = format!("cannot start {program}: {error}");
     let new = if is_exhausted(&error) {
-        ProcessError::busy_for(TRY_AGAIN, message)
+        ProcessError::busy_for(RETRY_AFTER, message)
     } else if Errno::from_io_error(&error) == Some(Errno::TOOBIG) {
         ProcessError::internal(message)
     } else {
-        let hint = "put the program back, or, if it is a script, begin it with #! and what runs it";
+        let hint =
+            "restore the program, or, if it is a script, begin it with #! and its interpreter";
         ProcessError::misconfigured(format!("{message}; {hint}"))
     };
     new.with_source(error)
@@ -117,27 +122,27 @@ mod tests {
     use futures::poll;
 
     use super::*;
-    use crate::{error::ErrorKind, fixtures::busy};
+    use crate::{error::ErrorKind, fixtures::one_busy_blocking_thread};
 
     #[test]
     fn a_program_is_started_by_a_thread_that_serves_nobody() {
-        let (runtime, go) = busy();
+        let (runtime, go) = one_busy_blocking_thread();
         runtime.block_on(async {
-            let room = tempfile::tempdir().unwrap();
+            let directory = tempfile::tempdir().unwrap();
             let mut command = Command::new("touch");
             command
-                .arg(room.path().join("begun"))
+                .arg(directory.path().join("begun"))
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped());
             std::os::unix::process::CommandExt::process_group(&mut command, 0);
             let stop = CancellationToken::new();
             let mut running = pin!(run(command, stop, Tail::default(), ()));
             assert!(poll!(&mut running).is_pending(), "the task went on");
-            assert!(!room.path().join("begun").exists());
+            assert!(!directory.path().join("begun").exists());
             go.send(()).unwrap();
             let (run, ()) = running.await.unwrap();
             assert_eq!(run.end, End::Exited(0));
-            assert!(room.path().join("begun").exists());
+            assert!(directory.path().join("begun").exists());
         });
     }
 

@@ -1,4 +1,4 @@
-//! The names of signals, and which of them ask to end.
+//! The names of signals, and which of them ask a process to exit.
 
 use rustix::process::Signal;
 
@@ -13,8 +13,8 @@ pub(super) fn name(number: i32) -> String {
         )
 }
 
-/// Whether it is one of those that a supervisor, a terminal or a host that goes down sends.
-pub(super) fn asks_to_end(number: i32) -> bool {
+/// Whether a supervisor, a terminal or a host that shuts down sends this signal.
+pub(super) fn asks_for_exit(number: i32) -> bool {
     [Signal::HUP, Signal::INT, Signal::TERM]
         .iter()
         .any(|signal| signal.as_raw() == number)
@@ -29,10 +29,7 @@ const NAMES: [(Signal, &str); 18] = [
     (Signal::ABORT, "SIGABRT"),
     (Signal::BUS, "SIGBUS"),
     (Signal::FPE, "SIGFPE"),
-    (
-        Signal::KILL,
-        "SIGKILL, which is what a machine out of memory sends",
-    ),
+    (Signal::KILL, "SIGKILL (the machine may be out of memory)"),
     (Signal::USR1, "SIGUSR1"),
     (Signal::SEGV, "SIGSEGV"),
     (Signal::USR2, "SIGUSR2"),

@@ -1,4 +1,4 @@
-//! What is kept of what a program writes: in bounded memory, however much it is.
+//! Keeps a bounded part of a program's output.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -6,28 +6,29 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::text;
 
-/// Bytes kept of a stream. More than is shown, because control sequences are taken out.
-const KEPT: usize = 4 * 1_024;
-/// Bytes of a reason or a summary: what an object's metadata has room for.
-const SHOWN: usize = 1_024;
+/// Bytes kept of a stream. More than is shown, because control sequences are removed.
+const MAX_KEPT: usize = 4 * 1_024;
+/// Bytes of a reason or a summary: what fits into an object's metadata.
+const MAX_SHOWN: usize = 1_024;
 const CHUNK: usize = 8 * 1_024;
 
 /// The beginning of a stream.
 #[derive(Debug, Default)]
 pub(super) struct Head(Vec<u8>);
 
-/// The end of a stream. Clones share it: it is looked at while the program still writes.
+/// The end of a stream. Clones share it, so that it can be read while the program still writes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tail(Arc<Mutex<Vec<u8>>>);
 
 // === impl Head ===
 
 impl Head {
-    /// Reads to the end, so that the program never waits for a reader. What was read stays when this is dropped.
+    /// Reads to the end, so that the program never waits for a reader. Dropping the future keeps what was read.
     pub(super) async fn drain(&mut self, stream: impl AsyncRead + Unpin) {
         drain(stream, |chunk| {
-            let room = KEPT - self.0.len();
-            self.0.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            let remaining = MAX_KEPT - self.0.len();
+            self.0
+                .extend_from_slice(&chunk[..chunk.len().min(remaining)]);
         })
         .await;
     }
@@ -35,7 +36,7 @@ impl Head {
     /// The first line that is not blank.
     pub(super) fn line(&self) -> String {
         let first = text::lines(&self.0).into_iter().next().unwrap_or_default();
-        text::cut(&first, SHOWN).to_owned()
+        text::cut(&first, MAX_SHOWN).to_owned()
     }
 }
 
@@ -47,7 +48,7 @@ impl Tail {
         drain(stream, |chunk| {
             let mut kept = self.kept();
             kept.extend_from_slice(chunk);
-            let surplus = kept.len().saturating_sub(KEPT);
+            let surplus = kept.len().saturating_sub(MAX_KEPT);
             kept.drain(..surplus);
         })
         .await;
@@ -57,15 +58,15 @@ impl Tail {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// As many of the last lines as fit, joined to one; of a last line that is too long, its end.
+    /// As many of the last lines as fit, joined into one; or the end of a last line that is too long.
     pub(super) fn lines(&self) -> String {
-        const BETWEEN: &str = " | ";
+        const SEPARATOR: &str = " | ";
         let mut shown = String::new();
         for line in text::lines(&self.kept()).into_iter().rev() {
             if shown.is_empty() {
-                text::cut_front(&line, SHOWN).clone_into(&mut shown);
-            } else if shown.len() + BETWEEN.len() + line.len() <= SHOWN {
-                shown = format!("{line}{BETWEEN}{shown}");
+                text::cut_front(&line, MAX_SHOWN).clone_into(&mut shown);
+            } else if shown.len() + SEPARATOR.len() + line.len() <= MAX_SHOWN {
+                shown = format!("{line}{SEPARATOR}{shown}");
             } else {
                 break;
             }
@@ -98,14 +99,14 @@ mod tests {
         written.extend(b"Traceback:\nValueError: no column \xffx\n\n");
         let tail = tail(&written).await;
         let capacity = tail.kept().capacity();
-        assert!(capacity <= 2 * (KEPT + CHUNK), "{capacity}");
+        assert!(capacity <= 2 * (MAX_KEPT + CHUNK), "{capacity}");
         let shown = tail.lines();
         assert!(
             shown.ends_with("noise | Traceback: | ValueError: no column \u{fffd}x"),
             "{shown}"
         );
         assert!(
-            shown.len() <= SHOWN && shown.starts_with("noise | "),
+            shown.len() <= MAX_SHOWN && shown.starts_with("noise | "),
             "{shown}"
         );
     }
@@ -121,7 +122,7 @@ mod tests {
         let mut head = Head::default();
         let written = format!("\n\n  {}\n{}", "a".repeat(2_000), "b".repeat(1_000_000));
         head.drain(written.as_bytes()).await;
-        assert_eq!(head.line(), "a".repeat(SHOWN));
-        assert!(head.0.len() <= KEPT);
+        assert_eq!(head.line(), "a".repeat(MAX_SHOWN));
+        assert!(head.0.len() <= MAX_KEPT);
     }
 }

@@ -1,4 +1,4 @@
-//! Puts the content into a file.
+//! Downloads the content into a file.
 
 use std::path::Path;
 
@@ -12,13 +12,12 @@ use super::Job;
 use crate::error::ProcessError;
 
 impl Job {
-    /// Puts the content into a new file, checked. There is no file when it failed, and one that is there already is
-    /// not touched.
+    /// Downloads the checked content into a new file. After a failure there is no file, and an existing file is not touched.
     pub async fn download(&self, path: &Path) -> Result<(), ProcessError> {
         let file = File::create_new(path).await?;
         let done = self.fill(file).await;
         if done.is_err() {
-            // What went wrong first is what matters.
+            // The first error is the one to report.
             let _ = fs::remove_file(path).await;
         }
         done
@@ -29,7 +28,7 @@ impl Job {
         while let Some(chunk) = chunks.next().await {
             file.write_all(&chunk?).await?;
         }
-        // Closing does not say whether the last write came through.
+        // Closing does not report whether the last write succeeded.
         file.flush().await?;
         Ok(())
     }

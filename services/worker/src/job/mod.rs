@@ -1,4 +1,4 @@
-//! One object generation to process, and what a processor may do with it.
+//! One object generation to process, and what a processor can do with it.
 
 mod download;
 mod progress;
@@ -12,17 +12,17 @@ use brigade_storage::{Bucket, Location, ObjectRef, Store, object::escape};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use crate::{flight::Deadline, request::Valid};
+use crate::{deadline::Deadline, request::ValidRequest};
 
 pub(crate) use progress::Progress;
 pub(crate) use write::no_output;
 
 /// One object generation to process.
 ///
-/// Every read is of exactly this generation, and checked: a processor never sees half of one upload and half of the
-/// next. [`write`](Self::write) puts results where the worker's output location is.
+/// Every read is of exactly this generation, and checked: a processor never sees a mix of two uploads.
+/// [`write`](Self::write) stores results below the worker's output location.
 pub struct Job {
-    valid: Valid,
+    request: ValidRequest,
     store: Arc<dyn Store>,
     output: Option<Location>,
     deadline: Arc<Deadline>,
@@ -33,8 +33,8 @@ pub struct Job {
     slot: Arc<OwnedSemaphorePermit>,
 }
 
-/// Everything of a job that is not its request.
-pub(crate) struct Surroundings {
+/// Everything that a job has besides its request.
+pub(crate) struct JobContext {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) output: Option<Location>,
     pub(crate) deadline: Arc<Deadline>,
@@ -47,28 +47,28 @@ pub(crate) struct Surroundings {
 // === impl Job ===
 
 impl Job {
-    pub(crate) fn new(valid: Valid, around: Surroundings) -> Self {
+    pub(crate) fn new(request: ValidRequest, context: JobContext) -> Self {
         Self {
-            valid,
-            store: around.store,
-            output: around.output,
-            deadline: around.deadline,
-            progress: around.progress,
-            max_size: around.max_size,
+            request,
+            store: context.store,
+            output: context.output,
+            deadline: context.deadline,
+            progress: context.progress,
+            max_size: context.max_size,
             cancelled: CancellationToken::new(),
-            shutdown: around.shutdown,
-            slot: Arc::new(around.slot),
+            shutdown: context.shutdown,
+            slot: Arc::new(context.slot),
         }
     }
 
     /// The object: its name, generation, size, content type and custom metadata.
     pub fn object(&self) -> &Object {
-        &self.valid.object
+        &self.request.object
     }
 
     /// The last part of the object's name. It may hold any character but a slash, and may be empty.
     pub fn file_name(&self) -> &str {
-        self.valid
+        self.request
             .object
             .name
             .rsplit('/')
@@ -76,22 +76,22 @@ impl Job {
             .unwrap_or_default()
     }
 
-    /// Where outputs go, if this worker has a place for them.
+    /// The worker's output location, if it has one.
     pub fn output(&self) -> Option<&Location> {
         self.output.as_ref()
     }
 
-    /// 1 for the first time that a worker is asked about this generation, one more for each time it asked for another.
+    /// 1 for the first call about this generation, one more for each retry that a worker asked for.
     pub fn attempt(&self) -> u32 {
-        self.valid.attempt
+        self.request.attempt
     }
 
-    /// `bucket/name#generation`: two calls with one key are about the same bytes and must have one effect.
+    /// `bucket/name#generation`: two calls with one key are about the same bytes, and must have the effect of one.
     pub fn key(&self) -> &str {
-        &self.valid.key
+        &self.request.key
     }
 
-    /// How much time is left for this object: it grows when another call joins that waits for longer. At zero the
+    /// The time left for this object: it grows when a call joins that waits longer. At zero the
     /// future of [`Processor::process`](crate::Processor::process) is dropped.
     pub fn remaining(&self) -> Duration {
         self.deadline
@@ -99,37 +99,37 @@ impl Job {
             .saturating_duration_since(Instant::now())
     }
 
-    /// Cancelled when the work is over, whether it was answered, ran out of time, or was given up by all who waited for
-    /// it. For work that does not end when the processor's future is dropped, such as a thread's.
+    /// Cancelled when the work is over: it returned, ran out of time, or has no waiting caller any more. For work that does
+    /// not end when the processor's future is dropped, such as a thread's.
     pub fn cancelled(&self) -> &CancellationToken {
         &self.cancelled
     }
 
-    /// Cancelled when this worker is told to end. The work has 9 s from then on, and is cut off after them; what it ran as
-    /// processes may have got the same signal.
+    /// Cancelled when this worker shuts down. The work has 9 s from then on; its child processes may have received the same
+    /// signal.
     pub fn shutdown(&self) -> &CancellationToken {
         &self.shutdown
     }
 
-    /// This job's place among those that a worker does at once, for whatever may outlive the processor's future.
+    /// This job's slot of the concurrency limit, for work that may outlive the processor's future.
     pub(crate) fn slot(&self) -> Arc<OwnedSemaphorePermit> {
         Arc::clone(&self.slot)
     }
 
     fn source(&self) -> Arc<dyn Bucket> {
-        self.store.bucket(&self.valid.object.bucket)
+        self.store.bucket(&self.request.object.bucket)
     }
 
     /// For logs.
     fn escaped_key(&self) -> String {
-        escape(&self.valid.key).to_string()
+        escape(&self.request.key).to_string()
     }
 
     /// For messages.
-    fn place(&self) -> ObjectRef<'_> {
+    fn object_ref(&self) -> ObjectRef<'_> {
         ObjectRef {
-            bucket: &self.valid.object.bucket,
-            name: &self.valid.object.name,
+            bucket: &self.request.object.bucket,
+            name: &self.request.object.name,
         }
     }
 }
@@ -144,7 +144,7 @@ impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Job")
             .field("key", &self.escaped_key())
-            .field("attempt", &self.valid.attempt)
+            .field("attempt", &self.request.attempt)
             .finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! How far a job is: for the log while it runs, and for the reason when its time runs out.
+//! A job's progress: for the log while it runs, and for the reason when its time runs out.
 
 use std::{
     fmt,
@@ -11,22 +11,22 @@ use tokio::time::Instant;
 use super::Job;
 use crate::text;
 
-/// A line of progress in the log, at most this often for each job.
-const EVERY: Duration = Duration::from_secs(10);
-/// Bytes of what is said; it may become a failed object's reason.
-const SHOWN: usize = 256;
+/// The shortest interval between two log lines of one job.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+/// Bytes of a message, which may become a failed object's reason.
+const MAX_MESSAGE: usize = 256;
 
-/// How far a job is.
+/// A job's progress.
 #[derive(Default)]
 pub(crate) struct Progress(Mutex<State>);
 
-/// What can be asked how far it is.
-type Ask = Box<dyn Fn() -> Option<String> + Send>;
+/// Reports the progress on demand.
+type Reporter = Box<dyn Fn() -> Option<String> + Send>;
 
 #[derive(Default)]
 struct State {
-    said: String,
-    asked: Option<Ask>,
+    message: String,
+    reporter: Option<Reporter>,
     /// Bytes read, of how many.
     read: Option<(u64, u64)>,
     logged: Option<Instant>,
@@ -35,19 +35,22 @@ struct State {
 // === impl Job ===
 
 impl Job {
-    /// Says how far it is, in a few words: "fold 3 of 5". The log has it, at most every 10 s; and when the time runs out,
-    /// the answer says what was said last. Without a word of the processor's own it is how much was read.
+    /// Reports the progress in a few words: "fold 3 of 5". It is logged at most every 10 s; and when the time runs out, the
+    /// answer names the last one. Without a report that is the number of bytes read.
     pub fn progress(&self, words: impl fmt::Display) {
-        if let Some(progress) = self.progress.say(&words.to_string()) {
+        if let Some(progress) = self.progress.update(&words.to_string()) {
             let remaining = self.remaining();
             tracing::info!(key = self.escaped_key(), progress, ?remaining, "at work");
         }
     }
 
-    /// Lets `ask` say how far it is, whenever somebody wants to know.
-    pub(crate) fn progress_is(&self, ask: impl Fn() -> Option<String> + Send + 'static) {
+    /// Uses `report` whenever the progress is needed.
+    pub(crate) fn report_progress_with(
+        &self,
+        report: impl Fn() -> Option<String> + Send + 'static,
+    ) {
         self.progress
-            .with(|state| state.asked = Some(Box::new(ask)));
+            .with(|state| state.reporter = Some(Box::new(report)));
     }
 }
 
@@ -55,15 +58,17 @@ impl Job {
 
 impl Progress {
     /// Keeps the first line, and returns it when it is time for a line in the log.
-    fn say(&self, words: &str) -> Option<String> {
+    fn update(&self, words: &str) -> Option<String> {
         let line = text::lines(words.as_bytes()).into_iter().next();
         self.with(|state| {
-            text::cut(&line.unwrap_or_default(), SHOWN).clone_into(&mut state.said);
+            text::cut(&line.unwrap_or_default(), MAX_MESSAGE).clone_into(&mut state.message);
             let now = Instant::now();
-            let due = state.logged.is_none_or(|logged| now - logged >= EVERY);
+            let due = state
+                .logged
+                .is_none_or(|logged| now - logged >= LOG_INTERVAL);
             due.then(|| {
                 state.logged = Some(now);
-                state.said.clone()
+                state.message.clone()
             })
         })
     }
@@ -72,16 +77,16 @@ impl Progress {
         self.with(|state| state.read = Some((bytes, of)));
     }
 
-    /// What was said last, or how much was read; nothing when there is neither.
+    /// The last message, or else the number of bytes read, if known.
     pub(crate) fn last(&self) -> Option<String> {
         self.with(|state| {
-            let asked = state.asked.as_ref().and_then(|ask| ask());
-            let said = Some(state.said.clone()).filter(|said| !said.is_empty());
+            let reporter = state.reporter.as_ref().and_then(|report| report());
+            let message = Some(state.message.clone()).filter(|message| !message.is_empty());
             let read = || {
                 let (bytes, of) = state.read?;
                 Some(format!("{bytes} of {of} bytes were read"))
             };
-            asked.or(said).or_else(read)
+            reporter.or(message).or_else(read)
         })
     }
 

@@ -1,4 +1,4 @@
-//! Reads exactly one generation, goes on where a connection was cut, and checks what arrived.
+//! Reads exactly one generation, resumes where a connection was cut, and checks the content.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,12 +9,12 @@ use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use tokio::time::sleep;
 
 use super::{Job, progress::Progress};
-use crate::error::{A_MOMENT, ProcessError};
+use crate::error::{DEFAULT_RETRY_AFTER, ProcessError};
 
-/// How often in a row a download is taken up again without a single byte more.
-const TRIES: u32 = 5;
-/// The pause before the first of them; it doubles each time.
-const PAUSE: Duration = Duration::from_millis(100);
+/// How often in a row a download resumes without a single new byte.
+const MAX_STALLED: u32 = 5;
+/// The pause before the first resumption; it doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a download must amount to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,29 +23,28 @@ struct Expected {
     crc32c: Option<u32>,
 }
 
-/// A download under way. It owns what it needs, since the stream outlives the call.
-struct Reading {
+/// A download in progress. It owns its data, since the stream outlives the call.
+struct Download {
     source: Arc<dyn Bucket>,
     object: Object,
     expected: Expected,
     progress: Arc<Progress>,
-    /// None between a cut and the next try.
+    /// None between a cut and the next attempt.
     chunks: Option<BoxStream<'static, brigade_storage::Result<Bytes>>>,
     size: u64,
     crc32c: u32,
-    /// Tries in a row that brought nothing.
-    fruitless: u32,
+    /// Attempts in a row without a new byte.
+    stalled: u32,
 }
 
 // === impl Job ===
 
 impl Job {
-    /// The content, in chunks. The last item is an error when the bytes are not those that were uploaded: their number
-    /// and CRC32C are checked. So take no result for final before the stream has ended.
+    /// The content, in chunks. Its size and CRC32C are checked: the last item is an error when the bytes are not those that
+    /// were uploaded. So no result is final before the stream has ended.
     ///
-    /// A connection that is cut is taken up again where it was, as long as it brings more bytes each time. A generation
-    /// that is not there any more, or that is replaced meanwhile, is [`ProcessError::superseded`]. Content that is
-    /// longer than the worker takes (`BRIGADE_MAX_SIZE`) is refused before it is read.
+    /// After a cut connection the download resumes, as long as each attempt brings more bytes. A generation that was deleted
+    /// or replaced is [`ProcessError::superseded`]. Content over the worker's limit (`BRIGADE_MAX_SIZE`) is refused unread.
     pub async fn read(
         &self,
     ) -> Result<BoxStream<'static, Result<Bytes, ProcessError>>, ProcessError> {
@@ -53,18 +52,18 @@ impl Job {
         Ok(self.read_expecting(expected).await?.into_stream())
     }
 
-    /// The whole content, checked. One that is longer than `limit` bytes is refused before it is read.
+    /// The whole content, checked. Content over `limit` bytes is refused unread.
     pub async fn bytes(&self, limit: u64) -> Result<Bytes, ProcessError> {
         let expected = self.expected().await?;
         if expected.size > limit {
             return Err(ProcessError::refuse(format!(
-                "it has {} bytes, and {limit} are read at most",
+                "the object has {} bytes; the limit is {limit}",
                 expected.size
             )));
         }
-        let reading = self.read_expecting(expected).await?;
+        let download = self.read_expecting(expected).await?;
         let whole =
-            reading
+            download
                 .into_stream()
                 .try_fold(BytesMut::new(), |mut whole, chunk| async move {
                     whole.extend_from_slice(&chunk);
@@ -73,9 +72,9 @@ impl Job {
         Ok(whole.await?.freeze())
     }
 
-    /// The first bytes are asked for at once, so that an object that is gone is told before anything else is done.
-    async fn read_expecting(&self, expected: Expected) -> Result<Reading, ProcessError> {
-        let mut reading = Reading {
+    /// Opens the stream at once, so that a missing object is reported before any other work.
+    async fn read_expecting(&self, expected: Expected) -> Result<Download, ProcessError> {
+        let mut download = Download {
             source: self.source(),
             object: self.object().clone(),
             expected,
@@ -83,28 +82,27 @@ impl Job {
             chunks: None,
             size: 0,
             crc32c: 0,
-            fruitless: 0,
+            stalled: 0,
         };
-        while reading.chunks.is_none() {
-            reading.open().await?;
+        while download.chunks.is_none() {
+            download.open().await?;
         }
-        Ok(reading)
+        Ok(download)
     }
 
     async fn expected(&self) -> Result<Expected, ProcessError> {
-        let expected = self.stated().await?;
+        let expected = self.announced().await?;
         match self.max_size {
             Some(max) if expected.size > max => Err(ProcessError::refuse(format!(
-                "it has {} bytes, and this worker takes {max} at most (BRIGADE_MAX_SIZE)",
+                "the object has {} bytes; the limit of this worker is {max} (BRIGADE_MAX_SIZE)",
                 expected.size
             ))),
             _ => Ok(expected),
         }
     }
 
-    /// What the caller said of the content. One who knew no checksum may not know the size either: then the store is
-    /// asked.
-    async fn stated(&self) -> Result<Expected, ProcessError> {
+    /// The size and checksum in the request. A request without a checksum may lack the size too: then storage is asked.
+    async fn announced(&self) -> Result<Expected, ProcessError> {
         let object = self.object();
         if let Some(crc32c) = object.crc32c {
             return Ok(Expected {
@@ -123,12 +121,12 @@ impl Job {
     }
 }
 
-// === impl Reading ===
+// === impl Download ===
 
-impl Reading {
+impl Download {
     fn into_stream(self) -> BoxStream<'static, Result<Bytes, ProcessError>> {
-        stream::try_unfold(self, |mut reading| async move {
-            Ok(reading.next().await?.map(|chunk| (chunk, reading)))
+        stream::try_unfold(self, |mut download| async move {
+            Ok(download.next().await?.map(|chunk| (chunk, download)))
         })
         .boxed()
     }
@@ -140,32 +138,32 @@ impl Reading {
                 continue;
             };
             match chunks.next().await {
-                Some(Ok(chunk)) => return self.take(chunk).await.map(Some),
-                Some(Err(error)) => self.cut(error).await?,
-                // A stream may also end early without a word; what is missing is asked for once more.
-                None if self.size < self.expected.size && self.fruitless == 0 => {
+                Some(Ok(chunk)) => return self.accept(chunk).await.map(Some),
+                Some(Err(error)) => self.pause_after(error).await?,
+                // A stream may also end early without an error; the rest is requested once more.
+                None if self.size < self.expected.size && self.stalled == 0 => {
                     self.chunks = None;
-                    self.fruitless = 1;
+                    self.stalled = 1;
                 }
                 None => return self.check().await.map(|()| None),
             }
         }
     }
 
-    async fn take(&mut self, chunk: Bytes) -> Result<Bytes, ProcessError> {
+    async fn accept(&mut self, chunk: Bytes) -> Result<Bytes, ProcessError> {
         self.size += chunk.len() as u64;
         self.crc32c = crc32c::crc32c_append(self.crc32c, &chunk);
         if !chunk.is_empty() {
-            self.fruitless = 0;
+            self.stalled = 0;
         }
         self.progress.read(self.size, self.expected.size);
         if self.size > self.expected.size {
-            return Err(self.other_content().await);
+            return Err(self.content_mismatch().await);
         }
         Ok(chunk)
     }
 
-    /// Asks for everything from here to the end.
+    /// Requests everything from here to the end.
     async fn open(&mut self) -> Result<(), ProcessError> {
         let source = Pinned {
             name: &self.object.name,
@@ -176,19 +174,19 @@ impl Reading {
                 self.chunks = Some(chunks);
                 Ok(())
             }
-            Err(error) => self.cut(error).await,
+            Err(error) => self.pause_after(error).await,
         }
     }
 
-    /// Waits before the next try, or gives up: at once for what time does not heal.
-    async fn cut(&mut self, error: Error) -> Result<(), ProcessError> {
+    /// Waits before the next attempt, or fails: at once for an error that is not transient.
+    async fn pause_after(&mut self, error: Error) -> Result<(), ProcessError> {
         self.chunks = None;
-        if !error.is_transient() || self.fruitless >= TRIES {
+        if !error.is_transient() || self.stalled >= MAX_STALLED {
             return Err(error.into());
         }
-        tracing::debug!(%error, at = self.size, "a download was cut, and goes on");
-        sleep(PAUSE * 2_u32.pow(self.fruitless)).await;
-        self.fruitless += 1;
+        tracing::debug!(%error, at = self.size, "a download was cut and resumes");
+        sleep(FIRST_PAUSE * 2_u32.pow(self.stalled)).await;
+        self.stalled += 1;
         Ok(())
     }
 
@@ -197,27 +195,27 @@ impl Reading {
         if self.size == self.expected.size && same {
             Ok(())
         } else {
-            Err(self.other_content().await)
+            Err(self.content_mismatch().await)
         }
     }
 
-    /// Other bytes than were uploaded: either the object was replaced under our hands, which is no damage, or they were
-    /// damaged on their way, and another read may well be whole.
-    async fn other_content(&mut self) -> ProcessError {
+    /// The error for content that differs from the upload: the object was replaced meanwhile, or the bytes were damaged on
+    /// their way, and another read may succeed.
+    async fn content_mismatch(&mut self) -> ProcessError {
         match self.source.get(&self.object.name).await {
             Ok(live) if live.generation != self.object.generation => replaced(&self.object),
             Err(error) if error.is_not_found() => error.into(),
-            Ok(_) | Err(_) => self.corrupt(),
+            Ok(_) | Err(_) => self.damaged(),
         }
     }
 
-    fn corrupt(&self) -> ProcessError {
+    fn damaged(&self) -> ProcessError {
         let Expected { size, crc32c } = self.expected;
         ProcessError::retry_after(
-            A_MOMENT,
+            DEFAULT_RETRY_AFTER,
             format!(
-                "{}: {} bytes with CRC32C {:08x} arrived, {size} with {:08x} were uploaded",
-                place(&self.object),
+                "{}: read {} bytes with CRC32C {:08x}; {size} bytes with {:08x} were uploaded",
+                object_ref(&self.object),
                 self.size,
                 self.crc32c,
                 crc32c.unwrap_or_default()
@@ -227,10 +225,13 @@ impl Reading {
 }
 
 fn replaced(object: &Object) -> ProcessError {
-    ProcessError::superseded(format!("{} is of another generation now", place(object)))
+    ProcessError::superseded(format!(
+        "{} was replaced: it has another generation now",
+        object_ref(object)
+    ))
 }
 
-fn place(object: &Object) -> ObjectRef<'_> {
+fn object_ref(object: &Object) -> ObjectRef<'_> {
     ObjectRef {
         bucket: &object.bucket,
         name: &object.name,

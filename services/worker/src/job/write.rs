@@ -4,17 +4,16 @@ use brigade_runtime::settings::names;
 use brigade_storage::{Bucket, Content, Error, Location, NewObject, Object};
 
 use super::Job;
-use crate::error::{A_MOMENT, ProcessError};
+use crate::error::{DEFAULT_RETRY_AFTER, ProcessError};
 
-/// How often a write is tried that others get in the way of, or whose answer is lost.
-const TRIES: usize = 4;
+/// Attempts at a write that conflicts with others, or whose response is lost.
+const MAX_ATTEMPTS: usize = 4;
 
 impl Job {
-    /// Writes `name` below the worker's output location, and returns its `gs://` URI. The content is bytes at hand, or a
+    /// Writes `name` below the worker's output location, and returns its `gs://` URI. The content is bytes in memory, or a
     /// [`FileContent`](brigade_storage::FileContent), which is never in memory as a whole.
     ///
-    /// When the name is taken, what lies there is left alone if it is identical, and is replaced otherwise, fenced by
-    /// its generation. A worker without an output location is [`ProcessError::misconfigured`].
+    /// An existing object of this name is kept if it is identical, and is replaced otherwise, fenced by its generation. A worker without an output location is [`ProcessError::misconfigured`].
     pub async fn write(
         &self,
         name: &str,
@@ -32,20 +31,22 @@ impl Job {
             ..NewObject::default()
         };
         let bucket = self.store.bucket(&output.bucket);
-        put(&*bucket, &name, new).await?;
+        create_or_replace(&*bucket, &name, new).await?;
         Ok(format!("gs://{}/{name}", output.bucket))
     }
 
     fn output_name(&self, output: &Location, name: &str) -> Result<String, ProcessError> {
         if name.is_empty() {
-            return Err(ProcessError::internal("an output has no name"));
+            return Err(ProcessError::internal(
+                "the processor wrote an output without a name",
+            ));
         }
         let whole = format!("{}{name}", output.prefix);
         let object = self.object();
         if output.bucket == object.bucket && whole == object.name {
             return Err(ProcessError::misconfigured(format!(
-                "{} would be replaced by its own output; give {} (--output) another prefix",
-                self.place(),
+                "{} would be replaced by its own output; set {} (--output) to another prefix",
+                self.object_ref(),
                 names::OUTPUT
             )));
         }
@@ -56,31 +57,39 @@ impl Job {
 /// An output must not be lost in silence, and no object is to blame for a setting.
 pub(crate) fn no_output(what: &str) -> ProcessError {
     ProcessError::misconfigured(format!(
-        "{what}, and this worker has no place for it; give {} (--output) as gs://BUCKET/PREFIX/",
+        "{what}, but this worker has no output location; set {} (--output) to gs://BUCKET/PREFIX/",
         names::OUTPUT
     ))
 }
 
-/// First as if nothing were there; else looks, and replaces exactly what it saw. A lost answer is looked after too.
-async fn put(bucket: &dyn Bucket, name: &str, new: NewObject) -> Result<(), ProcessError> {
+/// First creates; on a conflict it reads what is stored, and replaces exactly that. A lost response is handled likewise.
+async fn create_or_replace(
+    bucket: &dyn Bucket,
+    name: &str,
+    new: NewObject,
+) -> Result<(), ProcessError> {
     let mut replaces = 0;
-    let mut met = None;
-    for _ in 0..TRIES {
+    let mut last_error = None;
+    for _ in 0..MAX_ATTEMPTS {
         match bucket.create(name, replaces, new.clone()).await {
             Ok(_) => return Ok(()),
-            Err(error) if error.is_precondition() || error.is_ambiguous() => met = Some(error),
+            Err(error) if error.is_precondition() || error.is_ambiguous() => {
+                last_error = Some(error)
+            }
             Err(error) => return Err(error.into()),
         }
-        match look(bucket, name).await? {
+        match find(bucket, name).await? {
             Some(live) if is_identical(&live, &new) => return Ok(()),
             live => replaces = live.map_or(0, |live| live.generation),
         }
     }
-    let why = met.map(|error| error.to_string()).unwrap_or_default();
-    Err(ProcessError::retry_after(A_MOMENT, why))
+    let why = last_error
+        .map(|error| error.to_string())
+        .unwrap_or_default();
+    Err(ProcessError::retry_after(DEFAULT_RETRY_AFTER, why))
 }
 
-async fn look(bucket: &dyn Bucket, name: &str) -> Result<Option<Object>, Error> {
+async fn find(bucket: &dyn Bucket, name: &str) -> Result<Option<Object>, Error> {
     match bucket.get(name).await {
         Ok(live) => Ok(Some(live)),
         Err(error) if error.is_not_found() => Ok(None),

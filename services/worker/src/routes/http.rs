@@ -1,4 +1,4 @@
-//! `POST /process`, for callers that speak no gRPC: the same request and the same answers, in proto3 JSON.
+//! `POST /process`, for callers without gRPC: the same request and responses, in proto3 JSON.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use brigade_proto::{MAX_MESSAGE, v1::ProcessRequest};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    error::{A_MOMENT, ErrorKind, ProcessError, Violation},
+    error::{DEFAULT_RETRY_AFTER, ErrorKind, ProcessError, Violation},
     processor::Processor,
     runner::Runner,
 };
@@ -26,8 +26,7 @@ pub(crate) fn routes<P: Processor>(runner: Arc<Runner<P>>) -> Router {
         .with_state(runner)
 }
 
-/// 200: `ProcessResponse` as proto3 JSON. Else [`ErrorKind::http_status`], with `Retry-After` for an object that is to
-/// be tried again.
+/// 200: `ProcessResponse` in proto3 JSON. Else [`ErrorKind::http_status`], with `Retry-After` when the caller may retry.
 async fn process<P: Processor>(State(runner): State<Arc<Runner<P>>>, body: Bytes) -> Response {
     let answer = match parse(&body) {
         Ok(request) => runner.run(request, None).await,
@@ -39,8 +38,7 @@ async fn process<P: Processor>(State(runner): State<Arc<Runner<P>>>, body: Bytes
     }
 }
 
-/// A `ProcessRequest` in proto3 JSON. An HTTP worker's request names its object at the top as well; what names one there
-/// alone is enough.
+/// A `ProcessRequest` in proto3 JSON. Like an HTTP worker's request it may name its object at the top instead.
 fn parse(body: &[u8]) -> Result<ProcessRequest, ProcessError> {
     let request = serde_json::from_slice(body).and_then(|mut body: Value| {
         if let Some(request) = body.as_object_mut() {
@@ -73,7 +71,7 @@ fn refuse(error: &ProcessError) -> Response {
         ErrorKind::Unavailable | ErrorKind::Busy | ErrorKind::Superseded
     );
     if waits {
-        let delay = error.delay().unwrap_or(A_MOMENT);
+        let delay = error.delay().unwrap_or(DEFAULT_RETRY_AFTER);
         let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
         response
             .headers_mut()

@@ -20,17 +20,17 @@ pub fn routes<P: Processor>(
     store: Arc<dyn Store>,
     settings: &WorkerSettings,
 ) -> Router {
-    routes_until(processor, store, settings, CancellationToken::new())
+    routes_with_shutdown(processor, store, settings, CancellationToken::new())
 }
 
-/// The same, for a worker that ends when `shutdown` says so: its processors are told.
-pub(crate) fn routes_until<P: Processor>(
+/// The same, for a worker that ends with `shutdown`, which its processors see.
+pub(crate) fn routes_with_shutdown<P: Processor>(
     processor: P,
     store: Arc<dyn Store>,
     settings: &WorkerSettings,
     shutdown: CancellationToken,
 ) -> Router {
-    let runner = Runner::until(processor, store, settings, shutdown);
+    let runner = Runner::with_shutdown(processor, store, settings, shutdown);
     grpc::routes(Arc::clone(&runner)).merge(http::routes(runner))
 }
 

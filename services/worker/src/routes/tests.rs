@@ -55,7 +55,7 @@ impl Processor for Obedient {
                 Duration::from_millis(1_500),
                 "not yet",
             )),
-            "superseded" => Err(ProcessError::superseded("another one lies there")),
+            "superseded" => Err(ProcessError::superseded("another one is stored there")),
             "misconfigured" => Err(ProcessError::misconfigured("set X")),
             "panic" => panic!("index out of bounds: {}", job.attempt()),
             "wait" => {

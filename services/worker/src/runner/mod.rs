@@ -1,4 +1,4 @@
-//! Runs a processor on one request: the way that gRPC and HTTP share.
+//! Runs a processor on one request, for gRPC and HTTP alike.
 
 use std::{any::Any, fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -12,20 +12,21 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    deadline::Deadline,
     error::{ErrorKind, ProcessError},
-    flight::{Answer, Deadline, Flights},
-    job::{Job, Progress, Surroundings},
+    in_flight::{InFlight, SharedResult},
+    job::{Job, JobContext, Progress},
     processor::{Outcome, Processor},
-    request::{Valid, check},
+    request::{ValidRequest, validate},
     settings::WorkerSettings,
     text,
 };
 
-/// Further away than anybody waits, for times that the clock cannot hold.
-const FAR: Duration = Duration::from_hours(24 * 365);
+/// Stands for times that the clock cannot represent.
+const FAR_FUTURE: Duration = Duration::from_hours(24 * 365);
 
-/// Bytes of a summary or a reason in a log line: processors write them, and logs drop a line that is too long.
-const SHOWN: usize = 1_536;
+/// Bytes of a summary or a reason in a log line: processors write them, and logs drop long lines.
+const MAX_LOGGED: usize = 1_536;
 
 /// Runs a processor within the worker's limits.
 pub(crate) struct Runner<P> {
@@ -36,7 +37,7 @@ pub(crate) struct Runner<P> {
     max_size: Option<u64>,
     concurrency: usize,
     slots: Arc<Semaphore>,
-    flights: Flights,
+    in_flight: InFlight,
     shutdown: CancellationToken,
 }
 
@@ -44,11 +45,11 @@ pub(crate) struct Runner<P> {
 
 impl<P: Processor> Runner<P> {
     pub(crate) fn new(processor: P, store: Arc<dyn Store>, settings: &WorkerSettings) -> Arc<Self> {
-        Self::until(processor, store, settings, CancellationToken::new())
+        Self::with_shutdown(processor, store, settings, CancellationToken::new())
     }
 
-    /// The processor is told of the `shutdown`; new work is not refused by it, which is the server's part.
-    pub(crate) fn until(
+    /// Passes `shutdown` on to the processor. It does not refuse new work: the server does.
+    pub(crate) fn with_shutdown(
         processor: P,
         store: Arc<dyn Store>,
         settings: &WorkerSettings,
@@ -63,33 +64,33 @@ impl<P: Processor> Runner<P> {
             max_size: settings.max_size,
             concurrency,
             slots: Arc::new(Semaphore::new(concurrency)),
-            flights: Flights::default(),
+            in_flight: InFlight::default(),
             shutdown,
         })
     }
 
-    /// Runs the processor, or joins the run that the same key has already. `budget` is how long the caller waits, if it
-    /// says so. A caller that goes away, or whose time runs out, stops the run only when nobody else waits for it.
+    /// Runs the processor, or joins the run in flight for the same key. `budget` is how long the caller waits, if known. A
+    /// caller that goes away, or whose time runs out, stops the run only when no other call waits for it.
     pub(crate) async fn run(
         self: &Arc<Self>,
         request: ProcessRequest,
         budget: Option<Duration>,
-    ) -> Answer {
+    ) -> SharedResult {
         let began = Instant::now();
-        let after = |time: Duration| began.checked_add(time).unwrap_or(began + FAR);
-        let valid = check(request)?;
+        let after = |time: Duration| began.checked_add(time).unwrap_or(began + FAR_FUTURE);
+        let valid = validate(request)?;
         let (key, attempt) = (valid.key.clone(), valid.attempt);
         let time = budget.map_or(self.timeout, |budget| budget.min(self.timeout));
-        let flight = self.flights.join(
+        let shared = self.in_flight.join(
             &key,
             after(time),
             after(self.timeout),
             |deadline, progress| self.start(valid, deadline, progress),
         )?;
-        let deadline = after(time).min(flight.latest());
-        let Ok(answer) = timeout_at(deadline, flight.answer()).await else {
-            let error = too_late(deadline - began, flight.progress());
-            report(
+        let deadline = after(time).min(shared.latest());
+        let Ok(answer) = timeout_at(deadline, shared.result()).await else {
+            let error = deadline_exceeded(deadline - began, shared.progress());
+            log_result(
                 &escape(&key).to_string(),
                 attempt,
                 began.elapsed(),
@@ -100,55 +101,55 @@ impl<P: Processor> Runner<P> {
         answer
     }
 
-    /// One run, which has its place among those at work already.
+    /// One run, which already has its slot.
     fn start(
         self: &Arc<Self>,
-        valid: Valid,
+        valid: ValidRequest,
         deadline: Arc<Deadline>,
         progress: Arc<Progress>,
-    ) -> Result<impl Future<Output = Answer> + Send + use<P>, ProcessError> {
-        let around = Surroundings {
+    ) -> Result<impl Future<Output = SharedResult> + Send + use<P>, ProcessError> {
+        let context = JobContext {
             store: Arc::clone(&self.store),
             output: self.output.clone(),
             deadline,
             progress,
             max_size: self.max_size,
             shutdown: self.shutdown.clone(),
-            slot: self.slot()?,
+            slot: self.acquire_slot()?,
         };
         let runner = Arc::clone(self);
         Ok(async move {
             let began = Instant::now();
             let (key, attempt) = (escape(&valid.key).to_string(), valid.attempt);
-            let answer = runner.process(Job::new(valid, around)).await;
-            report(&key, attempt, began.elapsed(), &answer.as_ref());
+            let answer = runner.process(Job::new(valid, context)).await;
+            log_result(&key, attempt, began.elapsed(), &answer.as_ref());
             answer.map(Outcome::into_response).map_err(Arc::new)
         })
     }
 
-    fn slot(&self) -> Result<OwnedSemaphorePermit, ProcessError> {
+    fn acquire_slot(&self) -> Result<OwnedSemaphorePermit, ProcessError> {
         Arc::clone(&self.slots).try_acquire_owned().map_err(|_| {
             ProcessError::busy(format!(
-                "this worker is at work on {} objects already",
+                "this worker already processes {} objects, its limit (BRIGADE_CONCURRENCY)",
                 self.concurrency
             ))
         })
     }
 
     async fn process(&self, job: Job) -> Result<Outcome, ProcessError> {
-        // A processor may panic before its first await too, and its error when it is asked what it means.
+        // A processor may panic before its first await too, and its error in its conversion.
         let work = async { self.processor.process(&job).await.map_err(Into::into) };
         match AssertUnwindSafe(work).catch_unwind().await {
             Ok(answer) => answer,
             Err(panic) => Err(ProcessError::internal(format!(
                 "the processor panicked: {}",
-                words(&*panic)
+                panic_message(&*panic)
             ))),
         }
     }
 }
 
-fn too_late(time: Duration, progress: &Progress) -> ProcessError {
+fn deadline_exceeded(time: Duration, progress: &Progress) -> ProcessError {
     let message = format!("the processor did not end within {time:?}");
     ProcessError::deadline(match progress.last() {
         Some(last) => format!("{message}: {last}"),
@@ -156,28 +157,28 @@ fn too_late(time: Duration, progress: &Progress) -> ProcessError {
     })
 }
 
-/// What a panic said.
-fn words(panic: &(dyn Any + Send)) -> &str {
+/// The message of a panic.
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
     panic
         .downcast_ref::<String>()
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("it did not say why")
+        .unwrap_or("without a message")
 }
 
-fn report(key: &str, attempt: u32, took: Duration, answer: &Result<&Outcome, &ProcessError>) {
+fn log_result(key: &str, attempt: u32, took: Duration, answer: &Result<&Outcome, &ProcessError>) {
     match answer {
         Ok(outcome) => {
-            let summary = escape(text::cut(&outcome.summary, SHOWN));
+            let summary = escape(text::cut(&outcome.summary, MAX_LOGGED));
             tracing::info!(key, attempt, ?took, %summary, "processed");
         }
         Err(error) => {
             let (code, reason) = (
                 error.kind().code(),
-                escape(text::cut(error.message(), SHOWN)),
+                escape(text::cut(error.message(), MAX_LOGGED)),
             );
             if error.kind() == ErrorKind::Misconfigured {
-                tracing::error!(key, attempt, ?took, ?code, %reason, "this worker has to be mended");
+                tracing::error!(key, attempt, ?took, ?code, %reason, "this worker is misconfigured");
             } else {
                 tracing::info!(key, attempt, ?took, ?code, %reason, "not processed");
             }

@@ -8,8 +8,8 @@ use tokio::{sync::Notify, task::JoinHandle};
 
 use super::*;
 use crate::{
-    fixtures::{AN_HOUR, BUCKET, request, settings, sim},
-    flight::Answer,
+    fixtures::{BUCKET, HOUR, request, settings, sim},
+    in_flight::SharedResult,
 };
 
 /// Begins, says so, and waits for leave to go on.
@@ -69,13 +69,13 @@ impl World {
     }
 
     /// A caller who waits for this long.
-    fn call(&self, object: &Object, budget: Option<Duration>) -> JoinHandle<Answer> {
+    fn call(&self, object: &Object, budget: Option<Duration>) -> JoinHandle<SharedResult> {
         let (runner, request) = (self.runner.clone(), request(object));
         tokio::spawn(async move { runner.run(request, budget).await })
     }
 
     /// Two callers of one run.
-    async fn two(&self, object: &Object) -> (JoinHandle<Answer>, JoinHandle<Answer>) {
+    async fn two(&self, object: &Object) -> (JoinHandle<SharedResult>, JoinHandle<SharedResult>) {
         let first = self.call(object, None);
         self.processor.begun.notified().await;
         let second = self.call(object, None);
@@ -95,7 +95,7 @@ async fn joined() {
     }
 }
 
-fn summary(answer: Result<Answer, tokio::task::JoinError>) -> String {
+fn summary(answer: Result<SharedResult, tokio::task::JoinError>) -> String {
     answer.unwrap().unwrap().summary
 }
 
@@ -215,13 +215,13 @@ async fn joining_late_makes_no_run_longer_than_the_worker_lets_it() {
     let began = Instant::now();
     let first = world.call(&object, None);
     world.processor.begun.notified().await;
-    tokio::time::sleep(AN_HOUR / 2).await;
-    let second = world.call(&object, Some(AN_HOUR));
+    tokio::time::sleep(HOUR / 2).await;
+    let second = world.call(&object, Some(HOUR));
     for call in [first, second] {
         let error = call.await.unwrap().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::DeadlineExceeded);
     }
-    assert_eq!(began.elapsed().as_secs(), AN_HOUR.as_secs());
+    assert_eq!(began.elapsed().as_secs(), HOUR.as_secs());
 }
 
 struct Unanswerable;

@@ -21,7 +21,7 @@ pub struct Features {
 
 impl Features {
     /// The features of a recording, by ordinary least squares. `stem` is the file's name without its extension.
-    pub fn of(stem: &str, recording: &Recording) -> Self {
+    pub fn from_recording(stem: &str, recording: &Recording) -> Self {
         let days = recording.points.len();
         #[allow(
             clippy::cast_precision_loss,

@@ -29,7 +29,7 @@ impl Processor for SleepStudy {
             .file_name()
             .strip_suffix(".csv")
             .unwrap_or(job.file_name());
-        let features = Features::of(stem, &recording);
+        let features = Features::from_recording(stem, &recording);
         let json = serde_json::to_vec_pretty(&features)
             .map_err(|error| ProcessError::internal(error.to_string()))?;
         let uri = job

@@ -30,7 +30,7 @@ fn refused(text: &str) -> String {
 fn the_published_means_come_out_of_the_real_recordings() {
     let parsed: Vec<Features> = samples()
         .iter()
-        .filter_map(|(stem, text)| Some(Features::of(stem, &text.parse().ok()?)))
+        .filter_map(|(stem, text)| Some(Features::from_recording(stem, &text.parse().ok()?)))
         .collect();
     assert_eq!(parsed.len(), 18);
     assert!(parsed.iter().all(|features| features.days == 10));
@@ -91,7 +91,7 @@ fn columns_may_stand_in_any_order_and_lines_may_end_as_on_windows() {
     let recording: Recording = "\u{feff}reaction_ms,day\r\n10,0\r\n20,1\r\n30,2\r\n"
         .parse()
         .unwrap();
-    let features = Features::of("subject-1", &recording);
+    let features = Features::from_recording("subject-1", &recording);
     assert_eq!(
         (
             features.slope_ms_per_day,

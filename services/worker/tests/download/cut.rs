@@ -22,8 +22,8 @@ impl Processor for Compares {
 
     async fn process(&self, job: &Job) -> Result<Outcome, ProcessError> {
         let chunks: Vec<Bytes> = job.read().await?.try_collect().await?;
-        let room = tempfile::tempdir()?;
-        let path = room.path().join("a");
+        let directory = tempfile::tempdir()?;
+        let path = directory.path().join("a");
         job.download(&path).await?;
         let same = chunks.concat() == self.0 && std::fs::read(&path)? == self.0;
         Ok(Outcome::summary(if same { "the same" } else { "others" }))

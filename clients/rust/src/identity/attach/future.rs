@@ -1,4 +1,4 @@
-//! A call with a token: being had, or on its way.
+//! A call that fetches its token, or is in flight with it.
 
 use std::{
     future::Future,
@@ -10,13 +10,13 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower::Service;
 
-use super::service::{BoxError, Identity, attach};
+use super::attached::{BoxError, Identity, attach};
 use crate::identity::{Error, IdToken};
 
 type Token = Pin<Box<dyn Future<Output = Result<IdToken, Error>> + Send>>;
 
 pin_project! {
-    /// Gets the token if none is at hand, makes the call, and looks whether the token was refused.
+    /// Fetches the token if none is cached, makes the call, and invalidates a refused token.
     pub struct AttachFuture<S, B>
     where
         S: Service<Request<B>>,
@@ -37,7 +37,7 @@ struct Waiting<S, B> {
 }
 
 impl<S: Service<Request<B>>, B> AttachFuture<S, B> {
-    /// No token at hand.
+    /// A call whose token must be fetched first.
     pub(super) fn waiting(inner: S, request: Request<B>, identity: Identity) -> Self {
         let Identity { source, audience } = identity.clone();
         let token = Box::pin(async move { source.fetch(&audience).await });
@@ -53,7 +53,7 @@ impl<S: Service<Request<B>>, B> AttachFuture<S, B> {
         }
     }
 
-    /// The call is on its way with this token.
+    /// A call in flight with this token.
     pub(super) fn called(called: S::Future, identity: Identity, token: IdToken) -> Self {
         Self {
             waiting: None,
@@ -87,13 +87,15 @@ where
         if refuses(&response)
             && let Some(token) = this.token.take()
         {
-            this.identity.source.forget(&this.identity.audience, &token);
+            this.identity
+                .source
+                .invalidate(&this.identity.audience, &token);
         }
         Poll::Ready(Ok(response))
     }
 }
 
-/// The callee's answer says that it does not believe the token: in HTTP, or in gRPC's own words (status 16).
+/// Whether the callee refused the token: HTTP 401, or gRPC status 16.
 fn refuses<R>(response: &Response<R>) -> bool {
     response.status() == StatusCode::UNAUTHORIZED
         || response

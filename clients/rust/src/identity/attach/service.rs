@@ -1,31 +1,20 @@
 //! The service that attaches.
 
-use std::{
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::task::{Context, Poll};
 
-use http::{HeaderName, Request, Response, header::AUTHORIZATION};
+use http::{Request, Response};
 use tower::Service;
 
-use super::{Attached, future::AttachFuture};
-use crate::identity::{IdToken, TokenSource};
+use super::{
+    attached::{BoxError, Identity, attach},
+    future::AttachFuture,
+};
 
-/// Cloud Run checks this one when both are there, and leaves `authorization` whole for the service itself.
-pub(super) const SERVERLESS: HeaderName = HeaderName::from_static("x-serverless-authorization");
-
-/// Attaches a token to each call of the service within.
+/// Attaches a token to each call of the inner service.
 #[derive(Clone, Debug)]
 pub struct Attach<S> {
     inner: S,
     identity: Identity,
-}
-
-/// Whose tokens, and for whom.
-#[derive(Clone, Debug)]
-pub(super) struct Identity {
-    pub(super) source: Arc<dyn TokenSource>,
-    pub(super) audience: Arc<str>,
 }
 
 impl<S> Attach<S> {
@@ -33,8 +22,6 @@ impl<S> Attach<S> {
         Self { inner, identity }
     }
 }
-
-pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl<S, B, R> Service<Request<B>> for Attach<S>
 where
@@ -54,19 +41,9 @@ where
             attach(&mut request, &token);
             return AttachFuture::called(self.inner.call(request), identity, token);
         }
-        // The service that was found ready is the one to call; its clone stays behind.
+        // Only this instance was polled ready, so it makes the call; its clone stays behind.
         let ready = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, ready);
         AttachFuture::waiting(ready, request, identity)
-    }
-}
-
-/// Sets both headers, in place of any that were there.
-pub(super) fn attach<B>(request: &mut Request<B>, token: &IdToken) {
-    let headers = request.headers_mut();
-    headers.insert(SERVERLESS, token.bearer().clone());
-    headers.insert(AUTHORIZATION, token.bearer().clone());
-    if let Some(attached) = request.extensions().get::<Attached>() {
-        attached.set(token);
     }
 }

@@ -1,4 +1,4 @@
-//! Keeps tokens: one a audience, fetched once however many wait, renewed before it ends.
+//! Caches one token for each audience. All waiting calls share one fetch, and a token is renewed before it expires.
 
 mod slot;
 
@@ -9,23 +9,23 @@ use std::{
 
 use async_trait::async_trait;
 
-use self::slot::{Found, Slot};
+use self::slot::{Lookup, Slot};
 use super::{TokenSource, error::Error, token::IdToken};
 
-/// A source whose tokens are kept.
+/// A source whose tokens are cached.
 ///
-/// A fetch runs in a task of its own: whoever gives up waiting takes nothing from the others, and all who wait share one
-/// answer, also when it is an error. Five minutes before a token ends it is renewed in the background; while renewals
-/// fail, or the fetch that a refusal forces, it stays in use as long as it is valid.
+/// A fetch runs in its own task: a caller that stops waiting does not affect the others, and all waiting callers share its
+/// result, an error too. A token is renewed in the background five minutes before it expires. While renewals fail, or the
+/// fetch after a refusal fails, the token stays in use as long as it is valid.
 #[derive(Debug)]
 pub struct Cached<S> {
     source: Arc<S>,
-    // A service has a handful of audiences, all of its own settings, so nothing has to be thrown out.
+    // A service has a handful of audiences, all from its settings, so nothing needs to be evicted.
     slots: RwLock<HashMap<String, Arc<Slot>>>,
 }
 
 impl<S: TokenSource> Cached<S> {
-    /// Keeps the tokens of `source`.
+    /// Caches the tokens of `source`.
     pub fn new(source: S) -> Self {
         Self {
             source: Arc::new(source),
@@ -48,9 +48,9 @@ impl<S: TokenSource> Cached<S> {
 impl<S: TokenSource> TokenSource for Cached<S> {
     async fn fetch(&self, audience: &str) -> Result<IdToken, Error> {
         let slot = self.slot(audience);
-        match slot.find(&self.source, audience) {
-            Found::Token(token) => Ok(token),
-            Found::Flight(flight) => flight.landed().await,
+        match slot.lookup(&self.source, audience) {
+            Lookup::Hit(token) => Ok(token),
+            Lookup::Miss(fetch) => fetch.result().await,
         }
     }
 
@@ -63,7 +63,7 @@ impl<S: TokenSource> TokenSource for Cached<S> {
         self.source.describe()
     }
 
-    fn forget(&self, audience: &str, token: &IdToken) -> bool {
-        self.slot(audience).forget(token)
+    fn invalidate(&self, audience: &str, token: &IdToken) -> bool {
+        self.slot(audience).invalidate(token)
     }
 }

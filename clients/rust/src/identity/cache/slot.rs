@@ -9,52 +9,56 @@ use tokio::{runtime::Handle, sync::watch, time::Instant};
 
 use crate::identity::{Error, IdToken, TokenSource};
 
-/// A token is renewed this long before its end; the metadata server itself hands out a new one from then on.
-const EARLY: Duration = Duration::from_mins(5);
-/// A token this close to its end is not sent: it could end on its way.
-const MARGIN: Duration = Duration::from_secs(10);
-/// A renewal that failed, brought the same token, or was forced by a refusal, is not repeated sooner.
-const BETWEEN: Duration = Duration::from_secs(30);
-/// Every source has shorter limits of its own; this one holds for a source that has none.
-const FLIGHT: Duration = Duration::from_mins(1);
+/// A token is renewed this long before it expires; the metadata server itself returns a new one from then on.
+const RENEW_BEFORE_EXPIRY: Duration = Duration::from_mins(5);
+/// A token that expires sooner is not sent: it could expire on its way.
+const MIN_REMAINING: Duration = Duration::from_secs(10);
+/// A renewal that failed, returned the same token, or followed a refusal is not repeated sooner.
+const MIN_RENEWAL_INTERVAL: Duration = Duration::from_secs(30);
+/// Limits a source that has no shorter limit of its own.
+const FETCH_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The token of one audience, and the fetch that is under way for it.
+/// The token of one audience, and the fetch in flight for it.
 #[derive(Debug, Default)]
-pub(super) struct Slot(Mutex<Held>);
+pub(super) struct Slot(Mutex<SlotState>);
 
 #[derive(Debug, Default)]
-struct Held {
+struct SlotState {
     token: Option<IdToken>,
-    /// The token was refused: it is not sent before a fetch has ended, with another one or with an error.
+    /// The token was refused: it is not sent again until a fetch has returned another one or an error.
     refused: bool,
-    flight: Option<Flight>,
+    fetch: Option<SharedFetch>,
     renewed: Option<Instant>,
     forced: Option<Instant>,
 }
 
-/// What a slot has for a call.
-pub(super) enum Found {
-    Token(IdToken),
-    Flight(Flight),
+/// What a slot has for a call: a token, or the fetch that brings it.
+pub(super) enum Lookup {
+    Hit(IdToken),
+    Miss(SharedFetch),
 }
 
-/// A fetch under way, shared by all who wait for it.
+/// A fetch in flight, shared by all waiting callers.
 #[derive(Clone, Debug)]
-pub(super) struct Flight(watch::Receiver<Option<Result<IdToken, Error>>>);
+pub(super) struct SharedFetch(watch::Receiver<Option<Result<IdToken, Error>>>);
 
 // === impl Slot ===
 
 impl Slot {
-    /// The token when it can be sent, else the fetch that will bring it.
-    pub(super) fn find<S: TokenSource>(self: &Arc<Self>, source: &Arc<S>, audience: &str) -> Found {
-        let mut held = self.lock();
-        match self.usable(&mut held, source, audience) {
-            Some(token) => Found::Token(token),
-            None => Found::Flight(self.flight(&mut held, source, audience, &Handle::current())),
+    /// The token if it can be sent, else the fetch that brings it.
+    pub(super) fn lookup<S: TokenSource>(
+        self: &Arc<Self>,
+        source: &Arc<S>,
+        audience: &str,
+    ) -> Lookup {
+        let mut state = self.lock();
+        match self.usable(&mut state, source, audience) {
+            Some(token) => Lookup::Hit(token),
+            None => Lookup::Miss(self.fetch(&mut state, source, audience, &Handle::current())),
         }
     }
 
-    /// The token when it can be sent.
+    /// The token if it can be sent.
     pub(super) fn ready<S: TokenSource>(
         self: &Arc<Self>,
         source: &Arc<S>,
@@ -63,121 +67,126 @@ impl Slot {
         self.usable(&mut self.lock(), source, audience)
     }
 
-    /// Has the next call fetch another token than this one, unless another one is there already. At most once in a while: a
-    /// callee that refuses every token must not make a fetch of every call. The token is kept for as long as it is valid,
-    /// since one refusal may have been a stray one, and serves again when there is none to be had in its place.
-    pub(super) fn forget(&self, token: &IdToken) -> bool {
-        let mut held = self.lock();
-        let same = |held: &IdToken| held.secret() == token.secret();
-        if held.refused || !held.token.as_ref().is_some_and(same) {
+    /// Makes the next call fetch another token, unless another one is cached already. Limited in frequency: a callee that
+    /// refuses every token must not cost a fetch for each call. The token is kept while it is valid, since the refusal may
+    /// have been a mistake, and is used again when the fetch fails.
+    pub(super) fn invalidate(&self, token: &IdToken) -> bool {
+        let mut state = self.lock();
+        let same = |state: &IdToken| state.secret() == token.secret();
+        if state.refused || !state.token.as_ref().is_some_and(same) {
             return true;
         }
         let now = Instant::now();
-        if held.forced.is_some_and(|forced| now < forced + BETWEEN) {
+        if state
+            .forced
+            .is_some_and(|forced| now < forced + MIN_RENEWAL_INTERVAL)
+        {
             return false;
         }
-        held.forced = Some(now);
-        held.refused = true;
+        state.forced = Some(now);
+        state.refused = true;
         true
     }
 
     fn usable<S: TokenSource>(
         self: &Arc<Self>,
-        held: &mut Held,
+        state: &mut SlotState,
         source: &Arc<S>,
         audience: &str,
     ) -> Option<IdToken> {
-        if held.refused {
+        if state.refused {
             return None;
         }
         let now = Instant::now();
-        let token = held.valid(now)?;
-        let due = now + EARLY >= token.expires()
-            && held.renewed.is_none_or(|renewed| renewed + BETWEEN <= now);
-        // Without a runtime nobody could renew, and the token is as good as before.
+        let token = state.valid(now)?;
+        let due = now + RENEW_BEFORE_EXPIRY >= token.expires()
+            && state
+                .renewed
+                .is_none_or(|renewed| renewed + MIN_RENEWAL_INTERVAL <= now);
+        // Without a runtime the token cannot be renewed, and is still valid.
         if due && let Ok(runtime) = Handle::try_current() {
-            self.flight(held, source, audience, &runtime);
+            self.fetch(state, source, audience, &runtime);
         }
         Some(token)
     }
 
-    /// The fetch under way, or a new one.
-    fn flight<S: TokenSource>(
+    /// The fetch in flight, or a new one.
+    fn fetch<S: TokenSource>(
         self: &Arc<Self>,
-        held: &mut Held,
+        state: &mut SlotState,
         source: &Arc<S>,
         audience: &str,
         runtime: &Handle,
-    ) -> Flight {
-        if let Some(flight) = held.flight.clone().filter(Flight::is_alive) {
-            return flight;
+    ) -> SharedFetch {
+        if let Some(fetch) = state.fetch.clone().filter(SharedFetch::is_alive) {
+            return fetch;
         }
-        held.renewed = Some(Instant::now());
-        let (land, landing) = watch::channel(None);
+        state.renewed = Some(Instant::now());
+        let (sender, receiver) = watch::channel(None);
         let (slot, source, audience) = (self.clone(), source.clone(), audience.to_owned());
         runtime.spawn(async move {
-            let fetched = tokio::time::timeout(FLIGHT, source.fetch(&audience)).await;
+            let fetched = tokio::time::timeout(FETCH_TIMEOUT, source.fetch(&audience)).await;
             let fetched = fetched.unwrap_or_else(|_| {
                 Err(Error::Away {
                     source_name: source.describe(),
                     why: "no answer in time".into(),
                 })
             });
-            land.send_replace(Some(slot.land(fetched, &audience)));
+            sender.send_replace(Some(slot.complete(fetched, &audience)));
         });
-        let flight = Flight(landing);
-        held.flight = Some(flight.clone());
-        flight
+        let fetch = SharedFetch(receiver);
+        state.fetch = Some(fetch.clone());
+        fetch
     }
 
-    /// Keeps what was fetched. What comes back is for all who wait: when the fetch failed, the old token while it is valid.
-    fn land(&self, fetched: Result<IdToken, Error>, audience: &str) -> Result<IdToken, Error> {
-        let mut held = self.lock();
-        held.flight = None;
-        held.refused = false;
-        match (fetched, held.valid(Instant::now())) {
+    /// Stores the fetched token. The result is for all waiting callers: the old token if the fetch failed and it is valid.
+    fn complete(&self, fetched: Result<IdToken, Error>, audience: &str) -> Result<IdToken, Error> {
+        let mut state = self.lock();
+        state.fetch = None;
+        state.refused = false;
+        match (fetched, state.valid(Instant::now())) {
             (Ok(token), _) => {
-                held.token = Some(token.clone());
+                state.token = Some(token.clone());
                 Ok(token)
             }
             (Err(error), Some(old)) => {
-                tracing::warn!(%error, audience, "cannot renew an ID token; the old one is kept while it is valid");
+                tracing::warn!(%error, audience, "cannot renew the ID token; the current one stays in use while it is valid");
                 Ok(old)
             }
             (Err(error), None) => Err(error),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Held> {
+    fn lock(&self) -> MutexGuard<'_, SlotState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-// === impl Held ===
+// === impl SlotState ===
 
-impl Held {
-    /// The token, unless it is at its end.
+impl SlotState {
+    /// The token, unless it expires soon.
     fn valid(&self, now: Instant) -> Option<IdToken> {
         let token = self.token.as_ref()?;
-        (now + MARGIN < token.expires()).then(|| token.clone())
+        (now + MIN_REMAINING < token.expires()).then(|| token.clone())
     }
 }
 
-// === impl Flight ===
+// === impl SharedFetch ===
 
-impl Flight {
-    /// Its task still runs: one that panicked, or whose runtime ended, will never land.
+impl SharedFetch {
+    /// Its task still runs: one that panicked, or whose runtime ended, never completes.
     fn is_alive(&self) -> bool {
         self.0.has_changed().is_ok()
     }
 
-    /// What it brought, the same for all.
-    pub(super) async fn landed(mut self) -> Result<IdToken, Error> {
+    /// The result, the same for all callers.
+    pub(super) async fn result(mut self) -> Result<IdToken, Error> {
         match self.0.wait_for(Option::is_some).await.as_deref() {
-            Ok(Some(landed)) => landed.clone(),
+            Ok(Some(result)) => result.clone(),
             Ok(None) | Err(_) => Err(Error::Away {
                 source_name: "the token source".into(),
-                why: "its fetch was broken off".into(),
+                why: "the fetch was aborted".into(),
             }),
         }
     }

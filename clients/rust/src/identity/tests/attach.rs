@@ -48,7 +48,7 @@ async fn the_token_stands_in_both_headers_and_in_nothing_that_logs() {
     let mut service = layer("https://worker.example/a?b")
         .unwrap()
         .layer(service_fn(echo));
-    // The first call fetches the token; the second has it at hand.
+    // The first call fetches the token; the second finds it cached.
     for _ in 0..2 {
         let request = Request::builder()
             .header(AUTHORIZATION, "Basic b2xk")
@@ -178,7 +178,7 @@ async fn another_http_client_works_within_it_too() {
     assert_eq!(response.status(), StatusCode::OK);
 }
 
-/// Streams three events to whoever comes with a token in both headers.
+/// Streams three events to a caller with a token in both headers.
 #[derive(Debug)]
 struct Streaming;
 

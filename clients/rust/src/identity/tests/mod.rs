@@ -24,7 +24,7 @@ fn now() -> u64 {
         .as_secs()
 }
 
-/// A token that nobody signed; a caller cannot tell.
+/// An unsigned token; a caller cannot tell.
 fn token(audience: &str, expires: u64) -> String {
     numbered(audience, expires, 0)
 }
@@ -51,7 +51,7 @@ async fn serving(router: Router) -> String {
     host
 }
 
-/// An address where nobody listens.
+/// An address without a listener.
 async fn closed() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap().to_string()

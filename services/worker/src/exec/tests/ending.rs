@@ -1,14 +1,14 @@
 //! Programs that end while their worker is told to.
 
 use super::*;
-use crate::fixtures::job_until;
+use crate::fixtures::job_with_shutdown;
 
 /// What a program comes to when the worker is told to end this long after the program ended, if at all.
 async fn ended(body: &str, shutdown: Option<Duration>) -> Result<Outcome, (ErrorKind, String)> {
     let sim = sim();
     let object = sim.upload(BUCKET, "in/a", "x").unwrap();
     let token = CancellationToken::new();
-    let job = job_until(&sim, request(&object), None, token.clone());
+    let job = job_with_shutdown(&sim, request(&object), None, token.clone());
     let program = script(body);
     let asked = program.process(&job);
     tokio::pin!(asked);
@@ -44,7 +44,7 @@ async fn a_program_that_ends_with_its_worker_is_asked_about_again_at_no_attempt(
         let body = format!("echo half way >&2; {body}");
         let (kind, reason) = ended(&body, Some(Duration::ZERO)).await.unwrap_err();
         assert_eq!(kind, ErrorKind::Busy, "{body}");
-        let words = format!("this worker is being shut down, and the program {what}");
+        let words = format!("this worker is shutting down, and the program {what}");
         assert!(reason.starts_with(&words), "{reason}");
         assert!(reason.ends_with(": half way"), "{reason}");
     }
@@ -55,7 +55,7 @@ async fn a_program_that_ends_with_its_worker_is_asked_about_again_at_no_attempt(
 #[tokio::test]
 async fn a_program_may_be_gone_before_its_worker_notices_the_signal() {
     for body in ["kill -TERM $$", "exit 130", "exit 143"] {
-        let (kind, _) = ended(body, Some(NOTICE / 4)).await.unwrap_err();
+        let (kind, _) = ended(body, Some(SIGNAL_DELAY / 4)).await.unwrap_err();
         assert_eq!(kind, ErrorKind::Busy, "{body}");
     }
 }
@@ -80,7 +80,10 @@ async fn only_an_end_that_somebody_asked_for_waits_for_the_workers_own_signal() 
     {
         let shown = end.to_string();
         let began = tokio::time::Instant::now();
-        assert!(!is_ending(end, &CancellationToken::new()).await, "{shown}");
-        assert_eq!(began.elapsed() >= NOTICE, waits, "{shown}");
+        assert!(
+            !is_shutting_down(end, &CancellationToken::new()).await,
+            "{shown}"
+        );
+        assert_eq!(began.elapsed() >= SIGNAL_DELAY, waits, "{shown}");
     }
 }

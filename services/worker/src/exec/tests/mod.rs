@@ -1,5 +1,5 @@
-//! Real programs over a simulated bucket. A named pipe that a program and its children hold open tells when the last of
-//! them is gone: it ends then.
+//! Real programs over a simulated bucket. A named pipe that a program and its children hold open shows when the last of
+//! them has ended: it ends then.
 
 mod ending;
 mod messages;
@@ -24,7 +24,7 @@ use tokio::{io::AsyncReadExt as _, net::unix::pipe};
 use super::*;
 use crate::{
     error::ErrorKind,
-    fixtures::{AN_HOUR, BUCKET, job, job_of, request, settings, sim},
+    fixtures::{BUCKET, HOUR, job, job_with, request, settings, sim},
     runner::Runner,
     testing::TestWorker,
 };
@@ -63,19 +63,19 @@ async fn refusal(processor: ExecProcessor) -> (ErrorKind, String) {
 struct Ears {
     path: PathBuf,
     pipe: pipe::Receiver,
-    _room: TempDir,
+    _directory: TempDir,
 }
 
 impl Ears {
     fn new() -> Self {
-        let room = tempfile::tempdir().unwrap();
-        let path = room.path().join("pipe");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pipe");
         mknodat(CWD, &path, FileType::Fifo, 0o600.into(), 0).unwrap();
         let pipe = pipe::OpenOptions::new().open_receiver(&path).unwrap();
         Self {
             path,
             pipe,
-            _room: room,
+            _directory: directory,
         }
     }
 
@@ -93,7 +93,7 @@ impl Ears {
         assert_eq!(String::from_utf8(heard).unwrap(), expected);
     }
 
-    /// Whatever is still said until the last process is gone.
+    /// Whatever is still stdout_summary until the last process is gone.
     async fn hear_the_end(&mut self) -> String {
         let mut heard = String::new();
         self.pipe.read_to_string(&mut heard).await.unwrap();
@@ -187,8 +187,12 @@ async fn the_directory_is_private_and_gone_afterwards() {
         touch "$TMPDIR/left"
     "#;
     let outcome = run(script(tell)).await.unwrap();
-    let room = Path::new(&outcome.summary);
-    assert!(room.is_absolute() && !room.exists(), "{}", room.display());
+    let directory = Path::new(&outcome.summary);
+    assert!(
+        directory.is_absolute() && !directory.exists(),
+        "{}",
+        directory.display()
+    );
     let (_, modes) = refusal(script(&format!("{tell}\nexit 1"))).await;
     assert_eq!(modes, "700");
 }
@@ -283,7 +287,11 @@ async fn a_program_that_ignores_sigterm_is_killed_after_the_grace() {
     let before = tokio::time::Instant::now();
     running.abort();
     assert_eq!(ears.hear_the_end().await, "");
-    assert!(before.elapsed() >= run::GRACE, "{:?}", before.elapsed());
+    assert!(
+        before.elapsed() >= run::TERM_GRACE,
+        "{:?}",
+        before.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -295,7 +303,7 @@ async fn the_deadline_kills_grandchildren_too() {
         "(sh -c 'sleep 1000 & wait' & wait) & (trap '' TERM; sleep 1000) & echo ready >&3; wait",
     );
     let runner = Runner::new(program, Arc::new(sim), &settings());
-    let running = tokio::spawn(async move { runner.run(request(&object), Some(AN_HOUR)).await });
+    let running = tokio::spawn(async move { runner.run(request(&object), Some(HOUR)).await });
     ears.hear("ready\n").await;
     // From here on time passes whenever nothing else can happen.
     tokio::time::pause();
@@ -311,7 +319,7 @@ async fn a_program_whose_time_is_out_has_its_last_words_in_the_reason() {
     let mut ears = Ears::new();
     let program = ears.script("echo fold 3 of 5 >&2; echo ready >&3; sleep 1000 & wait");
     let runner = Runner::new(program, Arc::new(sim), &settings());
-    let running = tokio::spawn(async move { runner.run(request(&object), Some(AN_HOUR)).await });
+    let running = tokio::spawn(async move { runner.run(request(&object), Some(HOUR)).await });
     ears.hear("ready\n").await;
     // What is in the pipe already is read first.
     tokio::task::yield_now().await;

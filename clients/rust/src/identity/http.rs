@@ -1,4 +1,4 @@
-//! What the sources that ask a server over HTTP have in common.
+//! What the sources that fetch over HTTP have in common.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use url::Url;
 use super::error::Error;
 
 /// A token has about 1 KiB.
-const MAX_BODY: usize = 16 * 1024;
+const MAX_BODY_BYTES: usize = 16 * 1024;
 
-/// A client for the server at `url` that follows no redirect: a token goes nowhere but where it was asked for. What goes to
-/// this machine in the clear goes through no proxy.
-pub(super) fn client(url: &Url, answer: Duration) -> Result<Client, reqwest::Error> {
-    let builder = Client::builder().redirect(Policy::none()).timeout(answer);
+/// A client for the server at `url`. It follows no redirect, so that a secret goes to this server only; plain HTTP, which
+/// stays on this machine, goes through no proxy.
+pub(super) fn client(url: &Url, timeout: Duration) -> Result<Client, reqwest::Error> {
+    let builder = Client::builder().redirect(Policy::none()).timeout(timeout);
     let builder = match url.scheme() {
         "http" => builder.no_proxy(),
         _ => builder,
@@ -21,8 +21,8 @@ pub(super) fn client(url: &Url, answer: Duration) -> Result<Client, reqwest::Err
     builder.build()
 }
 
-/// A call that brought no answer.
-pub(super) fn away(source_name: String, error: &reqwest::Error) -> Error {
+/// The error of a call without a response.
+pub(super) fn unavailable(source_name: String, error: &reqwest::Error) -> Error {
     let why = if error.is_timeout() {
         "no answer in time"
     } else if error.is_connect() {
@@ -36,13 +36,13 @@ pub(super) fn away(source_name: String, error: &reqwest::Error) -> Error {
     }
 }
 
-/// The answer's body, cut where no token could be that long.
+/// The response's body, cut where it is longer than any token.
 pub(super) async fn body(mut response: Response) -> Result<Vec<u8>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(piece) = response.chunk().await? {
         body.extend_from_slice(&piece);
-        if body.len() > MAX_BODY {
-            body.truncate(MAX_BODY);
+        if body.len() > MAX_BODY_BYTES {
+            body.truncate(MAX_BODY_BYTES);
             break;
         }
     }

@@ -18,44 +18,44 @@ use tokio::{
     time::timeout,
 };
 
-use super::{TRY_AGAIN, program};
+use super::{RETRY_AFTER, program};
 use crate::{
     error::{ProcessError, is_exhausted},
     job::Job,
 };
 
-/// How long an answer waits for its directory to be gone.
-const TIDYING: Duration = Duration::from_secs(1);
+/// How long an answer waits for the removal of its directory.
+const CLEANUP_TIMEOUT: Duration = Duration::from_secs(1);
 
-const MEND: &str = "let TMPDIR name a directory that it can write to";
+const HINT: &str = "set TMPDIR to a directory that the worker can write to";
 
-/// The private directory of one run. It is removed when this is dropped, and nobody's answer or heartbeat waits for that:
-/// a program may leave as many files as it likes, and the threads that serve have other things to do.
+/// The private directory of one run. It is removed when this is dropped, on a blocking thread: a program may leave very many
+/// files.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct WorkDir {
     pub(super) file: PathBuf,
     pub(super) output: PathBuf,
     pub(super) scratch: PathBuf,
-    /// None when it is on its way out already.
+    /// None once its removal has begun.
     contents: Option<Contents>,
 }
 
-/// What is given back last: the job's place is not free before its disk is.
+/// The directory and the job's slot, which is released after the directory is removed.
 #[derive(Debug)]
 struct Contents {
     directory: TempDir,
     slot: Arc<OwnedSemaphorePermit>,
 }
 
-// === impl Room ===
+// === impl WorkDir ===
 
-impl Room {
-    pub(super) async fn of(job: &Job) -> Result<Self, ProcessError> {
+impl WorkDir {
+    pub(super) async fn create(job: &Job) -> Result<Self, ProcessError> {
         let (file, slot) = (program::file_name(job.file_name()), job.slot());
         let made = spawn_blocking(move || Self::new(&file, slot)).await;
         made.map_err(io::Error::other)
             .flatten()
-            .map_err(|error| no_room(&error))
+            .map_err(|error| cannot_create(&error))
     }
 
     fn new(file: &str, slot: Arc<OwnedSemaphorePermit>) -> io::Result<Self> {
@@ -65,24 +65,24 @@ impl Room {
             .tempdir()?;
         // Absolute, so that it never looks like an option.
         let root = path::absolute(directory.path())?;
-        let input = below(&root, "input")?;
+        let input = create_below(&root, "input")?;
         Ok(Self {
             file: input.join(file),
-            output: below(&root, "output")?,
-            scratch: below(&root, "tmp")?,
+            output: create_below(&root, "output")?,
+            scratch: create_below(&root, "tmp")?,
             contents: Some(Contents { directory, slot }),
         })
     }
 
-    /// Removes it, before the answer if that is soon done. A caller who comes again at once finds the place free then.
-    pub(super) async fn leave(mut self, remaining: Duration) {
+    /// Removes it, before the answer if that is quick. Then a caller that calls again at once finds the slot free.
+    pub(super) async fn cleanup(mut self, remaining: Duration) {
         if let Some(removal) = self.removal() {
-            // It goes on by itself.
-            let _ = timeout(TIDYING.min(remaining / 2), removal).await;
+            // The removal continues by itself.
+            let _ = timeout(CLEANUP_TIMEOUT.min(remaining / 2), removal).await;
         }
     }
 
-    /// On a thread where it may take its time. Without a runtime there is nobody to keep waiting.
+    /// Removes it on a blocking thread; without a runtime on this thread.
     fn removal(&mut self) -> Option<JoinHandle<()>> {
         let contents = self.contents.take()?;
         let Ok(runtime) = Handle::try_current() else {
@@ -93,7 +93,7 @@ impl Room {
     }
 }
 
-impl Drop for Room {
+impl Drop for WorkDir {
     fn drop(&mut self) {
         drop(self.removal());
     }
@@ -106,27 +106,27 @@ impl Contents {
         let Self { directory, slot } = self;
         let path = directory.path().to_owned();
         if let Err(error) = remove(&path) {
-            tracing::warn!(path = %path.display(), %error, "a run's temporary directory stays behind");
+            tracing::warn!(path = %path.display(), %error, "cannot remove a run's temporary directory");
         }
-        // It is gone, or cannot be removed.
+        // It is removed, or cannot be.
         drop(directory);
         drop(slot);
     }
 }
 
-/// A program may leave directories that nobody may write to, as a cache of modules has them.
+/// Removes read-only directories too, which a module cache may leave.
 fn remove(directory: &Path) -> io::Result<()> {
     match fs::remove_dir_all(directory) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            open_up(directory)?;
+            make_writable(directory)?;
             fs::remove_dir_all(directory)
         }
         done => done,
     }
 }
 
-/// Lets the owner change every directory. Links are not followed.
-fn open_up(directory: &Path) -> io::Result<()> {
+/// Makes every directory writable for the owner. Links are not followed.
+fn make_writable(directory: &Path) -> io::Result<()> {
     let mut open = vec![directory.to_owned()];
     while let Some(next) = open.pop() {
         fs::set_permissions(&next, Permissions::from_mode(0o700))?;
@@ -140,27 +140,27 @@ fn open_up(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn below(root: &Path, name: &str) -> io::Result<PathBuf> {
+fn create_below(root: &Path, name: &str) -> io::Result<PathBuf> {
     let path = root.join(name);
     DirBuilder::new().mode(0o700).create(&path)?;
     Ok(path)
 }
 
-/// No place for temporary files is no object's fault. What is full heals.
-pub(super) fn no_room(error: &io::Error) -> ProcessError {
-    let message = format!("the worker cannot make a temporary directory: {error}");
+/// A missing temporary directory is not the object's fault. A full disk passes with time.
+pub(super) fn cannot_create(error: &io::Error) -> ProcessError {
+    let message = format!("the worker cannot create a temporary directory: {error}");
     if is_exhausted(error) {
-        ProcessError::busy_for(TRY_AGAIN, message)
+        ProcessError::busy_for(RETRY_AFTER, message)
     } else {
-        ProcessError::misconfigured(format!("{message}; {MEND}"))
+        ProcessError::misconfigured(format!("{message}; {HINT}"))
     }
 }
 
-/// Nor is a disk that takes no copy. One that is full may be so of this very object, which counts as an attempt.
-pub(super) fn no_copy(error: ProcessError) -> ProcessError {
+/// Nor is a disk that accepts no copy. A full one may be full with this very object, which counts as an attempt.
+pub(super) fn cannot_copy(error: ProcessError) -> ProcessError {
     match error.source().and_then(|source| source.downcast_ref()) {
         Some(cause) if !is_exhausted(cause) => ProcessError::misconfigured(format!(
-            "the worker cannot keep a copy of the object: {cause}; {MEND}"
+            "the worker cannot store a copy of the object: {cause}; {HINT}"
         )),
         _ => error,
     }
@@ -173,26 +173,26 @@ mod tests {
     use tokio::sync::Semaphore;
 
     use super::*;
-    use crate::{error::ErrorKind, fixtures::busy};
+    use crate::{error::ErrorKind, fixtures::one_busy_blocking_thread};
 
-    fn room(places: &Arc<Semaphore>) -> (Room, PathBuf) {
+    fn work_dir(places: &Arc<Semaphore>) -> (WorkDir, PathBuf) {
         let slot = Arc::clone(places).try_acquire_owned().unwrap();
-        let room = Room::new("a", Arc::new(slot)).unwrap();
+        let work_dir = WorkDir::new("a", Arc::new(slot)).unwrap();
         for n in 0..100 {
-            fs::write(room.scratch.join(n.to_string()), "x").unwrap();
+            fs::write(work_dir.scratch.join(n.to_string()), "x").unwrap();
         }
-        let whole = room.file.ancestors().nth(2).unwrap().to_owned();
+        let whole = work_dir.file.ancestors().nth(2).unwrap().to_owned();
         assert!(whole.is_dir());
-        (room, whole)
+        (work_dir, whole)
     }
 
     #[test]
     fn a_room_that_is_dropped_is_removed_by_another_thread_and_keeps_its_place_until_then() {
-        let (runtime, go) = busy();
+        let (runtime, go) = one_busy_blocking_thread();
         let places = Arc::new(Semaphore::new(1));
         runtime.block_on(async {
-            let (room, whole) = room(&places);
-            drop(room);
+            let (work_dir, whole) = work_dir(&places);
+            drop(work_dir);
             tokio::task::yield_now().await;
             assert!(whole.exists(), "the task went on at once");
             assert_eq!(places.available_permits(), 0);
@@ -205,25 +205,25 @@ mod tests {
 
     #[test]
     fn an_answer_waits_for_its_room_to_be_gone_but_not_for_long() {
-        let (runtime, go) = busy();
+        let (runtime, go) = one_busy_blocking_thread();
         let places = Arc::new(Semaphore::new(2));
         runtime.block_on(async {
             tokio::time::pause();
-            let (slow, whole) = room(&places);
+            let (slow, whole) = work_dir(&places);
             // Time that stands still while a blocking thread is at work would wait for it.
             let ticker = tokio::spawn(async {
                 loop {
                     tokio::time::advance(Duration::from_millis(100)).await;
                 }
             });
-            slow.leave(Duration::from_hours(1)).await;
+            slow.cleanup(Duration::from_hours(1)).await;
             assert!(whole.exists());
             ticker.abort();
             tokio::time::resume();
             go.send(()).unwrap();
-            let (quick, gone) = room(&places);
+            let (quick, gone) = work_dir(&places);
             // After the slow one, as there is one thread.
-            quick.leave(Duration::MAX).await;
+            quick.cleanup(Duration::MAX).await;
             assert!(!gone.exists() && !whole.exists());
             assert_eq!(places.available_permits(), 2);
         });
@@ -233,23 +233,23 @@ mod tests {
     fn a_disk_that_is_full_or_broken_blames_no_object() {
         use rustix::io::Errno;
         let raw = |errno: Errno| io::Error::from_raw_os_error(errno.raw_os_error());
-        let room = |errno| no_room(&raw(errno)).kind();
-        let copy = |errno| no_copy(ProcessError::from(raw(errno))).kind();
-        assert_eq!(room(Errno::NOSPC), ErrorKind::Busy);
-        assert_eq!(room(Errno::ACCESS), ErrorKind::Misconfigured);
+        let work_dir = |errno| cannot_create(&raw(errno)).kind();
+        let copy = |errno| cannot_copy(ProcessError::from(raw(errno))).kind();
+        assert_eq!(work_dir(Errno::NOSPC), ErrorKind::Busy);
+        assert_eq!(work_dir(Errno::ACCESS), ErrorKind::Misconfigured);
         assert_eq!(copy(Errno::NOSPC), ErrorKind::Unavailable);
         for errno in [Errno::ROFS, Errno::IO, Errno::NOENT, Errno::ACCESS] {
             assert_eq!(copy(errno), ErrorKind::Misconfigured, "{errno}");
         }
-        let refused = no_copy(ProcessError::refuse("it is too large"));
+        let refused = cannot_copy(ProcessError::refuse("it is too large"));
         assert_eq!(refused.kind(), ErrorKind::Refused);
     }
 
     #[test]
     fn a_room_that_is_dropped_after_the_runtime_is_removed_all_the_same() {
         let places = Arc::new(Semaphore::new(1));
-        let (room, whole) = room(&places);
-        drop(room);
+        let (work_dir, whole) = work_dir(&places);
+        drop(work_dir);
         assert!(!whole.exists());
         assert_eq!(places.available_permits(), 1);
     }
@@ -257,19 +257,24 @@ mod tests {
     #[test]
     fn directories_that_nobody_may_write_to_are_opened_and_what_links_lead_to_is_not() {
         let places = Arc::new(Semaphore::new(1));
-        let (room, whole) = room(&places);
+        let (work_dir, whole) = work_dir(&places);
         let outside = tempfile::tempdir().unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let shut = |path: &Path| fs::set_permissions(path, Permissions::from_mode(0o500)).unwrap();
-        let deep = room.scratch.join("mod/cache");
+        let deep = work_dir.scratch.join("mod/cache");
         fs::create_dir_all(&deep).unwrap();
         fs::write(deep.join("file"), "x").unwrap();
         symlink(outside.path(), deep.join("link")).unwrap();
-        for path in [&deep, deep.parent().unwrap(), &room.scratch, outside.path()] {
+        for path in [
+            &deep,
+            deep.parent().unwrap(),
+            &work_dir.scratch,
+            outside.path(),
+        ] {
             shut(path);
         }
-        // Whoever runs as root is refused nothing; so the opening is looked at, too.
-        open_up(&whole).unwrap();
+        // As root nothing is refused, so the modes are checked, too.
+        make_writable(&whole).unwrap();
         assert_eq!((mode(&deep), mode(outside.path())), (0o700, 0o500));
         shut(&deep);
         remove(&whole).unwrap();

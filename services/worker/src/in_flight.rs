@@ -1,0 +1,152 @@
+//! One run for all calls with one key that arrive while it lasts: two calls, one run, the same result.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use brigade_proto::v1::ProcessResponse;
+use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::Instrument as _;
+
+use crate::{
+    deadline::Deadline,
+    error::{DEFAULT_RETRY_AFTER, ProcessError},
+    job::Progress,
+};
+
+/// The result of a run, for all calls that wait for it.
+pub(crate) type SharedResult = Result<ProcessResponse, Arc<ProcessError>>;
+
+/// The runs in flight, by idempotency key.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct InFlight(Arc<Mutex<HashMap<String, Weak<SharedRun>>>>);
+
+/// A run in flight, held by all calls that wait for it. It stops when the last of them drops it.
+pub(crate) struct SharedRun {
+    answer: watch::Receiver<Option<SharedResult>>,
+    /// No call may wait for this run any longer, whatever its own deadline.
+    latest: Instant,
+    deadline: Arc<Deadline>,
+    progress: Arc<Progress>,
+    key: String,
+    in_flight: InFlight,
+    _stops: DropGuard,
+}
+
+// === impl InFlight ===
+
+impl InFlight {
+    /// Joins the run of this key, or starts one. `start` makes the work; it is not called when there is a run.
+    ///
+    /// The work is its own task, so that no waiting call owns it. `latest` is the latest end of a new run.
+    pub(crate) fn join<W>(
+        &self,
+        key: &str,
+        deadline: Instant,
+        latest: Instant,
+        start: impl FnOnce(Arc<Deadline>, Arc<Progress>) -> Result<W, ProcessError>,
+    ) -> Result<Arc<SharedRun>, ProcessError>
+    where
+        W: Future<Output = SharedResult> + Send + 'static,
+    {
+        let mut runs = self.lock();
+        if let Some(run) = runs.get(key).and_then(Weak::upgrade) {
+            run.deadline.extend(deadline.min(run.latest));
+            return Ok(run);
+        }
+        let end = Arc::new(Deadline::new(deadline));
+        let progress = Arc::new(Progress::default());
+        let work = start(Arc::clone(&end), Arc::clone(&progress))?;
+        let (tell, answer) = watch::channel(None);
+        let stop = CancellationToken::new();
+        let run = Arc::new(SharedRun {
+            answer,
+            latest,
+            deadline: end,
+            progress,
+            key: key.to_owned(),
+            in_flight: self.clone(),
+            _stops: stop.clone().drop_guard(),
+        });
+        let this = Arc::downgrade(&run);
+        runs.insert(key.to_owned(), Weak::clone(&this));
+        let (in_flight, key) = (self.clone(), key.to_owned());
+        tokio::spawn(
+            async move {
+                let answer = tokio::select! {
+                    // No call waits any more: the work is dropped here.
+                    () = stop.cancelled() => return,
+                    answer = work => answer,
+                };
+                // A call that arrives from here on starts another run.
+                in_flight.complete(&key, &this);
+                tell.send_replace(Some(answer));
+            }
+            .in_current_span(),
+        );
+        Ok(run)
+    }
+
+    fn complete(&self, key: &str, run: &Weak<SharedRun>) {
+        let mut runs = self.lock();
+        if runs.get(key).is_some_and(|there| Weak::ptr_eq(there, run)) {
+            runs.remove(key);
+        }
+    }
+
+    /// The map is consistent at any time, so a panic while it is locked does no harm.
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Weak<SharedRun>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl SharedRun ===
+
+impl SharedRun {
+    /// No call waits longer than this.
+    pub(crate) fn latest(&self) -> Instant {
+        self.latest
+    }
+
+    /// The run's progress.
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Waits for the run's result.
+    pub(crate) async fn result(&self) -> SharedResult {
+        let mut answer = self.answer.clone();
+        let result = answer.wait_for(Option::is_some).await;
+        result
+            .ok()
+            .and_then(|answer| answer.clone())
+            .unwrap_or_else(|| {
+                Err(Arc::new(ProcessError::retry_after(
+                    DEFAULT_RETRY_AFTER,
+                    "this worker shut down before the work was done",
+                )))
+            })
+    }
+}
+
+impl Drop for SharedRun {
+    fn drop(&mut self) {
+        let mut runs = self.in_flight.lock();
+        // A run that was started meanwhile is held by its calls.
+        if runs
+            .get(&self.key)
+            .is_some_and(|there| there.strong_count() == 0)
+        {
+            runs.remove(&self.key);
+        }
+    }
+}
+
+impl fmt::Debug for SharedRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedRun").finish_non_exhaustive()
+    }
+}
