@@ -106,7 +106,8 @@ async fn a_callers_deadline_ends_the_poll_and_the_worker_sees_what_is_left_of_it
     for n in 0..12 {
         system.upload(&format!("hang{n:02}"), "x");
     }
-    let time = Duration::from_secs(7);
+    // As long as a busy machine may take to begin eight calls.
+    let time = Duration::from_secs(35);
     let events = poll(&system, PollRequest::default(), Some(time)).await;
     assert_eq!(end(&events), (EndReason::Deadline, true));
     assert_eq!(system.names().len(), 12);
@@ -115,7 +116,7 @@ async fn a_callers_deadline_ends_the_poll_and_the_worker_sees_what_is_left_of_it
     let times = times.lock().unwrap();
     assert_eq!(times.len(), 8);
     assert!(
-        times.iter().all(|time| *time <= Duration::from_secs(3)),
+        times.iter().all(|time| *time <= Duration::from_secs(31)),
         "{times:?}"
     );
 }
@@ -125,22 +126,17 @@ async fn a_file_has_its_own_time_which_the_worker_sees_and_an_attempt_is_counted
     let times = Times::default();
     let system = System::with_settings(hanging(&times), |settings| {
         settings.budgets.process_timeout = Duration::from_secs(1);
-        // There is no time for a second try.
-        settings.budgets.poll_deadline = Duration::from_secs(7);
+        settings.budgets.max_attempts = 2;
     })
     .await;
-    system.upload("a", "x");
     system.upload("hang", "x");
     let polled = system.poll().await.unwrap();
     assert_eq!(
         polled.outcomes(),
-        [
-            ("incoming/a".into(), Settlement::Processed),
-            ("incoming/hang".into(), Settlement::Retry),
-        ]
+        [("incoming/hang".into(), Settlement::Failed)]
     );
-    let metadata = system.metadata_of("incoming/hang").await;
-    assert_eq!(metadata["brigade-attempts"], "1");
+    let metadata = system.metadata_of("failed/hang").await;
+    assert_eq!(metadata["brigade-attempts"], "2");
     let times = times.lock().unwrap();
     assert!(
         times.iter().all(|time| *time <= Duration::from_secs(2)),

@@ -79,7 +79,7 @@ class Process:
         if also is not None:
             also.put(None)
 
-    def line(self, timeout=20):
+    def line(self, timeout=60):
         """The next line of its stdout."""
         try:
             line = self.out.get(timeout=timeout)
@@ -89,7 +89,7 @@ class Process:
             self.fail("said nothing more")
         return line
 
-    def wait_for_port(self, port, timeout=30):
+    def wait_for_port(self, port, timeout=60):
         """Waits until it listens."""
         until = time.monotonic() + timeout
         while time.monotonic() < until:

@@ -54,7 +54,7 @@ def test_500_objects_announced_twice_are_settled_once(monkeypatch, tmp_path):
             system.check_settled_once(uploaded)
             # One more that comes late finds nothing to do.
             publish(**notification(uploaded[0])).result()
-            system.wait_until_said(ACKNOWLEDGED, 2 * OBJECTS + 1, timeout=20)
+            system.wait_until_said(ACKNOWLEDGED, 2 * OBJECTS + 1, timeout=60)
         system.check_settled_once(uploaded)
 
 
@@ -65,7 +65,7 @@ def test_what_comes_while_the_worker_is_away_is_delivered_again(monkeypatch, tmp
         with topic_with_push(monkeypatch, f"{system.url}/events") as publish:
             for blob in uploaded:
                 publish(**notification(blob)).result()
-            system.wait_until_said(AWAY, 20, timeout=30)
+            system.wait_until_said(AWAY, 20, timeout=60)
             assert len(system.names("incoming")) == 20
             system.start_worker()
             system.wait_until_said(ACKNOWLEDGED, 20, timeout=60)

@@ -4,12 +4,10 @@ use std::{fs, path::Path, process::Command, time::Duration};
 
 use brigade_emulator::storage::Operation;
 
-use crate::{google::Google, proxy::Proxy};
+use crate::{google::Google, process::PATIENCE, proxy::Proxy};
 
 /// Takes a second for each file.
 const SLOW: &str = "sh -c 'sleep 1' sh";
-/// Far less than an endless program takes.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Takes longer than any grace.
 const ENDLESS: &str = "sh -c 'sleep 600' sh";
 

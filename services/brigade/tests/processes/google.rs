@@ -1,11 +1,14 @@
-//! The stand-in for Google, within the test, and the services that it is told of.
+//! The emulator, within the test, and the services that use it.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use brigade_emulator::Emulator;
 use tokio::net::TcpListener;
 
-use crate::process::Process;
+use crate::process::{PATIENCE, Process};
 
 pub(crate) const BUCKET: &str = "data";
 pub(crate) const OTHER_BUCKET: &str = "elsewhere";
@@ -108,7 +111,8 @@ impl Google {
     /// Polls until the inbox is empty, and does this before each poll.
     pub(crate) async fn drain(&self, poller: SocketAddr, process: &Process, before: impl Fn()) {
         let mut said = Vec::new();
-        for _ in 0..100 {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
             before();
             said.push(self.poll(poller).await.unwrap());
             if self.names(BUCKET, "in/").is_empty() {

@@ -6,9 +6,13 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     thread,
+    time::Duration,
 };
 
 use tokio::sync::oneshot;
+
+/// How long a slow machine may take for what takes a moment. An endless program takes longer.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A process. It is killed when it is dropped.
 pub(crate) struct Process {
@@ -76,7 +80,7 @@ impl Process {
         .await
     }
 
-    /// Starts the stand-in, and the variables that it prints.
+    /// Starts the emulator, and reads the variables that it prints.
     pub(crate) async fn emulator(arguments: &[&str]) -> (Self, Vec<(String, String)>) {
         let stdout = [Stdio::piped(), Stdio::null()];
         let all = Arc::new(Mutex::new(Vec::new()));
@@ -120,7 +124,7 @@ impl Process {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return (status, self.log());
             }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
