@@ -48,7 +48,7 @@ impl Service {
 
     /// With at most this many file descriptors.
     #[allow(dead_code, reason = "the tests use it, the bench does not")]
-    pub(crate) async fn start_with_descriptors(most: u64) -> Self {
+    pub(crate) async fn start_with_descriptors(most: usize) -> Self {
         let mut command = Command::new("/bin/sh");
         let limited = format!("ulimit -n {most} && exec \"$0\" \"$@\"");
         command.args(["-c", &limited, env!("CARGO_BIN_EXE_brigade")]);
@@ -103,6 +103,13 @@ impl Service {
     /// Whether a new connection is told that all is well.
     pub(crate) async fn health(&self) -> io::Result<bool> {
         health(self.address).await
+    }
+
+    /// How many file descriptors the process has.
+    #[allow(dead_code, reason = "the tests use it, the bench does not")]
+    pub(crate) fn descriptors(&self) -> usize {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.process.id()));
+        open.unwrap().count()
     }
 
     /// The most memory that the process has had in RAM, in bytes.

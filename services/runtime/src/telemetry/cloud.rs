@@ -12,7 +12,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use super::escape::in_json;
+use super::escape::escaped;
 
 /// One JSON object a line.
 pub(super) struct CloudLogging;
@@ -41,7 +41,7 @@ where
         if let Some(spans) = spans(context) {
             line.insert("spans".into(), spans);
         }
-        writeln!(writer, "{}", in_json(&Value::Object(line).to_string()))
+        writeln!(writer, "{}", Value::Object(line))
     }
 }
 
@@ -81,10 +81,10 @@ impl Line {
 
 impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, format!("{value:?}"));
+        self.put(field, escaped(format_args!("{value:?}")));
     }
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value);
+        self.put(field, escaped(format_args!("{value}")));
     }
     fn record_i64(&mut self, field: &Field, value: i64) {
         self.put(field, value);

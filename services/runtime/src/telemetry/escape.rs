@@ -1,37 +1,26 @@
-//! Makes characters visible that would do something instead.
+//! Escapes characters that act on the terminal or page that shows them.
 
-use std::fmt::Write as _;
+use std::fmt;
 
-/// Whether a character acts on what shows it: control characters (C1 ones are ANSI escapes too), line and paragraph
-/// separators, those that hide, and those that turn the direction of text.
+/// Controls (C1 ones are ANSI escapes too), line and paragraph separators, invisible characters, and those that change the direction
+/// of text (UAX #9). Not the two joiners, U+200C and U+200D: words and emoji are spelt with them.
 fn acts(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(c,
+            '\u{061c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// For people: as Rust writes such a character.
-pub(super) fn for_people(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
+/// A value as it displays, with each such character written as Rust writes it.
+pub(super) fn escaped(value: fmt::Arguments<'_>) -> String {
+    let text = value.to_string();
+    if !text.contains(acts) {
+        return text;
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         if acts(c) {
             shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
-}
-
-/// For JSON that is already written: as JSON writes such a character, which leaves the JSON as it is. serde writes only
-/// those below a blank so.
-pub(super) fn in_json(json: &str) -> String {
-    let mut shown = String::with_capacity(json.len());
-    for c in json.chars() {
-        if acts(c) {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                // Writing to a string does not fail.
-                let _ = write!(shown, "\\u{unit:04x}");
-            }
         } else {
             shown.push(c);
         }

@@ -1,4 +1,4 @@
-//! Fields for people: `message name=value`, with nothing in a value that acts.
+//! Fields for people: `message name=value`, with every value escaped.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use tracing_subscriber::{
     fmt::{FormatFields, format::Writer},
 };
 
-use super::escape::for_people;
+use super::escape::escaped;
 
 /// Formats the fields of events and spans.
 pub(super) struct Fields;
@@ -41,7 +41,7 @@ impl Visit for Line<'_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let shown = for_people(&format!("{value:?}"));
+        let shown = escaped(format_args!("{value:?}"));
         let separator = std::mem::replace(&mut self.separator, " ");
         self.written = self.written.and_then(|()| {
             if field.name() == "message" {

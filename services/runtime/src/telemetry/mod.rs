@@ -1,7 +1,7 @@
 //! Logs: to stderr, for people on a terminal and as JSON for Cloud Logging otherwise.
 //!
-//! What is logged may be chosen by an attacker: object names are. Nothing in a line can end it, move a terminal's cursor
-//! or turn its text around.
+//! An attacker may choose what is logged, such as object names. Every value is escaped, so that none can end a line, move a
+//! terminal's cursor or reverse its text, also where a tool prints the decoded JSON: callers escape nothing.
 
 mod buffer;
 mod cloud;
@@ -59,7 +59,7 @@ pub fn init(format: Format, default: &str) {
     // A test harness may have set one before.
     let _ = lines(format, filter, std::io::stderr).try_init();
     if let Some(error) = wrong {
-        tracing::warn!(given, %error, "{RUST_LOG} is not a filter, such as info,brigade_poller=debug; using {default}");
+        tracing::warn!(given, %error, "{RUST_LOG} is not a filter; expected one such as info,brigade_poller=debug; using {default}");
     }
 }
 

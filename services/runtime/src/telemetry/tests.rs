@@ -24,9 +24,10 @@ fn a_json_line_is_one_object_that_holds_what_was_logged() {
     assert_eq!(text.lines().count(), 1, "{text}");
     let line: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(line["severity"], "WARNING");
-    assert_eq!(line["message"], format!("settled {EVIL}"));
-    assert_eq!(line["object"], EVIL);
-    assert_eq!(line["shown"], EVIL);
+    let shown = r#"a\n\u{1b}[31m"b\u{9b}2J\u{202e}gpj.exe\u{85}\u{2028}\u{7f}\u{0}"#;
+    assert_eq!(line["message"], format!("settled {shown}"));
+    assert_eq!(line["object"], shown);
+    assert_eq!(line["shown"], shown);
     assert_eq!(line["count"], 3);
     assert!(
         line["spans"][0].as_str().unwrap().starts_with("poll{id="),
@@ -60,7 +61,7 @@ fn a_line_for_people_shows_level_spans_message_and_fields() {
 
 #[test]
 fn names_in_other_scripts_stay_readable() {
-    let name = "データ/überblick-e\u{301}.csv";
+    let name = "データ/überblick-e\u{301} 👩\u{200d}🔬.csv";
     for format in [Format::Human, Format::Json] {
         let text = logged(format, || tracing::info!(object = %name, "settled"));
         assert!(text.contains(name), "{text}");

@@ -47,7 +47,7 @@ async fn shown(refusal: Refusal, grpc: bool) -> String {
         writeln!(text, "{name}: {}", value.to_str().unwrap()).unwrap();
     }
     let body = to_bytes(body, 1024).await.unwrap();
-    text + &String::from_utf8(body.to_vec()).unwrap()
+    text + std::str::from_utf8(&body).unwrap()
 }
 
 #[test]
