@@ -1,4 +1,4 @@
-//! The stand-in, a worker and a poller, wired as they are deployed, over real sockets.
+//! The emulator, a worker and a poller, wired as they are deployed, over real sockets.
 
 use std::{sync::Arc, time::Duration};
 
