@@ -1,4 +1,4 @@
-//! What somebody would write by hand: the same calls through the same clients, and no promise.
+//! What one would write by hand: the same calls through the same clients, and no promise.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a processed object costs, by the stand-in's own count.
+//! What a processed object costs, by the emulator's own count.
 
 use tokio::runtime::Runtime;
 

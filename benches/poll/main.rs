@@ -1,8 +1,8 @@
 //! What the poller costs: `cargo bench --bench poll`.
 //!
 //! Speed is paired in one run: a poll takes turns with a bare loop that makes the same calls through the same clients,
-//! against the same stand-in and the same worker, and a figure is the median of what each round says. Storage calls are
-//! those that the stand-in counted. Memory is that of a process of its own, which polls a bucket that makes its objects
+//! against the same emulator and the same worker, and a figure is the median of what each round says. Storage calls are
+//! those that the emulator counted. Memory is that of a process of its own, which polls a bucket that makes its objects
 //! while it is listed. With `BENCH_SMOKE=1` a few short rounds show that all of it runs, and nothing is judged.
 
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on fails")]

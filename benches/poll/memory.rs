@@ -1,4 +1,4 @@
-//! The peak memory of a poll, in a process of its own that holds nothing else: no stand-in, no worker, and a bucket that
+//! The peak memory of a poll, in a process of its own that holds nothing else: no emulator, no worker, and a bucket that
 //! makes its objects while it is listed.
 //!
 //! A poll of one page never holds the end of one and the beginning of the next, so more pages take a little more; after

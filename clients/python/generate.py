@@ -30,7 +30,7 @@ def generate() -> dict[str, str]:
     sources = sorted(PROTO.glob("brigade/v1/*.proto"))
     if not sources:
         sys.exit(f"there is no contract under {PROTO}")
-    # The plugin for the types lies beside this Python.
+    # The plugin for the types is beside this Python.
     scripts = sysconfig.get_path("scripts")
     os.environ["PATH"] = os.pathsep.join([scripts, os.environ.get("PATH", "")])
     with tempfile.TemporaryDirectory() as out:

@@ -15,7 +15,7 @@ use crate::harness::{System, loopback, scripted, url};
 /// Our server lets a connection have 100 calls at once, and so does Google's front end.
 const CROWD: usize = 150;
 
-/// A worker that answers nobody before all of them are there.
+/// A worker that answers no call before all of them have come.
 async fn worker() -> Url {
     let all = Arc::new(Barrier::new(CROWD));
     let processor = scripted(move |_| {

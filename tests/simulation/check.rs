@@ -55,7 +55,7 @@ fn object(run: &Run, fate: &UploadOutcome) -> Option<String> {
         return (asked || touched).then(|| "it was no poller's business".to_owned());
     }
     let [place] = fate.places.as_slice() else {
-        return Some(format!("it lies in {} places", fate.places.len()));
+        return Some(format!("it is in {} places", fate.places.len()));
     };
     settled(run, fate, place).or_else(|| written(run, fate, place))
 }
@@ -78,7 +78,7 @@ fn is_copy_taken(run: &Run, fate: &UploadOutcome) -> bool {
     copies.any(taken)
 }
 
-/// Whether an object lies where the worker's own words send it.
+/// Whether an object is where the worker's status sends it.
 fn settled(run: &Run, fate: &UploadOutcome, place: &Place) -> Option<String> {
     let key = (fate.uploaded.name.clone(), fate.uploaded.generation);
     let heard = run.heard.get(&key).cloned().unwrap_or_default();
@@ -107,10 +107,10 @@ fn settled(run: &Run, fate: &UploadOutcome, place: &Place) -> Option<String> {
     if place.name.starts_with("in/") {
         return Some(format!("it was never settled; the worker said {heard:?}"));
     }
-    Some("it lies where nothing belongs".to_owned())
+    Some("it is where nothing belongs".to_owned())
 }
 
-/// Whether what is written on a settled object says where it lies, and the first verdict that was written on it counted,
+/// Whether what is written on a settled object says where it is, and the first verdict that was written on it counted,
 /// however many polls were at it.
 fn written(run: &Run, fate: &UploadOutcome, place: &Place) -> Option<String> {
     let own = |metadata: &Metadata| {
@@ -128,7 +128,7 @@ fn written(run: &Run, fate: &UploadOutcome, place: &Place) -> Option<String> {
         || is_dated(mark::FAILED_AT) != is_failed
         || is_dated(mark::PROCESSED_AT) != (!is_failed && marked.is_some());
     if contradicts || (needs_mark && marked.is_none()) {
-        return Some(format!("it does not say where it lies: {marks:?}"));
+        return Some(format!("it does not say where it is: {marks:?}"));
     }
     let first = run.history.iter().find_map(|mutation| {
         let Change::Updated { metadata, .. } = &mutation.change else {
@@ -140,7 +140,7 @@ fn written(run: &Run, fate: &UploadOutcome, place: &Place) -> Option<String> {
     (first != status).then(|| format!("its first verdict was {first}"))
 }
 
-/// Whether the polls told the truth.
+/// Whether the polls reported the truth.
 fn honesty(run: &Run) -> Vec<String> {
     let mut arrived = BTreeSet::new();
     for mutation in &run.history {
@@ -159,7 +159,7 @@ fn honesty(run: &Run) -> Vec<String> {
             && alone
             && !was_taken_away(run, said.generation)
         {
-            broken.push(format!("nobody superseded it: {said:?}"));
+            broken.push(format!("nothing superseded it: {said:?}"));
         }
     }
     broken
@@ -205,11 +205,11 @@ fn economy(run: &Run) -> Vec<String> {
         CALLS_PER_OBJECT * walked
     };
     let wasted = calls > bound;
-    let told = || format!("{calls} storage calls for {walked} objects");
-    wasted.then(told).into_iter().collect()
+    let report = || format!("{calls} storage calls for {walked} objects");
+    wasted.then(report).into_iter().collect()
 }
 
-/// Whether the worker gave its word on every upload once, where no poll died and neither storage nor people came between
+/// Whether the worker returned a status for every upload once, where no poll died and neither storage nor people came between
 /// its word and the move.
 ///
 /// A process that stood still may have had a call in flight, which its successor made again: that is one more. Polls
@@ -253,7 +253,7 @@ fn leases(run: &Run) -> Vec<String> {
         .collect()
 }
 
-/// Whether a bucket that keeps versions still has every one that it ever had. Those of the lease are nobody's data.
+/// Whether a bucket that keeps versions still has every one that it ever had. Those of the lease are no data.
 fn versions(run: &Run) -> Vec<String> {
     if !run.schedule.versioned {
         return Vec::new();

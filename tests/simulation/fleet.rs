@@ -21,8 +21,8 @@ use crate::{
 /// One run in so many is repeated, to prove that a seed is all there is to a run.
 const REPEATED: u64 = 100;
 
-/// Broken seeds that are told in full; one is enough to begin with.
-const TOLD: usize = 3;
+/// Broken seeds that are printed in full; one is enough to begin with.
+const PRINTED: usize = 3;
 
 /// One run in so many is repeated with the lease switched the other way.
 const COMPARED: u64 = 20;
@@ -55,19 +55,19 @@ pub(crate) struct Total {
     pub(crate) compared: u64,
     pub(crate) twice_with_lease: u64,
     pub(crate) twice_without: u64,
-    /// Seeds that broke a promise, told in full.
+    /// Seeds that broke a promise, printed in full.
     pub(crate) broken: Vec<String>,
     pub(crate) broken_seeds: u64,
 }
 
 /// Runs one seed, and says what it broke, with all that is needed to see why.
 pub(crate) fn try_seed(seed: u64, planted: Planted) -> Result<Run, Box<Broken>> {
-    try_schedule(Schedule::of(seed), planted)
+    try_schedule(Schedule::from_seed(seed), planted)
 }
 
 fn try_schedule(schedule: Schedule, planted: Planted) -> Result<Run, Box<Broken>> {
     let seed = schedule.seed;
-    let run = Run::of(schedule, planted);
+    let run = Run::from_schedule(schedule, planted);
     let promises = check::broken(&run);
     if promises.is_empty() {
         return Ok(run);
@@ -127,13 +127,13 @@ impl Total {
         self.seeds += 1;
         let run = match try_seed(seed, Planted::default()) {
             Ok(run) => run,
-            Err(broken) => return self.tell(broken.to_string()),
+            Err(broken) => return self.report(broken.to_string()),
         };
         if seed.is_multiple_of(REPEATED) {
             self.repeated += 1;
-            let again = Run::of(Schedule::of(seed), Planted::default());
+            let again = Run::from_schedule(Schedule::from_seed(seed), Planted::default());
             if again.trace() != run.trace() {
-                self.tell(format!("seed {seed} went another way when it was repeated"));
+                self.report(format!("seed {seed} went differently when it was repeated"));
             }
         }
         if seed.is_multiple_of(COMPARED) {
@@ -153,7 +153,7 @@ impl Total {
         let other = run.schedule.clone().with_lease(!leased);
         let other = match try_schedule(other, Planted::default()) {
             Ok(other) => other,
-            Err(broken) => return self.tell(broken.to_string()),
+            Err(broken) => return self.report(broken.to_string()),
         };
         let (with, without) = if leased { (run, &other) } else { (&other, run) };
         self.compared += 1;
@@ -161,9 +161,9 @@ impl Total {
         self.twice_without += without.duplicate_calls();
     }
 
-    fn tell(&mut self, broken: String) {
+    fn report(&mut self, broken: String) {
         self.broken_seeds += 1;
-        if self.broken.len() < TOLD {
+        if self.broken.len() < PRINTED {
             self.broken.push(broken);
         }
     }
@@ -179,7 +179,7 @@ impl Total {
         self.twice_with_lease += other.twice_with_lease;
         self.twice_without += other.twice_without;
         for broken in other.broken {
-            if self.broken.len() < TOLD {
+            if self.broken.len() < PRINTED {
                 self.broken.push(broken);
             }
         }

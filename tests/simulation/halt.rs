@@ -1,4 +1,4 @@
-//! A poll's process, and what ends it or holds it up: it is killed, it stands still, it is told to stop.
+//! A poll's process, and what ends it or holds it up: it is killed, it stands still, it is asked to stop.
 
 use std::{
     cell::Cell,
@@ -36,7 +36,7 @@ pub(crate) struct Fate {
 pub(crate) struct Tokens {
     /// The caller goes away.
     pub(crate) cancel: CancellationToken,
-    /// The service is told to shut down.
+    /// The service is asked to shut down.
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -54,7 +54,7 @@ pub(crate) struct Process<F> {
 // === impl Fate ===
 
 impl Fate {
-    pub(crate) fn of(schedule: &Schedule, rng: &mut Rng) -> Self {
+    pub(crate) fn draw(schedule: &Schedule, rng: &mut Rng) -> Self {
         Self {
             crash: drawn(rng, schedule.crashes),
             stall: drawn(rng, schedule.stalls)

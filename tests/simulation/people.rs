@@ -12,7 +12,7 @@ use crate::schedule::Schedule;
 pub(crate) const BUCKET: &str = "data";
 pub(crate) const ELSEWHERE: &str = "archive";
 
-/// What lies in or beside the inbox and is no work: another inbox, what looks like a lease, and a folder.
+/// What is in or beside the inbox and is no work: another inbox, what looks like a lease, and a folder.
 pub(crate) const NO_WORK: [&str; 5] = [
     ".brigade/in/notes",
     "in/.brigade/lease",
@@ -62,7 +62,7 @@ impl People {
         }
     }
 
-    /// Somebody uploads something.
+    /// A person uploads something.
     fn upload(&mut self, name: &str) {
         self.uploads += 1;
         let content = if self.rng.u8(0..10) == 0 {
@@ -98,7 +98,7 @@ impl People {
         }
     }
 
-    /// Somebody puts something where the poller wants to put something.
+    /// A person puts something where the poller wants to put something.
     fn take_a_destination(&mut self) {
         self.uploads += 1;
         let destination = if self.rng.bool() {
@@ -113,7 +113,7 @@ impl People {
 }
 
 impl People {
-    /// Somebody wants another try of something that was settled.
+    /// A person wants another try of something that was settled.
     fn move_back(&mut self) {
         let mut settled = Vec::new();
         for bucket in [BUCKET, ELSEWHERE] {
@@ -134,7 +134,7 @@ impl People {
     }
 }
 
-/// Nobody keeps anything any more.
+/// Releases every hold.
 pub(crate) fn release_holds(sim: &Sim) {
     for object in sim.objects(BUCKET) {
         if object.temporary_hold {

@@ -22,17 +22,17 @@ use crate::weather::REFUSALS;
 /// A bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bug {
-    /// Moves whatever lies at the name.
+    /// Moves whatever is at the name.
     NoSourceFence,
-    /// Replaces whatever lies at the destination.
+    /// Replaces whatever is at the destination.
     NoDestinationFence,
     /// Deletes what it should move.
     DeleteInsteadOfMove,
-    /// Takes a move whose answer was lost for somebody else's.
+    /// Takes a move whose answer was lost for another poller's.
     LostAfterRetry,
     /// Takes a broken connection for a refusal.
-    MoveOnWayFailure,
-    /// Compares metagenerations, which a new upload begins anew.
+    MoveOnTransportFailure,
+    /// Compares metagenerations, which a new upload starts again.
     FenceByMetageneration,
     /// Moves whatever was written on the object meanwhile.
     NoMetadataFence,
@@ -46,7 +46,7 @@ pub(crate) enum Bug {
     VerdictByName,
     /// Counts pages of a listing that shrinks.
     CursorByPageNumber,
-    /// Gives back whatever lease lies there.
+    /// Releases whatever lease is there.
     LeaseReleasedByName,
     /// Names the version to delete instead of the one that must be live.
     VersionDeleted,
@@ -58,7 +58,7 @@ pub(crate) const BUGS: [(Bug, &str); 14] = [
     (Bug::NoDestinationFence, "no destination fence"),
     (Bug::DeleteInsteadOfMove, "delete instead of move"),
     (Bug::LostAfterRetry, "404 after a retry taken as lost"),
-    (Bug::MoveOnWayFailure, "move on a way-failure"),
+    (Bug::MoveOnTransportFailure, "move on a transport failure"),
     (Bug::FenceByMetageneration, "fence by metageneration"),
     (
         Bug::NoMetadataFence,
@@ -174,7 +174,7 @@ impl Planted {
         }
     }
 
-    /// Pages by their number, of a listing that is made anew for each.
+    /// Pages by their number, of a listing that is made again for each.
     pub(crate) async fn list_by_number(
         self,
         bucket: &dyn Bucket,
@@ -226,8 +226,8 @@ impl<W: Worker> Worker for Misread<W> {
         }
         let answer = self.inner.process(request, timeout).await;
         match &answer {
-            Answer::Transport(way) if self.planted.is(Bug::MoveOnWayFailure) => {
-                return Answer::status(Code::Internal, way.to_string());
+            Answer::Transport(error) if self.planted.is(Bug::MoveOnTransportFailure) => {
+                return Answer::status(Code::Internal, error.to_string());
             }
             Answer::Worker(said) if said.code == Code::Ok || REFUSALS.contains(&said.code) => {
                 let mut remembered = self

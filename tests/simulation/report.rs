@@ -27,7 +27,7 @@ pub(crate) struct Report {
     pub(crate) stalled: bool,
     /// Its caller went away before it ended.
     pub(crate) cancelled: bool,
-    /// Its service was told to shut down.
+    /// Its service was asked to shut down.
     pub(crate) shut_down: bool,
 }
 
@@ -81,7 +81,7 @@ impl Errand {
 
     /// The same with whatever the schedule has in store for it.
     pub(crate) fn drawn(self, schedule: &Schedule, rng: &mut Rng) -> Self {
-        let fate = Fate::of(schedule, rng);
+        let fate = Fate::draw(schedule, rng);
         let hurried = rng.u16(0..1_000) < schedule.hurried;
         let (limit, seconds) = (rng.i64(0..10), rng.u64(8..200));
         let mut errand = Self { fate, ..self };

@@ -48,7 +48,7 @@ pub(crate) struct Run {
 
 impl Run {
     /// The run of a schedule, with a bug planted or without.
-    pub(crate) fn of(schedule: Schedule, planted: Planted) -> Self {
+    pub(crate) fn from_schedule(schedule: Schedule, planted: Planted) -> Self {
         // All random numbers of the code under test come from this thread's generator.
         fastrand::seed(schedule.seed);
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -86,7 +86,7 @@ impl Run {
         if elsewhere { steps } else { 0 }
     }
 
-    /// How often a lease was written over another that nobody had renewed for as long as it lasts.
+    /// How often a lease was written over another that was not renewed for as long as it lasts.
     pub(crate) fn expired_leases(&self) -> u64 {
         let lasts = SignedDuration::from_mins(1);
         let mut written: Option<Timestamp> = None;

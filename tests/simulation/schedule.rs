@@ -62,7 +62,7 @@ pub(crate) struct Schedule {
 
 impl Schedule {
     /// The schedule of a seed.
-    pub(crate) fn of(seed: u64) -> Self {
+    pub(crate) fn from_seed(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed ^ 0x5eed);
         // In some runs nothing goes wrong but time: there the poller is held to more.
         let quiet = rng.u8(0..8) == 0;

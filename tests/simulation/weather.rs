@@ -38,10 +38,10 @@ const WIRING: [Code; 3] = [
     Code::Unimplemented,
 ];
 
-/// HTTP statuses of a front end: those that heal, and those that somebody has to mend.
+/// HTTP statuses of a front end: transient ones, and those that an operator has to fix.
 const PAGES: [u16; 12] = [429, 500, 502, 503, 504, 408, 401, 403, 404, 400, 405, 302];
 
-/// How rough the way to the worker is.
+/// How rough the transport to the worker is.
 #[derive(Debug)]
 pub(crate) struct Weather {
     lost: u16,
@@ -64,7 +64,7 @@ pub(crate) struct Storm {
 
 impl Weather {
     /// The weather of a run that begins now.
-    pub(crate) fn of(schedule: &Schedule) -> Self {
+    pub(crate) fn new(schedule: &Schedule) -> Self {
         let mut rng = schedule.rng("outages");
         let outages = (0..schedule.outages).map(|_| {
             let from = Instant::now() + Duration::from_millis(rng.u64(0..300_000));

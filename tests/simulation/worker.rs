@@ -56,17 +56,17 @@ enum Nature {
 /// How often each thing went wrong with a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Troubles {
-    /// It failed on its way, or its answer did.
+    /// The call failed in the transport, or its answer did.
     pub(crate) ways: u64,
     /// The worker's process was gone, or went meanwhile.
     pub(crate) died: u64,
-    /// Nobody ever answered.
+    /// It was never answered.
     pub(crate) hung: u64,
     /// The answer said nothing of the object.
     pub(crate) astray: u64,
 }
 
-/// Answers by the object's nature, and loses some answers on their way.
+/// Answers by the object's nature, and loses some answers.
 #[derive(Debug)]
 pub(crate) struct SimWorker {
     seed: u64,
@@ -90,7 +90,7 @@ impl SimWorker {
         Self {
             seed: schedule.seed,
             moody: schedule.moody,
-            weather: Weather::of(schedule),
+            weather: Weather::new(schedule),
             calm: AtomicBool::new(false),
             state: Mutex::new(State {
                 rng: schedule.rng("worker"),
@@ -122,7 +122,7 @@ impl SimWorker {
         self.calm.load(Ordering::Relaxed)
     }
 
-    /// A generation has one nature, whoever asks.
+    /// A generation has one nature, for every caller.
     fn nature(&self, name: &str, generation: i64) -> Nature {
         let mut seed = self.seed ^ generation.unsigned_abs();
         for byte in name.bytes() {

@@ -33,7 +33,7 @@ use crate::{
 /// Long enough for every lease to expire, and for every retry to be due.
 const A_LONG_WHILE: Duration = Duration::from_hours(2);
 
-/// Where the inbox's lease lies.
+/// The name of the inbox's lease.
 const LEASE: &str = ".brigade/in/lease";
 
 /// The longest delay of a storage call.

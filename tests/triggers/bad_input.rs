@@ -27,7 +27,7 @@ fn with(mut attributes: Value, name: &str, value: impl Into<Value>) -> Value {
 #[tokio::test]
 async fn messages_that_name_no_object_are_malformed() {
     let system = system().await;
-    let caller = Caller::of(&system);
+    let caller = Caller::new(&system);
     let good = attributes("incoming/a", 7);
     let long = "x".repeat(1_025);
     let messages = [
@@ -65,7 +65,7 @@ async fn messages_that_name_no_object_are_malformed() {
 #[tokio::test]
 async fn bodies_that_are_no_event_are_malformed() {
     let system = system().await;
-    let caller = Caller::of(&system);
+    let caller = Caller::new(&system);
     let deep = "[".repeat(10_000);
     let bodies = [
         "",
@@ -98,7 +98,7 @@ async fn bodies_that_are_no_event_are_malformed() {
 #[tokio::test]
 async fn cloud_events_that_lack_something_are_malformed() {
     let system = system().await;
-    let caller = Caller::of(&system);
+    let caller = Caller::new(&system);
     let good = [
         ("ce-specversion", "1.0"),
         ("ce-type", "google.cloud.storage.object.v1.finalized"),
@@ -138,7 +138,7 @@ async fn cloud_events_that_lack_something_are_malformed() {
 #[tokio::test]
 async fn a_body_of_more_than_a_mebibyte_is_too_large_and_one_that_fits_is_read() {
     let system = System::with_processor(accepting()).await;
-    let caller = Caller::of(&system);
+    let caller = Caller::new(&system);
     let generation = system.upload("a", "x");
     let padded = |length: usize| {
         let (headers, body) = wrapped(&json!({"attributes": attributes("incoming/a", generation)}));

@@ -26,7 +26,7 @@ pub(crate) type Request = (Vec<(String, String)>, String);
 // === impl Caller ===
 
 impl<'a> Caller<'a> {
-    pub(crate) fn of(system: &'a System) -> Self {
+    pub(crate) fn new(system: &'a System) -> Self {
         let audience = brigade_client::identity::origin(&system.poller);
         Self {
             system,

@@ -35,7 +35,7 @@ async fn ten_thousand_duplicates_of_one_event_ask_the_worker_once() {
     let asked = Arc::new(AtomicUsize::new(0));
     let system = System::with_processor(counting(&asked)).await;
     let generation = system.upload("a", "x");
-    let caller = Caller::of(&system);
+    let caller = Caller::new(&system);
     let (headers, body) = push("incoming/a", generation);
     let deliveries = stream::iter(0..10_000)
         .map(|_| caller.post("events", &headers, body.clone()))
@@ -51,11 +51,11 @@ async fn a_sweep_and_twice_announced_objects_at_once_settle_each_once() {
     const OBJECTS: usize = 100;
     let asked = Arc::new(AtomicUsize::new(0));
     let system = System::with_processor(counting(&asked)).await;
-    let mut told = system.events.subscribe();
+    let mut events_seen = system.events.subscribe();
     let objects: Vec<_> = (0..OBJECTS)
         .map(|n| (format!("{n:03}"), system.upload(&format!("{n:03}"), "x")))
         .collect();
-    let caller = Caller::of(&system);
+    let caller = Caller::new(&system);
     let events = stream::iter(objects.iter().chain(&objects))
         .map(|(name, generation)| caller.announce(name, *generation))
         .buffer_unordered(16)
@@ -66,7 +66,7 @@ async fn a_sweep_and_twice_announced_objects_at_once_settle_each_once() {
 
     let mut settled = 0;
     loop {
-        match told.try_recv() {
+        match events_seen.try_recv() {
             Ok(response) => {
                 if let Some(Event::Settled(one)) = response.event {
                     match one.settlement() {
@@ -119,7 +119,7 @@ async fn the_minimum_age_keeps_the_sweep_off_what_an_event_is_on_its_way_for() {
     assert_eq!(skipped, ["FILTER_MIN_AGE"]);
     assert_eq!(asked.load(Ordering::SeqCst), 0);
     assert_eq!(
-        Caller::of(&system).announce("a", generation).await.status,
+        Caller::new(&system).announce("a", generation).await.status,
         204
     );
     assert_eq!(system.names(), ["processed/a"]);

@@ -165,7 +165,7 @@ const FORMS: [(&str, Form); 10] = [
 #[tokio::test]
 async fn every_form_settles_its_object_and_is_acknowledged_again_when_it_is_settled() {
     let system = System::with_processor(accepting()).await;
-    let caller = Caller::of(&system);
+    let caller = Caller::new(&system);
     for (form, request) in FORMS {
         let name = format!("incoming/{form} é.csv");
         let generation = system.upload(&format!("{form} é.csv"), "x");
@@ -192,7 +192,7 @@ async fn every_form_settles_its_object_and_is_acknowledged_again_when_it_is_sett
 #[tokio::test]
 async fn every_form_leaves_a_newer_generation_alone() {
     let system = System::with_processor(accepting()).await;
-    let caller = Caller::of(&system);
+    let caller = Caller::new(&system);
     for (form, request) in FORMS {
         let old = system.upload(form, "old");
         system.upload(form, "new");
@@ -209,7 +209,7 @@ async fn every_form_leaves_a_newer_generation_alone() {
 #[tokio::test]
 async fn other_kinds_of_event_are_acknowledged_and_move_nothing() {
     let system = System::with_processor(accepting()).await;
-    let caller = Caller::of(&system);
+    let caller = Caller::new(&system);
     let generation = system.upload("a", "x");
     for kind in ["OBJECT_DELETE", "OBJECT_ARCHIVE", "OBJECT_METADATA_UPDATE"] {
         let mut attributes = attributes("incoming/a", generation);
@@ -247,7 +247,7 @@ async fn other_kinds_of_event_are_acknowledged_and_move_nothing() {
 #[tokio::test]
 async fn what_is_not_ours_or_is_left_out_by_a_filter_is_acknowledged_and_not_touched() {
     let system = System::with_processor(accepting()).await;
-    let caller = Caller::of(&system);
+    let caller = Caller::new(&system);
     let generation = system.upload("a", "x");
     let bucket = system.emulator.storage().bucket(BUCKET);
     let elsewhere = bucket.put("processed/b", "x").unwrap();
@@ -274,7 +274,7 @@ async fn what_is_not_ours_or_is_left_out_by_a_filter_is_acknowledged_and_not_tou
 #[tokio::test]
 async fn every_odd_name_that_is_legal_is_settled_under_its_own_name() {
     let system = System::with_processor(accepting()).await;
-    let caller = Caller::of(&system);
+    let caller = Caller::new(&system);
     let long = "x".repeat(1_000);
     let names = [
         "a b",

@@ -19,7 +19,7 @@ use crate::harness::{System, loopback, scripted, url};
 
 type Seen = Arc<Mutex<Vec<(HeaderMap, Value)>>>;
 
-/// What people write: the body has a bucket and a name, and the answer is 200 or 500.
+/// A typical service: the body has a bucket and a name, and the answer is 200 or 500.
 async fn work(State(seen): State<Seen>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
     let name = body["name"].as_str().unwrap().to_owned();
     seen.lock().unwrap().push((headers, body));

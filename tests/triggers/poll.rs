@@ -1,4 +1,4 @@
-//! `POST /poll`: who asked for it, and what it is told.
+//! `POST /poll`: its callers, and their answers.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
 async fn started(given: &[(&str, &str)]) -> PollStarted {
     let system = System::with_processor(accepting()).await;
     let mut events = system.events.subscribe();
-    let answer = Caller::of(&system)
+    let answer = Caller::new(&system)
         .post("poll", &headers(given), "{}")
         .await;
     assert_eq!(answer.status, 200, "{}", answer.body);
@@ -86,7 +86,7 @@ async fn a_poll_that_finds_another_at_work_is_no_failure() {
     }))
     .await;
     system.upload("a", "x");
-    let caller = Caller::of(&system);
+    let caller = Caller::new(&system);
     let second = async {
         entered.notified().await;
         let answer = caller.post("poll", &[], "").await;
@@ -106,7 +106,7 @@ async fn a_worker_that_is_away_makes_the_poll_come_again() {
     for name in ["a", "b", "c"] {
         system.upload(name, "x");
     }
-    let answer = Caller::of(&system).post("poll", &[], "").await;
+    let answer = Caller::new(&system).post("poll", &[], "").await;
     assert_eq!(
         (answer.status, answer.retry_after),
         (503, Some(30)),

@@ -1,4 +1,4 @@
-//! `POST /process`: one object, at the poller for Cloud Tasks, and at a worker for whoever speaks no gRPC.
+//! `POST /process`: one object, at the poller for Cloud Tasks, and at a worker for clients without gRPC.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn a_task_settles_its_object_and_says_what_became_of_it() {
         })
     }))
     .await;
-    let caller = Caller::of(&system);
+    let caller = Caller::new(&system);
     let task = headers(&[
         ("x-cloudtasks-queuename", "objects"),
         ("x-cloudtasks-taskname", "t"),
@@ -58,7 +58,7 @@ async fn a_task_settles_its_object_and_says_what_became_of_it() {
 #[tokio::test]
 async fn a_task_that_is_no_work_is_done_and_one_that_cannot_be_read_is_refused() {
     let system = System::with_processor(accepting()).await;
-    let caller = Caller::of(&system);
+    let caller = Caller::new(&system);
     let elsewhere = json!({"bucket": "other", "name": "incoming/a", "generation": 7});
     assert_eq!(
         caller

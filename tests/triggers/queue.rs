@@ -1,4 +1,4 @@
-//! A stand-in for Cloud Tasks over a real gRPC socket: it keeps tasks by name, refuses a name that was used, and delivers
+//! An emulator of Cloud Tasks over a real gRPC socket: it keeps tasks by name, refuses a name that was used, and delivers
 //! what it has on request, as the service does: by POST, with the token of the task's account.
 //!
 //! No emulator does the second: the one of Python's package index takes a name again at once.
@@ -74,7 +74,7 @@ impl Queue {
         self.0.lock().unwrap().tasks.clone()
     }
 
-    /// How often somebody wanted to make one.
+    /// How many tasks were asked for.
     pub(crate) fn calls(&self) -> usize {
         self.0.lock().unwrap().calls
     }

@@ -1,4 +1,4 @@
-//! What a queue is told when an object is not settled.
+//! The answer to a queue when an object is not settled.
 
 use std::time::Duration;
 
@@ -29,7 +29,10 @@ async fn a_refused_object_is_settled_and_acknowledged() {
     let system = System::with_processor(obeying()).await;
     let generation = system.upload("bad", "x");
     assert_eq!(
-        Caller::of(&system).announce("bad", generation).await.status,
+        Caller::new(&system)
+            .announce("bad", generation)
+            .await
+            .status,
         204
     );
     assert_eq!(system.names(), ["failed/bad"]);
@@ -41,11 +44,11 @@ async fn a_refused_object_is_settled_and_acknowledged() {
 async fn a_worker_that_asks_for_time_makes_the_event_come_again_and_keeps_its_attempt() {
     let system = System::with_processor(obeying()).await;
     let generation = system.upload("later", "x");
-    let caller = Caller::of(&system);
+    let caller = Caller::new(&system);
     let answer = caller.announce("later", generation).await;
     assert_eq!((answer.status, answer.retry_after), (503, Some(90)));
     assert!(answer.body.contains("loading"), "{}", answer.body);
-    // A redelivery that comes too soon asks nobody, and says how long it is still.
+    // A redelivery that comes too soon calls no worker, and returns the time that is left.
     let early = caller.announce("later", generation).await;
     assert_eq!(early.status, 503);
     assert!((80..=90).contains(&early.retry_after.unwrap()), "{early:?}");
@@ -58,7 +61,7 @@ async fn a_worker_that_is_away_makes_the_event_come_again_and_costs_no_attempt()
     let mut system = System::with_processor(accepting()).await;
     system.stop_worker().await;
     let generation = system.upload("a", "x");
-    let caller = Caller::of(&system);
+    let caller = Caller::new(&system);
     for _ in 0..7 {
         let answer = caller.announce("a", generation).await;
         assert_eq!(answer.status, 503, "{}", answer.body);
@@ -79,7 +82,7 @@ async fn wiring_that_must_be_mended_is_an_error_that_says_so() {
     for (status, hint) in [(403, "roles/run.invoker"), (404, "WORKER_URL")] {
         let system = System::with_worker_at(front_end(status).await).await;
         let generation = system.upload("a", "x");
-        let answer = Caller::of(&system).announce("a", generation).await;
+        let answer = Caller::new(&system).announce("a", generation).await;
         assert_eq!(answer.status, 500);
         assert!(answer.body.contains(hint), "{}", answer.body);
         assert_eq!(system.names(), ["incoming/a"]);
@@ -93,7 +96,7 @@ async fn a_bucket_that_is_not_there_is_an_error_that_says_so() {
         "eventType": "OBJECT_FINALIZE", "bucketId": "no-such-bucket", "objectId": "incoming/a", "objectGeneration": "7",
     });
     let (headers, body) = crate::caller::wrapped(&serde_json::json!({"attributes": attributes}));
-    let answer = Caller::of(&system).post("events", &headers, body).await;
+    let answer = Caller::new(&system).post("events", &headers, body).await;
     assert_eq!(answer.status, 500, "{}", answer.body);
     assert!(answer.body.contains("no such bucket"), "{}", answer.body);
 }
@@ -103,7 +106,7 @@ async fn a_storage_that_is_away_makes_the_event_come_again() {
     use brigade_emulator::storage::{Fault, Kind, Operation};
     let system = System::with_processor(accepting()).await;
     let generation = system.upload("a", "x");
-    let caller = Caller::of(&system);
+    let caller = Caller::new(&system);
     let fault = Fault::before(Kind::Unavailable).times(100);
     system.emulator.storage().fault(Operation::Get, fault);
     let answer = caller.announce("a", generation).await;

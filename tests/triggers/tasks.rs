@@ -26,10 +26,10 @@ struct World {
 }
 
 async fn world() -> World {
-    of_queue(QUEUE).await
+    world_with_queue(QUEUE).await
 }
 
-async fn of_queue(name: &str) -> World {
+async fn world_with_queue(name: &str) -> World {
     let (queue, at) = Queue::start().await;
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = asked.clone();
@@ -156,8 +156,8 @@ async fn a_task_that_was_made_although_its_answer_was_lost_is_not_made_twice() {
 }
 
 #[tokio::test]
-async fn a_queue_that_is_not_there_stops_the_poll_with_what_to_mend() {
-    let world = of_queue("projects/p/locations/europe-west1/queues/no-such-queue").await;
+async fn a_queue_that_is_not_there_stops_the_poll_with_the_fix() {
+    let world = world_with_queue("projects/p/locations/europe-west1/queues/no-such-queue").await;
     world.system.upload("a", "x");
     let error = world.system.poll().await.unwrap_err();
     assert_eq!(error.code(), Code::FailedPrecondition);

@@ -67,7 +67,7 @@ class Dev:
         serving = json.loads(line)["serving"]
         self.poller: str = serving["poller"]
         self.worker: str = serving["worker"]
-        self.stand_in: str = serving["standIn"]
+        self.emulator: str = serving["standIn"]
 
     def log(self) -> str:
         """What it logged so far."""
@@ -87,7 +87,7 @@ class Dev:
         """Puts a temporary hold on a file of the inbox, by the storage's JSON API."""
         path = quote(f"incoming/{name}", safe="")
         request = urllib.request.Request(
-            f"{self.stand_in}/storage/v1/b/{BUCKET}/o/{path}",
+            f"{self.emulator}/storage/v1/b/{BUCKET}/o/{path}",
             data=b'{"temporaryHold": true}',
             headers={"content-type": "application/json"},
             method="PATCH",
@@ -96,8 +96,8 @@ class Dev:
             assert answer.status == 200
 
     def be_its_developer(self, patch: pytest.MonkeyPatch) -> None:
-        """google-auth's environment: the stand-in's metadata server."""
-        host = self.stand_in.removeprefix("http://")
+        """google-auth's environment: the emulator's metadata server."""
+        host = self.emulator.removeprefix("http://")
         # One is read at each look whether there is a server, the other once, at google-auth's import.
         patch.setenv("GCE_METADATA_IP", host)
         patch.setattr(google_metadata, "_GCE_METADATA_HOST", host)

@@ -7,10 +7,10 @@ import pytest
 import raw
 from google.auth.credentials import AnonymousCredentials
 
-from bucket_brigade_client import BrigadeError, NeedsMending, Object, Refused, TryAgain, connect, errors
+from bucket_brigade_client import BrigadeError, NeedsFix, Object, Refused, TryAgain, connect, errors
 
 ONE = Object(bucket="data", name="in/a", generation=7)
-NOBODY = AnonymousCredentials()  # type: ignore[no-untyped-call]
+ANONYMOUS = AnonymousCredentials()  # type: ignore[no-untyped-call]
 
 # The poller's own table: what an answer of a worker means for an object.
 PROCESS = [
@@ -20,29 +20,29 @@ PROCESS = [
     (4, errors.DeadlineExceeded, TryAgain),
     (5, errors.Refused, Refused),
     (6, errors.Refused, Refused),
-    (7, errors.PermissionDenied, NeedsMending),
+    (7, errors.PermissionDenied, NeedsFix),
     (8, errors.ResourceExhausted, TryAgain),
     (9, errors.Refused, Refused),
     (10, errors.Aborted, TryAgain),
     (11, errors.Refused, Refused),
-    (12, errors.Unimplemented, NeedsMending),
+    (12, errors.Unimplemented, NeedsFix),
     (13, errors.Refused, Refused),
     (14, errors.Unavailable, TryAgain),
     (15, errors.Refused, Refused),
-    (16, errors.Unauthenticated, NeedsMending),
+    (16, errors.Unauthenticated, NeedsFix),
 ]
-MEANINGS = (NeedsMending, TryAgain, Refused)
+MEANINGS = (NeedsFix, TryAgain, Refused)
 
 
 def processed(answer: raw.Answer) -> BrigadeError:
-    with raw.serving(answer) as url, connect(url, credentials=NOBODY) as worker:
+    with raw.serving(answer) as url, connect(url, credentials=ANONYMOUS) as worker:
         with pytest.raises(BrigadeError) as raised:
             worker.process(ONE, timeout=60)
         return raised.value
 
 
 def polled(answer: raw.Answer) -> BrigadeError:
-    with raw.serving(answer) as url, connect(url, credentials=NOBODY) as poller:
+    with raw.serving(answer) as url, connect(url, credentials=ANONYMOUS) as poller:
         with pytest.raises(BrigadeError) as raised:
             list(poller.poll(timeout=60))
         return raised.value
@@ -83,12 +83,12 @@ def test_a_pollers_answer_has_its_exception(code: int, kind: type[BrigadeError])
 @pytest.mark.parametrize(
     ("status", "kind", "says"),
     [
-        (301, NeedsMending, "URL"),
-        (400, NeedsMending, "URL"),
+        (301, NeedsFix, "URL"),
+        (400, NeedsFix, "URL"),
         (401, errors.Unauthenticated, "audience"),
         (403, errors.PermissionDenied, "roles/run.invoker"),
         (404, errors.Unimplemented, "URL"),
-        (405, NeedsMending, "URL"),
+        (405, NeedsFix, "URL"),
         (429, errors.Unavailable, "try again"),
         (500, errors.Unavailable, "try again"),
         (502, errors.Unavailable, "try again"),

@@ -11,11 +11,11 @@ import grpc
 import pytest
 from dev import BUCKET, Dev, eventually
 
-from bucket_brigade_client import NeedsMending, Object, ObjectSettled, TryAgain, connect, errors
+from bucket_brigade_client import NeedsFix, Object, ObjectSettled, TryAgain, connect, errors
 
 
 def objects(dev: Dev) -> dict[str, Object]:
-    """What lies in the inbox, as the poller lists it."""
+    """What is in the inbox, as the poller lists it."""
     with connect(dev.poller) as poller:
         events = [event for event in poller.poll(dry_run=True) if isinstance(event, ObjectSettled)]
     return {event.object.name.removeprefix("incoming/"): event.object for event in events}
@@ -41,7 +41,7 @@ def test_an_object_that_cannot_be_processed_is_refused_with_its_reason(system: D
         worker.process(broken)
     assert raised.value.code is grpc.StatusCode.INVALID_ARGUMENT
     assert raised.value.reason == "OBJECT_REFUSED"
-    assert not isinstance(raised.value, TryAgain | NeedsMending)
+    assert not isinstance(raised.value, TryAgain | NeedsFix)
 
 
 def test_a_request_that_makes_no_sense_names_each_wrong_field(system: Dev) -> None:
@@ -89,7 +89,7 @@ def test_a_call_that_takes_too_long_ends_at_its_deadline(tmp_path: Path, monkeyp
 def test_a_poller_asked_to_process_and_a_worker_asked_to_poll_say_that_the_url_is_wrong(system: Dev) -> None:
     with connect(system.poller) as poller, pytest.raises(errors.Unimplemented, match="URL") as raised:
         poller.process(Object(bucket=BUCKET, name="a", generation=1))
-    assert isinstance(raised.value, NeedsMending)
+    assert isinstance(raised.value, NeedsFix)
     with connect(system.worker) as worker, pytest.raises(errors.Unimplemented):
         list(worker.poll())
 
@@ -109,13 +109,13 @@ def test_a_worker_whose_wiring_is_wrong_stops_the_poll_and_moves_nothing(
         assert denied.value.reason == "WORKER_MISCONFIGURED"
         with connect(dev.poller) as poller, pytest.raises(errors.FailedPrecondition, match="gone") as stopped:
             list(poller.poll())
-        assert isinstance(stopped.value, NeedsMending)
+        assert isinstance(stopped.value, NeedsFix)
         assert dev.names("incoming") == ["one"]
 
 
 @pytest.mark.usefixtures("system")
 def test_a_service_that_is_not_there_is_unavailable() -> None:
-    # A port that nobody listens on: this process holds it.
+    # A port without a listener: this process holds it.
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{held.getsockname()[1]}"

@@ -14,17 +14,17 @@ import pytest
 from dev import BUCKET, ROOT, Dev, environment
 from google.auth.credentials import AnonymousCredentials
 
-from bucket_brigade_client import NeedsMending, Object, connect, errors
+from bucket_brigade_client import NeedsFix, Object, connect, errors
 
 ONE = Object(bucket=BUCKET, name="incoming/subject-308.csv", generation=1)
 
 
 class Account(google.auth.credentials.Credentials):
-    """Another account of the stand-in."""
+    """Another account of the emulator."""
 
     def __init__(self, dev: Dev, email: str, audience: str) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        accounts = f"{dev.stand_in}/computeMetadata/v1/instance/service-accounts"
+        accounts = f"{dev.emulator}/computeMetadata/v1/instance/service-accounts"
         self._url = f"{accounts}/{email}/identity?format=full&audience={audience}"
 
     def refresh(self, request: object) -> None:
@@ -39,7 +39,7 @@ def test_a_token_for_another_audience_is_not_believed(system: Dev) -> None:
             worker.process(ONE)
         with pytest.raises(errors.Unauthenticated):
             list(worker.poll())
-    assert isinstance(raised.value, NeedsMending)
+    assert isinstance(raised.value, NeedsFix)
     assert len(system.names("incoming")) == 20
 
 
@@ -65,12 +65,12 @@ def test_a_good_token_of_a_stranger_is_denied(system: Dev) -> None:
     denied = pytest.raises(errors.PermissionDenied, match=r"roles/run\.invoker")
     with connect(system.worker, credentials=stranger) as worker, denied as raised:
         worker.process(ONE)
-    assert isinstance(raised.value, NeedsMending)
+    assert isinstance(raised.value, NeedsFix)
 
 
-def test_without_a_token_nobody_is_let_in(system: Dev) -> None:
-    nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]
-    with connect(system.poller, credentials=nobody) as poller, pytest.raises(errors.PermissionDenied):
+def test_without_a_token_no_call_is_accepted(system: Dev) -> None:
+    anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call]
+    with connect(system.poller, credentials=anonymous) as poller, pytest.raises(errors.PermissionDenied):
         list(poller.poll())
     assert len(system.names("incoming")) == 20
 
@@ -91,7 +91,7 @@ def test_an_environment_without_an_identity_says_so_and_sends_nothing(
             poller.poll()
         with pytest.raises(errors.NoCredentials):
             poller.process(ONE)
-    assert isinstance(raised.value, NeedsMending)
+    assert isinstance(raised.value, NeedsFix)
     assert raised.value.code is None
     assert "poll started" not in system.log()
 
@@ -113,7 +113,7 @@ def test_the_readmes_lines_poll(system: Dev, name: str) -> None:
     block = readme.split("```python\n", 1)[1].split("```", 1)[0]
     url = "https://poller-….run.app"
     assert url in block
-    host = system.stand_in.removeprefix("http://")
+    host = system.emulator.removeprefix("http://")
     done = subprocess.run(
         [sys.executable, "-c", block.replace(url, system.poller)],
         env=environment() | {"GCE_METADATA_HOST": host, "GCE_METADATA_IP": host, "PATH": os.environ["PATH"]},

@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{outcome, setup};
 
 /// The arguments.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     server: ServerArgs,
@@ -52,10 +52,7 @@ pub async fn run(args: &Args) -> Result<Exit, Failure> {
     }
     problems.into_result()?;
     let (Some(server), Some(gate), Some(settings)) = (server, gate, settings) else {
-        return Err(Failure::usage(
-            "the settings are not complete",
-            "see --help",
-        ));
+        return Err(setup::incomplete());
     };
     let shutdown = shutdown::signal();
     let listener = serve::bind(server.address).await?;

@@ -8,7 +8,7 @@ use crate::verdict::Stop;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum PollError {
     /// The request cannot be met.
-    #[error("the request's {field} is not valid: {why}")]
+    #[error("request field {field} is not valid: {why}")]
     Invalid {
         /// The field of `PollRequest`.
         field: &'static str,
@@ -16,13 +16,12 @@ pub enum PollError {
         why: String,
     },
     /// An operator has to fix the wiring to the worker.
-    #[error("the poll was stopped, and nothing was moved on its account: {0}")]
+    #[error("poll stopped; no file was moved because of it: {0}")]
     Stopped(Stop),
     /// Consecutive calls of the worker failed in the transport.
     #[error(
-        "the poll was stopped, and nothing was moved on its account: the worker could not be asked {failures} times in a \
-         row; the last time: {last}. The next poll tries again; if this goes on, see that the worker runs and that \
-         WORKER_URL is its own"
+        "poll stopped: {failures} consecutive calls to the worker failed; last error: {last}. No file was moved because \
+         of it; the next poll retries. If this goes on, check that the worker is running and that WORKER_URL points to it"
     )]
     WorkerAway {
         /// How many, with no answer in between.

@@ -29,7 +29,7 @@ pub(crate) fn skip_listed(config: &Config, object: &Object, now: Timestamp) -> O
         .or_else(|| not_due(object, now))
 }
 
-/// The same for an object that a caller names, at any age: the minimum age keeps polls off what an event is on its way for.
+/// The same for an object that a caller names, at any age: the minimum age keeps polls off what an event is about to name.
 pub(crate) fn skip_named(config: &Config, object: &Object, now: Timestamp) -> Option<Skip> {
     folder(object)
         .or_else(|| skip_name(config, &object.name))
@@ -62,7 +62,7 @@ fn young(config: &Config, object: &Object, now: Timestamp) -> Option<Skip> {
     if age < config.min_age {
         return skip(
             Filter::MinAge,
-            format!("{age:?} old, wanted {:?}", config.min_age),
+            format!("{age:?} old; minimum {:?}", config.min_age),
         );
     }
     None
@@ -70,7 +70,7 @@ fn young(config: &Config, object: &Object, now: Timestamp) -> Option<Skip> {
 
 fn folder(object: &Object) -> Option<Skip> {
     if object.size == 0 && object.name.ends_with('/') {
-        return skip(Filter::Folder, "an empty object that ends in a slash");
+        return skip(Filter::Folder, "an empty object whose name ends in a slash");
     }
     None
 }
@@ -79,7 +79,7 @@ fn held(object: &Object, now: Timestamp) -> Option<Skip> {
     skip(Filter::Held, object.held(now)?)
 }
 
-/// Its worker asked for time, or storage refuses to move it.
+/// The worker asked for time, or storage refuses to move it.
 fn not_due(object: &Object, now: Timestamp) -> Option<Skip> {
     let due = mark::due(object).filter(|due| *due > now)?;
     skip(Filter::NotDue, format!("due at {due}"))

@@ -86,7 +86,7 @@ async fn ready(
     let live = instance.settler.live(&named.name).await;
     let live = live.map_err(|error| Err(error.into()))?;
     let Some(object) = live.filter(|live| live.generation == generation) else {
-        info!("superseded: that generation is not there any more");
+        info!("superseded: that generation no longer exists");
         return Err(Ok(ObjectResult::superseded(named)));
     };
     if let Some(result) = not_now(instance, &object) {
@@ -113,11 +113,11 @@ fn not_now(instance: &Instance, object: &Object) -> Option<ObjectResult> {
     let why = if mark::recorded_verdict(object).is_some() {
         "storage refused to move it"
     } else {
-        "its worker asked for time"
+        "the worker asked for time"
     };
     Some(ObjectResult::Retry {
         after: Duration::try_from(due.duration_since(now)).unwrap_or_default(),
-        why: format!("{why}: it is {}", skip.detail),
+        why: format!("{why}; {}", skip.detail),
     })
 }
 

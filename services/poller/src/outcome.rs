@@ -10,7 +10,7 @@ use crate::{error::PollError, filter::Skip, mark::RecordedVerdict, request::Obje
 /// An object that waits for a slot, or that a shutdown cut short, is to be tried again after this.
 const RETRY_SOON: Duration = Duration::from_secs(1);
 
-/// The end of one object's way through a poll: the event, and what only the log and the next try need.
+/// The end of one object in a poll: the event, and what only the log and the next try need.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Outcome {
     pub(crate) settled: ObjectSettled,
@@ -156,7 +156,7 @@ impl ObjectResult {
                 ..Default::default()
             }),
             settlement: Settlement::Superseded.into(),
-            reason: "it was settled already, or replaced or removed meanwhile".into(),
+            reason: "it was already settled, replaced or removed".into(),
             ..Default::default()
         }))
     }
@@ -164,7 +164,7 @@ impl ObjectResult {
     pub(crate) fn interrupted() -> Self {
         Self::Retry {
             after: RETRY_SOON,
-            why: "this instance is shutting down, or has too much to do".into(),
+            why: "this instance is shutting down, or has no free slot".into(),
         }
     }
 
@@ -175,4 +175,4 @@ impl ObjectResult {
     }
 }
 
-const SUPERSEDED: &str = "it was replaced, removed or settled by somebody else meanwhile";
+const SUPERSEDED: &str = "it was replaced, removed or settled by another poller meanwhile";

@@ -20,7 +20,7 @@ const MAX_WAITING: usize = 1_000;
 /// An object that has to wait longer than this is left for a later poll.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
-/// How long calls in flight may go on after the service was told to shut down. Cloud Run kills it 10 s after SIGTERM;
+/// How long calls in flight may go on after a shutdown was asked for. Cloud Run kills it 10 s after SIGTERM;
 /// what was answered must be moved before.
 const GRACE: Duration = Duration::from_secs(5);
 

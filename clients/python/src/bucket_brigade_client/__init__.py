@@ -14,7 +14,7 @@ channel that does the same for the generated stubs in `bucket_brigade_client.v1`
 from . import errors
 from ._client import Client, connect
 from ._poll import Event, Poll
-from .errors import BrigadeError, NeedsMending, Refused, TryAgain
+from .errors import BrigadeError, NeedsFix, Refused, TryAgain
 from .v1.object_pb2 import Object
 from .v1.poller_pb2 import (
     EndReason,
@@ -35,7 +35,7 @@ __all__ = [
     "EndReason",
     "Event",
     "Filter",
-    "NeedsMending",
+    "NeedsFix",
     "Object",
     "ObjectSettled",
     "ObjectSkipped",

@@ -70,7 +70,7 @@ class Poll(Iterator[Event]):
         raise StopIteration
 
     def close(self) -> None:
-        """Cancels the poll, if it has not ended. Whoever waits for an event gets none."""
+        """Cancels the poll, if it has not ended. A waiting caller gets no event."""
         self._closed = True
         self._call.cancel()
 

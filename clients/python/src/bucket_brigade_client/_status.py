@@ -18,7 +18,7 @@ from .errors import (
     Details,
     FailedPrecondition,
     InvalidArgument,
-    NeedsMending,
+    NeedsFix,
     PermissionDenied,
     Refused,
     ResourceExhausted,
@@ -54,12 +54,12 @@ _CUT: Final = re.compile(r"Stream removed|No status received|Received RST_STREAM
 
 _FRONT_END: Final = {
     "401": "a front end refused the token before the service saw it: its audience must be the service's own URL",
-    "403": "a front end let the call in to nothing: grant the account roles/run.invoker on the service",
+    "403": "a front end denied the call: grant the account roles/run.invoker on the service",
 }
 _WRONG_URL: Final = "what answers there speaks no gRPC: see that the URL is the service's own, and that it has HTTP/2"
 _HEALTH: Final = "/grpc.health.v1.Health/Check"
 _SECONDS: Final = 10.0
-_TRY: Final = "it came from before the service, not from itself: try again"
+_TRY: Final = "the service itself did not answer: try again"
 
 
 def from_rpc(error: grpc.RpcError, call: Call) -> BrigadeError:
@@ -101,7 +101,7 @@ def _from_front_end(code: grpc.StatusCode, message: str, status: str) -> Brigade
         return _CODES[code](message, code=code, advice=_FRONT_END[status])
     if status == "429" or status.startswith("5"):
         return Unavailable(message, code=code, advice=_TRY)
-    kind = Unimplemented if status == "404" else NeedsMending
+    kind = Unimplemented if status == "404" else NeedsFix
     return kind(message, code=code, advice=_WRONG_URL)
 
 
@@ -126,6 +126,6 @@ def _status(call: grpc.Call) -> status_pb2.Status:
             try:
                 return status_pb2.Status.FromString(value)
             except DecodeError:
-                # Somebody else's details: the code and the message are there all the same.
+                # Foreign details: the code and the message are valid all the same.
                 break
     return status_pb2.Status()

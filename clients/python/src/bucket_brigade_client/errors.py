@@ -2,9 +2,9 @@
 
     BrigadeError
     ├── InvalidUrl               nothing was sent: no token may go to this URL (a ValueError too)
-    ├── NeedsMending             the same call gets the same answer until somebody mends the wiring
+    ├── NeedsFix                 the same call gets the same answer until a setting or a role is fixed
     │   ├── NoCredentials        nothing was sent: this environment has no ID token
-    │   ├── Unauthenticated      the token was not believed
+    │   ├── Unauthenticated      the token was refused
     │   ├── PermissionDenied     the token is good, and its account may not do this
     │   ├── Unimplemented        there is no such service at this URL
     │   └── FailedPrecondition   the poll was stopped, because every object would meet the same
@@ -43,7 +43,7 @@ class BrigadeError(Exception):
     """A call that did not end well."""
 
     advice: str = ""
-    """What to do, for people."""
+    """What to do."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class BrigadeError(Exception):
     ) -> None:
         details = details or Details()
         self.message: Final = message
-        """What the service said, or what failed before it was asked."""
+        """The service's message, or what failed before it was called."""
         self.code: Final = code
         """The gRPC status code; None when nothing was sent."""
         self.advice = type(self).advice if advice is None else advice
@@ -68,7 +68,7 @@ class BrigadeError(Exception):
         super().__init__(message)
 
     def __str__(self) -> str:
-        """The code, what was said, and what to do."""
+        """The code, the message, and what to do."""
         code = f"{self.code.name}: " if self.code else ""
         advice = f" ({self.advice})" if self.advice else ""
         return f"{code}{self.message or 'no message'}{advice}"
@@ -83,11 +83,11 @@ class InvalidUrl(BrigadeError, ValueError):
         super().__init__(f"cannot call {url!r}: {why}")
 
 
-class NeedsMending(BrigadeError):
-    """The wiring is wrong: the same call gets the same answer until somebody mends it. Nothing was moved."""
+class NeedsFix(BrigadeError):
+    """A setting or a role is wrong: the same call gets the same answer until it is fixed. Nothing was moved."""
 
 
-class NoCredentials(NeedsMending):
+class NoCredentials(NeedsFix):
     """This environment has no ID token. Nothing was sent."""
 
     advice = (
@@ -99,26 +99,26 @@ class NoCredentials(NeedsMending):
         super().__init__(f"no ID token for {audience}: {why}")
 
 
-class Unauthenticated(NeedsMending):
-    """The service, or the front end before it, does not believe the token."""
+class Unauthenticated(NeedsFix):
+    """The service, or the front end before it, refused the token."""
 
     advice = "the token must be for this very service: see that its audience is the service's own URL"
 
 
-class PermissionDenied(NeedsMending):
+class PermissionDenied(NeedsFix):
     """The token is good, and its account may not do this; or a worker says that it may not."""
 
     advice = "allow the account: roles/run.invoker on the service, and BRIGADE_ALLOWED_CALLERS of the service"
 
 
-class Unimplemented(NeedsMending):
+class Unimplemented(NeedsFix):
     """There is no such service at this URL."""
 
     advice = "see that the URL is the one of a poller for poll(), and of a worker for process()"
 
 
-class FailedPrecondition(NeedsMending):
-    """The poll was stopped, because every object would have met the same. The message says what to mend."""
+class FailedPrecondition(NeedsFix):
+    """The poll was stopped, because every object would have met the same. The message says what to fix."""
 
 
 class TryAgain(BrigadeError):
@@ -144,7 +144,7 @@ class DeadlineExceeded(TryAgain):
 
 
 class Aborted(TryAgain):
-    """Something came in between: most often the object was uploaded anew, and has another generation now."""
+    """Something came in between: most often the object was uploaded again, and has another generation now."""
 
 
 class Cancelled(TryAgain):

@@ -9,11 +9,24 @@ use super::{TokenSource, error::Error, http, token::IdToken};
 
 /// Resolves only on Google's machines.
 const DEFAULT_HOST: &str = "metadata.google.internal";
-/// A missing server is noticed within this time.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long to wait for a server that may not exist: a machine outside Google must not wait long to learn it.
+const PROBE: Timeouts = Timeouts {
+    connect: Duration::from_secs(2),
+    answer: Duration::from_secs(3),
+};
+/// How long to wait for a server that `GCE_METADATA_HOST` names. It exists, so a late answer means a busy machine; a
+/// server that is down refuses the connection at once.
+const NAMED: Timeouts = Timeouts {
+    connect: Duration::from_secs(30),
+    answer: Duration::from_secs(30),
+};
 /// The header that identifies the server, in requests and responses.
 const FLAVOR_HEADER: &str = "Metadata-Flavor";
+
+struct Timeouts {
+    connect: Duration,
+    answer: Duration,
+}
 
 /// The metadata server of this machine.
 #[derive(Clone, Debug)]
@@ -36,11 +49,12 @@ impl MetadataServer {
 
     /// The server at this host; `explicit` when the user configured it.
     pub(super) fn at(host: &str, explicit: bool) -> Self {
+        let timeouts = if explicit { NAMED } else { PROBE };
         let client = Client::builder()
             .no_proxy()
             .redirect(Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(RESPONSE_TIMEOUT)
+            .connect_timeout(timeouts.connect)
+            .timeout(timeouts.answer)
             .build()
             .expect("a client with timeouts alone can be made");
         let host = host

@@ -23,7 +23,7 @@ use self::finding::{Finding, Report};
 use crate::{outcome, setup};
 
 /// The arguments.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     poller: PollerArgs,
@@ -55,8 +55,7 @@ fn resolve(args: &Args) -> Result<(PollerSettings, Finding), Failure> {
     let mut problems = setup::problems();
     let settings = args.poller.resolve(&mut problems);
     problems.into_result()?;
-    let settings =
-        settings.ok_or_else(|| Failure::usage("the settings are not complete", "see --help"))?;
+    let settings = settings.ok_or_else(setup::incomplete)?;
     let said = format!("{} to {}", settings.inbox, settings.worker_url);
     Ok((settings, Finding::new(said)))
 }

@@ -157,7 +157,7 @@ impl Lease {
                 self.generation = generation;
                 self.valid_until = sent + TTL;
             } else {
-                tracing::warn!(lease = self.manager.name, "the inbox's lease is lost");
+                tracing::warn!(lease = self.manager.name, "lost the inbox's lease");
                 lost.cancel();
                 return std::future::pending().await;
             }
@@ -188,7 +188,7 @@ impl Lease {
     pub(crate) async fn release(self) {
         let mut released = self.delete(self.generation).await;
         if released.as_ref().is_err_and(Error::is_precondition) {
-            // A renewal that was on its way when the poll ended may have been applied.
+            // A renewal that was in flight when the poll ended may have been applied.
             released = match self.manager.look().await {
                 Ok(Some(found)) if read_holder(&found) == self.holder => {
                     self.delete(found.generation).await
@@ -201,7 +201,7 @@ impl Lease {
             Ok(()) => {}
             Err(error) if error.is_precondition() || error.is_not_found() => {}
             Err(error) => {
-                tracing::warn!(%error, "the inbox's lease could not be given back; it expires");
+                tracing::warn!(%error, "could not release the inbox's lease; it expires by itself");
             }
         }
     }

@@ -17,14 +17,14 @@ use crate::{
     in_flight::Leader,
     instance::{Instance, Slot},
     mark,
-    outcome::{Outcome, SharedResult},
+    outcome::{ObjectResult, Outcome, SharedResult},
     run::RunContext,
     tasks::Queue,
     verdict::{Blame, Retry, Verdict, verdict},
     wire,
 };
 
-/// The end of one object's way.
+/// An object's end.
 pub(crate) struct Finished {
     pub(crate) outcome: Outcome,
     /// Every other object would meet it too: the poll ends.
@@ -211,7 +211,7 @@ impl<'a> ObjectPipeline<'a> {
             Err(error) if error.needs_fix() => Err(error.into()),
             // The worker is asked once more than it should be; that is all.
             Err(error) => {
-                tracing::warn!(%error, "an attempt could not be written on its object");
+                tracing::warn!(%error, "could not write an attempt on its object");
                 Ok(left)
             }
         }
@@ -256,7 +256,7 @@ impl Finished {
 
 /// Gives `result` to every follower, and remembers an object that was moved.
 pub(crate) fn complete(leader: Leader<SharedResult>, result: SharedResult) {
-    if result.as_ref().is_ok_and(|result| result.is_moved()) {
+    if result.as_ref().is_ok_and(ObjectResult::is_moved) {
         leader.remember_settled();
     }
     leader.complete(result);

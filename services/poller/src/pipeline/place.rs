@@ -67,7 +67,7 @@ impl ObjectPipeline<'_> {
                 outcome
             }
             Err(error) => {
-                tracing::warn!(%error, "the next try of an object could not be written on it; this instance keeps it in mind");
+                tracing::warn!(%error, "could not write the time of an object's next try on it; this instance remembers it");
                 deferred_in_memory(outcome)
             }
         }

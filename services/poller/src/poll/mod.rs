@@ -58,7 +58,7 @@ async fn run_under_lease(
     let mut lease = match acquired? {
         Acquired::Ours(lease) => lease,
         Acquired::Held { by } => {
-            tracing::info!(poll = by, "another poll is at work on this inbox");
+            tracing::info!(poll = by, "another poll holds this inbox's lease");
             return Ok(EndReason::AlreadyRunning);
         }
     };

@@ -106,7 +106,7 @@ async fn interrupted(
 
 impl PollLoop<'_> {
     fn may_dispatch(&self, is_idle: bool) -> bool {
-        // An object that is a task already does not count, and one on its way into the queue may be one.
+        // An object that is a task already does not count, and one that is being enqueued may be one.
         let may_count_less = self.run.instance.queue.is_some() && !is_idle;
         let is_spent = self.dispatched >= self.run.plan.max_objects && may_count_less;
         self.end.is_none() && !self.reporter.is_behind() && !is_spent
@@ -116,7 +116,7 @@ impl PollLoop<'_> {
         self.run.stop_dispatch.cancel();
         tracing::info!(
             reason = reason.as_str_name(),
-            "the poll ends early: nothing new is dispatched"
+            "poll ends early: nothing new is dispatched"
         );
         let failed = self.end.take().filter(Result::is_err);
         self.end = Some(failed.unwrap_or(Ok(reason)));
@@ -179,11 +179,11 @@ impl PollLoop<'_> {
         match instance.in_flight.join(&object.name, object.generation) {
             Join::Follower(_) => Considered::Skip(Skip {
                 filter: Filter::InFlight,
-                detail: "an event or a task for it is at work".into(),
+                detail: "an event or a task already processes it".into(),
             }),
             Join::Leader(leader) if leader.is_deferred() => Considered::Skip(Skip {
                 filter: Filter::NotDue,
-                detail: "storage refuses to move it, and takes no note of that".into(),
+                detail: "storage refuses to move it, and to write that on it".into(),
             }),
             Join::Leader(leader) => Considered::Dispatch(leader),
         }

@@ -96,7 +96,7 @@ impl Reporter {
                 Ok(Err(_)) => self.backlog.clear(),
                 Err(_) => {
                     warn!(
-                        "whoever asked for this poll has taken none of its events for {} s, and counts as gone",
+                        "the caller of this poll has read no event for {} s, and counts as gone",
                         LISTENER_TIMEOUT.as_secs()
                     );
                     self.gone.cancel();

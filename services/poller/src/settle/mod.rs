@@ -70,7 +70,7 @@ impl Settler {
         look::object_at(&*self.source, name).await
     }
 
-    /// Moves an accepted object to the processed location: one storage call when everything lies in one bucket.
+    /// Moves an accepted object to the processed location: one storage call when everything is in one bucket.
     ///
     /// The verdict is written on the object first, as it is on a refused one, in three cases: objects go to another
     /// bucket, where a copy and a deletion are two steps, and two pollers with different verdicts would leave two copies;
@@ -118,7 +118,7 @@ impl Settler {
             && self.config.is_one_bucket()
             && !mark::has_room(object, mark)
         {
-            tracing::warn!(%error, "the verdict could not be written on its object, which is moved without it");
+            tracing::warn!(%error, "could not write the verdict on its object; moving it without");
             if !object.metadata.contains_key(mark::STATUS) {
                 return self.place(object, verdict).await;
             }
@@ -246,7 +246,7 @@ fn all_taken(object: &Object, operation: brigade_storage::Operation) -> Error {
         operation,
         &object.bucket,
         &object.name,
-        "every name it could get at its destination is taken; remove some of them",
+        "every name that it could get at its destination is taken; fix: remove some of them",
     )
 }
 

@@ -55,9 +55,7 @@ async fn try_name(bucket: &dyn Bucket, object: &Object, name: &str) -> Result<Tr
                 return Ok(Try::Done(Step::Changed(found, error)));
             }
             Source::Live(_) if error.is_precondition() => return Ok(Try::Taken),
-            Source::Live(_) => {
-                backoff.wait(error).await?;
-            }
+            Source::Live(_) => backoff.wait(error).await?,
             Source::Gone if maybe_applied && arrived(bucket, object, name).await? => {
                 return Ok(moved(object, name));
             }

@@ -29,12 +29,12 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// For one call; the service's own clients give it ten.
 const CALL: Duration = Duration::from_secs(10);
 
-const HINT_QUEUE: &str = "Create the queue, and check BRIGADE_TASKS_QUEUE";
-const HINT_ROLE: &str = "Grant this service's account roles/cloudtasks.enqueuer on the queue, and \
+const HINT_QUEUE: &str = "create the queue, and check BRIGADE_TASKS_QUEUE";
+const HINT_ROLE: &str = "grant this service's account roles/cloudtasks.enqueuer on the queue, and \
      roles/iam.serviceAccountUser on the account of BRIGADE_TASKS_ACCOUNT";
-const HINT_CREDENTIALS: &str = "Check GOOGLE_APPLICATION_CREDENTIALS or the metadata server";
+const HINT_CREDENTIALS: &str = "check GOOGLE_APPLICATION_CREDENTIALS or the metadata server";
 const HINT_SETTINGS: &str =
-    "Check BRIGADE_TASKS_QUEUE, BRIGADE_TASKS_ACCOUNT and BRIGADE_PUBLIC_URL";
+    "check BRIGADE_TASKS_QUEUE, BRIGADE_TASKS_ACCOUNT and BRIGADE_PUBLIC_URL";
 
 /// One queue of Cloud Tasks.
 #[derive(Clone, Debug)]
@@ -138,7 +138,7 @@ async fn headers(credentials: &Credentials) -> Result<HeaderMap, CredentialsErro
 /// Google's front ends find the queue's region by this header.
 fn route(request: &mut Request<CreateTaskRequest>) {
     let parent = request.get_ref().parent.replace('/', "%2F");
-    // A queue's name is of letters, digits and what stands in a header as it is.
+    // A queue's name has only characters that a header allows.
     if let Ok(value) = format!("parent={parent}").parse() {
         request
             .metadata_mut()
@@ -157,7 +157,7 @@ fn from_credentials_error(error: &CredentialsError) -> Enqueued {
 
 fn from_status(status: &Status, queue: &str) -> Enqueued {
     let said = format!(
-        "Cloud Tasks answers {:?} for {queue}: {}",
+        "Cloud Tasks returned {:?} for {queue}: {}",
         status.code(),
         status.message()
     );
@@ -188,7 +188,7 @@ fn again(why: &str, after: Option<Duration>) -> Enqueued {
     Enqueued::Again(Retry {
         after,
         blame: Blame::Transport,
-        why: format!("no task could be put into the queue: {why}"),
+        why: format!("could not enqueue a task: {why}"),
     })
 }
 

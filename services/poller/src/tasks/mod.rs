@@ -28,14 +28,14 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
     async fn enqueue(&self, object: &Object, timeout: Duration) -> Enqueued;
 }
 
-/// What came of it.
+/// The result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Enqueued {
     /// Its task is in the queue now.
     Created,
-    /// It was before.
+    /// It was in the queue before.
     Exists,
-    /// Nobody can say: try again.
+    /// Unknown: try again.
     Again(Retry),
     /// Every object would meet this.
     Stop(Stop),

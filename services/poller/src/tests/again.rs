@@ -112,7 +112,7 @@ async fn a_worker_that_is_full_costs_no_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_way_that_heals_costs_no_attempt() {
+async fn a_transport_that_recovers_costs_no_attempt() {
     let world = answering([]);
     let lost: Vec<_> = (0..3)
         .map(|_| Answer::Transport(TransportError::Reset("reset".into())))

@@ -182,7 +182,7 @@ async fn a_listing_that_never_answers_ends_the_poll_at_its_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_that_nobody_answers_for_ends_the_poll_at_its_deadline() {
+async fn a_lease_call_that_hangs_ends_the_poll_at_its_deadline() {
     let world = world(Script {
         lease: true,
         ..Script::default()

@@ -112,7 +112,7 @@ async fn what_is_ignored_or_malformed_is_counted_and_names_its_message() {
     for (message, count) in [
         ("ignored: not in this inbox", 2),
         ("ignored: another kind of event", 1),
-        ("an event that cannot be read was refused", 1),
+        ("refused an event that cannot be read", 1),
     ] {
         let lines = lines(&buffer, message);
         assert_eq!(lines.len(), count, "{message}: {}", buffer.text());

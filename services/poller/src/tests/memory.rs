@@ -46,7 +46,7 @@ async fn objects_that_wait_for_their_next_try_are_bounded_too() {
         events.recv().await.unwrap().unwrap();
     }
     let open = inbox.most_open();
-    assert!(open >= WAITING, "nobody waited: {open}");
+    assert!(open >= WAITING, "none waited: {open}");
     assert!(open <= WAITING + CONCURRENCY, "{open}");
 }
 

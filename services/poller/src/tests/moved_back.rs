@@ -1,4 +1,4 @@
-//! What a person moves back into the inbox is processed anew, whatever is written on it.
+//! What a person moves back into the inbox is processed again, whatever is written on it.
 
 use brigade_sim::Sim;
 use brigade_storage::Object;

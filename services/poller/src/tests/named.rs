@@ -1,4 +1,4 @@
-//! Objects that somebody names, one at a time.
+//! Objects that a caller names, one at a time.
 
 use super::{world::World, *};
 use crate::{
@@ -51,7 +51,7 @@ async fn a_named_object_goes_where_its_worker_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_generation_that_is_gone_or_replaced_is_superseded_and_nobody_is_asked() {
+async fn a_generation_that_is_gone_or_replaced_is_superseded_and_no_worker_is_asked() {
     let world = answering([]);
     world.upload(&["a"]);
     let old = world.generation("in/a");
@@ -127,7 +127,7 @@ async fn a_worker_that_asks_for_time_is_asked_once_and_the_attempt_is_kept() {
     let after = again(world.event("in/a").await);
     assert!(after >= Duration::from_secs(2), "{after:?}");
     assert_eq!(world.asked(), 1);
-    // Sent again before it is due, nobody is asked, and it is told how long to wait.
+    // Sent again before it is due, the worker is not asked, and the answer says how long to wait.
     let left = again(world.event("in/a").await);
     assert!(left <= after && world.asked() == 1, "{left:?}");
     assert_eq!(world.poll_all().await.skipped, []);
@@ -146,7 +146,7 @@ async fn an_object_that_is_always_asked_again_fails_in_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_way_that_fails_moves_nothing_and_is_no_attempt() {
+async fn a_transport_that_fails_moves_nothing_and_is_no_attempt() {
     let world = answering([(
         "a",
         Answer::Transport(TransportError::Connect("refused".into())),
@@ -162,7 +162,7 @@ async fn a_way_that_fails_moves_nothing_and_is_no_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn wiring_that_is_wrong_is_an_error_that_needs_mending() {
+async fn wiring_that_is_wrong_is_an_error_that_needs_a_fix() {
     let world = answering([("a", Answer::status(Code::PermissionDenied, "not you"))]);
     world.upload(&["a"]);
     assert!(world.event("in/a").await.unwrap_err().needs_fix());
@@ -278,7 +278,7 @@ async fn a_caller_that_goes_away_before_there_is_a_slot_leaves_nothing_behind() 
     drop(all);
     sleep_a_minute().await;
     assert_eq!((world.asked(), world.names()), (0, vec!["in/a".to_owned()]));
-    // Nobody is in its way.
+    // Nothing holds it.
     assert_eq!(settlement(world.event("in/a").await), Settlement::Processed);
 }
 

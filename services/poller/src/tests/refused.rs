@@ -64,7 +64,7 @@ async fn ten_objects_that_cannot_be_moved_keep_no_other_from_its_turn() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_object_that_can_be_moved_in_the_end_is_moved_by_the_word_that_was_said() {
+async fn an_object_that_can_be_moved_in_the_end_is_moved_by_its_recorded_verdict() {
     let world = keyed();
     world.poll_all().await;
     world.poll_all().await;
@@ -134,7 +134,7 @@ async fn a_refused_object_that_cannot_be_moved_keeps_its_reason_and_its_verdict(
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_names_an_object_that_cannot_be_moved_is_told_to_wait() {
+async fn a_caller_that_names_an_object_that_cannot_be_moved_has_to_wait() {
     let world = keyed();
     for _ in 0..2 {
         let after = again(world.event("in/a0").await);

@@ -141,20 +141,20 @@ async fn explain_names_for_each_object_the_filter_and_the_value_that_decided() {
 
     let request = request(|r| r.explain = true);
     let mut events = world.poller.start(&request, &Trigger::default()).unwrap();
-    let mut told = Vec::new();
+    let mut shown = Vec::new();
     while let Some(event) = events.recv().await {
         if let Some(brigade_proto::v1::poll_response::Event::Skipped(skipped)) =
             event.unwrap().event
         {
             let (filter, detail) = (skipped.filter().as_str_name(), &skipped.detail);
-            told.push(format!(
+            shown.push(format!(
                 "{}: {filter}: {detail}\n",
                 skipped.object.unwrap().name
             ));
         }
     }
-    told.sort();
-    insta::assert_snapshot!(told.concat());
+    shown.sort();
+    insta::assert_snapshot!(shown.concat());
     assert_eq!(world.asked(), 0);
 }
 

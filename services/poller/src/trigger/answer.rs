@@ -11,10 +11,10 @@ use serde_json::json;
 
 use crate::error::PollError;
 
-/// When a caller may try again that met a worker or a storage which is away.
+/// When a caller may retry after the worker or the storage did not answer.
 const AWAY: Duration = Duration::from_secs(30);
 
-/// 400: the request cannot be met. 500: something must be mended first, and the body says what. 503: time heals it.
+/// 400: the request cannot be met. 500: an operator has to fix something first, and the body says what. 503: it is transient.
 pub(super) fn refuse(error: &PollError) -> Response {
     let message = error.to_string();
     match error {

@@ -15,47 +15,34 @@ const MAX: usize = 512;
 /// (`X-CloudTasks-*`); Pub/Sub, "Payload unwrapping" (`x-goog-pubsub-*`); `CloudEvents` HTTP binding 1.0 (`ce-*`).
 pub(super) fn from_headers(headers: &HeaderMap, otherwise: &'static str) -> Trigger {
     let header = |name: &str| text(headers, name);
-    if let Some(name) = header("x-cloudscheduler-jobname") {
-        return Trigger {
-            kind: "scheduler",
-            name,
-            id: header("x-cloudscheduler-scheduletime").unwrap_or_default(),
-            ..Trigger::default()
-        };
-    }
-    if let Some(name) = header("x-cloudtasks-queuename") {
-        return Trigger {
-            kind: "tasks",
-            name,
-            id: header("x-cloudtasks-taskname").unwrap_or_default(),
-            attempt: header("x-cloudtasks-taskretrycount").and_then(|count| count.parse().ok()),
-            ..Trigger::default()
-        };
-    }
-    if let Some(id) = header("ce-id") {
-        return Trigger {
-            kind: "eventarc",
-            name: header("ce-source").unwrap_or_default(),
-            id,
-            ..Trigger::default()
-        };
-    }
-    if let Some(id) = header("x-goog-pubsub-message-id") {
-        return Trigger {
-            kind: "pubsub",
-            name: header("x-goog-pubsub-subscription-name").unwrap_or_default(),
-            id,
-            ordering_key: header("x-goog-pubsub-ordering-key").unwrap_or_default(),
-            ..Trigger::default()
-        };
-    }
-    Trigger {
+    let or_empty = |name: &str| header(name).unwrap_or_default();
+    let mut trigger = Trigger {
         kind: otherwise,
         ..Trigger::default()
+    };
+    if let Some(name) = header("x-cloudscheduler-jobname") {
+        trigger.kind = "scheduler";
+        trigger.name = name;
+        trigger.id = or_empty("x-cloudscheduler-scheduletime");
+    } else if let Some(name) = header("x-cloudtasks-queuename") {
+        trigger.kind = "tasks";
+        trigger.name = name;
+        trigger.id = or_empty("x-cloudtasks-taskname");
+        trigger.attempt = or_empty("x-cloudtasks-taskretrycount").parse().ok();
+    } else if let Some(id) = header("ce-id") {
+        trigger.kind = "eventarc";
+        trigger.name = or_empty("ce-source");
+        trigger.id = id;
+    } else if let Some(id) = header("x-goog-pubsub-message-id") {
+        trigger.kind = "pubsub";
+        trigger.name = or_empty("x-goog-pubsub-subscription-name");
+        trigger.id = id;
+        trigger.ordering_key = or_empty("x-goog-pubsub-ordering-key");
     }
+    trigger
 }
 
-/// A value as text: what is no UTF-8 in it is replaced, since it is only told.
+/// A value as text: what is no UTF-8 in it is replaced, since it is only logged.
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     let value = headers.get(name)?;
     Some(cut(&String::from_utf8_lossy(value.as_bytes())))

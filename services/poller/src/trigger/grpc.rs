@@ -18,9 +18,9 @@ use tonic::{Request, Response, Status};
 
 use crate::{poller::Poller, report::Events, request::Trigger};
 
-/// What a caller is told about a poll whose events end with neither a summary nor an error.
-pub(super) const UNFINISHED: &str = "the poll broke off without a summary: it failed inside, or its events were not \
-    read for 10 s. See the log for why; objects it did not settle are where they were, for the next poll";
+/// The error of a poll whose events end with neither a summary nor an error.
+pub(super) const UNFINISHED: &str = "the poll ended without a summary: it failed internally, or its caller read no \
+    events for 10 s; the log says which. Objects that it did not settle are unchanged, for the next poll";
 
 /// The gRPC service's routes.
 pub(super) fn routes(poller: Poller) -> Router {

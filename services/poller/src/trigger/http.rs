@@ -29,8 +29,8 @@ pub(super) fn routes(poller: Poller) -> Router {
 }
 
 /// Polls once and answers the summary. 200: `PollFinished` as proto3 JSON; a poll that found another at work is one too. 400:
-/// the body is no `PollRequest`. 503 with `Retry-After`: the worker or the storage is away. 500: something must be mended
-/// first, and the body says what; or the poll broke off with no summary.
+/// the body is no `PollRequest`. 503 with `Retry-After`: the worker or the storage did not answer. 500: an operator has to
+/// fix something first, and the body says what; or the poll broke off with no summary.
 async fn poll(State(poller): State<Poller>, headers: HeaderMap, body: Bytes) -> Response {
     let request = match parse(&body) {
         Ok(request) => request,

@@ -1,4 +1,4 @@
-//! What starts a poll, or hands over one object.
+//! What starts a poll, or names one object.
 
 mod answer;
 mod caller;

@@ -15,21 +15,23 @@ pub(super) fn named(
 ) -> Result<ObjectRef, String> {
     let bucket = bucket
         .filter(|bucket| !bucket.is_empty())
-        .ok_or("there is no bucket")?;
+        .ok_or("bucket is missing")?;
     let name = name
         .filter(|name| !name.is_empty())
-        .ok_or("there is no object name")?;
+        .ok_or("object name is missing")?;
     if name.len() > MAX_NAME {
         return Err(format!(
-            "the object name has {} bytes; {MAX_NAME} is the most",
+            "object name has {} bytes; expected at most {MAX_NAME}",
             name.len()
         ));
     }
     if name.contains(['\r', '\n']) || matches!(name, "." | "..") {
-        return Err("the object name is one that Cloud Storage does not allow".into());
+        return Err("object name is one that Cloud Storage does not allow".into());
     }
-    if generation.is_some_and(|generation| generation <= 0) {
-        return Err("the generation is not that of an object; it is above 0".into());
+    if let Some(generation) = generation.filter(|&generation| generation <= 0) {
+        return Err(format!(
+            "generation is {generation}; expected a whole number above 0"
+        ));
     }
     Ok(ObjectRef {
         bucket: bucket.to_owned(),
@@ -38,9 +40,9 @@ pub(super) fn named(
     })
 }
 
-/// A generation, which proto3 JSON and the storage API write as a string, and people as a number.
+/// A generation, which proto3 JSON and the storage API write as a string, and a person as a number.
 pub(super) fn generation(value: &Value) -> Result<Option<i64>, String> {
-    let wrong = || format!("the generation {value} is not a whole number above 0");
+    let wrong = || format!("generation is {value}; expected a whole number above 0");
     match value {
         Value::Null => Ok(None),
         Value::String(text) => text.parse().map(Some).map_err(|_| wrong()),

@@ -1,4 +1,4 @@
-//! `POST /process`: one object, for Cloud Tasks and for people.
+//! `POST /process`: one object, for Cloud Tasks and for operators.
 
 use axum::{
     Json, Router,
@@ -28,7 +28,7 @@ pub(super) fn routes(poller: Poller) -> Router {
 /// them under `object`.
 ///
 /// 200: it has its outcome, an `ObjectSettled` as proto3 JSON. 204: it is no work of this poller. 400: the body is not
-/// that. 503 with `Retry-After`: try again. 500: something must be mended first, and the body says what.
+/// that. 503 with `Retry-After`: try again. 500: an operator has to fix something first, and the body says what.
 async fn process(State(poller): State<Poller>, headers: HeaderMap, body: Bytes) -> Response {
     let trigger = caller::from_headers(&headers, "http");
     let named = match parse(&body) {
@@ -37,7 +37,7 @@ async fn process(State(poller): State<Poller>, headers: HeaderMap, body: Bytes) 
             tracing::warn!(
                 trigger = trigger.kind,
                 why,
-                "a request that names no object was refused"
+                "refused a request that names no object"
             );
             return problem(StatusCode::BAD_REQUEST, &why);
         }

@@ -61,21 +61,20 @@ pub struct Stop {
 
 impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}. {}", self.why, self.hint)
+        write!(f, "{}; fix: {}", self.why, self.hint)
     }
 }
 
 const HINT_IDENTITY: &str =
-    "Check WORKER_AUDIENCE here, and BRIGADE_AUDIENCE and BRIGADE_ALLOWED_CALLERS at the worker";
+    "check WORKER_AUDIENCE here, and BRIGADE_AUDIENCE and BRIGADE_ALLOWED_CALLERS at the worker";
 const HINT_INVOKER: &str =
-    "Grant this service's account roles/run.invoker on the worker, and check WORKER_AUDIENCE";
-const HINT_URL: &str = "Check WORKER_URL and BRIGADE_WORKER_PROTOCOL: with grpc the URL is the worker's own origin, reached over \
+    "grant this service's account roles/run.invoker on the worker, and check WORKER_AUDIENCE";
+const HINT_URL: &str = "check WORKER_URL and BRIGADE_WORKER_PROTOCOL: with grpc the URL is the worker's own origin, reached over \
      HTTP/2, and with http the whole address that takes its POST";
 const HINT_METHOD: &str =
-    "Check WORKER_URL and the worker's version: it does not serve brigade.v1.WorkerService/Process";
-const HINT_ANSWER: &str = "Have the worker name fewer outputs and labels: a message of brigade.v1 has at most 64 KiB (worker.proto), and no \
-     more is read";
-const HINT_CREDENTIALS: &str = "Check GOOGLE_APPLICATION_CREDENTIALS or the metadata server";
+    "check WORKER_URL and the worker's version: it does not serve brigade.v1.WorkerService/Process";
+const HINT_ANSWER: &str = "have the worker return fewer outputs and labels: a message of brigade.v1 has at most 64 KiB (worker.proto)";
+const HINT_CREDENTIALS: &str = "check GOOGLE_APPLICATION_CREDENTIALS or the metadata server";
 
 /// The verdict on an answer.
 pub fn verdict(answer: Answer) -> Verdict {
@@ -85,7 +84,7 @@ pub fn verdict(answer: Answer) -> Verdict {
         Answer::TimedOut(after) => retry(
             Blame::Deadline,
             None,
-            format!("the worker gave no answer within {after:?}"),
+            format!("the worker did not answer within {after:?}"),
         ),
         // Its status is not known: it comes after the message. The worker would do the same work again for the same answer.
         Answer::TooLarge { key, found } => stop(
@@ -122,7 +121,7 @@ fn from_worker(answer: WorkerAnswer) -> Verdict {
         Code::DeadlineExceeded => retry(Blame::Deadline, retry_after, words(code, &message)),
         Code::ResourceExhausted => retry(Blame::Busy, retry_after, words(code, &message)),
         Code::Unauthenticated | Code::PermissionDenied => stop(
-            format!("the worker refused us: {}", words(code, &message)),
+            format!("the worker refused this caller: {}", words(code, &message)),
             HINT_IDENTITY,
         ),
         Code::Unimplemented => stop(words(code, &message), HINT_METHOD),

@@ -4,13 +4,13 @@ use brigade_storage::Kind;
 
 use super::*;
 
-/// A move that was not applied, and nobody can tell.
+/// A move that was not applied, and whose answer leaves that open.
 fn open(world: &World) {
     let unknown = Fault::Before(Kind::Unknown);
     world.sim.fail_next(Operation::Move, unknown);
 }
 
-/// A person deletes the object, and nobody can tell that it was not moved.
+/// A person deletes the object, and no answer tells that it was not moved.
 async fn superseded_when_deleted(world: &World, object: &Object) {
     open(world);
     world.sim.remove("data", "in/a").unwrap();

@@ -1,4 +1,4 @@
-//! Settlement over a simulated bucket, with people and faults in the way.
+//! Settlement over a simulated bucket, with external changes and faults.
 
 mod looks;
 mod odd;

@@ -77,7 +77,7 @@ async fn an_object_whose_metadata_leaves_no_room_for_the_verdict_is_moved_withou
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_destination_bucket_that_is_missing_needs_mending_and_nothing_is_moved() {
+async fn a_destination_bucket_that_is_missing_needs_a_fix_and_nothing_is_moved() {
     let world = world_to(Location::new("missing", "done/"));
     let object = world.upload("in/a", "1");
     let error = world.settler.processed(&object).await.unwrap_err();

@@ -12,7 +12,7 @@ fn failed(destination: &str) -> Placement {
 }
 
 impl World {
-    /// Where the one object lies that there is, and what verdict is on it.
+    /// Where the one object is, and what verdict is on it.
     fn only(&self) -> (String, String) {
         let objects = ["data", "archive"].map(|bucket| self.sim.objects(bucket));
         let [object] = &objects.concat()[..] else {
@@ -45,8 +45,8 @@ async fn of_two_verdicts_on_one_object_the_first_counts_and_leaves_one_copy() {
                 || (&*name, &*status) == ("processed/a", ""),
             "{name} is marked as {status}"
         );
-        let told = |placed: &&Placement| !matches!(placed, Placement::Superseded);
-        assert_eq!(outcomes.iter().filter(told).count(), 1, "{outcomes:?}");
+        let moved = |placed: &&Placement| !matches!(placed, Placement::Superseded);
+        assert_eq!(outcomes.iter().filter(moved).count(), 1, "{outcomes:?}");
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) fn binary(
     let media_type = media_type(headers);
     if !is_json(&media_type) {
         return Err(format!(
-            "the data's type is {media_type:?}; create the trigger with --event-data-content-type=application/json"
+            "the data's content type is {media_type:?}; fix: create the trigger with --event-data-content-type=application/json"
         ));
     }
     from_data(kind, &json(body)?, trigger)
@@ -72,12 +72,12 @@ pub(super) fn structured(event: &Value, trigger: &mut Trigger) -> Result<Event, 
 fn check(attribute: impl Fn(&str) -> Option<String>) -> Result<String, String> {
     let required = |name: &str| {
         let value = attribute(name).filter(|value| !value.is_empty());
-        value.ok_or_else(|| format!("the CloudEvent has no {name}"))
+        value.ok_or_else(|| format!("CloudEvent {name} is missing"))
     };
     let version = required("specversion")?;
     if version != "1.0" {
         return Err(format!(
-            "the CloudEvent is of version {version:?}; 1.0 is read"
+            "CloudEvent specversion is {version:?}; expected \"1.0\""
         ));
     }
     required("id")?;
@@ -96,10 +96,10 @@ fn is_json(media_type: &str) -> bool {
 fn from_data(kind: String, data: &Value, trigger: &mut Trigger) -> Result<Event, String> {
     match kind.as_str() {
         FINALIZED => {
-            let object = from_resource(data).map_err(|why| format!("in the event's data {why}"))?;
+            let object = from_resource(data).map_err(|why| format!("event data: {why}"))?;
             match object.generation {
                 Some(_) => Ok(Event::Object(object)),
-                None => Err("in the event's data there is no generation".into()),
+                None => Err("event data: generation is missing".into()),
             }
         }
         PUBLISHED => pubsub::wrapped(data, trigger),

@@ -1,4 +1,4 @@
-//! `POST /events`: a change in a bucket, told by Pub/Sub or Eventarc.
+//! `POST /events`: a change in a bucket, sent by Pub/Sub or Eventarc.
 
 mod cloud_event;
 mod event;
@@ -49,7 +49,7 @@ struct EventsState {
     counts: Arc<Counts>,
 }
 
-/// What came that was no work, since this instance began.
+/// Events that were no work, since this instance started.
 #[derive(Debug, Default)]
 struct Counts {
     not_ours: AtomicU64,
@@ -63,7 +63,7 @@ struct Counts {
 ///
 /// 204: the object has its outcome, was settled or replaced before, or is no work of ours (another bucket, prefix or kind
 /// of event, or left out by a filter). 400: no event can be read of it. 413: it is longer than [`MAX_BODY`]. 503 with
-/// `Retry-After`: send it again. 500: something must be mended first, and the body says what.
+/// `Retry-After`: send it again. 500: an operator has to fix something first, and the body says what.
 async fn take(State(state): State<EventsState>, headers: HeaderMap, body: Bytes) -> Response {
     let mut trigger = caller::from_headers(&headers, "http");
     let event = match form::read(&headers, &body, &mut trigger) {
@@ -73,7 +73,7 @@ async fn take(State(state): State<EventsState>, headers: HeaderMap, body: Bytes)
             tracing::warn!(
                 trigger = trigger.kind, name = %escape(&trigger.name), id = %escape(&trigger.id),
                 attempt = trigger.attempt, why = %escape(&why), so_far,
-                "an event that cannot be read was refused"
+                "refused an event that cannot be read"
             );
             return problem(StatusCode::BAD_REQUEST, &why);
         }

@@ -35,16 +35,13 @@ pub(super) fn read(
     }
     let [bucket, name, given] = ["bucketId", "objectId", "objectGeneration"].map(&mut attribute);
     if bucket.is_none() && name.is_none() && given.is_none() {
-        // A resource of the storage API; without attributes nobody says which kind of event it was, and the object as it is
+        // A resource of the storage API; without attributes the kind of event is unknown, and the object as it is
         // now decides.
-        let object =
-            from_resource(payload).map_err(|why| format!("{MISSING}, and in the payload {why}"))?;
+        let object = from_resource(payload).map_err(|why| format!("{MISSING}; payload: {why}"))?;
         return if object.generation.is_some() {
             Ok(Event::Object(object))
         } else {
-            Err(format!(
-                "{MISSING}, and in the payload there is no generation"
-            ))
+            Err(format!("{MISSING}; payload: generation is missing"))
         };
     }
     let given = given.ok_or("the attribute objectGeneration is missing")?;

@@ -27,7 +27,7 @@ pub(super) fn wrapped(envelope: &Value, trigger: &mut Trigger) -> Result<Event, 
     if !message.is_object() {
         return Err("`message` is not an object".into());
     }
-    tell(envelope, message, trigger);
+    describe(envelope, message, trigger);
     let attributes = attributes(&message["attributes"])?;
     let payload = payload(&message["data"])?;
     notification::read(
@@ -37,7 +37,7 @@ pub(super) fn wrapped(envelope: &Value, trigger: &mut Trigger) -> Result<Event, 
 }
 
 /// What the envelope says of itself goes into the logs.
-fn tell(envelope: &Value, message: &Value, trigger: &mut Trigger) {
+fn describe(envelope: &Value, message: &Value, trigger: &mut Trigger) {
     if trigger.kind != "eventarc" {
         trigger.kind = "pubsub";
         trigger.name = cut(envelope["subscription"].as_str().unwrap_or_default());
@@ -72,7 +72,7 @@ fn attributes(given: &Value) -> Result<BTreeMap<&str, &str>, String> {
     pairs.collect()
 }
 
-/// The data as JSON, or nothing when there is none. Data that is no JSON is nobody's notification, unless the attributes
+/// The data as JSON, or nothing when there is none. Data that is no JSON is no notification, unless the attributes
 /// say it all.
 fn payload(data: &Value) -> Result<Value, String> {
     let data = match data {

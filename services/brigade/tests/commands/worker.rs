@@ -1,12 +1,10 @@
 //! `brigade worker` as a process: what it serves, and how it ends.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use std::{
     fs,
     io::{BufRead as _, BufReader},
     path::PathBuf,
-    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
+    process::{ChildStderr, Command, ExitStatus, Stdio},
     time::Duration,
 };
 
@@ -14,45 +12,26 @@ use brigade_emulator::Emulator;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::{net::TcpListener, task::spawn_blocking};
+use tokio::task::spawn_blocking;
+
+use super::command::{Running, brigade, google};
 
 /// A running worker, which does not outlive its test.
 struct Worker {
-    child: Child,
+    child: Running,
     url: String,
     // What it logs has to go somewhere.
     _log: BufReader<ChildStderr>,
 }
 
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 impl Worker {
     /// Over this storage, with these arguments, on any port.
     fn start(storage: &Emulator, arguments: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_brigade"));
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("BRIGADE_") {
-                command.env_remove(name);
-            }
-        }
         let variables = storage.env().into_iter();
-        let mut child = command
+        let words = "worker --bind 127.0.0.1 --port 0 --auth off".split(' ');
+        let mut child = brigade(&std::env::temp_dir(), words)
             .envs(variables.filter(|(name, _)| name.starts_with("STORAGE_")))
             .env("RUST_LOG", "info")
-            .args([
-                "worker",
-                "--bind",
-                "127.0.0.1",
-                "--port",
-                "0",
-                "--auth",
-                "off",
-            ])
             .args(arguments)
             .stderr(Stdio::piped())
             .spawn()
@@ -60,7 +39,7 @@ impl Worker {
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let url = address(&mut log);
         Self {
-            child,
+            child: Running(child),
             url,
             _log: log,
         }
@@ -75,7 +54,7 @@ impl Worker {
     }
 
     fn signal(&self, signal: &str) {
-        let pid = self.child.id().to_string();
+        let pid = self.child.0.id().to_string();
         assert!(
             Command::new("kill")
                 .args([signal, &pid])
@@ -86,7 +65,7 @@ impl Worker {
     }
 
     fn ended(mut self) -> ExitStatus {
-        self.child.wait().unwrap()
+        self.child.0.wait().unwrap()
     }
 }
 
@@ -105,13 +84,7 @@ fn address(log: &mut BufReader<ChildStderr>) -> String {
 }
 
 async fn storage() -> (Emulator, i64) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let emulator = Emulator::builder()
-        .memory()
-        .bucket("data")
-        .start(listener)
-        .await
-        .unwrap();
+    let emulator = google(&[]).await;
     let generation = emulator
         .storage()
         .bucket("data")

@@ -1,36 +1,16 @@
-//! The command as people run it: `brigade dev --once`, and what it says of bad settings.
-
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+//! `brigade dev`, with `--once` and without.
 
 use std::{
     fs,
     io::{BufRead as _, BufReader},
     net::TcpStream,
     path::Path,
-    process::{Command, Output, Stdio},
+    process::Stdio,
 };
 
 use tempfile::TempDir;
 
-fn brigade(directory: &Path, arguments: &[&str]) -> Output {
-    command(directory, arguments).output().unwrap()
-}
-
-fn command(directory: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_brigade"));
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy().into_owned();
-        if name.starts_with("BRIGADE_")
-            || name.starts_with("WORKER_")
-            || name == "PORT"
-            || name == "RUST_LOG"
-        {
-            command.env_remove(name);
-        }
-    }
-    command.current_dir(directory).args(arguments);
-    command
-}
+use super::command::{Running, brigade, run};
 
 fn names(directory: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(directory)
@@ -41,39 +21,22 @@ fn names(directory: &Path) -> Vec<String> {
     names
 }
 
-fn said(output: &Output) -> (String, String) {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    (text(&output.stdout), text(&output.stderr))
-}
-
-fn refused(arguments: &[&str], code: i32, says: &[&str]) {
-    let directory = TempDir::new().unwrap();
-    let output = brigade(directory.path(), arguments);
-    let (_, stderr) = said(&output);
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
-    for word in says {
-        assert!(
-            stderr.contains(word),
-            "{arguments:?} does not say {word:?}: {stderr}"
-        );
-    }
-    assert!(!stderr.contains("panicked"), "{stderr}");
-}
-
 #[test]
 fn once_settles_the_samples_and_a_second_run_moves_nothing() {
     let directory = TempDir::new().unwrap();
-    let output = brigade(directory.path(), &["dev", "--once"]);
-    let (stdout, stderr) = said(&output);
-    assert!(output.status.success(), "{stderr}");
+    let ended = run(brigade(directory.path(), ["dev", "--once"]));
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    for part in [
+        "20 found, 18 processed, 2 failed",
+        "failed incoming/subject-398.csv: line 6, column day",
+        "failed incoming/subject-399.csv: line 4, column reaction_ms",
+    ] {
+        assert!(ended.err.contains(part), "{}", ended.err);
+    }
     assert!(
-        stderr.contains("20 found, 18 processed, 2 failed"),
-        "{stderr}"
-    );
-    assert!(stderr.contains("line 4, column reaction_ms"), "{stderr}");
-    assert!(
-        stdout.lines().all(|line| line.starts_with('{')),
-        "stdout has JSON alone: {stdout}"
+        ended.out.lines().all(|line| line.starts_with('{')),
+        "stdout has JSON alone: {}",
+        ended.out
     );
 
     let data = directory.path().join("brigade-data");
@@ -95,21 +58,25 @@ fn once_settles_the_samples_and_a_second_run_moves_nothing() {
     }
     means_are_the_published_ones(&data.join("features"));
 
-    let again = brigade(directory.path(), &["dev", "--once"]);
-    assert!(said(&again).1.contains("0 found, 0 processed, 0 failed"));
+    let again = run(brigade(directory.path(), ["dev", "--once"]));
+    assert_eq!(again.err, "0 found, 0 processed, 0 failed\n");
     assert_eq!(names(&data.join("processed")), processed);
+}
+
+/// Both streams of a whole run that logs at this level.
+fn logged(directory: &Path, level: &str) -> (String, String) {
+    let mut command = brigade(directory, ["dev", "--once"]);
+    command.env("RUST_LOG", level);
+    let ended = run(command);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    (ended.out, ended.err)
 }
 
 /// All that is told of a whole run, by us and by every library: of calls and headers, tokens fetched, checked and sent.
 #[test]
 fn not_a_line_of_a_whole_run_at_trace_holds_a_token_or_a_key() {
     let directory = TempDir::new().unwrap();
-    let output = command(directory.path(), &["dev", "--once"])
-        .env("RUST_LOG", "trace")
-        .output()
-        .unwrap();
-    let (stdout, stderr) = said(&output);
-    assert!(output.status.success(), "{stderr}");
+    let (stdout, stderr) = logged(directory.path(), "trace");
     for library in [
         "h2::frame::headers",
         "hyper_util",
@@ -131,12 +98,7 @@ fn not_a_line_of_a_whole_run_at_trace_holds_a_token_or_a_key() {
 #[test]
 fn every_line_of_the_worker_about_a_file_names_the_poller_as_its_caller() {
     let directory = TempDir::new().unwrap();
-    let output = command(directory.path(), &["dev", "--once"])
-        .env("RUST_LOG", "info")
-        .output()
-        .unwrap();
-    let (_, stderr) = said(&output);
-    assert!(output.status.success(), "{stderr}");
+    let (_, stderr) = logged(directory.path(), "info");
     let lines = stderr
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
@@ -193,11 +155,11 @@ fn files_of_ones_own_are_settled_by_a_programs_exit_code() {
         "--exec",
         "grep -q ok {}",
     ];
-    let output = brigade(directory.path(), &arguments);
+    let ended = run(brigade(directory.path(), arguments));
     assert!(
-        said(&output).1.contains("2 found, 1 processed, 1 failed"),
-        "{:?}",
-        said(&output)
+        ended.err.contains("2 found, 1 processed, 1 failed"),
+        "{}",
+        ended.err
     );
     assert!(directory.path().join("scratch/processed/good.txt").exists());
     assert!(
@@ -211,14 +173,12 @@ fn files_of_ones_own_are_settled_by_a_programs_exit_code() {
 #[test]
 fn a_program_that_starts_it_on_free_ports_is_told_them_and_has_the_inbox_to_itself() {
     let directory = TempDir::new().unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_brigade"))
-        .current_dir(directory.path())
-        .args(["dev", "--no-schedule", "--port", "0"])
+    let child = brigade(directory.path(), ["dev", "--no-schedule", "--port", "0"])
         .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+        .spawn();
+    let mut running = Running(child.unwrap());
     let mut line = String::new();
-    BufReader::new(child.stdout.as_mut().unwrap())
+    BufReader::new(running.0.stdout.as_mut().unwrap())
         .read_line(&mut line)
         .unwrap();
     let told: serde_json::Value = serde_json::from_str(&line).unwrap();
@@ -226,96 +186,10 @@ fn a_program_that_starts_it_on_free_ports_is_told_them_and_has_the_inbox_to_itse
         let url = told["serving"][part].as_str().unwrap();
         TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(running);
     // With a scheduler, the first poll comes at once.
     let data = directory.path().join("brigade-data");
     assert_eq!(names(&data.join("incoming")).len(), 20);
-}
-
-#[test]
-fn a_program_that_is_missing_is_said_before_anything_starts() {
-    refused(
-        &["dev", "--once", "--exec", "no-such-program {}"],
-        64,
-        &["no-such-program", "PATH"],
-    );
-}
-
-#[test]
-fn a_data_directory_that_is_a_file_is_said_with_its_name() {
-    let directory = TempDir::new().unwrap();
-    fs::write(directory.path().join("data"), "").unwrap();
-    let output = brigade(directory.path(), &["dev", "--once", "--data", "data"]);
-    assert_eq!(output.status.code(), Some(64));
-    assert!(
-        said(&output).1.contains("cannot use the directory data"),
-        "{:?}",
-        said(&output)
-    );
-}
-
-#[test]
-fn a_port_in_use_is_said_with_the_mend() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port().to_string();
-    refused(
-        &["dev", "--once", "--port", &port],
-        69,
-        &["cannot listen", &port, "--port"],
-    );
-}
-
-#[test]
-fn all_missing_settings_are_named_at_once() {
-    refused(
-        &["poller"],
-        64,
-        &[
-            "BRIGADE_INBOX",
-            "WORKER_URL",
-            "BRIGADE_AUDIENCE",
-            "BRIGADE_ALLOWED_CALLERS",
-        ],
-    );
-    refused(
-        &["worker"],
-        64,
-        &["BRIGADE_AUDIENCE", "BRIGADE_ALLOWED_CALLERS"],
-    );
-}
-
-#[test]
-fn auth_off_is_refused_on_an_address_that_others_reach() {
-    refused(
-        &["worker", "--auth", "off"],
-        64,
-        &["BRIGADE_AUTH", "BRIGADE_BIND=127.0.0.1"],
-    );
-}
-
-#[test]
-fn a_misspelt_variable_is_not_passed_over() {
-    let directory = TempDir::new().unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_brigade"))
-        .current_dir(directory.path())
-        .env("BRIGADE_CONCURENCY", "3")
-        .args(["dev", "--once"])
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(64));
-    assert!(
-        said(&output)
-            .1
-            .contains("did you mean BRIGADE_CONCURRENCY?")
-    );
-}
-
-#[test]
-fn an_unknown_flag_is_a_usage_error_and_help_is_not() {
-    refused(&["dev", "--twice"], 64, &["--twice"]);
-    let directory = TempDir::new().unwrap();
-    assert!(brigade(directory.path(), &["--help"]).status.success());
 }
 
 #[test]
@@ -331,29 +205,23 @@ fn a_file_that_is_dropped_while_it_runs_is_pushed_at_once() {
         "--port",
         "0",
     ];
-    let mut child = command(directory.path(), &arguments)
+    let child = brigade(directory.path(), arguments)
         .args(["--exec", "true"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+        .spawn();
+    let mut running = Running(child.unwrap());
     let inbox = directory.path().join("brigade-data/incoming");
     while !inbox.exists() {
-        assert!(child.try_wait().unwrap().is_none(), "it ended");
+        assert!(running.0.try_wait().unwrap().is_none(), "it ended");
         std::thread::yield_now();
     }
     fs::write(inbox.join("dropped.csv"), "x").unwrap();
     // The first line says where everything is served.
-    let told = BufReader::new(child.stdout.take().unwrap());
+    let told = BufReader::new(running.0.stdout.take().unwrap());
     let line = told.lines().nth(1).unwrap().unwrap();
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(running);
     assert!(line.contains("SETTLEMENT_PROCESSED"), "{line}");
     let processed = names(&directory.path().join("brigade-data/processed"));
     assert_eq!(processed, ["dropped.csv"]);
-}
-
-#[test]
-fn a_run_that_ends_has_nothing_to_be_pushed() {
-    refused(&["dev", "--once", "--push"], 64, &["--push"]);
 }

@@ -1,47 +1,31 @@
-//! `brigade emulator` as people run it: a front end before a service of their own.
-
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+//! `brigade emulator`: a front end before a service of the user's own.
 
 use std::{
     collections::HashMap,
     io::{BufRead as _, BufReader},
-    process::{Child, Command, Stdio},
+    process::Stdio,
 };
 
 use axum::{Router, http::HeaderMap};
 use reqwest::{Client, StatusCode};
-use tokio::net::TcpListener;
 
-/// The command, until the test is over.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn emulator(front_end: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_brigade"));
-    command
-        .env_clear()
-        .args([
-            "emulator",
-            "--memory",
-            "--port",
-            "0",
-            "--front-end",
-            front_end,
-        ])
-        .stdout(Stdio::piped());
-    command
-}
+use super::command::{Running, brigade, loopback};
 
 /// Starts it, and takes the variables that it prints up to this one.
 fn start(front_end: &str, last: &str) -> (Running, HashMap<String, String>) {
-    let mut child = emulator(front_end).stderr(Stdio::null()).spawn().unwrap();
+    let words = [
+        "emulator",
+        "--memory",
+        "--port",
+        "0",
+        "--front-end",
+        front_end,
+    ];
+    let mut child = brigade(&std::env::temp_dir(), words)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let running = Running(child);
     let mut variables = HashMap::new();
@@ -62,7 +46,7 @@ fn start(front_end: &str, last: &str) -> (Running, HashMap<String, String>) {
 
 /// A service that answers with the token that it got.
 async fn service() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (listener, _) = loopback().await;
     let port = listener.local_addr().unwrap().port();
     let echo = async |headers: HeaderMap| {
         let token = headers
@@ -102,19 +86,4 @@ async fn a_front_end_lets_its_invokers_in_and_adds_the_token_that_an_emulator_le
     // Its account is no invoker.
     let other = http.post(format!("{url}/other")).send().await.unwrap();
     assert_eq!(other.status(), StatusCode::FORBIDDEN);
-}
-
-#[test]
-fn a_front_end_that_cannot_be_meant_is_a_usage_error() {
-    let output = emulator("worker=9000,http2")
-        .stderr(Stdio::piped())
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(64));
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(
-        said.contains("http2") && said.contains("push=PATH:ACCOUNT"),
-        "{said}"
-    );
-    assert!(!said.contains("panicked"), "{said}");
 }

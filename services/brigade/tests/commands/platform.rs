@@ -1,53 +1,34 @@
 //! `BRIGADE_AUTH=platform` at the real binary: it goes on only where a front end stands before it.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use std::{
     io::{BufRead as _, BufReader},
     net::{SocketAddr, TcpStream},
-    process::{Child, Command, Stdio},
+    process::Stdio,
     sync::mpsc,
     time::Duration,
 };
 
 use brigade_emulator::{Emulator, frontend::Service};
-use tokio::net::TcpListener;
 
-const POLLER: &str = "poller@brigade-dev.iam.gserviceaccount.com";
+use super::command::{POLLER, Running, brigade, google, loopback};
+
 /// Longer than anything here takes on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-async fn google() -> Emulator {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let emulator = Emulator::builder().memory().bucket("data");
-    let emulator = emulator.service_account(POLLER).start(listener);
-    emulator.await.unwrap()
-}
-
 /// A port that was free a moment ago.
 async fn free() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap()
+    loopback().await.0.local_addr().unwrap()
 }
 
-/// The binary, killed when the test ends early.
+/// The binary, and what it logs.
 struct Poller {
-    child: Child,
+    child: Running,
     lines: mpsc::Receiver<String>,
-}
-
-impl Drop for Poller {
-    fn drop(&mut self) {
-        // It has ended already when all is well.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// The poller as Cloud Run would start it, at this address, told that this is its URL.
 fn poller(emulator: &Emulator, address: SocketAddr, public_url: &str) -> Poller {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_brigade"))
-        .env_clear()
+    let mut child = brigade(&std::env::temp_dir(), ["poller"])
         .envs(emulator.env())
         .env("K_SERVICE", "poller")
         .env("PORT", address.port().to_string())
@@ -58,7 +39,6 @@ fn poller(emulator: &Emulator, address: SocketAddr, public_url: &str) -> Poller 
         .env("WORKER_URL", "http://127.0.0.1:1")
         .env("BRIGADE_AUDIENCE", public_url)
         .env("BRIGADE_ALLOWED_CALLERS", POLLER)
-        .arg("poller")
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
@@ -70,6 +50,7 @@ fn poller(emulator: &Emulator, address: SocketAddr, public_url: &str) -> Poller 
             let _ = told.send(line);
         }
     });
+    let child = Running(child);
     Poller { child, lines }
 }
 
@@ -95,7 +76,7 @@ impl Poller {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_poller_that_anybody_can_call_ends_with_77_and_says_what_to_mend() {
-    let emulator = google().await;
+    let emulator = google(&[POLLER]).await;
     let (mut poller, address, said) = loop {
         let address = free().await;
         let poller = poller(&emulator, address, &format!("http://{address}"));
@@ -105,7 +86,7 @@ async fn a_poller_that_anybody_can_call_ends_with_77_and_says_what_to_mend() {
             break (poller, address, said);
         }
     };
-    assert_eq!(poller.child.wait().unwrap().code(), Some(77), "{said}");
+    assert_eq!(poller.child.0.wait().unwrap().code(), Some(77), "{said}");
     for words in ["this service is public", "roles/run.invoker"] {
         assert!(said.contains(words), "{said}");
     }
@@ -115,10 +96,10 @@ async fn a_poller_that_anybody_can_call_ends_with_77_and_says_what_to_mend() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_poller_behind_a_front_end_goes_on() {
-    let emulator = google().await;
+    let emulator = google(&[POLLER]).await;
     let (poller, said) = loop {
         let address = free().await;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (listener, _) = loopback().await;
         let service = Service::new("poller", address).invoker(POLLER);
         let front = emulator.front_end(listener, &service).unwrap();
         let poller = poller(&emulator, address, front.url().as_str());

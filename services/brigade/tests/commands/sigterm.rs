@@ -1,27 +1,22 @@
 //! SIGTERM at the real binary, as Cloud Run sends it 10 s before it kills: what is in flight is settled or left where it is.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use std::{
     io::{BufRead as _, BufReader},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::Arc,
     time::Duration,
 };
 
-use brigade_emulator::{Emulator, identity::ISSUER};
-use brigade_runtime::guard::{GuardSettings, Mode};
-use brigade_storage::gcs::{Credentials, GcsSettings, GcsStore};
+use brigade_emulator::Emulator;
 use brigade_worker::{Job, Outcome, ProcessError, Processor, settings::WorkerSettings};
 use tokio::{
-    net::TcpListener,
     sync::{Semaphore, watch},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
-/// The first account is whom the metadata server speaks for, and so both the poller and its caller.
-const POLLER: &str = "poller@brigade-dev.iam.gserviceaccount.com";
+use super::command::{POLLER, Running, brigade, google, guard, loopback, store};
+
 const OBJECTS: usize = 100;
 /// Longer than anything here takes on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -49,20 +44,9 @@ impl Processor for Waiting {
     }
 }
 
-async fn loopback() -> (TcpListener, String) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    (listener, url)
-}
-
-async fn google() -> Emulator {
-    let emulator = Emulator::builder()
-        .memory()
-        .bucket("data")
-        .service_account(POLLER)
-        .start(loopback().await.0)
-        .await
-        .unwrap();
+/// The machine's own account is both the poller's and its caller's.
+async fn filled() -> Emulator {
+    let emulator = google(&[POLLER]).await;
     for number in 0..OBJECTS {
         let bucket = emulator.storage().bucket("data");
         let name = format!("incoming/{number:03}");
@@ -74,25 +58,12 @@ async fn google() -> Emulator {
 /// A worker of this process; it ends with the test.
 async fn worker(emulator: &Emulator, processor: Waiting) -> String {
     let (listener, url) = loopback().await;
-    let endpoint = Some(emulator.url().origin().ascii_serialization());
-    let store = GcsStore::connect(GcsSettings {
-        grpc_endpoint: endpoint.clone(),
-        json_endpoint: endpoint,
-        credentials: Credentials::Anonymous,
-    });
     let settings = WorkerSettings {
         concurrency: OBJECTS,
         ..WorkerSettings::default()
     };
-    let store = Arc::new(store.await.unwrap());
-    let routes = brigade_worker::routes(processor, store, &settings);
-    let guard = GuardSettings {
-        mode: Mode::Verify,
-        audiences: vec![url.clone()],
-        allowed_callers: vec![POLLER.to_owned()],
-        issuers: vec![ISSUER.to_owned()],
-        jwks_url: variable(emulator, "BRIGADE_JWKS_URL").parse().unwrap(),
-    };
+    let routes = brigade_worker::routes(processor, store(emulator).await, &settings);
+    let guard = guard(emulator, &url, POLLER);
     tokio::spawn(async move {
         let service = brigade::Service::new("brigade.v1.WorkerService", guard);
         let service = service.routes(async { Ok(routes) });
@@ -104,25 +75,9 @@ async fn worker(emulator: &Emulator, processor: Waiting) -> String {
     url
 }
 
-fn variable(emulator: &Emulator, name: &str) -> String {
-    let mut variables = emulator.env().into_iter();
-    variables.find(|(known, _)| known == name).unwrap().1
-}
-
-/// The binary, killed when the test ends early.
-struct Poller(Child);
-
-impl Drop for Poller {
-    fn drop(&mut self) {
-        // It has ended already when all is well.
-        let _ = self.0.kill();
-    }
-}
-
 /// The poller, and where it listens, from its first line.
-fn poller(emulator: &Emulator, worker: &str) -> (Poller, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_brigade"))
-        .env_clear()
+fn poller(emulator: &Emulator, worker: &str) -> (Running, String) {
+    let mut child = brigade(&std::env::temp_dir(), ["poller"])
         .envs(emulator.env())
         .env("PORT", "0")
         .env("BRIGADE_BIND", "127.0.0.1")
@@ -131,7 +86,6 @@ fn poller(emulator: &Emulator, worker: &str) -> (Poller, String) {
         .env("WORKER_URL", worker)
         .env("BRIGADE_AUDIENCE", "https://poller.test")
         .env("BRIGADE_ALLOWED_CALLERS", POLLER)
-        .arg("poller")
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
@@ -141,7 +95,7 @@ fn poller(emulator: &Emulator, worker: &str) -> (Poller, String) {
     let address = line["address"].as_str().unwrap().to_owned();
     // Whoever writes into a pipe that nobody reads waits.
     std::thread::spawn(move || lines.count());
-    (Poller(child), address)
+    (Running(child), address)
 }
 
 async fn token(emulator: &Emulator) -> String {
@@ -156,7 +110,7 @@ async fn token(emulator: &Emulator) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_objects_in_flight_are_settled_or_stay_and_the_process_ends_in_time() {
-    let emulator = google().await;
+    let emulator = filled().await;
     let (signal, signalled) = watch::channel(false);
     let arrived = Arc::new(Semaphore::new(0));
     let processor = Waiting {
