@@ -2,10 +2,10 @@
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 
-use super::{
+use crate::{
     access::Permission,
     bucket::Bucket,
-    core::Core,
+    model::Model,
     object::Object,
     refusal::{Refusal, Result},
 };
@@ -15,43 +15,47 @@ const LONGEST_PAGE: usize = 1_000;
 
 /// Which page of a listing.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Query {
-    pub(crate) prefix: String,
+pub struct Query {
+    /// Only names that begin with this.
+    pub prefix: String,
     /// Names that have it behind the prefix are rolled up to what is before it.
-    pub(crate) delimiter: String,
+    pub delimiter: String,
     /// Names that end with the delimiter are listed as objects too.
-    pub(crate) include_trailing_delimiter: bool,
+    pub include_trailing_delimiter: bool,
     /// The first name, included.
-    pub(crate) start: String,
+    pub start: String,
     /// The end of the names, not included; empty for none.
-    pub(crate) end: String,
+    pub end: String,
     /// Objects and prefixes together; 0 is the default.
-    pub(crate) page_size: i32,
-    pub(crate) page_token: String,
+    pub page_size: i32,
+    /// [`Listing::next`] of the page before; empty for the first.
+    pub page_token: String,
 }
 
 /// A page.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Listing {
-    pub(crate) objects: Vec<Object>,
-    pub(crate) prefixes: Vec<String>,
+pub struct Listing {
+    /// In name order.
+    pub objects: Vec<Object>,
+    /// What names were rolled up to.
+    pub prefixes: Vec<String>,
     /// The next page's token; empty after the last.
-    pub(crate) next: String,
+    pub next: String,
 }
 
 /// Where a listing stands.
 enum Step {
     /// At the next name.
     On,
-    /// Names were rolled up: the next one is looked up anew.
+    /// Names were rolled up: the next one is looked up again.
     Skip,
     /// The page is complete.
     Done,
 }
 
-impl Core {
+impl Model {
     /// One page of the live objects.
-    pub(crate) fn list(&mut self, bucket: &str, query: &Query) -> Result<Listing> {
+    pub fn list(&mut self, bucket: &str, query: &Query) -> Result<Listing> {
         self.access.check(Permission::List, &query.prefix)?;
         let limit = page_size(query.page_size)?;
         let mut cursor = decode(&query.page_token)?.max(query.start.clone());
@@ -59,7 +63,7 @@ impl Core {
         let mut page = Listing::default();
         loop {
             let asked = limit - page.len() + 1;
-            let names = bucket.medium.names(&query.prefix, &cursor, asked)?;
+            let names = bucket.backend.names(&query.prefix, &cursor, asked)?;
             let exhausted = names.len() < asked;
             let mut skipped = false;
             for name in names {

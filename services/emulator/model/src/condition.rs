@@ -1,6 +1,6 @@
 //! Preconditions: which generation and metageneration must be live, or must not be.
 
-use super::{
+use crate::{
     object::Object,
     refusal::{Kind, Refusal, Result},
 };
@@ -8,15 +8,15 @@ use super::{
 /// What must hold of the live object before a call is applied. All given ones must.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_field_names, reason = "they are Google's names")]
-pub(crate) struct Conditions {
+pub struct Conditions {
     /// This generation is live; 0: none is.
-    pub(crate) generation_match: Option<i64>,
+    pub generation_match: Option<i64>,
     /// This generation is not live; 0: some generation is.
-    pub(crate) generation_not_match: Option<i64>,
+    pub generation_not_match: Option<i64>,
     /// An object is live and has this metageneration.
-    pub(crate) metageneration_match: Option<i64>,
+    pub metageneration_match: Option<i64>,
     /// No object is live, or it has another metageneration.
-    pub(crate) metageneration_not_match: Option<i64>,
+    pub metageneration_not_match: Option<i64>,
 }
 
 impl Conditions {
@@ -63,10 +63,10 @@ impl Conditions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::object::{Attributes, Digest};
+    use crate::object::{Attributes, Digest};
 
     fn live() -> Object {
-        let mut object = Object::new("n", 7, Digest::of(b""), Attributes::default());
+        let mut object = Object::new("n", 7, Digest::new(b""), Attributes::default());
         object.metageneration = 3;
         object
     }

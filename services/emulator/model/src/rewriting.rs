@@ -1,11 +1,12 @@
 //! Copying objects, in one call or in several.
 
-use super::{
+use crate::{
     access::Permission,
     condition::Conditions,
-    core::Core,
+    metadata,
+    model::Model,
     name,
-    object::{Attributes, Object, Upload},
+    object::{Attributes, Object},
     refusal::{Refusal, Result},
 };
 
@@ -14,33 +15,43 @@ const QUANTUM: i64 = 1024 * 1024;
 
 /// What to copy, and where.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Rewrite {
-    pub(crate) source_bucket: String,
-    pub(crate) source: String,
-    pub(crate) source_generation: Option<i64>,
-    pub(crate) source_conditions: Conditions,
-    pub(crate) bucket: String,
-    pub(crate) destination: String,
-    pub(crate) conditions: Conditions,
+pub struct Rewrite {
+    /// The source's bucket.
+    pub source_bucket: String,
+    /// The source's name.
+    pub source: String,
+    /// Which generation of it; none: the live one.
+    pub source_generation: Option<i64>,
+    /// What must hold of the source.
+    pub source_conditions: Conditions,
+    /// The destination's bucket.
+    pub bucket: String,
+    /// The destination's name.
+    pub destination: String,
+    /// What must hold of the destination.
+    pub conditions: Conditions,
     /// The copy's attributes; without them it has the source's, holds excepted.
-    pub(crate) attributes: Option<Attributes>,
+    pub attributes: Option<Attributes>,
     /// Of the call before; empty for the first.
-    pub(crate) token: String,
+    pub token: String,
     /// How much one call may copy; 0: no limit.
-    pub(crate) bytes_per_call: i64,
+    pub bytes_per_call: i64,
 }
 
 /// How far a copy got.
 #[derive(Clone, Debug)]
-pub(crate) struct Progress {
-    pub(crate) written: u64,
-    pub(crate) size: u64,
-    pub(crate) outcome: Outcome,
+pub struct Progress {
+    /// Bytes that were copied so far.
+    pub written: u64,
+    /// Bytes of the source.
+    pub size: u64,
+    /// Whether the copy is there.
+    pub outcome: Copied,
 }
 
 /// Whether a copy is there.
 #[derive(Clone, Debug)]
-pub(crate) enum Outcome {
+pub enum Copied {
     /// It is.
     Done(Box<Object>),
     /// Call again with this token.
@@ -49,16 +60,16 @@ pub(crate) enum Outcome {
 
 /// A copy under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pending {
+pub(crate) struct Pending {
     /// From where to where.
     route: [String; 4],
     generation: i64,
     calls: u64,
 }
 
-impl Core {
+impl Model {
     /// One step of a copy. Nothing is visible at the destination before the last.
-    pub(crate) fn rewrite(&mut self, wanted: &Rewrite) -> Result<Progress> {
+    pub fn rewrite(&mut self, wanted: &Rewrite) -> Result<Progress> {
         self.access.check(Permission::Get, &wanted.source)?;
         name::check_object(&wanted.source)?;
         if wanted.bytes_per_call < 0 || wanted.bytes_per_call % QUANTUM != 0 {
@@ -66,23 +77,27 @@ impl Core {
                 "maxBytesRewrittenPerCall must be a multiple of 1 MiB.",
             ));
         }
-        let before = self.resume(wanted)?;
-        let generation = before
-            .as_ref()
-            .map(|p| p.generation)
-            .or(wanted.source_generation);
         let source = self
             .bucket(&wanted.source_bucket)?
-            .find(&wanted.source, generation)?;
+            .find(&wanted.source, wanted.source_generation)?;
         wanted.source_conditions.check(Some(&source))?;
         let live = self.destination(&wanted.bucket, &wanted.destination, &wanted.conditions)?;
-
+        if let Some(attributes) = &wanted.attributes {
+            metadata::check(&attributes.metadata)?;
+        }
+        let before = self.resume(wanted)?;
+        if before
+            .as_ref()
+            .is_some_and(|before| before.generation != source.generation)
+        {
+            return Err(Refusal::no_object(&wanted.source_bucket, &wanted.source));
+        }
         let calls = before.map_or(0, |p| p.calls) + 1;
         let needed = self.calls_needed(&source, wanted.bytes_per_call);
         let outcome = if calls < needed {
-            Outcome::More(self.suspend(wanted, source.generation, calls))
+            Copied::More(self.suspend(wanted, source.generation, calls))
         } else {
-            Outcome::Done(Box::new(self.copy(wanted, &source, live.as_ref())?))
+            Copied::Done(Box::new(self.copy(wanted, &source, live.as_ref())?))
         };
         Ok(Progress {
             written: source.size * calls.min(needed) / needed,
@@ -94,35 +109,32 @@ impl Core {
     fn copy(&mut self, wanted: &Rewrite, source: &Object, live: Option<&Object>) -> Result<Object> {
         let content = self
             .bucket(&wanted.source_bucket)?
-            .medium
+            .backend
             .read(source, 0..source.size)?;
         let generation = self.clock.next(live.map_or(0, |live| live.generation));
         let attributes = wanted
             .attributes
             .clone()
-            .unwrap_or_else(|| travelling(&source.attributes));
-        let upload = Upload {
-            content,
-            crc32c: Some(source.crc32c),
-            md5: Some(source.md5),
-            attributes,
-        };
-        let digest = upload.digest()?;
-        let copy = Object::new(&wanted.destination, generation, digest, upload.attributes);
+            .unwrap_or_else(|| source.attributes.copied());
+        let copy = Object::new(&wanted.destination, generation, source.digest(), attributes);
         let bucket = self.bucket(&wanted.bucket)?;
-        let left = bucket.leaving(live)?;
-        bucket.medium.write(&copy, upload.content, live)?;
+        let left = bucket.archive(live)?;
+        bucket.backend.write(&copy, content, live)?;
         bucket.retire(left);
-        self.pending.remove(&wanted.token);
+        let route = route(wanted);
+        self.pending.retain(|_, pending| pending.route != route);
         Ok(copy.retained_for(self.bucket(&wanted.bucket)?.retention))
     }
 
     fn calls_needed(&self, source: &Object, bytes_per_call: i64) -> u64 {
-        let by_size = match u64::try_from(bytes_per_call) {
-            Ok(limit) if limit > 0 => source.size.div_ceil(limit),
-            _ => 1,
+        let calls = |limit: u64| match limit {
+            0 => 1,
+            limit => source.size.div_ceil(limit),
         };
-        by_size.max(self.rewrite_calls).max(1)
+        calls(u64::try_from(bytes_per_call).unwrap_or_default())
+            .max(calls(self.rewrite_step))
+            .max(self.rewrite_calls)
+            .max(1)
     }
 
     /// The copy that the token belongs to.
@@ -139,7 +151,7 @@ impl Core {
     }
 
     fn suspend(&mut self, wanted: &Rewrite, generation: i64, calls: u64) -> String {
-        self.pending.remove(&wanted.token);
+        // The tokens before stay good: a caller that lost this answer asks with its last one again.
         let token = format!("rewrite-{}", self.clock.next(0));
         let pending = Pending {
             route: route(wanted),
@@ -159,14 +171,4 @@ fn route(wanted: &Rewrite) -> [String; 4] {
         &wanted.destination,
     ]
     .map(Clone::clone)
-}
-
-/// A copy has what describes the content; holds stay with the source, and the class is the destination's to choose.
-fn travelling(source: &Attributes) -> Attributes {
-    Attributes {
-        temporary_hold: false,
-        event_based_hold: false,
-        storage_class: String::new(),
-        ..source.clone()
-    }
 }

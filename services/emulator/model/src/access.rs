@@ -4,7 +4,7 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use super::refusal::{Kind, Refusal, Result};
+use crate::refusal::{Kind, Refusal, Result};
 
 /// What an account may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,16 +33,18 @@ pub enum Permission {
 
 /// What one account is granted, on all buckets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Role {
-    pub(crate) account: String,
-    pub(crate) permissions: Vec<Permission>,
+pub struct Role {
+    /// Whose role it is.
+    pub account: String,
+    /// What it may do.
+    pub permissions: Vec<Permission>,
     /// Objects whose names begin with it, and listings of no more than these; all when it is empty.
-    pub(crate) prefix: String,
+    pub prefix: String,
 }
 
 /// What the caller of one call may do.
 #[derive(Clone, Debug, Default)]
-pub(crate) enum Access {
+pub enum Access {
     /// Everything: no roles are given, or the call comes from behind the wire.
     #[default]
     All,
@@ -121,7 +123,7 @@ impl FromStr for Permission {
 
 impl Access {
     /// Whether the caller has this permission on this object, or on names that begin so.
-    pub(super) fn check(&self, permission: Permission, name: &str) -> Result<()> {
+    pub(crate) fn check(&self, permission: Permission, name: &str) -> Result<()> {
         let (kind, who) = match self {
             Self::All => return Ok(()),
             Self::BadToken => {

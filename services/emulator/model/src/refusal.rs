@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 /// The result of a call.
-pub(crate) type Result<T, E = Refusal> = std::result::Result<T, E>;
+pub type Result<T, E = Refusal> = std::result::Result<T, E>;
 
 /// A call that is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub enum Kind {
     BucketNotEmpty,
     /// The range begins behind the end: 416, `OUT_OF_RANGE`.
     Range,
-    /// The real service has this, the stand-in does not: 501, `UNIMPLEMENTED`.
+    /// The real service has this, the emulator does not: 501, `UNIMPLEMENTED`.
     Unsupported,
     /// No such route: 404, `UNIMPLEMENTED`.
     NoRoute,
@@ -73,26 +73,31 @@ impl Refusal {
         }
     }
 
-    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+    /// A refusal of a wrong request.
+    pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(Kind::Invalid, message)
     }
 
-    pub(crate) fn unsupported(what: &str) -> Self {
+    /// A refusal of what the emulator lacks.
+    pub fn unsupported(what: &str) -> Self {
         Self::new(
             Kind::Unsupported,
             format!("{what} is not part of the local stand-in for Cloud Storage"),
         )
     }
 
-    pub(crate) fn no_bucket() -> Self {
+    /// There is no such bucket.
+    pub fn no_bucket() -> Self {
         Self::new(Kind::NoBucket, "The specified bucket does not exist.")
     }
 
-    pub(crate) fn no_object(bucket: &str, name: &str) -> Self {
+    /// There is no such object, or not that generation of it.
+    pub fn no_object(bucket: &str, name: &str) -> Self {
         Self::new(Kind::NoObject, format!("No such object: {bucket}/{name}"))
     }
 
-    pub(crate) fn precondition() -> Self {
+    /// A condition did not hold.
+    pub fn precondition() -> Self {
         Self::new(
             Kind::Precondition,
             "At least one of the pre-conditions you specified did not hold.",

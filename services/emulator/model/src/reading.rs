@@ -4,27 +4,27 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::{
+use crate::{
     access::Permission,
     condition::Conditions,
-    core::Core,
+    model::Model,
     name,
     object::Object,
     refusal::{Kind, Refusal, Result},
 };
 
-/// Which bytes, as an HTTP `Range` header says it.
+/// Which bytes, as an HTTP `Range` header names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ByteRange {
+pub enum ByteRange {
     /// From the first to the second, both included; to the end without a second.
     From(u64, Option<u64>),
     /// The last so many.
     Last(u64),
 }
 
-impl Core {
+impl Model {
     /// The live object, or `generation` of it.
-    pub(crate) fn get(
+    pub fn get(
         &mut self,
         bucket: &str,
         name: &str,
@@ -39,7 +39,7 @@ impl Core {
     }
 
     /// A part of an object's content: the object, which part it is, and the part.
-    pub(crate) fn read(
+    pub fn read(
         &mut self,
         bucket: &str,
         name: &str,
@@ -48,7 +48,7 @@ impl Core {
         range: Option<ByteRange>,
     ) -> Result<(Object, Range<u64>, Bytes)> {
         let object = self.get(bucket, name, generation, conditions)?;
-        let range = range.map_or(Ok(0..object.size), |range| range.of(object.size))?;
+        let range = range.map_or(Ok(0..object.size), |range| range.resolve(object.size))?;
         let part = self.bucket(bucket)?.read(&object, range.clone())?;
         Ok((object, range, part))
     }
@@ -56,7 +56,7 @@ impl Core {
 
 impl ByteRange {
     /// The bytes of a content of this size.
-    fn of(self, size: u64) -> Result<Range<u64>> {
+    fn resolve(self, size: u64) -> Result<Range<u64>> {
         let range = match self {
             Self::From(first, last) => {
                 first..last.map_or(size, |last| size.min(last.saturating_add(1)))
@@ -79,12 +79,15 @@ mod tests {
 
     #[test]
     fn ranges_end_with_the_content() {
-        assert_eq!(ByteRange::From(2, Some(3)).of(10).unwrap(), 2..4);
-        assert_eq!(ByteRange::From(2, Some(99)).of(10).unwrap(), 2..10);
-        assert_eq!(ByteRange::From(0, None).of(10).unwrap(), 0..10);
-        assert_eq!(ByteRange::Last(3).of(10).unwrap(), 7..10);
-        assert_eq!(ByteRange::Last(99).of(10).unwrap(), 0..10);
-        assert_eq!(ByteRange::From(0, Some(u64::MAX)).of(10).unwrap(), 0..10);
+        assert_eq!(ByteRange::From(2, Some(3)).resolve(10).unwrap(), 2..4);
+        assert_eq!(ByteRange::From(2, Some(99)).resolve(10).unwrap(), 2..10);
+        assert_eq!(ByteRange::From(0, None).resolve(10).unwrap(), 0..10);
+        assert_eq!(ByteRange::Last(3).resolve(10).unwrap(), 7..10);
+        assert_eq!(ByteRange::Last(99).resolve(10).unwrap(), 0..10);
+        assert_eq!(
+            ByteRange::From(0, Some(u64::MAX)).resolve(10).unwrap(),
+            0..10
+        );
     }
 
     #[test]
@@ -96,7 +99,7 @@ mod tests {
             (ByteRange::Last(5), 0),
         ] {
             assert_eq!(
-                range.of(size).unwrap_err().kind,
+                range.resolve(size).unwrap_err().kind,
                 Kind::Range,
                 "{range:?} of {size}"
             );

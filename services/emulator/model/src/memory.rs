@@ -8,19 +8,19 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{
-    medium::Medium,
+use crate::{
+    backend::Backend,
     object::Object,
     refusal::{Kind, Refusal, Result},
 };
 
 /// Objects in memory, in name order.
 #[derive(Default)]
-pub(crate) struct Memory {
+pub struct Memory {
     objects: BTreeMap<String, (Object, Bytes)>,
 }
 
-impl Medium for Memory {
+impl Backend for Memory {
     fn names(&mut self, prefix: &str, from: &str, limit: usize) -> Result<Vec<String>> {
         let first = from.max(prefix);
         Ok(self

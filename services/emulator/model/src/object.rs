@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::refusal::{Kind, Refusal, Result};
+use crate::refusal::{Kind, Refusal, Result};
 
 /// One generation of one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,11 +20,11 @@ pub struct Object {
     pub size: u64,
     /// CRC32C of the content.
     pub crc32c: u32,
-    /// MD5 of the content.
-    pub md5: [u8; 16],
+    /// MD5 of the content; an object that was composed of others has none.
+    pub md5: Option<[u8; 16]>,
     /// When its metadata last changed.
     pub updated: Timestamp,
-    /// Until when the bucket's retention policy keeps it.
+    /// Until when the bucket's retention policy, or its own, keeps it.
     pub retention_expires: Option<Timestamp>,
     /// What a caller may set.
     pub attributes: Attributes,
@@ -54,31 +54,40 @@ pub struct Attributes {
     pub temporary_hold: bool,
     /// Keeps the object from deletion and replacement.
     pub event_based_hold: bool,
+    /// Keeps the object from deletion and replacement until then.
+    #[serde(skip)]
+    pub retain_until: Option<Timestamp>,
 }
 
 /// What is uploaded.
 #[derive(Clone, Default)]
-pub(crate) struct Upload {
-    pub(crate) content: Bytes,
-    pub(crate) attributes: Attributes,
-    /// What the sender says it is.
-    pub(crate) crc32c: Option<u32>,
-    pub(crate) md5: Option<[u8; 16]>,
+pub struct Upload {
+    /// The content.
+    pub content: Bytes,
+    /// What the caller sets.
+    pub attributes: Attributes,
+    /// The checksum that the sender gives, if any.
+    pub crc32c: Option<u32>,
+    /// The hash that the sender gives, if any.
+    pub md5: Option<[u8; 16]>,
 }
 
 /// What identifies a content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Digest {
-    pub(crate) size: u64,
-    pub(crate) crc32c: u32,
-    pub(crate) md5: [u8; 16],
+pub struct Digest {
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its CRC32C.
+    pub crc32c: u32,
+    /// Its MD5; a content that was composed has none.
+    pub md5: Option<[u8; 16]>,
 }
 
 // === impl Object ===
 
 impl Object {
     /// A new generation of `name`.
-    pub(crate) fn new(name: &str, generation: i64, digest: Digest, attributes: Attributes) -> Self {
+    pub fn new(name: &str, generation: i64, digest: Digest, attributes: Attributes) -> Self {
         Self {
             name: name.to_owned(),
             generation,
@@ -86,7 +95,7 @@ impl Object {
             size: digest.size,
             crc32c: digest.crc32c,
             md5: digest.md5,
-            updated: time_of(generation),
+            updated: created_at(generation),
             retention_expires: None,
             attributes,
         }
@@ -94,10 +103,11 @@ impl Object {
 
     /// When this generation was created.
     pub fn created(&self) -> Timestamp {
-        time_of(self.generation)
+        created_at(self.generation)
     }
 
-    pub(crate) fn digest(&self) -> Digest {
+    /// What identifies its content.
+    pub fn digest(&self) -> Digest {
         Digest {
             size: self.size,
             crc32c: self.crc32c,
@@ -106,7 +116,8 @@ impl Object {
     }
 
     pub(crate) fn retained_for(mut self, period: Option<Duration>) -> Self {
-        self.retention_expires = period.and_then(|period| self.created().checked_add(period).ok());
+        let policy = period.and_then(|period| self.created().checked_add(period).ok());
+        self.retention_expires = policy.max(self.attributes.retain_until);
         self
     }
 
@@ -145,18 +156,36 @@ impl Object {
 }
 
 /// A generation is the time of its creation.
-fn time_of(generation: i64) -> Timestamp {
+fn created_at(generation: i64) -> Timestamp {
     Timestamp::from_microsecond(generation).unwrap_or(Timestamp::MAX)
+}
+
+// === impl Attributes ===
+
+impl Attributes {
+    /// What a copy has of them: all that describes the content. Holds stay with the source, and the class is the
+    /// destination's to choose.
+    #[must_use]
+    pub fn copied(&self) -> Self {
+        Self {
+            temporary_hold: false,
+            event_based_hold: false,
+            retain_until: None,
+            storage_class: String::new(),
+            ..self.clone()
+        }
+    }
 }
 
 // === impl Digest ===
 
 impl Digest {
-    pub(crate) fn of(content: &[u8]) -> Self {
+    /// The digest of a content.
+    pub fn new(content: &[u8]) -> Self {
         Self {
             size: content.len() as u64,
             crc32c: crc32c::crc32c(content),
-            md5: md5::compute(content).0,
+            md5: Some(md5::compute(content).0),
         }
     }
 }
@@ -164,13 +193,13 @@ impl Digest {
 // === impl Upload ===
 
 impl Upload {
-    /// The content's digest, if it is what the sender says it is.
+    /// The content's digest, if it is what the sender gives.
     pub(crate) fn digest(&self) -> Result<Digest> {
-        let digest = Digest::of(&self.content);
-        if self.crc32c.is_some_and(|said| said != digest.crc32c) {
+        let digest = Digest::new(&self.content);
+        if self.crc32c.is_some_and(|given| given != digest.crc32c) {
             return Err(mismatch("CRC32C"));
         }
-        if self.md5.is_some_and(|said| said != digest.md5) {
+        if self.md5.is_some() && self.md5 != digest.md5 {
             return Err(mismatch("MD5 hash"));
         }
         Ok(digest)

@@ -4,35 +4,37 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
-
-use super::{
+use crate::{
     access::Permission,
     condition::Conditions,
-    core::Core,
+    metadata,
+    model::Model,
     name,
     object::{Attributes, Object, Upload},
     refusal::{Refusal, Result},
 };
 
 /// A change of an object's attributes.
-pub(crate) struct Edit(Box<dyn FnOnce(&mut Attributes) + Send>);
+pub struct Edit(Box<dyn FnOnce(&mut Attributes) + Send>);
 
 /// Which object becomes which.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Move {
-    pub(crate) bucket: String,
-    pub(crate) source: String,
-    pub(crate) destination: String,
+pub struct Move {
+    /// The bucket of both.
+    pub bucket: String,
+    /// The name that it has.
+    pub source: String,
+    /// The name that it gets.
+    pub destination: String,
     /// What must hold of the source.
-    pub(crate) source_conditions: Conditions,
+    pub source_conditions: Conditions,
     /// What must hold of the destination.
-    pub(crate) conditions: Conditions,
+    pub conditions: Conditions,
 }
 
-impl Core {
+impl Model {
     /// Creates or replaces an object.
-    pub(crate) fn insert(
+    pub fn insert(
         &mut self,
         bucket: &str,
         name: &str,
@@ -41,21 +43,22 @@ impl Core {
     ) -> Result<Object> {
         let live = self.destination(bucket, name, conditions)?;
         let digest = upload.digest()?;
+        metadata::check(&upload.attributes.metadata)?;
         let generation = self
             .clock
             .next(live.as_ref().map_or(0, |live| live.generation));
         let object = Object::new(name, generation, digest, upload.attributes);
         let bucket = self.bucket(bucket)?;
-        let left = bucket.leaving(live.as_ref())?;
+        let left = bucket.archive(live.as_ref())?;
         bucket
-            .medium
+            .backend
             .write(&object, upload.content, live.as_ref())?;
         bucket.retire(left);
         Ok(object.retained_for(bucket.retention))
     }
 
     /// Whether an upload to this name could begin.
-    pub(crate) fn check_upload(&mut self, bucket: &str, name: &str) -> Result<()> {
+    pub fn check_upload(&mut self, bucket: &str, name: &str) -> Result<()> {
         self.access.check(Permission::Create, name)?;
         name::check_object(name)?;
         self.bucket(bucket)?;
@@ -63,7 +66,7 @@ impl Core {
     }
 
     /// Changes an object's attributes: its metageneration grows, its generation stays.
-    pub(crate) fn update(
+    pub fn update(
         &mut self,
         bucket: &str,
         name: &str,
@@ -71,20 +74,40 @@ impl Core {
         conditions: &Conditions,
         edit: Edit,
     ) -> Result<Object> {
+        let edit = |object: &mut Object| (edit.0)(&mut object.attributes);
+        self.change(bucket, name, generation, conditions, edit)
+    }
+
+    /// Makes the object one that was composed of others, which has no MD5.
+    pub fn make_composite(&mut self, bucket: &str, name: &str) -> Result<Object> {
+        let edit = |object: &mut Object| object.md5 = None;
+        self.change(bucket, name, None, &Conditions::default(), edit)
+    }
+
+    fn change(
+        &mut self,
+        bucket: &str,
+        name: &str,
+        generation: Option<i64>,
+        conditions: &Conditions,
+        edit: impl FnOnce(&mut Object),
+    ) -> Result<Object> {
         self.access.check(Permission::Update, name)?;
         name::check_object(name)?;
+        let now = self.clock.now();
         let bucket = self.bucket(bucket)?;
         let mut object = bucket.find(name, generation)?;
         conditions.check(Some(&object))?;
-        (edit.0)(&mut object.attributes);
+        edit(&mut object);
+        metadata::check(&object.attributes.metadata)?;
         object.metageneration += 1;
-        object.updated = Timestamp::now();
-        bucket.medium.annotate(&object)?;
-        Ok(object)
+        object.updated = now.max(object.updated);
+        bucket.backend.annotate(&object)?;
+        Ok(object.retained_for(bucket.retention))
     }
 
     /// Deletes an object; one that is named by its generation is not kept as a noncurrent version.
-    pub(crate) fn delete(
+    pub fn delete(
         &mut self,
         bucket: &str,
         name: &str,
@@ -93,24 +116,25 @@ impl Core {
     ) -> Result<()> {
         self.access.check(Permission::Delete, name)?;
         name::check_object(name)?;
+        let now = self.clock.now();
         let found = self.bucket(bucket)?;
         let object = found.find_version(name, generation)?;
         conditions.check(Some(&object))?;
-        object.check_not_kept(bucket, Timestamp::now())?;
+        object.check_not_kept(bucket, now)?;
         if found.forget_version(name, object.generation) {
             return Ok(());
         }
         let left = match generation {
             Some(_) => None,
-            None => found.leaving(Some(&object))?,
+            None => found.archive(Some(&object))?,
         };
-        found.medium.remove(&object)?;
+        found.backend.remove(&object)?;
         found.retire(left);
         Ok(())
     }
 
     /// Renames an object within its bucket in one step: a new generation with the same content and metadata.
-    pub(crate) fn rename(&mut self, wanted: &Move) -> Result<Object> {
+    pub fn rename(&mut self, wanted: &Move) -> Result<Object> {
         self.access.check(Permission::Move, &wanted.source)?;
         name::check_object(&wanted.source)?;
         if wanted.source == wanted.destination {
@@ -121,7 +145,7 @@ impl Core {
         let source = self.bucket(&wanted.bucket)?.find(&wanted.source, None)?;
         wanted.source_conditions.check(Some(&source))?;
         let live = self.destination(&wanted.bucket, &wanted.destination, &wanted.conditions)?;
-        source.check_not_kept(&wanted.bucket, Timestamp::now())?;
+        source.check_not_kept(&wanted.bucket, self.clock.now())?;
 
         let floor = live.as_ref().map_or(0, |live| live.generation);
         let generation = self.clock.next(floor.max(source.generation));
@@ -129,10 +153,10 @@ impl Core {
         let moved = Object::new(&wanted.destination, generation, source.digest(), attributes);
         let bucket = self.bucket(&wanted.bucket)?;
         let left = [
-            bucket.leaving(Some(&source))?,
-            bucket.leaving(live.as_ref())?,
+            bucket.archive(Some(&source))?,
+            bucket.archive(live.as_ref())?,
         ];
-        bucket.medium.rename(&source, &moved, live.as_ref())?;
+        bucket.backend.rename(&source, &moved, live.as_ref())?;
         for left in left {
             bucket.retire(left);
         }
@@ -140,7 +164,7 @@ impl Core {
     }
 
     /// What is live at a name that is about to be written; refused when that may not be replaced.
-    pub(super) fn destination(
+    pub(crate) fn destination(
         &mut self,
         bucket_name: &str,
         name: &str,
@@ -148,20 +172,22 @@ impl Core {
     ) -> Result<Option<Object>> {
         self.access.check(Permission::Create, name)?;
         name::check_object(name)?;
+        let now = self.clock.now();
         let bucket = self.bucket(bucket_name)?;
-        bucket.medium.check_name(name)?;
+        bucket.backend.check_name(name)?;
         let live = bucket.look(name)?;
         conditions.check(live.as_ref())?;
         if let Some(live) = &live {
             self.access.check(Permission::Delete, name)?;
-            live.check_not_kept(bucket_name, Timestamp::now())?;
+            live.check_not_kept(bucket_name, now)?;
         }
         Ok(live)
     }
 }
 
 impl Edit {
-    pub(crate) fn new(edit: impl FnOnce(&mut Attributes) + Send + 'static) -> Self {
+    /// A change that this function makes.
+    pub fn new(edit: impl FnOnce(&mut Attributes) + Send + 'static) -> Self {
         Self(Box::new(edit))
     }
 }

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, ops::Range};
 
 use bytes::Bytes;
 
-use super::{
+use crate::{
     bucket::Bucket,
     object::Object,
     refusal::{Refusal, Result},
@@ -20,8 +20,8 @@ pub(crate) type Versions = BTreeMap<(String, i64), (Object, Bytes)>;
 
 impl Bucket {
     /// Keeps noncurrent versions from now on.
-    pub(crate) fn keep_versions(&mut self) -> Result<()> {
-        if !self.medium.is_disposable() {
+    pub fn keep_versions(&mut self) -> Result<()> {
+        if !self.backend.is_disposable() {
             return Err(Refusal::unsupported("versions of files in a directory"));
         }
         self.versions.get_or_insert_default();
@@ -29,10 +29,10 @@ impl Bucket {
     }
 
     /// What has to be kept of an object that is about to go; [`Self::retire`] keeps it when it has gone.
-    pub(crate) fn leaving(&mut self, object: Option<&Object>) -> Result<Option<(Object, Bytes)>> {
+    pub(crate) fn archive(&mut self, object: Option<&Object>) -> Result<Option<(Object, Bytes)>> {
         match object {
             Some(object) if self.versions.is_some() => {
-                let content = self.medium.read(object, 0..object.size)?;
+                let content = self.backend.read(object, 0..object.size)?;
                 Ok(Some((object.clone(), content)))
             }
             Some(_) | None => Ok(None),
@@ -62,7 +62,7 @@ impl Bucket {
                 let at = |offset| usize::try_from(offset).unwrap_or(usize::MAX);
                 Ok(content.slice(at(range.start)..at(range.end).min(content.len())))
             }
-            None => self.medium.read(object, range),
+            None => self.backend.read(object, range),
         }
     }
 
@@ -71,6 +71,13 @@ impl Bucket {
         let key = (name.to_owned(), generation);
         let versions = self.versions.as_mut();
         versions.is_some_and(|versions| versions.remove(&key).is_some())
+    }
+
+    /// The noncurrent versions, by name and generation.
+    pub fn noncurrent(&self) -> impl Iterator<Item = &Object> {
+        self.versions
+            .iter()
+            .flat_map(|versions| versions.values().map(|(object, _)| object))
     }
 
     fn version(&self, name: &str, generation: Option<i64>) -> Option<&(Object, Bytes)> {

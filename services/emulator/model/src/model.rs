@@ -2,83 +2,82 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::Path,
     time::Duration,
 };
 
-use super::{
+use jiff::Timestamp;
+
+use crate::{
     access::{Access, Permission},
+    backend::Backend,
     bucket::{Bucket, BucketInfo},
     clock::Clock,
     condition::Conditions,
-    directory::Directory,
-    medium::Medium,
     memory::Memory,
     name,
     refusal::{Kind, Refusal, Result},
     rewriting::Pending,
 };
-use crate::error::StartError;
 
-/// All of storage: one lock around it makes each call atomic.
+/// All of Cloud Storage. Each call is applied whole before the next one.
 #[derive(Debug, Default)]
-pub(crate) struct Core {
-    pub(super) buckets: BTreeMap<String, Bucket>,
-    pub(super) clock: Clock,
+pub struct Model {
+    pub(crate) buckets: BTreeMap<String, Bucket>,
+    pub(crate) clock: Clock,
     /// Copies under way, by token.
-    pub(super) pending: HashMap<String, Pending>,
+    pub(crate) pending: HashMap<String, Pending>,
     /// How many calls a copy takes at least.
-    pub(super) rewrite_calls: u64,
-    /// What the caller of the call that holds the lock may do.
-    pub(super) access: Access,
+    pub rewrite_calls: u64,
+    /// How many bytes one call of a copy carries at most; 0: all.
+    pub rewrite_step: u64,
+    /// What the caller of the next call may do.
+    pub access: Access,
 }
 
-impl Core {
-    pub(super) fn bucket(&mut self, name: &str) -> Result<&mut Bucket> {
+impl Model {
+    /// No buckets yet.
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            ..Self::default()
+        }
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The bucket of this name.
+    pub fn bucket(&mut self, name: &str) -> Result<&mut Bucket> {
         self.buckets.get_mut(name).ok_or_else(Refusal::no_bucket)
     }
 
-    /// Adds a bucket on this medium.
-    pub(crate) fn add_bucket(&mut self, name: &str, medium: Box<dyn Medium>) -> Result<()> {
-        name::check_bucket(name)?;
+    /// Adds a bucket on this backend. Its name is not checked: that is for the calls of clients.
+    pub fn add_bucket(&mut self, name: &str, backend: Box<dyn Backend>) -> Result<()> {
         if self.buckets.contains_key(name) {
             return Err(Refusal::new(
                 Kind::BucketExists,
                 "Your previous request to create the named bucket succeeded and you already own it.",
             ));
         }
-        self.buckets
-            .insert(name.to_owned(), Bucket::new(name, medium));
+        let bucket = Bucket::new(name, self.clock.now(), backend);
+        self.buckets.insert(name.to_owned(), bucket);
         Ok(())
     }
 
-    /// Opens a bucket on a directory, or makes one in memory.
-    pub(crate) fn open(&mut self, name: &str, path: Option<&Path>) -> Result<(), StartError> {
-        let medium: Box<dyn Medium> = match path {
-            Some(path) => Box::new(Directory::open(name, path)?),
-            None => Box::new(Memory::default()),
-        };
-        self.add_bucket(name, medium)
-            .map_err(|refusal| StartError::Bucket {
-                bucket: name.to_owned(),
-                refusal,
-            })
-    }
-
     /// Makes a bucket in memory.
-    pub(crate) fn create_bucket(
-        &mut self,
-        name: &str,
-        retention: Option<Duration>,
-    ) -> Result<BucketInfo> {
+    pub fn create_bucket(&mut self, name: &str, retention: Option<Duration>) -> Result<BucketInfo> {
         self.access.check(Permission::CreateBucket, "")?;
+        name::check_bucket(name)?;
         self.add_bucket(name, Box::new(Memory::default()))?;
         let bucket = self.bucket(name)?;
         bucket.retention = retention;
         Ok(bucket.info())
     }
 
-    pub(crate) fn get_bucket(&mut self, name: &str, conditions: &Conditions) -> Result<BucketInfo> {
+    /// A bucket, if the conditions hold.
+    pub fn get_bucket(&mut self, name: &str, conditions: &Conditions) -> Result<BucketInfo> {
         self.access.check(Permission::GetBucket, "")?;
         let info = self.bucket(name)?.info();
         check_bucket_conditions(conditions)?;
@@ -86,7 +85,7 @@ impl Core {
     }
 
     /// A page of buckets whose names begin with `prefix` and are not before `from`, and where the next one begins.
-    pub(crate) fn list_buckets(
+    pub fn list_buckets(
         &self,
         prefix: &str,
         from: &str,
@@ -106,17 +105,18 @@ impl Core {
         ))
     }
 
-    pub(crate) fn delete_bucket(&mut self, name: &str, conditions: &Conditions) -> Result<()> {
+    /// Deletes a bucket without objects.
+    pub fn delete_bucket(&mut self, name: &str, conditions: &Conditions) -> Result<()> {
         self.access.check(Permission::DeleteBucket, "")?;
         let bucket = self.bucket(name)?;
         check_bucket_conditions(conditions)?;
-        if !bucket.medium.names("", "", 1)?.is_empty() {
+        if !bucket.backend.names("", "", 1)?.is_empty() {
             return Err(Refusal::new(
                 Kind::BucketNotEmpty,
                 "The bucket you tried to delete is not empty.",
             ));
         }
-        if !bucket.medium.is_disposable() {
+        if !bucket.backend.is_disposable() {
             return Err(Refusal::unsupported(
                 "deleting a bucket that is a directory of this machine",
             ));

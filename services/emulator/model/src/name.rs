@@ -2,13 +2,13 @@
 //!
 //! Source: <https://cloud.google.com/storage/docs/objects#naming> and `…/buckets#naming`.
 
-use super::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Result};
 
 const LONGEST_OBJECT: usize = 1_024;
 const ACME: &str = ".well-known/acme-challenge/";
 
 /// Refuses what cannot be an object's name.
-pub(crate) fn check_object(name: &str) -> Result<()> {
+pub fn check_object(name: &str) -> Result<()> {
     let why = if name.is_empty() {
         "is empty"
     } else if name.len() > LONGEST_OBJECT {
@@ -26,7 +26,7 @@ pub(crate) fn check_object(name: &str) -> Result<()> {
 }
 
 /// Refuses what cannot be a bucket's name.
-pub(crate) fn check_bucket(name: &str) -> Result<()> {
+pub fn check_bucket(name: &str) -> Result<()> {
     let longest = if name.contains('.') { 222 } else { 63 };
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     let legal =

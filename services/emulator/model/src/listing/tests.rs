@@ -1,10 +1,10 @@
 use super::*;
-use crate::storage::{condition::Conditions, memory::Memory, object::Upload};
+use crate::{condition::Conditions, memory::Memory, object::Upload};
 
 const BUCKET: &str = "some-bucket";
 
-fn core(names: &[&str]) -> Core {
-    let mut core = Core::default();
+fn core(names: &[&str]) -> Model {
+    let mut core = Model::default();
     core.add_bucket(BUCKET, Box::new(Memory::default()))
         .unwrap();
     for name in names {

@@ -4,40 +4,45 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{
-    medium::Medium,
+use crate::{
+    backend::Backend,
     object::Object,
     refusal::{Refusal, Result},
     versions::Versions,
 };
 
-/// One bucket and what lies in it.
+/// One bucket and where its objects are stored.
 #[derive(Debug)]
-pub(crate) struct Bucket {
-    pub(crate) name: String,
-    pub(crate) created: Timestamp,
+pub struct Bucket {
+    /// Its name.
+    pub name: String,
+    /// When it was made.
+    pub created: Timestamp,
     /// How long objects are kept after their creation.
-    pub(crate) retention: Option<Duration>,
-    pub(crate) medium: Box<dyn Medium>,
+    pub retention: Option<Duration>,
+    pub(crate) backend: Box<dyn Backend>,
     /// What was live before, when it is kept.
     pub(crate) versions: Option<Versions>,
 }
 
 /// A bucket as callers see it.
 #[derive(Clone, Debug)]
-pub(crate) struct BucketInfo {
-    pub(crate) name: String,
-    pub(crate) created: Timestamp,
-    pub(crate) retention: Option<Duration>,
+pub struct BucketInfo {
+    /// Its name.
+    pub name: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// How long objects are kept after their creation.
+    pub retention: Option<Duration>,
 }
 
 impl Bucket {
-    pub(crate) fn new(name: &str, medium: Box<dyn Medium>) -> Self {
+    pub(crate) fn new(name: &str, created: Timestamp, backend: Box<dyn Backend>) -> Self {
         Self {
             name: name.to_owned(),
-            created: Timestamp::now(),
+            created,
             retention: None,
-            medium,
+            backend,
             versions: None,
         }
     }
@@ -51,9 +56,18 @@ impl Bucket {
     }
 
     /// The live object.
-    pub(crate) fn look(&mut self, name: &str) -> Result<Option<Object>> {
-        let found = self.medium.look(name)?;
+    pub fn look(&mut self, name: &str) -> Result<Option<Object>> {
+        let found = self.backend.look(name)?;
         Ok(found.map(|object| object.retained_for(self.retention)))
+    }
+
+    /// All live objects whose names begin with `prefix`, in name order.
+    pub fn objects(&mut self, prefix: &str) -> Result<Vec<Object>> {
+        let mut objects = Vec::new();
+        for name in self.backend.names(prefix, "", usize::MAX)? {
+            objects.extend(self.look(&name)?);
+        }
+        Ok(objects)
     }
 
     /// The live object; it must be there, and be `generation` if one is given.
@@ -66,5 +80,5 @@ impl Bucket {
 
 impl BucketInfo {
     /// Of a bucket's own metadata nothing can be changed here.
-    pub(crate) const METAGENERATION: i64 = 1;
+    pub const METAGENERATION: i64 = 1;
 }

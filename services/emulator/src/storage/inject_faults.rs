@@ -19,15 +19,15 @@ use super::{
     handle::Storage,
     json::{Route, error_response},
     operation::Operation,
-    refusal::Refusal,
 };
+use brigade_model::Refusal;
 
 /// Ends the connection that a request came over, with a reset; the server puts it into each request's extensions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hangup(pub(crate) CancellationToken);
 
 /// Counts a call and lets it meet its fault.
-pub(crate) async fn meddle(
+pub(crate) async fn inject_faults(
     State(storage): State<Storage>,
     request: Request<Body>,
     next: Next,

@@ -4,13 +4,13 @@ use std::{fmt, ops::Range};
 
 use bytes::Bytes;
 
-use super::{object::Object, refusal::Result};
+use crate::{object::Object, refusal::Result};
 
 /// Where a bucket's objects lie.
 ///
 /// A write is all or nothing. Callers hold the storage's lock, so nothing but the file system's other users
 /// comes in between.
-pub(crate) trait Medium: fmt::Debug + Send {
+pub trait Backend: fmt::Debug + Send {
     /// At most `limit` names that begin with `prefix` and are not before `from`, in byte order.
     fn names(&mut self, prefix: &str, from: &str, limit: usize) -> Result<Vec<String>>;
 
@@ -20,7 +20,7 @@ pub(crate) trait Medium: fmt::Debug + Send {
     /// A part of exactly this object's content.
     fn read(&mut self, object: &Object, range: Range<u64>) -> Result<Bytes>;
 
-    /// Refuses a name that this medium cannot hold.
+    /// Refuses a name that this backend cannot hold.
     fn check_name(&self, name: &str) -> Result<()>;
 
     /// Writes `object`, in the place of `replaced` or, without one, where nothing may be.
