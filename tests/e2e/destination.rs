@@ -60,7 +60,7 @@ async fn make(system: &System, bucket: &str) {
 async fn moving_to(bucket: &str) -> (System, Arc<AtomicUsize>) {
     let calls = Arc::default();
     let system = System::tuned(counting(&calls), |_, settings| {
-        settings.processed = Location::new(bucket, "processed/");
+        settings.config.processed = Location::new(bucket, "processed/");
     });
     (system.await, calls)
 }

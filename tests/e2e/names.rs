@@ -92,9 +92,14 @@ pub(crate) fn check_log(log: &str, uris: impl Iterator<Item = String>) {
         .map(|line| line["object"].as_str().unwrap().to_owned())
         .collect();
     settled.sort();
-    let mut escaped: Vec<_> = uris.map(|uri| escape(&uri).to_string()).collect();
+    let mut escaped: Vec<_> = uris.map(|uri| logged(&uri)).collect();
     escaped.sort();
     assert_eq!(settled, escaped);
+}
+
+/// A name as a log line shows it: escaped, but for the backslash.
+fn logged(name: &str) -> String {
+    escape(name).to_string().replace(r"\\", r"\")
 }
 
 /// The whole name that an object had, as its mark has it.
