@@ -198,3 +198,58 @@ impl fmt::Display for Kind {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The messages of a call that failed for each reason, and what a caller learns from it.
+    #[test]
+    fn errors_name_the_object_and_the_reason() {
+        let kinds = [
+            Kind::NotFound,
+            Kind::NoBucket,
+            Kind::Precondition,
+            Kind::Held,
+            Kind::PermissionDenied,
+            Kind::Unauthenticated,
+            Kind::Invalid,
+            Kind::Busy { retry_after: None },
+            Kind::Unknown,
+        ];
+        let operations = [
+            Operation::List,
+            Operation::Get,
+            Operation::Create,
+            Operation::Update,
+            Operation::Move,
+            Operation::Rewrite,
+            Operation::Delete,
+            Operation::Read,
+        ];
+        let operations = operations.into_iter().cycle();
+        let lines = kinds.into_iter().zip(operations).map(|(kind, operation)| {
+            let error = Error::new(kind, operation, "b", "in/a", "");
+            let fix = if error.needs_fix() {
+                "needs a fix"
+            } else {
+                "-"
+            };
+            let transient = if error.is_transient() {
+                "transient"
+            } else {
+                "-"
+            };
+            format!("{error} [{transient}, {fix}]\n")
+        });
+        let named = Error::new(Kind::Unknown, Operation::Read, "b", "x\n\u{202e}", "cut\n");
+        let moved = Error::new(Kind::NoBucket, Operation::Rewrite, "b", "a", "");
+        let rest = [
+            named,
+            moved.on_the_way_to("other", "to/a"),
+            Error::new(Kind::Held, Operation::Move, "b", "a", "why").on_the_way_to("b", "to"),
+        ];
+        let rest = rest.map(|error| format!("{error}\n")).concat();
+        insta::assert_snapshot!(lines.collect::<String>() + &rest);
+    }
+}
