@@ -25,6 +25,13 @@ pub struct Builder {
     roles: Vec<Role>,
 }
 
+impl Emulator {
+    /// A builder with no bucket yet.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+}
+
 impl Builder {
     /// Keeps this bucket's objects as files of a directory, which is made when it is not there.
     #[must_use]

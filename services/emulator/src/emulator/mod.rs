@@ -7,7 +7,6 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    builder::Builder,
     error::StartError,
     frontend::{FrontEnd, Service},
     identity::{ISSUER, Issuer, JWKS_PATH},
@@ -43,11 +42,6 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Says what it is made of.
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-
     pub(crate) fn new(
         address: SocketAddr,
         storage: Storage,

@@ -11,7 +11,6 @@ use bytes::Bytes;
 use http::{Request, Response, header};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     fault::Effect,
@@ -20,11 +19,8 @@ use super::{
     json::{Route, error_response},
     operation::Operation,
 };
+use crate::serve::Hangup;
 use brigade_model::Refusal;
-
-/// Ends the connection that a request came over, with a reset; the server puts it into each request's extensions.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Hangup(pub(crate) CancellationToken);
 
 /// Counts a call and lets it meet its fault.
 pub(crate) async fn inject_faults(

@@ -8,7 +8,7 @@ mod directory;
 mod fault;
 mod grpc;
 mod handle;
-pub(crate) mod inject_faults;
+mod inject_faults;
 mod json;
 mod operation;
 mod router;

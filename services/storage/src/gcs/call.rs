@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use google_cloud_gax::Result as Answer;
+use google_cloud_gax::{Result as Answer, error::Error as ClientError};
 use tokio::time::timeout;
 
 use super::status;
@@ -39,7 +39,7 @@ impl Call<'_> {
     ) -> Result<T> {
         match timeout(limit, answer).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(status::error(*self, error)),
+            Ok(Err(error)) => Err(self.failed_by(error)),
             Err(_) => Err(self.failed(
                 Kind::Unknown,
                 format!("no answer within {} s", limit.as_secs()),
@@ -50,6 +50,12 @@ impl Call<'_> {
     /// An error of this call.
     pub(super) fn failed(&self, kind: Kind, detail: impl Into<String>) -> Error {
         Error::new(kind, self.operation, self.bucket, self.name, detail)
+    }
+
+    /// The port's error for the client's.
+    pub(super) fn failed_by(&self, error: ClientError) -> Error {
+        let kind = status::kind(self.operation, &error);
+        self.failed(kind, status::detail(&error)).with_source(error)
     }
 
     /// Refuses what would address something else than this object: in a URL an empty name is the listing, and `.` and
@@ -79,8 +85,6 @@ fn is_addressable_bucket(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use google_cloud_gax::error::Error as ClientError;
-
     use super::*;
 
     const CALL: Call<'static> = Call {

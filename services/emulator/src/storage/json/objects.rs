@@ -4,7 +4,12 @@ use axum::body::Body;
 use http::Response;
 use serde_json::{Value, json};
 
-use super::{Params, body_object, json as json_response, nothing, resource, route::At};
+use super::{
+    Params,
+    body::{body_object, json_response, no_content},
+    resource,
+    route::At,
+};
 use crate::storage::handle::Storage;
 use brigade_model::{
     Attributes, Copied, Edit, Kind, Listing, Move, Progress, Query, Refusal, Result, Rewrite,
@@ -104,7 +109,7 @@ pub(super) async fn delete(storage: &Storage, at: At, params: &Params) -> Result
     storage
         .run(move |model| model.delete(&at.bucket, &at.object, generation, &conditions))
         .await?;
-    Ok(nothing())
+    Ok(no_content())
 }
 
 pub(super) async fn rename(

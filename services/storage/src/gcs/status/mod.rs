@@ -17,19 +17,13 @@ use google_cloud_gax::error::{
     rpc::{Code, Status, StatusDetails},
 };
 
-use super::call::Call;
-use crate::error::{Error, Kind, Operation};
+use crate::error::{Kind, Operation};
 
 /// The longest detail that an error carries, in characters; a proxy's page can be any length.
 const LONGEST_DETAIL: usize = 512;
 
-/// The port's error for the client's.
-pub(super) fn error(call: Call<'_>, error: ClientError) -> Error {
-    call.failed(kind(call.operation, &error), detail(&error))
-        .with_source(error)
-}
-
-fn kind(operation: Operation, error: &ClientError) -> Kind {
+/// Why the call failed.
+pub(super) fn kind(operation: Operation, error: &ClientError) -> Kind {
     if error.is_transient_and_before_rpc() {
         // Neither a connection nor a token: nothing was sent.
         Kind::Busy { retry_after: None }
@@ -38,16 +32,16 @@ fn kind(operation: Operation, error: &ClientError) -> Kind {
     } else if error.is_binding() || error.is_serialization() {
         Kind::Invalid
     } else if let Some(code) = error.http_status_code() {
-        of_http(operation, code, error)
+        kind_from_http(operation, code, error)
     } else if let Some(status) = error.status() {
-        of_grpc(operation, status)
+        kind_from_grpc(operation, status)
     } else {
         Kind::Unknown
     }
 }
 
 /// By the HTTP status of the JSON API.
-fn of_http(operation: Operation, code: u16, error: &ClientError) -> Kind {
+fn kind_from_http(operation: Operation, code: u16, error: &ClientError) -> Kind {
     let message = message(error);
     match code {
         401 => Kind::Unauthenticated,
@@ -67,7 +61,7 @@ fn of_http(operation: Operation, code: u16, error: &ClientError) -> Kind {
 
 /// By the status of the gRPC API. What is not named here leaves it open: `ABORTED`, `CANCELLED`, `DATA_LOSS`,
 /// `DEADLINE_EXCEEDED`, `INTERNAL`, `UNAVAILABLE`, `UNKNOWN`, and any code that the client may learn of.
-fn of_grpc(operation: Operation, status: &Status) -> Kind {
+fn kind_from_grpc(operation: Operation, status: &Status) -> Kind {
     match status.code {
         Code::NotFound => missing(operation, &status.message),
         Code::FailedPrecondition if is_held(Some(status), &status.message) => Kind::Held,
@@ -165,8 +159,8 @@ fn message(error: &ClientError) -> &str {
     error.status().map_or("", |status| status.message.as_str())
 }
 
-/// The service's own words, or the client's when there are none.
-fn detail(error: &ClientError) -> String {
+/// The message that the service returned, or the client's when it returned none.
+pub(super) fn detail(error: &ClientError) -> String {
     let words = match message(error) {
         "" => error.to_string(),
         words => words.to_owned(),

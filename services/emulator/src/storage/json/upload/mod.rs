@@ -11,7 +11,11 @@ use http::{Response, header, request::Parts};
 use serde_json::{Map, Value};
 
 pub(super) use self::resumable::{Sessions, proceed};
-use super::{Params, body_object, json as json_response, resource};
+use super::{
+    Params,
+    body::{body_object, json_response},
+    resource,
+};
 use crate::storage::handle::Storage;
 use brigade_model::{Attributes, Conditions, Refusal, Result, Upload};
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use crate::storage::json::body_object;
+use crate::storage::json::body::body_object;
 use brigade_model::{Refusal, Result};
 
 /// A body's parts.
