@@ -2,7 +2,6 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 use super::*;
-use crate::builder::Builder;
 use brigade_model::Attributes;
 
 async fn loopback() -> TcpListener {

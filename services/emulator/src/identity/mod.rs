@@ -35,7 +35,7 @@ const TOKEN_PATH: &str = "/token";
 /// The one project there is.
 const PROJECT: &str = "brigade-dev";
 
-/// An access token's life as it is told, in seconds.
+/// An access token's life as it is reported, in seconds.
 const ACCESS_LIFE: u32 = 3_599;
 
 /// Everything that hands out tokens or keys.

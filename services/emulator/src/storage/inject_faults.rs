@@ -1,4 +1,4 @@
-//! What stands before both APIs: it counts calls, and lets them meet the faults that were asked for.
+//! The layer before both APIs: it counts calls and injects faults.
 
 use std::{
     io,
@@ -22,7 +22,7 @@ use super::{
 use crate::serve::Hangup;
 use brigade_model::Refusal;
 
-/// Counts a call and lets it meet its fault.
+/// Counts a call and injects its fault, if it has one.
 pub(crate) async fn inject_faults(
     State(storage): State<Storage>,
     request: Request<Body>,
@@ -131,7 +131,9 @@ fn operation<B>(request: &Request<B>) -> Option<Operation> {
         .strip_prefix("/google.storage.v2.Storage/")
     {
         Some(method) => grpc_operation(method),
-        None => Route::of(request).ok().map(|route| route.operation()),
+        None => Route::for_request(request)
+            .ok()
+            .map(|route| route.operation()),
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::status;
 use crate::error::{Error, Kind, Operation, Result};
 
-/// How long the service may take to answer; told to it as the deadline of gRPC calls. Cloud Storage works on one call
+/// How long the service may take to answer; sent as the deadline of gRPC calls. Cloud Storage works on one call
 /// of a rewrite for up to about half a minute.
 pub(super) const ATTEMPT_LIMIT: Duration = Duration::from_mins(1);
 
@@ -79,8 +79,8 @@ impl Call<'_> {
 }
 
 fn is_addressable_bucket(name: &str) -> bool {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    !matches!(name, "" | "." | "..") && name.chars().all(legal)
+    let is_legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    !matches!(name, "" | "." | "..") && name.chars().all(is_legal)
 }
 
 #[cfg(test)]

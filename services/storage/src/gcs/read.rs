@@ -20,7 +20,7 @@ const RANGE_NOT_SATISFIABLE: u16 = 416;
 pub(super) enum Opened {
     /// With bytes to come.
     Stream(BoxStream<'static, Result<Bytes>>),
-    /// The service says that nothing lies at or after the offset.
+    /// The service reports no bytes at or after the offset.
     NothingThere(Error),
 }
 

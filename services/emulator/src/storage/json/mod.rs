@@ -47,7 +47,7 @@ impl Json {
 
     /// Answers one request.
     pub(crate) async fn handle(&self, request: Request<Body>) -> Response<Body> {
-        let route = Route::of(&request);
+        let route = Route::for_request(&request);
         let media = route.as_ref().is_ok_and(Route::is_media);
         let answer = match route {
             Ok(route) => self.answer(route, request).await,
@@ -63,7 +63,7 @@ impl Json {
     }
 
     async fn answer(&self, route: Route, request: Request<Body>) -> Result<Response<Body>> {
-        let params = Params::of(request.uri().query())?;
+        let params = Params::parse(request.uri().query())?;
         let (head, body) = request.into_parts();
         // A refusal while the body is still arriving would cut the connection instead of answering.
         let body = read(body).await?;

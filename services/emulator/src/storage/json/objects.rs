@@ -30,8 +30,10 @@ pub(super) async fn list(
         page_size: params.number("maxResults")?.unwrap_or_default(),
         page_token: params.text("pageToken"),
     };
-    let of = bucket.clone();
-    let page = storage.run(move |model| model.list(&of, &query)).await?;
+    let listed = bucket.clone();
+    let page = storage
+        .run(move |model| model.list(&listed, &query))
+        .await?;
     Ok(json_response(&page_resource(&bucket, &page)))
 }
 

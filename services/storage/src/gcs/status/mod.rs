@@ -1,7 +1,7 @@
 //! What the client's errors mean.
 //!
 //! The question behind each line is whether the call was applied. Only an answer that Cloud Storage itself gave, and
-//! that says no, closes it; everything else is [`Kind::Unknown`], and the caller has to look.
+//! that refuses it, closes it; everything else is [`Kind::Unknown`], and the caller has to look.
 //!
 //! Some of the client's questions asked here (`is_connect`, `is_authentication`, …) are public but not documented; the
 //! tests beside this file and those of the wire hold what they mean.
@@ -20,7 +20,7 @@ use google_cloud_gax::error::{
 use crate::error::{Kind, Operation};
 
 /// The longest detail that an error carries, in characters; a proxy's page can be any length.
-const LONGEST_DETAIL: usize = 512;
+const DETAIL_MAX: usize = 512;
 
 /// Why the call failed.
 pub(super) fn kind(operation: Operation, error: &ClientError) -> Kind {
@@ -77,7 +77,7 @@ fn kind_from_grpc(operation: Operation, status: &Status) -> Kind {
     }
 }
 
-/// Which of the two is not there. Names are chosen by whoever uploads, so only the beginning of a message counts.
+/// Which of the two is not there. Uploaders choose names, so only the beginning of a message counts.
 fn missing(operation: Operation, message: &str) -> Kind {
     let bucket = [
         "The specified bucket",
@@ -118,7 +118,7 @@ fn is_held(status: Option<&Status>, message: &str) -> bool {
     about_an_object || by_reason
 }
 
-/// A request that names no project to bill is refused as invalid, but it is the caller's identity that needs mending.
+/// A request that names no project to bill is refused as invalid, but it is the caller's identity that needs a fix.
 fn invalid(message: &str) -> Kind {
     if message.starts_with("Bucket is a requester pays bucket") {
         Kind::PermissionDenied
@@ -161,11 +161,11 @@ fn message(error: &ClientError) -> &str {
 
 /// The message that the service returned, or the client's when it returned none.
 pub(super) fn detail(error: &ClientError) -> String {
-    let words = match message(error) {
+    let text = match message(error) {
         "" => error.to_string(),
-        words => words.to_owned(),
+        message => message.to_owned(),
     };
-    words.chars().take(LONGEST_DETAIL).collect()
+    text.chars().take(DETAIL_MAX).collect()
 }
 
 #[cfg(test)]

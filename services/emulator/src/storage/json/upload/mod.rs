@@ -94,7 +94,7 @@ fn target(bucket: String, params: &Params, resource: &Map<String, Value>) -> Res
     })
 }
 
-/// What a resource says about the object to be. The type of the media counts when the resource has none.
+/// The upload that a resource describes. The type of the media counts when the resource has none.
 fn upload(resource: &Map<String, Value>, media_type: &str) -> Result<Upload> {
     let mut upload = Upload {
         attributes: Attributes {
