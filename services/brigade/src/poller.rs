@@ -17,9 +17,10 @@ use brigade_poller::{
 use brigade_proto::v1::PollResponse;
 use brigade_runtime::{
     exit::{Exit, Failure},
+    guard::GuardArgs,
     serve,
     service::{AuthConfig, Service},
-    settings::{GuardArgs, ServerArgs},
+    settings::ServerArgs,
     shutdown,
     telemetry::{self, Format},
 };
@@ -58,7 +59,7 @@ pub async fn run(args: &Args) -> Result<Exit, Failure> {
     let listener = serve::bind(server.address).await?;
     // The one that was bound: port 0 is any.
     let address = listener.local_addr().unwrap_or(server.address);
-    tracing::info!(%address, inbox = %settings.inbox, worker = %settings.worker_url, "serving the poller");
+    tracing::info!(%address, inbox = %settings.config.inbox, worker = %settings.worker_url, "serving the poller");
     serve_with(listener, &settings, gate, outside(&settings), shutdown).await?;
     Ok(Exit::Done)
 }
@@ -118,7 +119,7 @@ async fn serve_with(
     let routes = async {
         let outside = outside.await?;
         let worker = worker(settings, outside.identity)?;
-        let poller = Poller::new(settings, &*outside.store, worker)
+        let poller = Poller::new(settings.config.clone(), &*outside.store, worker)
             .queue(queue)
             .observer(outside.observer)
             .shutdown(shutdown.clone());

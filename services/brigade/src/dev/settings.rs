@@ -83,7 +83,7 @@ pub(super) fn poller_settings(
     problems.into_result()?;
     let mut settings = settings.ok_or_else(setup::incomplete)?;
     // Both may be longer than those of a deployment.
-    settings.budgets.process_timeout = process_timeout;
-    settings.budgets.poll_deadline = deadline;
+    settings.config.budgets.process_timeout = process_timeout;
+    settings.config.budgets.poll_deadline = deadline;
     Ok(settings)
 }

@@ -3,7 +3,7 @@
 use std::{any::Any, fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use brigade_proto::v1::ProcessRequest;
-use brigade_storage::{Location, Store, object::escape};
+use brigade_storage::{Location, Store};
 use futures::FutureExt as _;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -90,12 +90,7 @@ impl<P: Processor> Runner<P> {
         let deadline = after(time).min(shared.latest());
         let Ok(answer) = timeout_at(deadline, shared.result()).await else {
             let error = deadline_exceeded(deadline - began, shared.progress());
-            log_result(
-                &escape(&key).to_string(),
-                attempt,
-                began.elapsed(),
-                &Err(&error),
-            );
+            log_result(&key, attempt, began.elapsed(), &Err(&error));
             return Err(Arc::new(error));
         };
         answer
@@ -120,7 +115,7 @@ impl<P: Processor> Runner<P> {
         let runner = Arc::clone(self);
         Ok(async move {
             let began = Instant::now();
-            let (key, attempt) = (escape(&valid.key).to_string(), valid.attempt);
+            let (key, attempt) = (valid.key.clone(), valid.attempt);
             let answer = runner.process(Job::new(valid, context)).await;
             log_result(&key, attempt, began.elapsed(), &answer.as_ref());
             answer.map(Outcome::into_response).map_err(Arc::new)
@@ -169,14 +164,11 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
 fn log_result(key: &str, attempt: u32, took: Duration, answer: &Result<&Outcome, &ProcessError>) {
     match answer {
         Ok(outcome) => {
-            let summary = escape(text::cut(&outcome.summary, MAX_LOGGED));
+            let summary = text::cut(&outcome.summary, MAX_LOGGED);
             tracing::info!(key, attempt, ?took, %summary, "processed");
         }
         Err(error) => {
-            let (code, reason) = (
-                error.kind().code(),
-                escape(text::cut(error.message(), MAX_LOGGED)),
-            );
+            let (code, reason) = (error.kind().code(), text::cut(error.message(), MAX_LOGGED));
             if error.kind() == ErrorKind::Misconfigured {
                 tracing::error!(key, attempt, ?took, ?code, %reason, "this worker is misconfigured");
             } else {
