@@ -161,7 +161,7 @@ impl Stand {
 
     /// How often the operation was called.
     fn calls(&self) -> u64 {
-        self.emulator.storage().calls().of(self.course.operation)
+        self.emulator.storage().calls().count(self.course.operation)
     }
 
     async fn poller(&self, clock: Arc<dyn Clock>) -> Poller {
