@@ -87,18 +87,14 @@ impl MetadataServer {
         }
         http::unavailable(self.describe(), error)
     }
+}
 
-    fn refused(&self, status: StatusCode) -> Error {
-        let why = match status {
-            StatusCode::NOT_FOUND => " (this instance has no service account)",
-            StatusCode::BAD_REQUEST => " (the audience is invalid)",
-            _ => "",
-        };
-        Error::Refused {
-            source_name: self.describe(),
-            status: status.as_u16(),
-            why: why.into(),
-        }
+/// The likely reason of a refusal.
+fn reason(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::NOT_FOUND => " (this instance has no service account)",
+        StatusCode::BAD_REQUEST => " (the audience is invalid)",
+        _ => "",
     }
 }
 
@@ -106,20 +102,14 @@ impl MetadataServer {
 impl TokenSource for MetadataServer {
     async fn fetch(&self, audience: &str) -> Result<IdToken, Error> {
         let response = self.request(audience).await?;
-        if response
-            .headers()
-            .get(FLAVOR_HEADER)
-            .is_none_or(|flavor| flavor != "Google")
-        {
-            return Err(Error::BadToken {
-                source_name: self.describe(),
-                why:
-                    "the response has no header Metadata-Flavor: Google, so another server answered"
-                        .into(),
-            });
+        let (flavor, status) = (response.headers().get(FLAVOR_HEADER), response.status());
+        if flavor.is_none_or(|flavor| flavor != "Google") {
+            let why =
+                "the response has no header Metadata-Flavor: Google, so another server answered";
+            return Err(Error::bad_token(self.describe(), why));
         }
-        if response.status() != StatusCode::OK {
-            return Err(self.refused(response.status()));
+        if status != StatusCode::OK {
+            return Err(http::refused(self, status, reason(status)));
         }
         let body = http::body(response)
             .await

@@ -57,15 +57,10 @@ async fn a_server_that_never_answers_fails_within_three_seconds() {
         .fetch(AUDIENCE)
         .await
         .unwrap_err();
-    assert!(
-        began.elapsed() <= Duration::from_millis(3100),
-        "{:?}",
-        began.elapsed()
-    );
-    assert!(
-        error.to_string().contains("no answer in time") && error.is_transient(),
-        "{error}"
-    );
+    let took = began.elapsed();
+    assert!(took <= Duration::from_millis(3100), "{took:?}");
+    assert!(error.to_string().contains("no answer in time"), "{error}");
+    assert!(error.is_transient(), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -77,10 +72,7 @@ async fn an_answer_that_drips_fails_within_three_seconds() {
     let server = metadata(Router::new().route(PATH, get(slow))).await;
     let began = tokio::time::Instant::now();
     let error = server.fetch(AUDIENCE).await.unwrap_err();
-    assert!(
-        began.elapsed() <= Duration::from_millis(3100),
-        "{:?}",
-        began.elapsed()
-    );
+    let took = began.elapsed();
+    assert!(took <= Duration::from_millis(3100), "{took:?}");
     assert!(error.is_transient(), "{error}");
 }
