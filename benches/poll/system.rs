@@ -13,7 +13,7 @@ use brigade_proto::v1::{EndReason, PollRequest, poll_response::Event};
 use brigade_runtime::{
     guard::{GuardSettings, Mode},
     service::Service,
-    settings::Problems,
+    settings::{Problems, from_flags},
 };
 use brigade_storage::{
     Bucket, Store as _,
@@ -133,12 +133,12 @@ async fn bound() -> (TcpListener, Url) {
 }
 
 fn poller_settings(worker: &Url) -> PollerSettings {
-    let args = PollerArgs {
-        inbox: Some(format!("gs://{BUCKET}/incoming/")),
-        worker_url: Some(worker.to_string()),
-        concurrency: Some(IN_FLIGHT.to_string()),
-        ..PollerArgs::default()
-    };
+    let flags = [
+        format!("--inbox=gs://{BUCKET}/incoming/"),
+        format!("--worker-url={worker}"),
+        format!("--concurrency={IN_FLIGHT}"),
+    ];
+    let args: PollerArgs = from_flags(&flags.each_ref().map(String::as_str)).unwrap();
     let mut problems = Problems::default();
     let settings = args.resolve(&mut problems);
     problems.into_result().unwrap();

@@ -2,17 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use brigade_runtime::settings::names;
+use brigade::cli::Cli;
+use brigade_runtime::settings::{names, variables};
+use clap::CommandFactory as _;
 use serde_json::{Value, json};
 
 use super::{gcloud, terraform, yaml};
-
-/// Settings that are not ours by their prefix.
-const OTHERS: [&str; 1] = ["WORKER_URL"];
-
-fn known(name: &str) -> bool {
-    names::KNOWN.contains(&name) || OTHERS.contains(&name)
-}
 
 /// The names in a `merge({ NAME = … }, …)` of the module.
 fn of_terraform(local: &str) -> BTreeSet<String> {
@@ -45,6 +40,7 @@ fn of_yaml(service: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_setting_is_one_that_the_services_know() {
+    let known = variables(&Cli::command());
     for service in ["poller", "worker"] {
         let mut all = of_terraform(&format!("{service}_settings"));
         all.extend(of_terraform("tasks_settings"));
@@ -53,7 +49,7 @@ fn every_setting_is_one_that_the_services_know() {
         all.extend(of_gcloud(service, gcloud::WHOLE));
         all.extend(of_yaml(service));
         for name in all {
-            assert!(known(&name), "{service}: {name}");
+            assert!(known.contains(&name), "{service}: {name}");
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::harness::{System, loopback, scripted, url};
 /// Our server lets a connection have 100 calls at once, and so does Google's front end.
 const CROWD: usize = 150;
 
-/// A worker that answers nobody before all of them are there.
+/// A worker that answers no call before all of them have come.
 async fn worker() -> Url {
     let all = Arc::new(Barrier::new(CROWD));
     let processor = scripted(move |_| {
@@ -66,8 +66,8 @@ async fn a_hundred_and_fifty_calls_of_one_client_are_inside_the_worker_at_once()
 async fn a_hundred_and_fifty_files_of_one_poll_are_inside_the_worker_at_once() {
     let worker = worker().await;
     let system = System::tuned_at(worker, |_, settings| {
-        settings.budgets.concurrency = CROWD;
-        settings.budgets.poll_deadline = Duration::from_mins(1);
+        settings.config.budgets.concurrency = CROWD;
+        settings.config.budgets.poll_deadline = Duration::from_mins(1);
     })
     .await;
     for number in 0..CROWD {

@@ -26,7 +26,7 @@ async fn the_workers_guard_verifies_the_header_that_the_front_end_leaves_alone()
     assert_eq!(system.names(), ["processed/a", "processed/b"]);
 }
 
-/// Two objects stay where they are, and the poll ends with an error that has the mend.
+/// Two objects stay where they are, and the poll ends with an error that has the fix.
 async fn stops(system: &System, hint: &str) {
     system.upload("a", "x");
     system.upload("b", "x");
@@ -130,8 +130,8 @@ async fn a_stream_cut_before_its_trailers_is_asked_again() {
 
 #[tokio::test]
 async fn a_container_that_is_gone_is_not_the_files_fault() {
-    let nobody = crate::harness::loopback().await.local_addr().unwrap();
-    let system = System::behind_front_end(|_| Service::new("worker", nobody).invoker(POLLER)).await;
+    let closed = crate::harness::loopback().await.local_addr().unwrap();
+    let system = System::behind_front_end(|_| Service::new("worker", closed).invoker(POLLER)).await;
     system.upload("a", "x");
     let _ = system.poll().await;
     assert_eq!(system.names(), ["incoming/a"]);

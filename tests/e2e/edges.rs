@@ -52,8 +52,9 @@ fn dependencies_point_one_way() {
         "storage knows no gRPC contract"
     );
     assert_eq!(of("brigade-contract"), ["brigade-storage"]);
-    assert_eq!(of("brigade-sim"), ["brigade-storage"]);
-    assert_eq!(of("brigade-emulator"), [""; 0]);
+    assert_eq!(of("brigade-model"), [""; 0]);
+    assert_eq!(of("brigade-sim"), ["brigade-model", "brigade-storage"]);
+    assert_eq!(of("brigade-emulator"), ["brigade-model"]);
     assert!(
         of("brigade-runtime")
             .iter()

@@ -22,7 +22,7 @@ async fn pages_of_a_front_end_move_nothing() {
 }
 
 #[tokio::test]
-async fn a_front_end_that_refuses_us_stops_the_poll_with_the_mend() {
+async fn a_front_end_that_refuses_us_stops_the_poll_with_the_hint() {
     for (status, hint) in [
         (401, "roles/run.invoker"),
         (403, "roles/run.invoker"),

@@ -113,9 +113,9 @@ async fn storage_that_is_missing_is_told_to_the_trigger() {
 #[tokio::test]
 async fn what_heals_with_time_asks_the_trigger_to_come_again() {
     let listener = loopback().await;
-    let nobody = url(&listener);
+    let closed = url(&listener);
     drop(listener);
-    let system = System::with_worker_at(nobody).await;
+    let system = System::with_worker_at(closed).await;
     system.upload("a", "x");
     let (status, retry_after, body) = post(&system, "{}").await;
     assert_eq!((status, retry_after.as_deref()), (503, Some("30")));

@@ -1,4 +1,4 @@
-//! End to end, over real sockets: the poller, a worker and the stand-in for Google, wired as they are deployed. A file a
+//! End to end, over real sockets: the poller, a worker and the emulator, wired as they are deployed. A file a
 //! behaviour.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]

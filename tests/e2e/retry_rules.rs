@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use brigade_client::answer::Answer;
 use brigade_emulator::{
     Emulator,
-    storage::{Fault, Kind, Met, Operation},
+    storage::{Fault, HitCount, Kind, Operation},
 };
 use brigade_poller::{
     clock::{Clock, SystemClock},
@@ -154,7 +154,7 @@ impl Stand {
         self.emulator.storage().reset_calls();
     }
 
-    fn arm(&self, troubles: &[Trouble]) -> Vec<Met> {
+    fn arm(&self, troubles: &[Trouble]) -> Vec<HitCount> {
         let faults = troubles.iter().map(|trouble| match trouble {
             Refused(kind) => Fault::before(*kind),
             Reset => Fault::reset_before(),
@@ -308,7 +308,7 @@ impl Stand {
     }
 
     /// What brings the poller to ask for it at all.
-    fn before_the_call(&self) -> Option<Met> {
+    fn before_the_call(&self) -> Option<HitCount> {
         let storage = self.emulator.storage();
         let is_look = self.course.operation == Operation::Get;
         is_look.then(|| storage.fault(Operation::Move, Fault::after(Kind::Unavailable)))

@@ -26,9 +26,9 @@ async fn a_stopped_worker_leaves_every_file_in_the_inbox() {
 #[tokio::test]
 async fn a_port_where_nobody_listens_is_not_the_files_fault() {
     let listener = loopback().await;
-    let nobody = url(&listener);
+    let closed = url(&listener);
     drop(listener);
-    let system = System::with_worker_at(nobody).await;
+    let system = System::with_worker_at(closed).await;
     system.upload("a", "x");
     let status = system.poll().await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);

@@ -56,6 +56,11 @@ impl<'a> Caller<'a> {
         }
     }
 
+    /// Sends an event. Returns its status.
+    pub(crate) async fn event(&self, (headers, body): Request) -> u16 {
+        self.post("events", &headers, body).await.status
+    }
+
     /// Announces an object by a Pub/Sub push.
     pub(crate) async fn announce(&self, name: &str, generation: i64) -> Answer {
         let (headers, body) = push(&format!("incoming/{name}"), generation);

@@ -28,13 +28,8 @@ fn obeying() -> impl Processor {
 async fn a_refused_object_is_settled_and_acknowledged() {
     let system = System::with_processor(obeying()).await;
     let generation = system.upload("bad", "x");
-    assert_eq!(
-        Caller::new(&system)
-            .announce("bad", generation)
-            .await
-            .status,
-        204
-    );
+    let answer = Caller::new(&system).announce("bad", generation).await;
+    assert_eq!(answer.status, 204);
     assert_eq!(system.names(), ["failed/bad"]);
     let metadata = system.metadata_of("failed/bad").await;
     assert_eq!(metadata["brigade-reason"], "line 2 is not a number");

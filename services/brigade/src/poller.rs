@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{outcome, setup};
 
 /// The arguments.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     server: ServerArgs,
@@ -52,16 +52,13 @@ pub async fn run(args: &Args) -> Result<Exit, Failure> {
     }
     problems.into_result()?;
     let (Some(server), Some(gate), Some(settings)) = (server, gate, settings) else {
-        return Err(Failure::usage(
-            "the settings are not complete",
-            "see --help",
-        ));
+        return Err(setup::incomplete());
     };
     let shutdown = shutdown::signal();
     let listener = serve::bind(server.address).await?;
     // The one that was bound: port 0 is any.
     let address = listener.local_addr().unwrap_or(server.address);
-    tracing::info!(%address, inbox = %settings.inbox, worker = %settings.worker_url, "serving the poller");
+    tracing::info!(%address, inbox = %settings.config.inbox, worker = %settings.worker_url, "serving the poller");
     serve_with(listener, &settings, gate, outside(&settings), shutdown).await?;
     Ok(Exit::Done)
 }
@@ -121,7 +118,7 @@ async fn serve_with(
     let routes = async {
         let outside = outside.await?;
         let worker = worker(settings, outside.identity)?;
-        let poller = Poller::new(settings, &*outside.store, worker)
+        let poller = Poller::new(settings.config.clone(), &*outside.store, worker)
             .queue(queue)
             .observer(outside.observer)
             .shutdown(shutdown.clone());

@@ -5,20 +5,28 @@ use std::sync::Arc;
 use brigade_client::identity::{self, Environment, TokenSource};
 use brigade_runtime::{
     exit::Failure,
-    settings::{Problems, check_unknown},
+    settings::{Problems, unknown},
 };
 use brigade_storage::gcs::{GcsSettings, GcsStore};
 
-use crate::outcome;
+use clap::CommandFactory as _;
+
+use crate::{cli::Cli, outcome};
 
 /// The problems of the settings, with those of the environment noted already.
 pub(crate) fn problems() -> Problems {
     let mut problems = Problems::default();
-    check_unknown(std::env::vars_os().map(|(name, _)| name), &mut problems);
+    let environment = std::env::vars_os().map(|(name, _)| name);
+    problems.extend(unknown(&Cli::command(), environment));
     problems
 }
 
-/// Cloud Storage, or the stand-in that the environment names.
+/// Settings without a problem and without a value: an error of this program.
+pub(crate) fn incomplete() -> Failure {
+    Failure::usage("the settings are not complete", "see --help")
+}
+
+/// Cloud Storage, or the emulator that the environment names.
 pub(crate) async fn store() -> Result<Arc<GcsStore>, Failure> {
     connect(GcsSettings::from_env(|name| std::env::var(name).ok())).await
 }

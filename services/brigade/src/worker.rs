@@ -15,10 +15,12 @@ use brigade_worker::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::setup;
+
 /// Serves until it is told to stop: the exec worker, or the sample when no program is set.
 pub async fn run(args: &Args) -> Result<Exit, Failure> {
     telemetry::init(Format::for_stderr(), "info");
-    let settings = args.resolve()?;
+    let settings = args.resolve(setup::problems())?;
     match settings.worker.exec.clone() {
         Some(program) => settings.serve(ExecProcessor::new(program)).await?,
         None => settings.serve(SleepStudy).await?,

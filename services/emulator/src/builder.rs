@@ -2,6 +2,7 @@
 
 use std::{panic::resume_unwind, path::PathBuf};
 
+use brigade_model::{Backend, Memory, Model, Permission, Role};
 use tokio::{net::TcpListener, task::spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
@@ -10,7 +11,7 @@ use crate::{
     error::StartError,
     identity::{self, Issuer},
     serve::serve,
-    storage::{self, Core, Grants, Permission, Role, Storage},
+    storage::{self, Directory, Grants, Storage},
 };
 
 /// The project's default service account, when none is named.
@@ -96,12 +97,21 @@ impl Builder {
 async fn open(buckets: Vec<(String, Option<PathBuf>)>) -> Result<Storage, StartError> {
     let opening = spawn_blocking(move || {
         let (first, _) = buckets.first().ok_or(StartError::NoBucket)?;
-        let mut core = Core::default();
+        let mut model = Model::default();
         for (bucket, path) in &buckets {
-            core.open(bucket, path.as_deref())?;
+            let backend: Box<dyn Backend> = match path {
+                Some(path) => Box::new(Directory::open(bucket, path)?),
+                None => Box::new(Memory::default()),
+            };
+            let added = brigade_model::name::check_bucket(bucket)
+                .and_then(|()| model.add_bucket(bucket, backend));
+            added.map_err(|refusal| StartError::Bucket {
+                bucket: bucket.clone(),
+                refusal,
+            })?;
         }
         let on_disk = buckets.iter().any(|(_, path)| path.is_some());
-        Ok(Storage::new(core, on_disk, first.clone()))
+        Ok(Storage::new(model, on_disk, first.clone()))
     });
     opening
         .await

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use crate::storage::Refusal;
+use brigade_model::Refusal;
 
 /// Why the stand-in does not start, and what to do.
 #[derive(Debug, thiserror::Error)]

@@ -21,7 +21,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use crate::storage::meddle::Hangup;
+use crate::storage::inject_faults::Hangup;
 
 /// How long calls in flight may take after the stop.
 const GRACE: Duration = Duration::from_secs(2);

@@ -6,7 +6,7 @@ use brigade_runtime::{
     exit::{Exit, Failure},
     serve as server,
     service::{AuthConfig, Service},
-    settings::{GuardArgs, Problem, Problems, ServerArgs, ServerSettings, check_unknown, names},
+    settings::{GuardArgs, Problem, Problems, ServerArgs, ServerSettings, names, unknown},
     shutdown,
     telemetry::{self, Format},
 };
@@ -14,7 +14,7 @@ use brigade_storage::{
     Store,
     gcs::{self, GcsSettings, GcsStore},
 };
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -93,7 +93,7 @@ async fn serve_with<P: Processor>(
 }
 
 /// All settings of a worker, as given.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// The address and port.
     #[command(flatten)]
@@ -130,32 +130,27 @@ fn from_env() -> Result<Settings, Failure> {
 }
 
 fn resolve_for_processor(args: &Args, mut problems: Problems) -> Result<Settings, Failure> {
-    let exec = args.worker.exec.as_deref().unwrap_or_default();
-    if !exec.is_empty() {
-        problems.push(Problem::Conflict {
-            setting: names::EXEC,
-            why: "this program is a processor itself and runs no other; unset it".to_owned(),
-        });
+    if !args.worker.exec.is_blank() {
+        let why = "this program is a processor itself and runs no other; unset it";
+        problems.conflict(names::EXEC, why);
     }
-    args.resolve_into(problems)
+    args.resolve(problems)
 }
 
-/// An unknown `BRIGADE_` variable is a problem too.
+/// A variable that looks like a misspelt setting is a problem too. Another may be a setting of the poller beside it.
 fn problems() -> Problems {
+    let environment = std::env::vars_os().map(|(name, _)| name);
+    let unknown = unknown(&EnvArgs::command(), environment).into_iter();
     let mut problems = Problems::default();
-    check_unknown(std::env::vars_os().map(|(name, _)| name), &mut problems);
+    problems.extend(unknown.filter(Problem::is_typo));
     problems
 }
 
 // === impl Args ===
 
 impl Args {
-    /// Resolves every setting, or names every problem at once.
-    pub fn resolve(&self) -> Result<Settings, Failure> {
-        self.resolve_into(problems())
-    }
-
-    fn resolve_into(&self, mut problems: Problems) -> Result<Settings, Failure> {
+    /// Resolves every setting, or names every problem at once, after those that were noted before.
+    pub fn resolve(&self, mut problems: Problems) -> Result<Settings, Failure> {
         let server = self.server.resolve(&mut problems);
         let gate = AuthConfig::resolve(&self.guard, server.as_ref(), &mut problems);
         let worker = self.worker.resolve(&mut problems);
@@ -205,30 +200,24 @@ fn storage_failure(error: &gcs::ConnectError) -> Failure {
 mod tests {
     use super::*;
 
-    fn loopback() -> Args {
-        let mut args = Args::default();
-        args.guard.auth = Some("off".into());
-        args.server.bind = Some("127.0.0.1".into());
-        args
+    /// Without a guard, and with these flags.
+    fn resolve(flags: &[&str]) -> Result<Settings, Failure> {
+        let all = [&["worker", "--auth", "off"], flags].concat();
+        resolve_for_processor(&EnvArgs::parse_from(all).args, Problems::default())
     }
 
     #[test]
-    fn a_processor_runs_no_program_and_says_which_setting_asks_for_one() {
-        let mut args = loopback();
-        args.worker.exec = Some("true".into());
-        let failure = resolve_for_processor(&args, Problems::default()).unwrap_err();
+    fn a_processor_runs_no_program_and_reports_the_setting_that_asks_for_one() {
+        let loopback = ["--bind", "127.0.0.1", "--exec"];
+        let failure = resolve(&[&loopback[..], &["true"]].concat()).unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
         assert!(failure.message.contains("BRIGADE_EXEC"), "{failure}");
-        args.worker.exec = Some(String::new());
-        assert!(resolve_for_processor(&args, Problems::default()).is_ok());
+        assert!(resolve(&[&loopback[..], &[""]].concat()).is_ok());
     }
 
     #[test]
-    fn every_wrong_setting_of_a_worker_is_said_at_once() {
-        let mut args = loopback();
-        args.server.bind = Some("0.0.0.0".into());
-        args.worker.concurrency = Some("none".into());
-        let failure = resolve_for_processor(&args, Problems::default()).unwrap_err();
+    fn every_wrong_setting_of_a_worker_is_reported_at_once() {
+        let failure = resolve(&["--concurrency", "none"]).unwrap_err();
         for setting in ["BRIGADE_AUTH", "BRIGADE_CONCURRENCY"] {
             assert!(failure.message.contains(setting), "{failure}");
         }

@@ -2,37 +2,43 @@
 
 use std::time::Duration;
 
-use brigade_runtime::settings::{A_WHILE, AT_ONCE, Problems, names};
+use brigade_runtime::settings::{
+    CONCURRENCY_RANGE, Given, Problems, TIME_RANGE, Unfit, count, form, from_flags, names,
+    optional, setting, time, within,
+};
 use brigade_storage::Location;
 use bytesize::ByteSize;
 
 use crate::exec::Program;
 
-/// As many as a poller has on their way at once, so that one poller never meets a busy worker.
-const CONCURRENCY: usize = 32;
-/// The longest that Cloud Run lets a request last.
-const TIMEOUT: Duration = Duration::from_hours(1);
 /// The largest object that Cloud Storage keeps, 5 TiB.
 const MAX_SIZE: u64 = 5 << 40;
 
 /// The settings as given.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct WorkerArgs {
     /// A program to run once per object; {} is the path of the object's copy [default: the sample processor]
-    #[arg(long, env = names::EXEC, value_name = "CMD")]
-    pub exec: Option<String>,
-    /// Where outputs go: the gs:// URI of a prefix
-    #[arg(long, env = names::OUTPUT, value_name = "URI")]
-    pub output: Option<String>,
-    /// Objects at work at once; more are asked to come again [default: 32]
-    #[arg(long, env = names::CONCURRENCY, value_name = "N")]
-    pub concurrency: Option<String>,
-    /// How long one object may take, unless its caller waits for less [default: 1h]
-    #[arg(long, visible_alias = "timeout", env = names::PROCESS_TIMEOUT, value_name = "TIME")]
-    pub process_timeout: Option<String>,
-    /// The largest object that is taken, such as 500MB or 2GiB; a larger one goes to failed/ unread [default: any]
-    #[arg(long, env = names::MAX_SIZE, value_name = "SIZE")]
-    pub max_size: Option<String>,
+    #[arg(long, env = names::EXEC, value_name = "CMD", default_value = "", hide_default_value = true,
+        value_parser = optional(form("a program and its arguments", str::parse::<Program>)))]
+    pub(crate) exec: Given<Option<Program>>,
+    /// Where outputs go: the gs:// URI of a prefix [default: none are kept]
+    #[arg(long, env = names::OUTPUT, value_name = "URI", default_value = "", hide_default_value = true,
+        value_parser = optional(form("gs://BUCKET/PREFIX/", str::parse::<Location>)))]
+    output: Given<Option<Location>>,
+    /// Objects in process at once, 1 to 10,000; the worker asks the callers of more to try again. By default as many as
+    /// a poller has in flight
+    #[arg(long, env = names::CONCURRENCY, value_name = "N", default_value = "32",
+        value_parser = setting(count(CONCURRENCY_RANGE)))]
+    concurrency: Given<usize>,
+    /// How long one object may take, 1 s to 7 days, unless its caller waits for less. By default the longest that Cloud
+    /// Run lets a request last
+    #[arg(long, visible_alias = "timeout", env = "BRIGADE_PROCESS_TIMEOUT", value_name = "TIME", default_value = "1h",
+        value_parser = setting(time(TIME_RANGE)))]
+    process_timeout: Given<Duration>,
+    /// The largest object that is taken, such as 500MB or 2GiB, up to 5 TiB; a larger one goes to failed/ unread
+    /// [default: any]
+    #[arg(long, env = "BRIGADE_MAX_SIZE", value_name = "SIZE", default_value = "", hide_default_value = true, value_parser = optional(size))]
+    max_size: Given<Option<u64>>,
 }
 
 /// The settings as resolved.
@@ -55,31 +61,11 @@ pub struct WorkerSettings {
 impl WorkerArgs {
     /// Resolves every setting, and notes every problem; nothing when there was one.
     pub fn resolve(&self, problems: &mut Problems) -> Option<WorkerSettings> {
-        let exec = problems.optional(
-            names::EXEC,
-            self.exec.as_deref(),
-            "a program and its arguments",
-            str::parse,
-        );
-        let output = problems.optional(
-            names::OUTPUT,
-            self.output.as_deref(),
-            "gs://BUCKET/PREFIX/",
-            str::parse,
-        );
-        let concurrency = problems.count(
-            names::CONCURRENCY,
-            self.concurrency.as_deref(),
-            CONCURRENCY,
-            AT_ONCE,
-        );
-        let timeout = problems.duration(
-            names::PROCESS_TIMEOUT,
-            self.process_timeout.as_deref(),
-            TIMEOUT,
-            A_WHILE,
-        );
-        let max_size = self.max_size(problems);
+        let exec = self.exec.get(problems);
+        let output = self.output.get(problems);
+        let concurrency = self.concurrency.get(problems);
+        let timeout = self.process_timeout.get(problems);
+        let max_size = self.max_size.get(problems);
         Some(WorkerSettings {
             exec: exec?,
             output: output?,
@@ -88,125 +74,104 @@ impl WorkerArgs {
             max_size: max_size?,
         })
     }
+}
 
-    /// A worker that takes nothing would refuse everything.
-    #[allow(clippy::option_option, reason = "left out and wrong are two things")]
-    fn max_size(&self, problems: &mut Problems) -> Option<Option<u64>> {
-        let (setting, given) = (names::MAX_SIZE, self.max_size.as_deref());
-        let form = "a size such as 500MB or 2GiB";
-        let Some(size) = problems.optional(setting, given, form, str::parse::<ByteSize>)? else {
-            return Some(None);
-        };
-        let shown = |size| ByteSize(size).to_string();
-        let size = problems.within(setting, given, size.as_u64(), 1..=MAX_SIZE, shown);
-        size.map(Some)
-    }
+/// A size in bytes. A worker that takes nothing would refuse everything.
+fn size(given: &str) -> Result<u64, Unfit> {
+    let size = given.parse::<ByteSize>();
+    let size = size.map_err(|why| Unfit::new("a size such as 500MB or 2GiB", why))?;
+    within(&(1..=MAX_SIZE), size.as_u64(), |size| {
+        ByteSize(*size).to_string()
+    })
 }
 
 // === impl WorkerSettings ===
 
 impl Default for WorkerSettings {
-    /// No program, no output location, 32 objects of any size at once, an hour each.
+    /// The defaults of the arguments, whatever the environment has.
     fn default() -> Self {
-        Self {
-            exec: None,
-            output: None,
-            concurrency: CONCURRENCY,
-            timeout: TIMEOUT,
-            max_size: None,
-        }
+        let args: WorkerArgs = from_flags(&[]).expect("no argument is required");
+        args.resolve(&mut Problems::default())
+            .expect("every default is a value")
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
+    use brigade_runtime::settings::SettingsError;
+    use clap::Parser as _;
+
     use super::*;
 
-    fn resolve(args: &WorkerArgs) -> Result<WorkerSettings, String> {
+    #[derive(Debug, clap::Parser)]
+    #[command(no_binary_name = true)]
+    struct Cli {
+        #[command(flatten)]
+        worker: WorkerArgs,
+    }
+
+    fn resolve(flags: &[&str]) -> Result<WorkerSettings, SettingsError> {
         let mut problems = Problems::default();
-        let settings = args.resolve(&mut problems);
-        problems.into_result().map_err(|error| error.to_string())?;
+        let cli = Cli::try_parse_from(flags).unwrap();
+        let settings = cli.worker.resolve(&mut problems);
+        problems.into_result()?;
         Ok(settings.expect("no problem means settings"))
     }
 
     #[test]
     fn nothing_given_means_the_defaults() {
-        let settings = resolve(&WorkerArgs::default()).unwrap();
-        assert_eq!(settings, WorkerSettings::default());
+        let blank = ["--exec", "", "--output=", "--max-size", " "];
+        for flags in [&[][..], &blank] {
+            assert_eq!(resolve(flags).unwrap(), WorkerSettings::default());
+        }
     }
 
     #[test]
-    fn a_number_that_cannot_be_meant_is_named_with_what_is_taken() {
-        type Set = fn(&mut WorkerArgs, String);
-        let cases: [(&str, Set, &[&str], &[&str]); 3] = [
+    fn problems_of_the_worker() {
+        let cases: [(&str, &[&str], &[&str]); 5] = [
             (
-                "BRIGADE_CONCURRENCY (--concurrency)",
-                |args, given| args.concurrency = Some(given),
+                "--concurrency",
                 &["1", "1000", "10000"],
                 &["0", "-1", "1.5", "10001"],
             ),
             (
-                "BRIGADE_PROCESS_TIMEOUT (--process-timeout)",
-                |args, given| args.process_timeout = Some(given),
+                "--process-timeout",
                 &["1s", "1h", "7days"],
-                &["0", "0s", "1ms", "-1s", "8days"],
+                &["0", "0s", "1ms", "-1s", "8days", "10"],
             ),
             (
-                "BRIGADE_MAX_SIZE (--max-size)",
-                |args, given| args.max_size = Some(given),
+                "--max-size",
                 &["1B", "2GiB"],
-                &["0", "0GiB", "-1", "6TiB"],
+                &["0", "0GiB", "-1", "6TiB", "2 elephants"],
             ),
+            (
+                "--exec",
+                &["true {}"],
+                &["no-such-program-anywhere {}", "'"],
+            ),
+            ("--output", &["gs://data/features"], &["features/"]),
         ];
-        for (setting, set, good, bad) in cases {
-            let given = |given: &str| {
-                let mut args = WorkerArgs::default();
-                set(&mut args, given.to_owned());
-                resolve(&args)
-            };
+        let mut table = String::new();
+        for (flag, good, bad) in cases {
+            let given = |value: &str| resolve(&[&format!("{flag}={value}")]);
             for good in good {
                 given(good).unwrap();
             }
             for bad in bad {
-                let said = given(bad).unwrap_err();
-                assert!(
-                    said.starts_with(&format!("{setting} is {bad:?}, ")),
-                    "{said}"
-                );
+                writeln!(table, "{}", given(bad).unwrap_err()).unwrap();
             }
         }
-        let nothing = WorkerArgs {
-            process_timeout: Some("0".into()),
-            max_size: Some("0".into()),
-            ..WorkerArgs::default()
-        };
-        let said = resolve(&nothing).unwrap_err();
-        assert!(said.contains("is \"0\", and takes 1s to 7days"), "{said}");
-        assert!(
-            said.contains("is \"0\", and takes 1 B to 5.0 TiB"),
-            "{said}"
-        );
-    }
-
-    #[test]
-    fn every_wrong_setting_is_named_at_once() {
-        let wrong = WorkerArgs {
-            exec: Some("no-such-program-anywhere {}".into()),
-            output: Some("features/".into()),
-            concurrency: Some("0".into()),
-            process_timeout: Some("10".into()),
-            max_size: Some("2 elephants".into()),
-        };
-        let text = resolve(&wrong).unwrap_err();
-        for part in [
-            "BRIGADE_EXEC (--exec)",
-            "no-such-program-anywhere",
-            "BRIGADE_OUTPUT",
-            "BRIGADE_CONCURRENCY",
-            "BRIGADE_PROCESS_TIMEOUT",
-            "BRIGADE_MAX_SIZE",
-        ] {
-            assert!(text.contains(part), "{part} is missing in: {text}");
-        }
+        let all = [
+            "--output",
+            "features/",
+            "--concurrency",
+            "0",
+            "--max-size",
+            "0",
+        ];
+        writeln!(table, "{}", resolve(&all).unwrap_err()).unwrap();
+        insta::assert_snapshot!(table);
     }
 }

@@ -9,9 +9,12 @@ use super::{TokenSource, error::Error, http, token::IdToken};
 
 /// Resolves only on Google's machines.
 const DEFAULT_HOST: &str = "metadata.google.internal";
-/// A missing server is noticed within this time.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long to wait for a connection and for an answer. A server that may not exist: a machine outside Google must not wait
+/// long to learn it.
+const PROBE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(3)];
+/// The same for a server that `GCE_METADATA_HOST` names. It exists, so a late answer means a busy machine; a server that is
+/// down refuses the connection at once.
+const NAMED: [Duration; 2] = [Duration::from_secs(30); 2];
 /// The header that identifies the server, in requests and responses.
 const FLAVOR_HEADER: &str = "Metadata-Flavor";
 
@@ -36,11 +39,12 @@ impl MetadataServer {
 
     /// The server at this host; `explicit` when the user configured it.
     pub(super) fn at(host: &str, explicit: bool) -> Self {
+        let [connect, answer] = if explicit { NAMED } else { PROBE };
         let client = Client::builder()
             .no_proxy()
             .redirect(Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(RESPONSE_TIMEOUT)
+            .connect_timeout(connect)
+            .timeout(answer)
             .build()
             .expect("a client with timeouts alone can be made");
         let host = host

@@ -13,6 +13,7 @@ use std::{path::PathBuf, time::Duration};
 
 use brigade_runtime::{
     exit::{Exit, Failure},
+    settings::{TIME_RANGE, time, url},
     shutdown,
     telemetry::{self, Format},
 };
@@ -34,13 +35,13 @@ pub struct Args {
     #[arg(long, value_name = "CMD")]
     pub exec: Option<String>,
     /// How long the program may take for one file [default: 10m]
-    #[arg(long, value_name = "TIME", value_parser = brigade_runtime::settings::a_while)]
+    #[arg(long, value_name = "TIME", value_parser = time(TIME_RANGE))]
     pub timeout: Option<Duration>,
     /// Ask a worker that runs already, at this URL, in place of one of its own; what it has to be told is printed
-    #[arg(long, value_name = "URL", conflicts_with_all = ["exec", "timeout"], value_parser = brigade_runtime::settings::url)]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["exec", "timeout"], value_parser = url)]
     pub worker: Option<url::Url>,
     /// From one poll to the next
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = brigade_runtime::settings::a_while)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time(TIME_RANGE))]
     pub interval: Duration,
     /// Tell the poller of each new file at once, as Pub/Sub does, instead of waiting for the next poll
     #[arg(long, conflicts_with = "once")]

@@ -4,22 +4,17 @@ use std::time::Duration;
 
 use brigade_client::identity::MetadataServer;
 use brigade_emulator::{Emulator, identity::ISSUER};
-use brigade_poller::{
-    config::Budgets,
-    settings::{PollerSettings, Protocol},
-};
+use brigade_poller::settings::{PollerArgs, PollerSettings};
 use brigade_runtime::{
     exit::Failure,
     guard::{GuardSettings, Mode},
-    settings::names,
+    settings::{Problems, from_flags, names},
 };
-use brigade_storage::{
-    Location,
-    gcs::{Credentials, GcsSettings},
-};
+use brigade_storage::gcs::{Credentials, GcsSettings};
 use url::Url;
 
 use super::system::BUCKET;
+use crate::setup;
 
 pub(super) fn storage(emulator: &Emulator) -> GcsSettings {
     let endpoint = Some(emulator.url().to_string().trim_end_matches('/').to_owned());
@@ -60,35 +55,35 @@ fn jwks_url(emulator: &Emulator) -> Result<Url, Failure> {
         .map_err(|error| Failure::unavailable(format!("the stand-in's keys: {error}"), ""))
 }
 
-pub(super) const TEN_MINUTES: Duration = Duration::from_secs(600);
-/// The poller waits a little longer than the worker takes, so that it hears of a program that was stopped.
-const MORE: Duration = Duration::from_secs(10);
+pub(super) const PROGRAM_TIMEOUT: Duration = Duration::from_secs(600);
+const MIN_POLL_DEADLINE: Duration = Duration::from_secs(600);
+/// The poller waits a little longer than the worker takes, so that it receives the status of a program that was stopped.
+const MARGIN: Duration = Duration::from_secs(10);
+/// With `push`, polls leave alone the files whose event is on its way.
+const PUSH_AGE: &str = "--min-age=10s";
 
-/// With `push`, polls leave alone what an event is on its way for.
-pub(super) fn poller_settings(worker: &Url, timeout: Duration, push: bool) -> PollerSettings {
-    let process_timeout = timeout.saturating_add(MORE);
-    PollerSettings {
-        inbox: Location::new(BUCKET, "incoming/"),
-        processed: Location::new(BUCKET, "processed/"),
-        failed: Location::new(BUCKET, "failed/"),
-        worker_url: worker.clone(),
-        worker_audience: None,
-        worker_protocol: Protocol::Grpc,
-        tasks: None,
-        budgets: Budgets {
-            concurrency: 32,
-            process_timeout,
-            // What could not end before it is not begun.
-            poll_deadline: process_timeout.saturating_mul(2).max(TEN_MINUTES),
-            max_attempts: 5,
-            breaker: 5,
-            max_objects: None,
-        },
-        min_age: if push {
-            Duration::from_secs(10)
-        } else {
-            Duration::ZERO
-        },
-        matching: None,
-    }
+/// The defaults of a deployment, but for the places and times.
+pub(super) fn poller_settings(
+    worker: &Url,
+    timeout: Duration,
+    push: bool,
+) -> Result<PollerSettings, Failure> {
+    let process_timeout = timeout.saturating_add(MARGIN);
+    // A call that could not end before the deadline is not begun.
+    let deadline = process_timeout.saturating_mul(2).max(MIN_POLL_DEADLINE);
+    let flags = [
+        format!("--inbox=gs://{BUCKET}/incoming/"),
+        format!("--worker-url={worker}"),
+    ];
+    let mut flags: Vec<_> = flags.iter().map(String::as_str).collect();
+    flags.extend(push.then_some(PUSH_AGE));
+    let args: PollerArgs = from_flags(&flags).map_err(|error| Failure::usage(error, ""))?;
+    let mut problems = Problems::default();
+    let settings = args.resolve(&mut problems);
+    problems.into_result()?;
+    let mut settings = settings.ok_or_else(setup::incomplete)?;
+    // Both may be longer than those of a deployment.
+    settings.config.budgets.process_timeout = process_timeout;
+    settings.config.budgets.poll_deadline = deadline;
+    Ok(settings)
 }

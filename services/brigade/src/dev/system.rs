@@ -25,7 +25,7 @@ use url::Url;
 
 use super::{
     Args, samples,
-    settings::{TEN_MINUTES, guard, metadata, poller_settings, storage},
+    settings::{PROGRAM_TIMEOUT, guard, metadata, poller_settings, storage},
 };
 use crate::{AuthConfig, outcome, poller, setup, worker};
 
@@ -77,7 +77,7 @@ impl System {
         let callers = [SCHEDULER, PUBSUB, DEVELOPER];
         let (poller_at, front) = behind(&emulator, "poller", poller_at, &callers).await?;
         let mut fronts = vec![front];
-        let timeout = args.timeout.unwrap_or(TEN_MINUTES);
+        let timeout = args.timeout.unwrap_or(PROGRAM_TIMEOUT);
         let (events, _) = broadcast::channel(BEHIND);
         // The services end after what watches them, and with it on a signal.
         let stop = shutdown.child_token();
@@ -108,7 +108,7 @@ impl System {
             url
         };
         services.spawn({
-            let settings = poller_settings(&worker, timeout, args.push);
+            let settings = poller_settings(&worker, timeout, args.push)?;
             // Its callers send one `authorization` header, whose signature the front end checks and takes out.
             let gate = AuthConfig {
                 guard: GuardSettings {

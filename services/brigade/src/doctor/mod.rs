@@ -23,7 +23,7 @@ use self::finding::{Finding, Report};
 use crate::{outcome, setup};
 
 /// The arguments.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     poller: PollerArgs,
@@ -55,9 +55,8 @@ fn resolve(args: &Args) -> Result<(PollerSettings, Finding), Failure> {
     let mut problems = setup::problems();
     let settings = args.poller.resolve(&mut problems);
     problems.into_result()?;
-    let settings =
-        settings.ok_or_else(|| Failure::usage("the settings are not complete", "see --help"))?;
-    let said = format!("{} to {}", settings.inbox, settings.worker_url);
+    let settings = settings.ok_or_else(setup::incomplete)?;
+    let said = format!("{} to {}", settings.config.inbox, settings.worker_url);
     Ok((settings, Finding::new(said)))
 }
 
@@ -73,18 +72,18 @@ async fn of_worker(report: &mut Report, settings: &PollerSettings, identity: Arc
 }
 
 async fn of_bucket(report: &mut Report, settings: &PollerSettings, store: &dyn Store) {
-    let inbox = store.bucket(&settings.inbox.bucket);
+    let inbox = store.bucket(&settings.config.inbox.bucket);
     report.note(
         "inbox",
-        checks::inbox(&*inbox, &settings.inbox.prefix).await,
+        checks::inbox(&*inbox, &settings.config.inbox.prefix).await,
     );
     report.note(
         "lease",
-        checks::lease(&*inbox, &settings.inbox.prefix).await,
+        checks::lease(&*inbox, &settings.config.inbox.prefix).await,
     );
     for (name, place) in [
-        ("processed", settings.processed.fixed()),
-        ("failed", settings.failed.fixed()),
+        ("processed", settings.config.processed.fixed()),
+        ("failed", settings.config.failed.fixed()),
     ] {
         let bucket = store.bucket(&place.bucket);
         report.note(name, checks::destination(&*bucket, &place.prefix).await);

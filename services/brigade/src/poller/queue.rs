@@ -24,20 +24,15 @@ pub(super) fn check(settings: &PollerSettings, gate: &AuthConfig, problems: &mut
     let Some(tasks) = &settings.tasks else { return };
     if gate.public_url.is_none() {
         problems.push(Problem::Missing {
-            setting: names::PUBLIC_URL,
-            form: URL_FORM,
+            setting: names::PUBLIC_URL.into(),
+            expected: URL_FORM.into(),
         });
     }
     let guard = &gate.guard;
     if guard.mode != Mode::Off && !guard.allowed_callers.contains(&tasks.account) {
-        problems.push(Problem::Conflict {
-            setting: names::TASKS_ACCOUNT,
-            why: format!(
-                "tasks come with the token of {}, which {} does not name",
-                tasks.account,
-                names::ALLOWED_CALLERS
-            ),
-        });
+        let (account, callers) = (&tasks.account, names::ALLOWED_CALLERS);
+        let why = format!("tasks come with the token of {account}; add it to {callers}");
+        problems.conflict(names::TASKS_ACCOUNT, why);
     }
 }
 
@@ -69,6 +64,6 @@ fn target(
         url,
         account: tasks.account.clone(),
         audience: audience.unwrap_or_else(|| origin(own)),
-        deadline: settings.budgets.poll_deadline,
+        deadline: settings.config.budgets.poll_deadline,
     })
 }

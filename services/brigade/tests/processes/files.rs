@@ -79,6 +79,6 @@ impl Files {
                 more => panic!("{content:?} is doubled: {more:?}"),
             }
         }
-        assert!(found.is_empty(), "nobody laid {found:?}");
+        assert!(found.is_empty(), "no upload made {found:?}");
     }
 }

@@ -11,8 +11,7 @@ use super::{
     Inner,
     fault::Fault,
     history::Actor,
-    rewrite::Copy,
-    state::{Request, State},
+    state::{Copy, Request, State},
 };
 use brigade_storage::{
     Bucket, ListRequest, NewObject, Page, RewriteStep,
@@ -139,10 +138,8 @@ impl Bucket for SimBucket {
     }
 
     async fn get(&self, name: &str) -> Result<Object> {
-        self.call(Operation::Get, name, |state, at| {
-            Ok(state.get(at)?.object.clone())
-        })
-        .await
+        self.call(Operation::Get, name, |state, at| state.get(at))
+            .await
     }
 
     async fn create(&self, name: &str, replaces: i64, mut new: NewObject) -> Result<Object> {
@@ -195,9 +192,15 @@ impl Bucket for SimBucket {
         metadata: Option<&Metadata>,
         token: Option<&str>,
     ) -> Result<RewriteStep> {
-        let copy = Copy::new(source, bucket, destination, metadata);
+        let copy = Copy {
+            generation: source.generation,
+            bucket,
+            name: destination,
+            metadata,
+            token,
+        };
         self.call(Operation::Rewrite, source.name, |state, at| {
-            state.rewrite(at, copy, token)
+            state.rewrite(at, copy)
         })
         .await
     }
@@ -221,13 +224,7 @@ impl Bucket for SimBucket {
         };
         let content = self
             .meet(fault, Operation::Read, source.name, |state, at| {
-                let found = state.version(at, source.generation)?;
-                match usize::try_from(offset) {
-                    Ok(offset) if offset <= found.content.len() => {
-                        Ok(found.content.slice(offset..))
-                    }
-                    _ => Err(at.failed(Kind::Invalid, "the offset lies beyond the end")),
-                }
+                state.read(at, source.generation, offset)
             })
             .await?;
         Ok(self.stream(source.name, &content, cut))

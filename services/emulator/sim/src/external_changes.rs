@@ -1,21 +1,22 @@
-//! What people do to a bucket behind the back of the code under test: no call is counted, no fault injected.
+//! What others do to a bucket beside the code under test: no call is counted, no fault injected.
 
+use brigade_model::{Attributes, Conditions, Edit};
 use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{
     Sim,
     history::Actor,
-    state::{Request, State, check_held},
+    state::{Request, State},
 };
 use brigade_storage::{
-    NewObject, Operation,
+    Kind, NewObject, Operation,
     error::Result,
     object::{Metadata, Object},
 };
 
 impl Sim {
-    /// Somebody uploads `content`, replacing whatever has that name.
+    /// Uploads `content`, replacing whatever has that name.
     ///
     /// # Errors
     /// When there is no such bucket, the name is not legal, or what has it is held.
@@ -36,30 +37,33 @@ impl Sim {
     /// # Errors
     /// As [`Sim::upload`], and when the content is a file: nothing is read here.
     pub fn upload_new(&self, bucket: &str, name: &str, new: NewObject) -> Result<Object> {
-        self.people(Operation::Create, bucket, name, |state, request| {
+        self.externally(Operation::Create, bucket, name, |state, request| {
             state.create(request, None, new)
         })
     }
 
-    /// Somebody deletes the live object.
+    /// Deletes the live object.
     ///
     /// # Errors
     /// When there is none, or it is held.
     pub fn remove(&self, bucket: &str, name: &str) -> Result<()> {
-        self.people(Operation::Delete, bucket, name, |state, request| {
+        self.externally(Operation::Delete, bucket, name, |state, request| {
             state.delete(request, None)
         })
     }
 
-    /// Somebody moves the live object to another name, or to another bucket: its content and metadata go along, and
+    /// Moves the live object to another name, or to another bucket: its content and metadata go along, and
     /// what has that name already is replaced.
     ///
     /// # Errors
     /// When there is none, it is held, or what it would replace is.
     pub fn carry(&self, (bucket, name): (&str, &str), to: (&str, &str)) -> Result<Object> {
-        self.people(Operation::Move, bucket, name, |state, request| {
-            let found = state.get(request)?.clone();
-            check_held(request, &found.object)?;
+        self.externally(Operation::Move, bucket, name, |state, request| {
+            let found = state.get(request)?;
+            if let Some(why) = found.held(request.now) {
+                return Err(request.failed(Kind::Held, why));
+            }
+            let content = state.content(bucket, name).unwrap_or_default();
             let there = Request {
                 operation: Operation::Create,
                 bucket: to.0,
@@ -67,52 +71,59 @@ impl Sim {
                 ..request
             };
             let new = NewObject {
-                content: found.content.into(),
-                content_type: found.object.content_type,
-                metadata: found.object.metadata,
+                content: content.into(),
+                content_type: found.content_type,
+                metadata: found.metadata,
             };
             let carried = state.create(there, None, new)?;
-            state.delete(request, Some(found.object.generation))?;
+            state.delete(request, Some(found.generation))?;
             Ok(carried)
         })
     }
 
-    /// Somebody sets custom metadata of the live object; an empty value removes its key.
+    /// Sets custom metadata of the live object; an empty value removes its key.
     ///
     /// # Errors
     /// When there is no such object.
     pub fn annotate(&self, bucket: &str, name: &str, key: &str, value: &str) -> Result<Object> {
-        self.change(bucket, name, |object| {
+        let (key, value) = (key.to_owned(), value.to_owned());
+        self.edit(bucket, name, move |attributes| {
             if value.is_empty() {
-                object.metadata.remove(key);
+                attributes.metadata.remove(&key);
             } else {
-                object.metadata.insert(key.to_owned(), value.to_owned());
+                attributes.metadata.insert(key, value);
             }
         })
     }
 
-    /// Somebody sets or releases the temporary hold.
+    /// Sets or releases the temporary hold.
     ///
     /// # Errors
     /// When there is no such object.
     pub fn set_temporary_hold(&self, bucket: &str, name: &str, held: bool) -> Result<Object> {
-        self.change(bucket, name, |object| object.temporary_hold = held)
+        self.edit(bucket, name, move |attributes| {
+            attributes.temporary_hold = held
+        })
     }
 
-    /// Somebody sets or releases the event-based hold.
+    /// Sets or releases the event-based hold.
     ///
     /// # Errors
     /// When there is no such object.
     pub fn set_event_based_hold(&self, bucket: &str, name: &str, held: bool) -> Result<Object> {
-        self.change(bucket, name, |object| object.event_based_hold = held)
+        self.edit(bucket, name, move |attributes| {
+            attributes.event_based_hold = held
+        })
     }
 
-    /// Somebody keeps the object until a time.
+    /// Keeps the object until a time.
     ///
     /// # Errors
     /// When there is no such object.
     pub fn retain(&self, bucket: &str, name: &str, until: Option<Timestamp>) -> Result<Object> {
-        self.change(bucket, name, |object| object.retention_expires = until)
+        self.edit(bucket, name, move |attributes| {
+            attributes.retain_until = until
+        })
     }
 
     /// Makes the object one that was composed of others, which has no MD5.
@@ -120,16 +131,37 @@ impl Sim {
     /// # Errors
     /// When there is no such object.
     pub fn make_composite(&self, bucket: &str, name: &str) -> Result<Object> {
-        self.change(bucket, name, |object| object.md5 = None)
+        self.externally(Operation::Update, bucket, name, State::make_composite)
     }
 
-    fn change(&self, bucket: &str, name: &str, change: impl FnOnce(&mut Object)) -> Result<Object> {
-        self.people(Operation::Update, bucket, name, |state, request| {
-            state.change(request, change)
+    /// What a delete with the `generation` parameter does: removes exactly this version for good. The port has no such
+    /// call; this one stands for code that made it all the same.
+    ///
+    /// # Errors
+    /// When there is no such version, or it is held.
+    pub fn erase(&self, bucket: &str, name: &str, generation: i64) -> Result<()> {
+        let request = Request {
+            operation: Operation::Delete,
+            bucket,
+            name,
+            by: Actor::Port,
+            now: self.inner.clock.now(),
+        };
+        self.inner.state().erase(request, generation)
+    }
+
+    fn edit(
+        &self,
+        bucket: &str,
+        name: &str,
+        edit: impl FnOnce(&mut Attributes) + Send + 'static,
+    ) -> Result<Object> {
+        self.externally(Operation::Update, bucket, name, |state, request| {
+            state.edit(request, &Conditions::default(), Edit::new(edit))
         })
     }
 
-    fn people<T>(
+    fn externally<T>(
         &self,
         operation: Operation,
         bucket: &str,

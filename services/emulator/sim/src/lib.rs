@@ -24,23 +24,22 @@
 
 mod bucket;
 mod clock;
+mod convert;
 mod external_changes;
 mod fault;
 mod history;
-mod names;
-mod rewrite;
 mod state;
 mod synthetic;
-mod versions;
 
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use brigade_model::Model;
 use bytes::Bytes;
 
-pub use clock::{Clock, ManualClock, TokioClock};
+pub use clock::TokioClock;
 pub use fault::{Call, Fault, FaultPlan, Injected, SeededFaults};
 pub use history::{Actor, Change, Mutation, Place, UploadOutcome};
 pub use synthetic::Synthetic;
@@ -56,7 +55,7 @@ pub struct Sim {
 }
 
 struct Inner {
-    clock: Arc<dyn Clock>,
+    clock: TokioClock,
     state: Mutex<State>,
     faults: Mutex<Faults>,
 }
@@ -66,15 +65,12 @@ struct Inner {
 impl Sim {
     /// An empty one, whose clock runs with tokio's, from [`TokioClock::START`].
     pub fn new() -> Self {
-        Self::with_clock(Arc::new(TokioClock::new()))
-    }
-
-    /// An empty one with this clock.
-    pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        let clock = TokioClock::new();
+        let model = Model::new(brigade_model::Clock::new(move || clock.now()));
         Self {
             inner: Arc::new(Inner {
                 clock,
-                state: Mutex::default(),
+                state: Mutex::new(State::new(model)),
                 faults: Mutex::default(),
             }),
         }
@@ -87,10 +83,23 @@ impl Sim {
         self
     }
 
+    /// Adds a bucket, or takes the one that is there, and keeps noncurrent versions in it from now on.
+    #[must_use]
+    pub fn with_versioned_bucket(self, name: &str) -> Self {
+        let mut state = self.inner.state();
+        state.add_bucket(name);
+        if let Ok(bucket) = state.model.bucket(name) {
+            // A bucket in memory can keep versions.
+            let _ = bucket.keep_versions();
+        }
+        drop(state);
+        self
+    }
+
     /// Lets one step of a copy carry at most this many bytes, so that larger objects need several.
     #[must_use]
     pub fn with_rewrite_step(self, bytes: u64) -> Self {
-        self.inner.state().rewrite_step = Some(bytes.max(1));
+        self.inner.state().model.rewrite_step = bytes.max(1);
         self
     }
 
@@ -139,14 +148,19 @@ impl Sim {
         self.inner.state().objects(bucket)
     }
 
+    /// The noncurrent versions in a bucket, in order of name and generation, without a call.
+    pub fn noncurrent(&self, bucket: &str) -> Vec<Object> {
+        self.inner.state().noncurrent(bucket)
+    }
+
     /// The content of a live object, without a call.
     pub fn content(&self, bucket: &str, name: &str) -> Option<Bytes> {
         self.inner.state().content(bucket, name)
     }
 
     /// The clock that stamps objects.
-    pub fn clock(&self) -> &dyn Clock {
-        &*self.inner.clock
+    pub fn clock(&self) -> TokioClock {
+        self.inner.clock
     }
 }
 

@@ -1,51 +1,26 @@
-//! The simulated service itself: synchronous, one step a call.
-
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Bound,
-};
+//! The model of Cloud Storage, with a history of what changed in it: synchronous, one step a call.
 
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{
-    history::{Actor, Change, Mutation, Place},
-    names,
-    rewrite::Progress,
+use brigade_model::{
+    Attributes, Conditions, Copied, Edit, Memory, Model, Move, Query, Rewrite, Upload,
 };
 use brigade_storage::{
-    Content, ListRequest, NewObject, Page,
-    error::{Error, Kind, Operation, Result},
-    object::{Metadata, Object, Pinned},
+    Content, Error, Kind, ListRequest, Metadata, NewObject, Object, Operation, Page, Pinned,
+    Result, RewriteStep,
 };
 
-/// The largest page, and the one served when none is asked for.
-const PAGE: usize = 1_000;
-
-/// Keys and values together (docs: "Quotas and limits").
-const METADATA_LIMIT: usize = 8 * 1_024;
-
-/// Generations begin here: large, as real ones are, so that none is taken for a metageneration.
-const FIRST_GENERATION: i64 = 1_700_000_000_000_001;
+use super::{
+    convert::{self, to_port},
+    history::{Actor, Change, Mutation, Place},
+};
 
 /// All buckets, and what happened to them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct State {
+    pub(super) model: Model,
     pub(super) history: Vec<Mutation>,
-    pub(super) rewrite_step: Option<u64>,
-    pub(super) rewrites: Vec<Progress>,
-    pub(super) buckets: BTreeMap<String, BTreeMap<String, Stored>>,
-    /// Buckets that keep what is replaced or deleted, and what they kept.
-    pub(super) versioned: BTreeSet<String>,
-    pub(super) noncurrent: BTreeMap<Place, Stored>,
-    generations: i64,
-}
-
-/// A live object.
-#[derive(Clone, Debug)]
-pub(super) struct Stored {
-    pub(super) object: Object,
-    pub(super) content: Bytes,
 }
 
 /// Who asks for what, when: for conditions, errors and history.
@@ -58,6 +33,16 @@ pub(super) struct Request<'a> {
     pub(super) now: Timestamp,
 }
 
+/// What one step of a copy asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Copy<'a> {
+    pub(super) generation: i64,
+    pub(super) bucket: &'a str,
+    pub(super) name: &'a str,
+    pub(super) metadata: Option<&'a Metadata>,
+    pub(super) token: Option<&'a str>,
+}
+
 // === impl Request ===
 
 impl Request<'_> {
@@ -65,77 +50,89 @@ impl Request<'_> {
         Error::new(kind, self.operation, self.bucket, self.name, detail)
     }
 
-    pub(super) fn place(&self, generation: i64) -> Place {
+    fn place(&self, generation: i64) -> Place {
         Place {
             bucket: self.bucket.to_owned(),
             name: self.name.to_owned(),
             generation,
         }
     }
+
+    /// The model's answer as the port's.
+    fn answer<T>(&self, answer: brigade_model::Result<T>) -> Result<T> {
+        answer.map_err(|refusal| self.failed(convert::kind(refusal.kind), refusal.message))
+    }
+
+    fn object(&self, answer: brigade_model::Result<brigade_model::Object>) -> Result<Object> {
+        Ok(to_port(self.bucket, self.answer(answer)?))
+    }
 }
 
 // === impl State ===
 
 impl State {
-    pub(super) fn add_bucket(&mut self, name: &str) {
-        self.buckets.entry(name.to_owned()).or_default();
-    }
-
-    pub(super) fn objects(&self, bucket: &str) -> Vec<Object> {
-        let stored = self
-            .buckets
-            .get(bucket)
-            .into_iter()
-            .flat_map(BTreeMap::values);
-        stored.map(|stored| stored.object.clone()).collect()
-    }
-
-    pub(super) fn content(&self, bucket: &str, name: &str) -> Option<Bytes> {
-        Some(self.buckets.get(bucket)?.get(name)?.content.clone())
-    }
-
-    /// Pages go on after the last name of the one before, so what is inserted or removed meanwhile shifts nothing.
-    pub(super) fn list(&self, request: Request<'_>, page: &ListRequest) -> Result<Page> {
-        let bucket = self.bucket(request)?;
-        let size = match usize::try_from(page.page_size) {
-            Ok(0) => PAGE,
-            Ok(size) => size.min(PAGE),
-            Err(_) => return Err(request.failed(Kind::Invalid, "a page cannot have fewer than 0")),
-        };
-        let begin = if page.page_token < page.prefix {
-            Bound::Included(&page.prefix)
-        } else {
-            Bound::Excluded(&page.page_token)
-        };
-        let mut rest = bucket
-            .range::<String, _>((begin, Bound::Unbounded))
-            .take_while(|(name, _)| name.starts_with(&page.prefix));
-        let objects: Vec<Object> = rest
-            .by_ref()
-            .take(size)
-            .map(|(_, s)| s.object.clone())
-            .collect();
-        let next = match (rest.next(), objects.last()) {
-            (Some(_), Some(last)) => last.name.clone(),
-            _ => String::new(),
-        };
-        Ok(Page { objects, next })
-    }
-
-    pub(super) fn get(&self, request: Request<'_>) -> Result<&Stored> {
-        self.bucket(request)?
-            .get(request.name)
-            .ok_or_else(|| request.failed(Kind::NotFound, ""))
-    }
-
-    /// The live object, if it is this generation.
-    pub(super) fn pinned(&self, request: Request<'_>, generation: i64) -> Result<&Stored> {
-        let found = self.get(request)?;
-        if found.object.generation == generation {
-            Ok(found)
-        } else {
-            Err(request.failed(Kind::Precondition, "another generation is live"))
+    pub(super) fn new(model: Model) -> Self {
+        Self {
+            model,
+            history: Vec::new(),
         }
+    }
+
+    pub(super) fn add_bucket(&mut self, name: &str) {
+        // One that is there stays as it is.
+        let _ = self.model.add_bucket(name, Box::new(Memory::default()));
+    }
+
+    pub(super) fn objects(&mut self, bucket: &str) -> Vec<Object> {
+        let found = self
+            .model
+            .bucket(bucket)
+            .and_then(|found| found.objects(""));
+        let objects = found.unwrap_or_default().into_iter();
+        objects.map(|object| to_port(bucket, object)).collect()
+    }
+
+    pub(super) fn noncurrent(&mut self, bucket: &str) -> Vec<Object> {
+        match self.model.bucket(bucket) {
+            Ok(found) => found
+                .noncurrent()
+                .map(|object| to_port(bucket, object.clone()))
+                .collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    pub(super) fn content(&mut self, bucket: &str, name: &str) -> Option<Bytes> {
+        let read = self
+            .model
+            .read(bucket, name, None, &Conditions::default(), None);
+        read.ok().map(|(_, _, content)| content)
+    }
+
+    pub(super) fn list(&mut self, request: Request<'_>, page: &ListRequest) -> Result<Page> {
+        let query = Query {
+            prefix: page.prefix.clone(),
+            page_size: page.page_size,
+            page_token: page.page_token.clone(),
+            ..Query::default()
+        };
+        let found = request.answer(self.model.list(request.bucket, &query))?;
+        let objects = found.objects.into_iter();
+        Ok(Page {
+            objects: objects
+                .map(|object| to_port(request.bucket, object))
+                .collect(),
+            next: found.next,
+        })
+    }
+
+    pub(super) fn get(&mut self, request: Request<'_>) -> Result<Object> {
+        self.get_if(request, &Conditions::default())
+    }
+
+    fn get_if(&mut self, request: Request<'_>, conditions: &Conditions) -> Result<Object> {
+        let Request { bucket, name, .. } = request;
+        request.object(self.model.get(bucket, name, None, conditions))
     }
 
     pub(super) fn create(
@@ -144,43 +141,24 @@ impl State {
         replaces: Option<i64>,
         new: NewObject,
     ) -> Result<Object> {
-        check_name(request, request.name)?;
-        let live = self.bucket(request)?.get(request.name).cloned();
-        let generation = live.as_ref().map_or(0, |live| live.object.generation);
-        if replaces.is_some_and(|replaces| replaces != generation) {
-            return Err(request.failed(Kind::Precondition, "another generation is live"));
-        }
-        if let Some(live) = &live {
-            check_held(request, &live.object)?;
-        }
-        let metadata = merged(&Metadata::new(), &new.metadata);
-        check_metadata(request, &metadata)?;
         let Content::Bytes(content) = new.content else {
             return Err(request.failed(Kind::Invalid, "a file is read before it comes here"));
         };
-        let object = Object {
-            bucket: request.bucket.to_owned(),
-            name: request.name.to_owned(),
-            generation: self.next_generation(),
-            metageneration: 1,
-            size: content.len() as u64,
-            content_type: new.content_type,
-            crc32c: Some(crc32c::crc32c(&content)),
-            md5: Some(md5::compute(&content).0),
-            created: request.now,
-            updated: request.now,
-            metadata,
-            temporary_hold: false,
-            event_based_hold: false,
-            retention_expires: None,
+        let upload = Upload {
+            content,
+            attributes: Attributes {
+                content_type: new.content_type,
+                metadata: merged(&Metadata::new(), &new.metadata),
+                ..Attributes::default()
+            },
+            ..Upload::default()
         };
-        let place = request.place(object.generation);
-        self.insert(object.clone(), content);
-        let change = Change::Created {
-            replaced: live.map(|live| live.object.generation),
-        };
-        self.record(request, place, change);
-        Ok(object)
+        let Request { bucket, name, .. } = request;
+        let replaced = self.live(bucket, name).map(|live| live.generation);
+        let conditions = generation(replaces);
+        let made = request.object(self.model.insert(bucket, name, upload, &conditions))?;
+        self.record(request, made.generation, Change::Created { replaced });
+        Ok(made)
     }
 
     pub(super) fn update(
@@ -190,36 +168,46 @@ impl State {
         metageneration: i64,
         metadata: &Metadata,
     ) -> Result<Object> {
-        let found = &self.pinned(request, generation)?.object;
-        if found.metageneration != metageneration {
-            return Err(request.failed(Kind::Precondition, "its metadata changed"));
-        }
+        let conditions = exactly(generation, metageneration);
         if metadata.is_empty() {
-            return Ok(found.clone());
+            return self.get_if(request, &conditions);
         }
-        let metadata = merged(&found.metadata, metadata);
-        check_metadata(request, &metadata)?;
-        self.change(request, |object| object.metadata = metadata)
+        let metadata = metadata.clone();
+        let edit = Edit::new(move |attributes| {
+            attributes.metadata = merged(&attributes.metadata, &metadata);
+        });
+        self.edit(request, &conditions, edit)
     }
 
-    /// Changes properties of the live object; its content and generation stay.
-    pub(super) fn change(
+    /// Changes attributes of the live object; its content and generation stay.
+    pub(super) fn edit(
         &mut self,
         request: Request<'_>,
-        change: impl FnOnce(&mut Object),
+        conditions: &Conditions,
+        edit: Edit,
     ) -> Result<Object> {
-        let stored = self.get(request)?.clone();
-        let mut object = stored.object;
-        change(&mut object);
-        object.metageneration += 1;
-        object.updated = request.now;
-        self.insert(object.clone(), stored.content);
+        let Request { bucket, name, .. } = request;
+        let answer = self.model.update(bucket, name, None, conditions, edit);
+        self.changed(request, answer)
+    }
+
+    pub(super) fn make_composite(&mut self, request: Request<'_>) -> Result<Object> {
+        let answer = self.model.make_composite(request.bucket, request.name);
+        self.changed(request, answer)
+    }
+
+    fn changed(
+        &mut self,
+        request: Request<'_>,
+        answer: brigade_model::Result<brigade_model::Object>,
+    ) -> Result<Object> {
+        let changed = request.object(answer)?;
         let change = Change::Updated {
-            metageneration: object.metageneration,
-            metadata: object.metadata.clone(),
+            metageneration: changed.metageneration,
+            metadata: changed.metadata.clone(),
         };
-        self.record(request, request.place(object.generation), change);
-        Ok(object)
+        self.record(request, changed.generation, change);
+        Ok(changed)
     }
 
     pub(super) fn rename(
@@ -229,113 +217,97 @@ impl State {
         metageneration: i64,
         destination: &str,
     ) -> Result<Object> {
-        check_name(request, destination)?;
-        let found = self.pinned(request, source.generation)?.clone();
-        if found.object.metageneration != metageneration {
-            return Err(request.failed(Kind::Precondition, "its metadata changed"));
-        }
-        self.check_free(request, request.bucket, destination)?;
-        check_held(request, &found.object)?;
-        let to = request.bucket.to_owned();
-        let moved = self.place_copy(request, &found, to, destination.to_owned(), None);
-        self.take(request);
+        let wanted = Move {
+            bucket: request.bucket.to_owned(),
+            source: request.name.to_owned(),
+            destination: destination.to_owned(),
+            source_conditions: exactly(source.generation, metageneration),
+            conditions: generation(Some(0)),
+        };
+        let moved = request.object(self.model.rename(&wanted))?;
         let to = place_of(&moved);
-        self.record(
-            request,
-            request.place(source.generation),
-            Change::Moved { to },
-        );
+        self.record(request, source.generation, Change::Moved { to });
         Ok(moved)
     }
 
-    pub(super) fn delete(&mut self, request: Request<'_>, generation: Option<i64>) -> Result<()> {
-        let found = match generation {
-            Some(generation) => self.pinned(request, generation)?,
-            None => self.get(request)?,
+    pub(super) fn rewrite(&mut self, request: Request<'_>, copy: Copy<'_>) -> Result<RewriteStep> {
+        let source = self.live(request.bucket, request.name);
+        let attributes = copy.metadata.zip(source).map(|(changes, source)| {
+            let metadata = merged(&source.attributes.metadata, changes);
+            Attributes {
+                metadata,
+                ..source.attributes.copied()
+            }
+        });
+        let wanted = Rewrite {
+            source_bucket: request.bucket.to_owned(),
+            source: request.name.to_owned(),
+            source_conditions: generation(Some(copy.generation)),
+            bucket: copy.bucket.to_owned(),
+            destination: copy.name.to_owned(),
+            conditions: generation(Some(0)),
+            attributes,
+            token: copy.token.unwrap_or_default().to_owned(),
+            ..Rewrite::default()
         };
-        check_held(request, &found.object)?;
-        let place = place_of(&found.object);
-        self.take(request);
-        self.record(request, place, Change::Deleted);
+        let made = match request.answer(self.model.rewrite(&wanted))?.outcome {
+            Copied::More(token) => return Ok(RewriteStep::More(token)),
+            Copied::Done(made) => to_port(copy.bucket, *made),
+        };
+        let to = place_of(&made);
+        self.record(request, copy.generation, Change::Copied { to });
+        Ok(RewriteStep::Done(Box::new(made)))
+    }
+
+    pub(super) fn delete(&mut self, request: Request<'_>, pinned: Option<i64>) -> Result<()> {
+        let Request { bucket, name, .. } = request;
+        let live = self.live(bucket, name).map(|live| live.generation);
+        request.answer(self.model.delete(bucket, name, None, &generation(pinned)))?;
+        self.record(request, live.unwrap_or_default(), Change::Deleted);
         Ok(())
     }
 
-    /// Nothing may lie at a destination.
-    pub(super) fn check_free(&self, request: Request<'_>, bucket: &str, name: &str) -> Result<()> {
-        match self.buckets.get(bucket) {
-            None => Err(request.failed(Kind::NoBucket, format!("to gs://{bucket}/{name}"))),
-            Some(objects) if objects.contains_key(name) => {
-                Err(request.failed(Kind::Precondition, "the destination is taken"))
-            }
-            Some(_) => Ok(()),
+    pub(super) fn erase(&mut self, request: Request<'_>, generation: i64) -> Result<()> {
+        let Request { bucket, name, .. } = request;
+        let version = Some(generation);
+        let conditions = Conditions::default();
+        request.answer(self.model.delete(bucket, name, version, &conditions))?;
+        self.record(request, generation, Change::Erased);
+        Ok(())
+    }
+
+    /// The content of exactly this version, live or noncurrent, from `offset` on.
+    pub(super) fn read(
+        &mut self,
+        request: Request<'_>,
+        generation: i64,
+        offset: u64,
+    ) -> Result<Bytes> {
+        let Request { bucket, name, .. } = request;
+        let (version, conditions) = (Some(generation), Conditions::default());
+        let read = self.model.read(bucket, name, version, &conditions, None);
+        let (_, _, content) = request.answer(read)?;
+        match usize::try_from(offset) {
+            Ok(offset) if offset <= content.len() => Ok(content.slice(offset..)),
+            _ => Err(request.failed(Kind::Invalid, "the offset is beyond the end")),
         }
     }
 
-    /// Puts the content of `source` at a free place, as a new generation without its holds.
-    pub(super) fn place_copy(
-        &mut self,
-        request: Request<'_>,
-        source: &Stored,
-        bucket: String,
-        name: String,
-        metadata: Option<&Metadata>,
-    ) -> Object {
-        let nothing = Metadata::new();
-        let object = Object {
-            bucket,
-            name,
-            generation: self.next_generation(),
-            metageneration: 1,
-            created: request.now,
-            updated: request.now,
-            metadata: merged(&source.object.metadata, metadata.unwrap_or(&nothing)),
-            temporary_hold: false,
-            event_based_hold: false,
-            retention_expires: None,
-            ..source.object.clone()
-        };
-        self.insert(object.clone(), source.content.clone());
-        object
+    fn live(&mut self, bucket: &str, name: &str) -> Option<brigade_model::Object> {
+        self.model.bucket(bucket).ok()?.look(name).ok()?
     }
 
-    pub(super) fn record(&mut self, request: Request<'_>, place: Place, change: Change) {
+    fn record(&mut self, request: Request<'_>, generation: i64, change: Change) {
         self.history.push(Mutation {
             at: request.now,
             by: request.by,
-            place,
+            place: request.place(generation),
             change,
         });
     }
-
-    fn bucket(&self, request: Request<'_>) -> Result<&BTreeMap<String, Stored>> {
-        self.buckets
-            .get(request.bucket)
-            .ok_or_else(|| request.failed(Kind::NoBucket, ""))
-    }
-
-    fn insert(&mut self, object: Object, content: Bytes) {
-        let bucket = self.buckets.entry(object.bucket.clone()).or_default();
-        let generation = object.generation;
-        let before = bucket.insert(object.name.clone(), Stored { object, content });
-        if let Some(before) = before.filter(|before| before.object.generation != generation) {
-            self.retire(before);
-        }
-    }
-
-    fn take(&mut self, request: Request<'_>) {
-        let bucket = self.buckets.get_mut(request.bucket);
-        if let Some(before) = bucket.and_then(|bucket| bucket.remove(request.name)) {
-            self.retire(before);
-        }
-    }
-
-    fn next_generation(&mut self) -> i64 {
-        self.generations += 1;
-        FIRST_GENERATION + self.generations
-    }
 }
 
-pub(super) fn place_of(object: &Object) -> Place {
+fn place_of(object: &Object) -> Place {
     Place {
         bucket: object.bucket.clone(),
         name: object.name.clone(),
@@ -343,36 +315,25 @@ pub(super) fn place_of(object: &Object) -> Place {
     }
 }
 
-pub(super) fn check_name(request: Request<'_>, name: &str) -> Result<()> {
-    match names::refusal(name) {
-        Some(why) => Err(request.failed(Kind::Invalid, why)),
-        None => Ok(()),
+fn generation(wanted: Option<i64>) -> Conditions {
+    Conditions {
+        generation_match: wanted,
+        ..Conditions::default()
     }
 }
 
-pub(super) fn check_metadata(request: Request<'_>, metadata: &Metadata) -> Result<()> {
-    let size: usize = metadata
-        .iter()
-        .map(|(key, value)| key.len() + value.len())
-        .sum();
-    if size > METADATA_LIMIT {
-        return Err(request.failed(Kind::Invalid, "custom metadata has 8 KiB at most"));
+fn exactly(generation: i64, metageneration: i64) -> Conditions {
+    Conditions {
+        generation_match: Some(generation),
+        metageneration_match: Some(metageneration),
+        ..Conditions::default()
     }
-    Ok(())
 }
 
 /// `changes` merged into `base`; a key with an empty value is removed.
-pub(super) fn merged(base: &Metadata, changes: &Metadata) -> Metadata {
+fn merged(base: &Metadata, changes: &Metadata) -> Metadata {
     let mut merged = base.clone();
     merged.extend(changes.clone());
     merged.retain(|_, value| !value.is_empty());
     merged
-}
-
-/// Asked after the conditions, as the real service does.
-pub(super) fn check_held(request: Request<'_>, object: &Object) -> Result<()> {
-    match object.held(request.now) {
-        Some(why) => Err(request.failed(Kind::Held, why)),
-        None => Ok(()),
-    }
 }

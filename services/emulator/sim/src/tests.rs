@@ -322,14 +322,29 @@ async fn people_are_neither_counted_nor_failed() {
     assert_eq!(sim.injected(), Injected::default());
 }
 
+fn generations(objects: &[Object]) -> Vec<i64> {
+    objects.iter().map(|object| object.generation).collect()
+}
+
 #[tokio::test(start_paused = true)]
-async fn too_much_metadata_is_refused() {
-    let sim = sim();
-    let object = upload(&sim, "a").await;
-    let fits = Metadata::from([("k".into(), "v".repeat(8 * 1_024 - 1))]);
-    let bucket = sim.bucket("b");
-    let updated = bucket.update(object.pinned(), 1, &fits).await.unwrap();
-    let more = Metadata::from([("l".into(), "v".into())]);
-    let error = bucket.update(updated.pinned(), 2, &more).await.unwrap_err();
-    assert_eq!(error.kind(), &Kind::Invalid);
+async fn erasing_takes_exactly_one_version_live_or_not() {
+    let sim = Sim::new().with_versioned_bucket("b");
+    let first = sim.upload("b", "a", "1").unwrap().generation;
+    let second = sim.upload("b", "a", "2").unwrap().generation;
+    let third = sim.upload("b", "a", "3").unwrap().generation;
+    sim.erase("b", "a", first).unwrap();
+    assert_eq!(generations(&sim.noncurrent("b")), [second]);
+    sim.erase("b", "a", third).unwrap();
+    assert_eq!(generations(&sim.noncurrent("b")), [second]);
+    assert_eq!(sim.objects("b"), []);
+    assert!(sim.erase("b", "a", third).unwrap_err().is_not_found());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_version_is_not_erased() {
+    let sim = Sim::new().with_versioned_bucket("b");
+    let held = sim.upload("b", "a", "1").unwrap().generation;
+    sim.set_temporary_hold("b", "a", true).unwrap();
+    assert!(sim.erase("b", "a", held).unwrap_err().is_held());
+    assert_eq!(sim.objects("b").len(), 1);
 }

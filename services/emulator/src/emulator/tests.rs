@@ -2,7 +2,7 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 use super::*;
-use crate::storage::Attributes;
+use brigade_model::Attributes;
 
 async fn loopback() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.unwrap()

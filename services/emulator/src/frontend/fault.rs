@@ -8,7 +8,7 @@ use std::{
 
 use http::StatusCode;
 
-pub use crate::storage::Met;
+pub use crate::storage::HitCount;
 
 /// What the next calls of a front end meet.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +30,7 @@ pub(super) enum Effect {
 
 /// Faults that wait for calls.
 #[derive(Debug, Default)]
-pub(super) struct Faults(Mutex<VecDeque<(Fault, Met)>>);
+pub(super) struct Faults(Mutex<VecDeque<(Fault, HitCount)>>);
 
 // === impl Fault ===
 
@@ -65,8 +65,8 @@ impl Fault {
 // === impl Faults ===
 
 impl Faults {
-    pub(super) fn arm(&self, fault: Fault) -> Met {
-        let met = Met::default();
+    pub(super) fn arm(&self, fault: Fault) -> HitCount {
+        let met = HitCount::default();
         self.lock().push_back((fault, met.clone()));
         met
     }
@@ -85,7 +85,7 @@ impl Faults {
         None
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<(Fault, Met)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<(Fault, HitCount)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -20,7 +20,7 @@ mod tests;
 mod upstream;
 
 pub use self::{
-    fault::{Fault, Met},
+    fault::{Fault, HitCount},
     running::FrontEnd,
     service::Service,
 };

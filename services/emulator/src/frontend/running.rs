@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{
-    fault::{Fault, Met},
+    fault::{Fault, HitCount},
     proxy::Proxy,
     service::Service,
 };
@@ -57,7 +57,7 @@ impl FrontEnd {
 
     /// Lets the next calls meet a fault; the answer tells how many have met it. Faults are met one after another, in
     /// the order they were asked for.
-    pub fn fault(&self, fault: Fault) -> Met {
+    pub fn fault(&self, fault: Fault) -> HitCount {
         self.proxy.faults.arm(fault)
     }
 

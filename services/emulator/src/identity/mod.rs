@@ -24,7 +24,7 @@ use axum::{
 use serde_json::json;
 
 pub use self::issuer::{ISSUER, Issuer};
-use crate::storage::meddle::Hangup;
+use crate::storage::inject_faults::Hangup;
 
 /// Where the keys are; the same path as Google's.
 pub(crate) const JWKS_PATH: &str = "/oauth2/v3/certs";

@@ -9,10 +9,8 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    operation::Operation,
-    refusal::{Kind, Refusal},
-};
+use super::operation::Operation;
+use brigade_model::{Kind, Refusal};
 
 /// What the next calls of an operation meet.
 #[derive(Clone, Debug)]
@@ -41,7 +39,7 @@ pub(crate) enum Effect {
 
 /// How many calls have met a fault.
 #[derive(Clone, Debug, Default)]
-pub struct Met(Arc<AtomicU64>);
+pub struct HitCount(Arc<AtomicU64>);
 
 /// Faults that wait for calls.
 #[derive(Debug, Default)]
@@ -50,7 +48,7 @@ pub(crate) struct Faults(Mutex<HashMap<Operation, VecDeque<Armed>>>);
 #[derive(Debug)]
 struct Armed {
     fault: Fault,
-    met: Met,
+    met: HitCount,
 }
 
 // === impl Fault ===
@@ -117,9 +115,9 @@ fn injected(kind: Kind) -> Refusal {
     }
 }
 
-// === impl Met ===
+// === impl HitCount ===
 
-impl Met {
+impl HitCount {
     /// So many calls have met the fault.
     pub fn count(&self) -> u64 {
         self.0.load(Ordering::Acquire)
@@ -133,8 +131,8 @@ impl Met {
 // === impl Faults ===
 
 impl Faults {
-    pub(crate) fn arm(&self, operation: Operation, fault: Fault) -> Met {
-        let met = Met::default();
+    pub(crate) fn arm(&self, operation: Operation, fault: Fault) -> HitCount {
+        let met = HitCount::default();
         let armed = Armed {
             fault,
             met: met.clone(),

@@ -9,17 +9,11 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    access::Access,
     calls::{Calls, Counters},
-    condition::Conditions,
-    core::Core,
-    fault::{Fault, Faults, Met},
-    listing::Query,
-    object::{Attributes, Object, Upload},
+    fault::{Fault, Faults, HitCount},
     operation::Operation,
-    refusal::{Refusal, Result},
-    writing::Edit,
 };
+use brigade_model::{Access, Attributes, Conditions, Edit, Model, Object, Refusal, Result, Upload};
 
 /// The stand-in's storage. Clones are the same storage.
 ///
@@ -39,7 +33,7 @@ pub struct BucketHandle {
 }
 
 struct Shared {
-    core: Mutex<Core>,
+    model: Mutex<Model>,
     /// Files are read and written away from the threads that serve.
     on_disk: bool,
     first: String,
@@ -50,10 +44,10 @@ struct Shared {
 // === impl Storage ===
 
 impl Storage {
-    pub(crate) fn new(core: Core, on_disk: bool, first: String) -> Self {
+    pub(crate) fn new(model: Model, on_disk: bool, first: String) -> Self {
         Self {
             shared: Arc::new(Shared {
-                core: Mutex::new(core),
+                model: Mutex::new(model),
                 on_disk,
                 first,
                 faults: Faults::default(),
@@ -107,7 +101,7 @@ impl Storage {
     /// Lets the next calls of an operation fail; the answer tells how many have met it.
     ///
     /// Faults of one operation are met one after another, in the order they were asked for.
-    pub fn fault(&self, operation: Operation, fault: Fault) -> Met {
+    pub fn fault(&self, operation: Operation, fault: Fault) -> HitCount {
         self.shared.faults.arm(operation, fault)
     }
 
@@ -138,7 +132,7 @@ impl Storage {
     pub(crate) async fn run<T, F>(&self, call: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Core) -> Result<T> + Send + 'static,
+        F: FnOnce(&mut Model) -> Result<T> + Send + 'static,
     {
         if !self.shared.on_disk {
             return call(&mut self.lock());
@@ -146,19 +140,24 @@ impl Storage {
         let storage = self.clone();
         tokio::task::spawn_blocking(move || call(&mut storage.lock()))
             .await
-            .unwrap_or_else(|panic| Err(Refusal::new(super::Kind::Internal, panic.to_string())))
+            .unwrap_or_else(|panic| {
+                Err(Refusal::new(
+                    brigade_model::Kind::Internal,
+                    panic.to_string(),
+                ))
+            })
     }
 
     fn first(&self) -> BucketHandle {
         self.bucket(&self.shared.first)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Core> {
+    fn lock(&self) -> MutexGuard<'_, Model> {
         // Each call leaves the buckets whole, so a panic elsewhere is no reason to refuse the next.
-        let core = self.shared.core.lock();
-        let mut core = core.unwrap_or_else(PoisonError::into_inner);
-        core.access = self.access.clone();
-        core
+        let model = self.shared.model.lock();
+        let mut model = model.unwrap_or_else(PoisonError::into_inner);
+        model.access = self.access.clone();
+        model
     }
 }
 
@@ -201,29 +200,17 @@ impl BucketHandle {
 
     /// The live object's content, if there is one.
     pub fn read(&self, name: &str) -> Result<Option<Bytes>, Refusal> {
-        let mut core = self.storage.lock();
-        let bucket = core.bucket(&self.name)?;
-        match bucket.look(name)? {
-            Some(object) => bucket.medium.read(&object, 0..object.size).map(Some),
-            None => Ok(None),
+        let mut model = self.storage.lock();
+        if model.bucket(&self.name)?.look(name)?.is_none() {
+            return Ok(None);
         }
+        let read = model.read(&self.name, name, None, &Conditions::default(), None);
+        read.map(|(_, _, content)| Some(content))
     }
 
     /// All live objects whose names begin with `prefix`, in name order.
     pub fn list(&self, prefix: &str) -> Result<Vec<Object>, Refusal> {
-        let mut query = Query {
-            prefix: prefix.to_owned(),
-            ..Query::default()
-        };
-        let mut objects = Vec::new();
-        loop {
-            let page = self.storage.lock().list(&self.name, &query)?;
-            objects.extend(page.objects);
-            if page.next.is_empty() {
-                return Ok(objects);
-            }
-            query.page_token = page.next;
-        }
+        self.storage.lock().bucket(&self.name)?.objects(prefix)
     }
 
     /// Deletes an object.
@@ -239,8 +226,8 @@ impl BucketHandle {
         name: &str,
         edit: impl FnOnce(&mut Attributes) + Send + 'static,
     ) -> Result<Object, Refusal> {
-        let mut core = self.storage.lock();
-        core.update(
+        let mut model = self.storage.lock();
+        model.update(
             &self.name,
             name,
             None,
@@ -259,10 +246,8 @@ impl BucketHandle {
 
     /// The noncurrent versions, by name and generation.
     pub fn noncurrent(&self) -> Result<Vec<Object>, Refusal> {
-        let mut core = self.storage.lock();
-        let versions = core.bucket(&self.name)?.versions.as_ref();
-        let kept = versions.into_iter().flatten();
-        Ok(kept.map(|(_, (object, _))| object.clone()).collect())
+        let mut model = self.storage.lock();
+        Ok(model.bucket(&self.name)?.noncurrent().cloned().collect())
     }
 
     /// Keeps every object for so long after its creation, or no longer at all.

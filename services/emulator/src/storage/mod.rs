@@ -1,47 +1,28 @@
-//! Cloud Storage: one core with the semantics, over two media, behind two wires.
+//! Cloud Storage over the wire: the rules are those of [`brigade_model`], spoken in Google's two APIs.
 //!
-//! `core` and the files beside it know buckets, objects, conditions and holds, and no wire. `memory` and
-//! `directory` are where objects lie. `grpc` and `json` say the same in Google's two APIs, and `meddle` stands
-//! before both: it counts calls and lets them meet faults.
+//! `grpc` and `json` are the APIs, and `inject_faults` is before both: it counts calls and lets them meet faults.
+//! `directory` stores a bucket's objects as files.
 
-mod access;
-mod bucket;
 mod calls;
-mod clock;
-mod condition;
-mod core;
 mod directory;
 mod fault;
 mod grpc;
 mod handle;
+pub(crate) mod inject_faults;
 mod json;
-mod listing;
-pub(crate) mod meddle;
-mod medium;
-mod memory;
-mod name;
-mod object;
 mod operation;
-mod reading;
-mod refusal;
-mod rewriting;
 mod router;
 #[cfg(test)]
 mod tests;
-mod versions;
-mod writing;
 
 pub use self::{
-    access::Permission,
     calls::Calls,
-    fault::{Fault, Met},
+    fault::{Fault, HitCount},
     handle::{BucketHandle, Storage},
-    object::{Attributes, Object},
     operation::{Class, Operation},
-    refusal::{Kind, Refusal},
 };
 pub(crate) use self::{
-    access::Role,
-    core::Core,
+    directory::Directory,
     router::{Grants, router},
 };
+pub use brigade_model::{Attributes, Kind, Object, Permission, Refusal};

@@ -7,14 +7,13 @@ use http::{HeaderMap, Request, header::AUTHORIZATION};
 use tower::ServiceExt as _;
 
 use super::{
-    access::{Access, Role},
     grpc::{self, wire::storage_server::StorageServer},
     handle::Storage,
+    inject_faults::{inject_faults, is_grpc, refused},
     json::Json,
-    meddle::{is_grpc, meddle, refused},
-    refusal::{Kind, Refusal},
 };
 use crate::identity::Issuer;
+use brigade_model::{Access, Kind, Refusal, Role};
 
 /// Who may do what, by the access tokens of this issuer.
 #[derive(Clone, Debug)]
@@ -74,5 +73,8 @@ pub(crate) fn router(storage: &Storage, grants: Grants) -> Router {
                 }
             }
         })
-        .layer(middleware::from_fn_with_state(storage.clone(), meddle))
+        .layer(middleware::from_fn_with_state(
+            storage.clone(),
+            inject_faults,
+        ))
 }

@@ -1,156 +1,165 @@
-//! What is refused, and what it says.
+//! What is refused, and every message that says so.
+
+use std::fmt::Write as _;
+
+use brigade_runtime::settings::SettingsError;
+use clap::Parser as _;
 
 use super::*;
 
-fn args() -> PollerArgs {
-    PollerArgs {
-        inbox: Some("gs://data/incoming".into()),
-        worker_url: Some("https://worker.example".into()),
-        ..PollerArgs::default()
-    }
+#[derive(Debug, clap::Parser)]
+#[command(no_binary_name = true, args_override_self = true)]
+struct Cli {
+    #[command(flatten)]
+    poller: PollerArgs,
 }
 
-fn resolve(args: &PollerArgs) -> Result<PollerSettings, String> {
+/// The settings of a complete command line, and these flags.
+fn resolve(flags: &[&str]) -> Result<PollerSettings, SettingsError> {
+    let complete = [
+        "--inbox",
+        "gs://data/incoming",
+        "--worker-url",
+        "https://worker.example",
+    ];
+    let cli = Cli::try_parse_from([&complete, flags].concat());
     let mut problems = Problems::default();
-    let settings = args.resolve(&mut problems);
-    problems.into_result().map_err(|error| error.to_string())?;
+    let settings = cli.unwrap().poller.resolve(&mut problems);
+    problems.into_result()?;
     Ok(settings.expect("no problem means settings"))
 }
 
+const QUEUE: [&str; 4] = [
+    "--tasks-queue",
+    "projects/p/locations/europe-west1/queues/objects",
+    "--tasks-account",
+    "tasks@p.iam.gserviceaccount.com",
+];
+
 #[test]
-fn destinations_lie_in_the_inboxs_bucket_unless_told_otherwise() {
-    let settings = resolve(&args()).unwrap();
-    assert_eq!(settings.inbox, Location::new("data", "incoming/"));
-    assert_eq!(settings.processed, Location::new("data", "processed/"));
-    assert_eq!(settings.failed, Location::new("data", "failed/"));
-    assert_eq!(settings.budgets.concurrency, 32);
+fn destinations_are_in_the_inboxs_bucket_by_default() {
+    let settings = resolve(&["--worker-audience", "", "--match", " "]).unwrap();
+    let (config, defaults) = (
+        settings.config,
+        Config::for_inbox(Location::new("data", "incoming/")),
+    );
+    assert_eq!(config.inbox, defaults.inbox);
+    assert_eq!(config.processed, Location::new("data", "processed/"));
+    assert_eq!(config.failed, Location::new("data", "failed/"));
+    assert_eq!(config.budgets, defaults.budgets);
+    assert_eq!(config.min_age, Duration::ZERO);
+    assert!(config.matching.is_none());
+    assert_eq!(settings.worker_audience, None);
+    assert_eq!(settings.worker_protocol, Protocol::Grpc);
+    assert_eq!(settings.tasks, None);
 }
 
 #[test]
-fn every_wrong_setting_is_named_at_once() {
-    let wrong = PollerArgs {
-        inbox: Some("incoming".into()),
-        worker_url: Some("worker:8080".into()),
-        concurrency: Some("many".into()),
-        max_objects: Some("0".into()),
-        min_age: Some("3".into()),
-        matching: Some("a[".into()),
-        ..PollerArgs::default()
-    };
-    let text = resolve(&wrong).unwrap_err();
-    for name in [
-        "BRIGADE_INBOX",
-        "WORKER_URL",
-        "BRIGADE_CONCURRENCY",
-        "BRIGADE_MAX_OBJECTS",
-        "BRIGADE_MIN_AGE",
-        "BRIGADE_MATCH",
+fn problems_of_the_poller() {
+    let tasks = [&["--dispatch", "tasks"][..], &QUEUE].concat();
+    let mut cases: Vec<Vec<&str>> = [
+        &["--inbox", "", "--worker-url", " "][..],
+        &["--inbox", "incoming"],
+        &["--inbox", "gs://"],
+        &["--worker-url", "worker:8080"],
+        &["--worker-url", "worker"],
+        &["--worker-protocol", "rest"],
+        &["--match", "a["],
+        &["--min-age", "3"],
+        &["--processed", "done/"],
+        &["--processed", "gs://data/"],
+        &["--processed", "gs://data/incoming/"],
+        &["--processed", "gs://data/{date}/x/"],
+        &["--failed", "gs://data/processed"],
+        &["--dispatch", "queue"],
+        &["--dispatch", "tasks"],
+        &QUEUE,
+        &[
+            "--inbox",
+            "incoming",
+            "--worker-url",
+            "worker:8080",
+            "--concurrency",
+            "many",
+            "--max-objects",
+            "0",
+            "--min-age",
+            "3",
+            "--match",
+            "a[",
+        ],
+    ]
+    .map(<[_]>::to_vec)
+    .to_vec();
+    for wrong in [
+        ["--tasks-queue", "objects"],
+        ["--tasks-account", "tasks"],
+        ["--tasks-endpoint", "http://tasks.example"],
+        ["--tasks-endpoint", "tasks"],
     ] {
-        assert!(text.contains(name), "{name} is missing in: {text}");
+        cases.push([&tasks[..], &wrong].concat());
     }
+    let mut table = String::new();
+    for case in cases {
+        let error = resolve(&case).unwrap_err();
+        writeln!(table, "{}\n  {error}\n", case.join(" ")).unwrap();
+    }
+    insta::assert_snapshot!(table);
 }
 
 #[test]
-fn a_number_that_cannot_be_meant_is_named_with_what_is_taken() {
-    type Set = fn(&mut PollerArgs, String);
-    let cases: [(&str, Set, &[&str], &[&str]); 7] = [
+fn ranges_of_the_poller() {
+    let cases: [(&str, &[&str], &[&str]); 7] = [
+        ("--concurrency", &["1", "10000"], &["0", "-1", "10001"]),
         (
-            "BRIGADE_CONCURRENCY (--concurrency)",
-            |args, given| args.concurrency = Some(given),
-            &["1", "10000"],
-            &["0", "-1", "10001"],
-        ),
-        (
-            "BRIGADE_PROCESS_TIMEOUT (--process-timeout)",
-            |args, given| args.process_timeout = Some(given),
+            "--process-timeout",
             &["1s", "7days"],
             &["0", "0s", "999ms", "8days", "10"],
         ),
         (
-            "BRIGADE_POLL_DEADLINE (--poll-deadline)",
-            |args, given| args.poll_deadline = Some(given),
+            "--poll-deadline",
             &["15s", "7days"],
             &["0", "5s", "14s", "8days", "10"],
         ),
         (
-            "BRIGADE_MAX_OBJECTS (--max-objects)",
-            |args, given| args.max_objects = Some(given),
+            "--max-objects",
             &["1", "1000000000"],
             &["0", "-1", "1.5", "many", "1000000000001"],
         ),
+        ("--max-attempts", &["1", "1000000"], &["0", "-1", "1000001"]),
+        ("--breaker", &["1", "1000000"], &["0", "-1", "1000001"]),
         (
-            "BRIGADE_MAX_ATTEMPTS (--max-attempts)",
-            |args, given| args.max_attempts = Some(given),
-            &["1", "1000000"],
-            &["0", "-1", "1000001"],
-        ),
-        (
-            "BRIGADE_BREAKER (--breaker)",
-            |args, given| args.breaker = Some(given),
-            &["1", "1000000"],
-            &["0", "-1", "1000001"],
-        ),
-        (
-            "BRIGADE_MIN_AGE (--min-age)",
-            |args, given| args.min_age = Some(given),
+            "--min-age",
             &["0", "0s", "30days", "1year"],
             &["-1s", "2years"],
         ),
     ];
-    for (setting, set, good, bad) in cases {
-        let given = |given: &str| {
-            let mut args = args();
-            set(&mut args, given.to_owned());
-            resolve(&args)
-        };
+    let mut table = String::new();
+    for (flag, good, bad) in cases {
+        let given = |value: &str| resolve(&[&format!("{flag}={value}")]);
         for good in good {
             given(good).unwrap();
         }
         for bad in bad {
-            let said = given(bad).unwrap_err();
-            assert!(
-                said.starts_with(&format!("{setting} is {bad:?}, ")),
-                "{said}"
-            );
+            writeln!(table, "{}", given(bad).unwrap_err()).unwrap();
         }
     }
-    let short = PollerArgs {
-        poll_deadline: Some("5s".into()),
-        ..args()
-    };
-    let said = resolve(&short).unwrap_err();
-    assert!(
-        said.ends_with("is \"5s\", and takes 15s to 7days"),
-        "{said}"
-    );
+    insta::assert_snapshot!(table);
 }
 
 #[test]
-fn a_destination_that_holds_the_inbox_is_refused() {
-    for processed in ["gs://data/", "gs://data/incoming/", "gs://data/{date}/x/"] {
-        let args = PollerArgs {
-            processed: Some(processed.into()),
-            ..args()
-        };
-        assert!(
-            resolve(&args).unwrap_err().contains("BRIGADE_PROCESSED"),
-            "{processed}"
-        );
-    }
+fn a_destination_may_be_below_the_inbox_or_beside_it() {
     for beside in ["gs://data/incoming/done/", "gs://data/in{date}/"] {
-        let beside = PollerArgs {
-            processed: Some(beside.into()),
-            ..args()
-        };
-        assert!(resolve(&beside).is_ok(), "{beside:?}");
+        let settings = resolve(&["--processed", beside]);
+        assert!(settings.is_ok(), "{beside:?}");
     }
 }
 
 #[test]
-fn one_place_for_both_outcomes_is_refused() {
-    let args = PollerArgs {
-        failed: Some("gs://data/processed".into()),
-        ..args()
-    };
-    assert!(resolve(&args).unwrap_err().contains("nobody could tell"));
+fn dispatch_through_a_queue_has_its_account_and_endpoint() {
+    let emulator = ["--tasks-endpoint", "http://127.0.0.1:9"];
+    let flags = [&["--dispatch", "tasks"], &QUEUE[..], &emulator].concat();
+    let tasks = resolve(&flags).unwrap().tasks.unwrap();
+    assert_eq!([tasks.queue.as_str(), &tasks.account], [QUEUE[1], QUEUE[3]]);
+    assert_eq!(tasks.endpoint.unwrap().as_str(), "http://127.0.0.1:9/");
 }

@@ -1,24 +1,38 @@
 //! The settings of dispatch.
 
 use brigade_client::identity::is_confidential;
-use brigade_runtime::settings::{Problem, Problems, names};
+use brigade_runtime::settings::{Given, Problems, choice, form, names, optional, setting};
 use url::Url;
 
 /// As given.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct TasksArgs {
-    /// Who calls the worker: direct, the poll itself; or tasks, Cloud Tasks, by one named task an object [default: direct]
-    #[arg(long, env = names::DISPATCH, value_name = "MODE")]
-    pub dispatch: Option<String>,
+    /// Who calls the worker: direct, the poll itself; or tasks, Cloud Tasks, by one named task an object, through POST
+    /// /process
+    #[arg(long, env = names::DISPATCH, value_name = "MODE", default_value = "direct",
+        value_parser = setting(choice::<Dispatch>))]
+    dispatch: Given<Dispatch>,
     /// With --dispatch tasks: the queue
-    #[arg(long, env = names::TASKS_QUEUE, value_name = "projects/P/locations/L/queues/Q")]
-    pub tasks_queue: Option<String>,
+    #[arg(long, env = names::TASKS_QUEUE, value_name = "projects/P/locations/L/queues/Q", default_value = "", hide_default_value = true,
+        value_parser = setting(form("a queue's whole name, projects/P/locations/L/queues/Q", queue_name)))]
+    tasks_queue: Given<String>,
     /// With --dispatch tasks: the service account whose ID token comes with each task
-    #[arg(long, env = names::TASKS_ACCOUNT, value_name = "EMAIL")]
-    pub tasks_account: Option<String>,
+    #[arg(long, env = names::TASKS_ACCOUNT, value_name = "EMAIL", default_value = "", hide_default_value = true,
+        value_parser = setting(form("a service account's email", email)))]
+    tasks_account: Given<String>,
     /// With --dispatch tasks: an emulator's address [default: Cloud Tasks itself]
-    #[arg(long, env = names::TASKS_ENDPOINT, value_name = "URL")]
-    pub tasks_endpoint: Option<String>,
+    #[arg(long, env = "BRIGADE_TASKS_ENDPOINT", value_name = "URL", default_value = "", hide_default_value = true,
+        value_parser = optional(form("https://HOST, or http://127.0.0.1:PORT for an emulator on this machine", address)))]
+    tasks_endpoint: Given<Option<Url>>,
+}
+
+/// Who calls the worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Dispatch {
+    /// The poll itself.
+    Direct,
+    /// Cloud Tasks.
+    Tasks,
 }
 
 /// As resolved.
@@ -32,11 +46,6 @@ pub struct TasksSettings {
     pub endpoint: Option<Url>,
 }
 
-const QUEUE_FORM: &str = "a queue's whole name, projects/P/locations/L/queues/Q";
-const ACCOUNT_FORM: &str = "a service account's email";
-const ENDPOINT_FORM: &str =
-    "https://HOST, or http://127.0.0.1:PORT for an emulator on this machine";
-
 impl TasksArgs {
     /// Resolves them, and notes every problem. The outer option is empty when there was one.
     #[allow(
@@ -44,17 +53,12 @@ impl TasksArgs {
         reason = "direct dispatch and a problem are two things"
     )]
     pub(crate) fn resolve(&self, problems: &mut Problems) -> Option<Option<TasksSettings>> {
-        let dispatch = self.dispatch.as_deref();
-        let is_tasks = problems.or(names::DISPATCH, dispatch, false, "direct or tasks", mode)?;
-        if !is_tasks {
+        if self.dispatch.get(problems)? == Dispatch::Direct {
             return self.unused(problems).then_some(None);
         }
-        let queue = self.tasks_queue.as_deref();
-        let queue = problems.required(names::TASKS_QUEUE, queue, QUEUE_FORM, queue_name);
-        let account = self.tasks_account.as_deref();
-        let account = problems.required(names::TASKS_ACCOUNT, account, ACCOUNT_FORM, email);
-        let endpoint = self.tasks_endpoint.as_deref();
-        let endpoint = problems.optional(names::TASKS_ENDPOINT, endpoint, ENDPOINT_FORM, address);
+        let queue = self.tasks_queue.get(problems);
+        let account = self.tasks_account.get(problems);
+        let endpoint = self.tasks_endpoint.get(problems);
         Some(Some(TasksSettings {
             queue: queue?,
             account: account?,
@@ -62,34 +66,20 @@ impl TasksArgs {
         }))
     }
 
-    /// A queue that nobody uses is most likely a missing `BRIGADE_DISPATCH`.
+    /// A queue that is not used is most likely a missing `BRIGADE_DISPATCH`.
     fn unused(&self, problems: &mut Problems) -> bool {
-        let given = self.tasks_queue.as_deref().unwrap_or_default();
-        if given.trim().is_empty() {
+        if self.tasks_queue.is_blank() {
             return true;
         }
-        problems.push(Problem::Conflict {
-            setting: names::TASKS_QUEUE,
-            why: format!(
-                "nothing is put into it; set {}=tasks, or remove it",
-                names::DISPATCH
-            ),
-        });
+        let mode = names::DISPATCH;
+        let why = format!("nothing is put into it; set {mode}=tasks, or remove it");
+        problems.conflict(names::TASKS_QUEUE, why);
         false
     }
 }
 
-fn mode(given: &str) -> Result<bool, &'static str> {
-    match given {
-        "direct" => Ok(false),
-        "tasks" => Ok(true),
-        _ => Err(""),
-    }
-}
-
 fn queue_name(given: &str) -> Result<String, &'static str> {
-    let parts: Vec<&str> = given.split('/').collect();
-    match parts.as_slice() {
+    match given.split('/').collect::<Vec<_>>().as_slice() {
         ["projects", project, "locations", location, "queues", queue]
             if ![project, location, queue]
                 .iter()
@@ -114,68 +104,5 @@ fn address(given: &str) -> Result<Url, String> {
         Ok(url)
     } else {
         Err("a token could be read on its way there".into())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn resolved(args: &TasksArgs) -> Result<Option<TasksSettings>, String> {
-        let mut problems = Problems::default();
-        let settings = args.resolve(&mut problems);
-        problems.into_result().map_err(|error| error.to_string())?;
-        Ok(settings.unwrap())
-    }
-
-    fn tasks() -> TasksArgs {
-        TasksArgs {
-            dispatch: Some("tasks".into()),
-            tasks_queue: Some("projects/p/locations/europe-west1/queues/objects".into()),
-            tasks_account: Some("tasks@p.iam.gserviceaccount.com".into()),
-            tasks_endpoint: None,
-        }
-    }
-
-    #[test]
-    fn direct_dispatch_is_the_default() {
-        assert_eq!(resolved(&TasksArgs::default()), Ok(None));
-        assert!(resolved(&tasks()).unwrap().is_some());
-    }
-
-    #[test]
-    fn every_wrong_setting_is_named() {
-        let wrong = TasksArgs {
-            tasks_queue: Some("objects".into()),
-            tasks_account: None,
-            tasks_endpoint: Some("http://tasks.example".into()),
-            ..tasks()
-        };
-        let text = resolved(&wrong).unwrap_err();
-        for name in [
-            "BRIGADE_TASKS_QUEUE",
-            "BRIGADE_TASKS_ACCOUNT",
-            "BRIGADE_TASKS_ENDPOINT",
-        ] {
-            assert!(text.contains(name), "{text}");
-        }
-        let mode = TasksArgs {
-            dispatch: Some("queue".into()),
-            ..tasks()
-        };
-        assert!(resolved(&mode).unwrap_err().contains("direct or tasks"));
-    }
-
-    #[test]
-    fn a_queue_without_the_mode_is_a_mistake() {
-        let forgotten = TasksArgs {
-            dispatch: None,
-            ..tasks()
-        };
-        assert!(
-            resolved(&forgotten)
-                .unwrap_err()
-                .contains("BRIGADE_DISPATCH=tasks")
-        );
     }
 }

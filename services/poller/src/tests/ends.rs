@@ -23,13 +23,9 @@ async fn a_worker_that_is_down_ends_the_poll_quickly_and_says_so() {
         assert!(matches!(error, PollError::WorkerAway { failures: 5, .. }));
         assert!(error.to_string().contains("WORKER_URL"), "{error}");
         assert!(!error.needs_fix());
-        assert!(
-            began.elapsed() < Duration::from_secs(15),
-            "{:?}",
-            began.elapsed()
-        );
+        assert!(began.elapsed() < Duration::from_secs(15));
         assert!(world.asked() < 12, "it went on asking: {}", world.asked());
-        assert!(world.names().iter().all(|name| name.starts_with("in/")));
+        assert!(world.all_in("in/"));
         assert_eq!(world.sim.calls(Operation::Update), 0);
     }
 }
@@ -67,12 +63,7 @@ async fn an_answer_that_is_too_large_ends_the_poll_asks_once_and_moves_nothing()
 async fn a_storage_that_cannot_be_written_ends_the_poll_and_loses_nothing() {
     let world = answering([]);
     world.upload_many(50);
-    world
-        .sim
-        .set_faults(|call: &brigade_sim::Call| match call.operation {
-            Operation::Move => Some(Fault::Before(Kind::Unknown)),
-            _ => None,
-        });
+    world.refuse(Operation::Move, Kind::Unknown);
     let error = world.poll_all().await.error.expect("an error");
     assert!(!error.needs_fix(), "{error}");
     assert!(world.asked() <= 12, "it went on asking: {}", world.asked());
@@ -83,12 +74,7 @@ async fn a_storage_that_cannot_be_written_ends_the_poll_and_loses_nothing() {
 async fn a_destination_that_is_forbidden_ends_the_poll_with_nothing_moved() {
     let world = answering([]);
     world.upload(&["a", "b", "c"]);
-    world
-        .sim
-        .set_faults(|call: &brigade_sim::Call| match call.operation {
-            Operation::Move => Some(Fault::Before(Kind::PermissionDenied)),
-            _ => None,
-        });
+    world.refuse(Operation::Move, Kind::PermissionDenied);
     let error = world.poll_all().await.error.expect("an error");
     assert!(error.needs_fix(), "{error}");
     assert_eq!(world.names(), ["in/a", "in/b", "in/c"]);
@@ -96,16 +82,9 @@ async fn a_destination_that_is_forbidden_ends_the_poll_with_nothing_moved() {
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_lets_calls_in_flight_end_within_the_grace() {
-    let world = world(Script {
-        waits: Some(Duration::from_secs(3)),
-        ..Script::default()
-    });
+    let world = world(waiting(3));
     world.upload(&["a"]);
-    let shutdown = world.shutdown.clone();
-    let (ended, ()) = tokio::join!(world.poll_all(), async {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        shutdown.cancel();
-    });
+    let ended = world.poll_meanwhile(|| world.shutdown.cancel()).await;
     assert_eq!(ended.settled, [("in/a".into(), Settlement::Processed)]);
     assert_eq!(ended.reason(), EndReason::Shutdown);
     assert!(ended.finished.unwrap().more);
@@ -113,17 +92,10 @@ async fn a_shutdown_lets_calls_in_flight_end_within_the_grace() {
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_gives_up_calls_that_outlast_the_grace_at_no_attempt() {
-    let world = world(Script {
-        waits: Some(Duration::from_secs(50)),
-        ..Script::default()
-    });
+    let world = world(waiting(50));
     world.upload(&["a"]);
-    let shutdown = world.shutdown.clone();
     let began = tokio::time::Instant::now();
-    let (ended, ()) = tokio::join!(world.poll_all(), async {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        shutdown.cancel();
-    });
+    let ended = world.poll_meanwhile(|| world.shutdown.cancel()).await;
     assert_eq!(ended.settled, [("in/a".into(), Settlement::Retry)]);
     assert!(
         began.elapsed() < Duration::from_secs(8),
@@ -137,12 +109,8 @@ async fn a_shutdown_gives_up_calls_that_outlast_the_grace_at_no_attempt() {
 async fn a_shutdown_wakes_what_waits_for_its_next_try() {
     let world = answering([("a", Answer::status(Code::Unavailable, "later"))]);
     world.upload(&["a"]);
-    let shutdown = world.shutdown.clone();
     let began = tokio::time::Instant::now();
-    let (ended, ()) = tokio::join!(world.poll_all(), async {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        shutdown.cancel();
-    });
+    let ended = world.poll_meanwhile(|| world.shutdown.cancel()).await;
     assert!(began.elapsed() < Duration::from_secs(2));
     assert_eq!(ended.reason(), EndReason::Shutdown);
     assert_eq!(ended.settled, [("in/a".into(), Settlement::Retry)]);
@@ -156,12 +124,7 @@ async fn a_shutdown_wakes_what_waits_for_its_next_try() {
 async fn the_worker_sees_a_deadline_within_the_polls_own() {
     let world = answering([]);
     world.upload(&["a"]);
-    let trigger = Trigger {
-        deadline: Some(Duration::from_secs(30)),
-        ..Trigger::default()
-    };
-    let events = world.poller.start(&PollRequest::default(), &trigger);
-    collect(events.unwrap()).await;
+    world.poll_within(30).await;
     assert_eq!(
         *world.worker.timeouts.lock().unwrap(),
         [Duration::from_secs(25)]
@@ -183,10 +146,7 @@ async fn a_listing_that_never_answers_ends_the_poll_at_its_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lease_call_that_hangs_ends_the_poll_at_its_deadline() {
-    let world = world(Script {
-        lease: true,
-        ..Script::default()
-    });
+    let world = world(leased(Script::default()));
     world.upload(&["a"]);
     let forever = Fault::Delay(Duration::from_hours(24));
     world.sim.fail_next(Operation::Create, forever);
@@ -198,11 +158,7 @@ async fn a_lease_call_that_hangs_ends_the_poll_at_its_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn a_poll_that_finds_another_at_work_does_nothing_and_says_so() {
-    let world = world(Script {
-        waits: Some(Duration::from_secs(3)),
-        lease: true,
-        ..Script::default()
-    });
+    let world = world(leased(waiting(3)));
     world.upload(&["a"]);
     let (first, second) = tokio::join!(world.poll_all(), async {
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -217,16 +173,10 @@ async fn a_poll_that_finds_another_at_work_does_nothing_and_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn a_poll_whose_lease_is_lost_dispatches_nothing_more_and_settles_what_is_in_flight() {
-    let world = world(Script {
-        waits: Some(Duration::from_secs(50)),
-        lease: true,
-        ..Script::default()
-    });
+    let world = world(leased(waiting(50)));
     world.upload(&["a", "b", "c", "d", "e", "f"]);
-    let (ended, ()) = tokio::join!(world.poll_all(), async {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        world.sim.remove("data", ".brigade/in/lease").unwrap();
-    });
+    let removed = || world.sim.remove("data", ".brigade/in/lease").unwrap();
+    let ended = world.poll_meanwhile(removed).await;
     assert_eq!(ended.reason(), EndReason::LeaseLost);
     assert_eq!(ended.settled.len(), 4);
     assert_eq!(world.names()[..2], ["in/e", "in/f"]);
@@ -234,10 +184,7 @@ async fn a_poll_whose_lease_is_lost_dispatches_nothing_more_and_settles_what_is_
 
 #[tokio::test(start_paused = true)]
 async fn a_listener_that_stops_reading_counts_as_gone() {
-    let world = world(Script {
-        lease: true,
-        ..Script::default()
-    });
+    let world = world(leased(Script::default()));
     let count = MAX_BEHIND + 100;
     world.upload_many(count);
     let trigger = Trigger::default();
@@ -272,10 +219,7 @@ async fn a_listener_that_stops_reading_counts_as_gone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_listener_that_stops_reading_keeps_no_answer_from_being_settled() {
-    let world = world(Script {
-        waits: Some(Duration::from_secs(1)),
-        ..Script::default()
-    });
+    let world = world(waiting(1));
     world.upload_many(MAX_BEHIND + 100);
     let mut events = world.start();
     events.recv().await.unwrap().unwrap();
@@ -308,10 +252,7 @@ async fn a_listener_that_is_slow_but_reads_gets_every_event() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dry_run_takes_no_lease() {
-    let world = world(Script {
-        lease: true,
-        ..Script::default()
-    });
+    let world = world(leased(Script::default()));
     world.upload(&["a"]);
     let request = request(|r| r.dry_run = true);
     world.poll(request).await;

@@ -86,12 +86,7 @@ async fn an_object_that_is_held_is_never_asked_about_until_it_is_free() {
         .unwrap();
     world.poll_all().await;
     assert_eq!(world.asked(), 4);
-    assert!(
-        world
-            .names()
-            .iter()
-            .all(|name| name.starts_with("processed/"))
-    );
+    assert!(world.all_in("processed/"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -184,20 +179,17 @@ async fn an_object_that_storage_refuses_to_move_stays_with_its_reason_and_stops_
 
 #[tokio::test(start_paused = true)]
 async fn a_file_uploaded_again_after_it_was_listed_is_processed_in_its_turn() {
-    let world = world(Script {
-        gate: Some(Notify::new()),
-        ..Script::default()
-    });
+    let world = world(gated());
     world.upload(&["a"]);
     let polled = async { world.poll_all().await };
     let upload_again = async {
         world.worker.entered.notified().await;
         world.sim.upload("data", "in/a", "2").unwrap();
-        world.worker.gate.as_ref().unwrap().notify_one();
+        world.release();
     };
     let (ended, ()) = tokio::join!(polled, upload_again);
     assert_eq!(ended.settled, [("in/a".into(), Settlement::Superseded)]);
-    world.worker.gate.as_ref().unwrap().notify_one();
+    world.release();
     assert_eq!(
         world.poll_all().await.settled,
         [("in/a".into(), Settlement::Processed)]

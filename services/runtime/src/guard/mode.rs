@@ -1,7 +1,5 @@
 //! How callers are checked.
 
-use std::str::FromStr;
-
 use url::Url;
 
 /// Google's signing keys, as RFC 7517 sets: the `jwks_uri` of <https://accounts.google.com/.well-known/openid-configuration>.
@@ -11,7 +9,7 @@ pub const GOOGLE_JWKS: &str = "https://www.googleapis.com/oauth2/v3/certs";
 pub const GOOGLE_ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
 
 /// How callers are checked. The mode does not change at run time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Mode {
     /// The signature and every claim.
     Verify,
@@ -20,19 +18,6 @@ pub enum Mode {
     Platform,
     /// Not at all; settings allow it on a loopback address only.
     Off,
-}
-
-impl FromStr for Mode {
-    type Err = &'static str;
-
-    fn from_str(given: &str) -> Result<Self, Self::Err> {
-        match given {
-            "verify" => Ok(Self::Verify),
-            "platform" => Ok(Self::Platform),
-            "off" => Ok(Self::Off),
-            _ => Err(""),
-        }
-    }
 }
 
 /// Who may call, resolved.

@@ -1,8 +1,10 @@
-//! Settings: parsed before anything starts, with all problems reported at once.
+//! Settings: each declared once, as an argument of clap with its variable, default, parser and help; parsed before
+//! anything starts, with all problems reported at once.
 //!
-//! A setting as given is an `Option<String>` of a clap struct, from a flag or the environment. Resolving it parses it,
-//! and notes a [`Problem`] when that fails; an empty string counts as not given.
+//! A setting as given is a [`Given`] of a clap struct, from a flag or the environment; a blank value counts as not
+//! given. Resolving takes its value, or notes its [`Problem`].
 
+mod given;
 mod guard;
 pub mod names;
 mod parse;
@@ -10,8 +12,15 @@ mod problems;
 mod server;
 mod unknown;
 
+pub use given::{Given, SettingParser, from_flags, optional, setting};
 pub use guard::GuardArgs;
-pub use parse::{A_WHILE, AT_ONCE, a_while, duration, is_loopback, list, url};
+pub use parse::{
+    CONCURRENCY_RANGE, Parse, TIME_RANGE, Unfit, choice, count, form, is_loopback, list, time, url,
+    within,
+};
 pub use problems::{Problem, Problems, SettingsError};
 pub use server::{ServerArgs, ServerSettings};
-pub use unknown::check_unknown;
+pub use unknown::{unknown, variables};
+
+#[cfg(test)]
+mod tests;

@@ -1,29 +1,98 @@
-//! Parsers of single values, for [`Problems`](super::Problems) and for whoever has a value of the same kind.
+//! Parsers of single values, for [`setting`](super::setting), [`optional`](super::optional), and arguments of clap's own.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::{fmt, ops::RangeInclusive, str::FromStr, time::Duration};
 
+use clap::ValueEnum;
 use url::{Host, Url};
 
-/// How long one file, a poll, or a wait between two may take: less leaves no time for anything, so that each file would end in
-/// `failed/` or none be asked about, and nobody waits for more.
-pub const A_WHILE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(7 * 24);
+/// How long one file, a poll, or the interval between two may take. Less leaves no time for any work, so that each file
+/// would fail; more is a typing error.
+pub const TIME_RANGE: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_hours(7 * 24);
 
-/// How many files may be in flight in one process. More is a slip of the hand.
-pub const AT_ONCE: RangeInclusive<usize> = 1..=10_000;
+/// How many files may be in flight in one process. More is a typing error.
+pub const CONCURRENCY_RANGE: RangeInclusive<usize> = 1..=10_000;
 
-/// A length of time with its unit, such as `90s` or `10m`.
-pub fn duration(given: &str) -> Result<Duration, humantime::DurationError> {
-    humantime::parse_duration(given)
+/// Reads a value, or reports what was expected in its place.
+pub trait Parse<T>: Fn(&str) -> Result<T, Unfit> + Clone + Send + Sync + 'static {}
+
+impl<T, F: Fn(&str) -> Result<T, Unfit> + Clone + Send + Sync + 'static> Parse<T> for F {}
+
+/// Why a value cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected {expected}{}{why}", if why.is_empty() { "" } else { ": " })]
+pub struct Unfit {
+    /// What the value should look like.
+    pub expected: String,
+    /// What the parser reported; empty when it adds nothing.
+    pub why: String,
 }
 
-/// The same, of [`A_WHILE`].
-pub fn a_while(given: &str) -> Result<Duration, String> {
-    let time = duration(given).map_err(|error| error.to_string())?;
-    if A_WHILE.contains(&time) {
-        Ok(time)
-    } else {
-        Err("it takes 1s to 7days".to_owned())
+impl Unfit {
+    /// A value of another kind than this.
+    pub fn new(expected: impl Into<String>, why: impl fmt::Display) -> Self {
+        Self {
+            expected: expected.into(),
+            why: why.to_string(),
+        }
     }
+}
+
+/// What `parse` reads; `expected` describes it to a user.
+pub fn form<T, E: fmt::Display>(
+    expected: &'static str,
+    parse: impl Fn(&str) -> Result<T, E> + Clone + Send + Sync + 'static,
+) -> impl Parse<T> {
+    move |given: &str| parse(given).map_err(|why| Unfit::new(expected, why))
+}
+
+/// One of the values of an enum.
+pub fn choice<E: ValueEnum>(given: &str) -> Result<E, Unfit> {
+    E::from_str(given, false).map_err(|_| {
+        let values = E::value_variants().iter().filter_map(E::to_possible_value);
+        let names: Vec<_> = values.map(|value| value.get_name().to_owned()).collect();
+        let (last, others) = names.split_last().expect("an enum of choices has some");
+        Unfit::new(format!("{} or {last}", others.join(", ")), "")
+    })
+}
+
+/// A whole number in `range`.
+pub fn count<N>(range: RangeInclusive<N>) -> impl Parse<N>
+where
+    N: FromStr + PartialOrd + fmt::Display + Clone + Send + Sync + 'static,
+{
+    move |given: &str| {
+        let (least, most) = (range.start(), range.end());
+        let number = given
+            .parse()
+            .map_err(|_| Unfit::new(format!("a whole number, {least} to {most}"), ""))?;
+        within(&range, number, N::to_string)
+    }
+}
+
+/// A time with its unit, such as `90s` or `10m`, in `range`.
+pub fn time(range: RangeInclusive<Duration>) -> impl Parse<Duration> {
+    let form = form(
+        "a time with its unit, such as 90s or 10m",
+        humantime::parse_duration,
+    );
+    move |given: &str| {
+        let shown = |time: &Duration| humantime::format_duration(*time).to_string();
+        within(&range, form(given)?, shown)
+    }
+}
+
+/// A value, if it is in `range`. `shown` writes its ends for a user.
+pub fn within<T: PartialOrd>(
+    range: &RangeInclusive<T>,
+    value: T,
+    shown: impl Fn(&T) -> String,
+) -> Result<T, Unfit> {
+    if range.contains(&value) {
+        return Ok(value);
+    }
+    let (least, most) = (shown(range.start()), shown(range.end()));
+    Err(Unfit::new(format!("{least} to {most}"), ""))
 }
 
 /// A list separated by commas; blanks around its items and empty items do not count.
@@ -67,18 +136,14 @@ mod tests {
     }
 
     #[test]
-    fn a_while_is_a_second_to_a_week() {
-        assert_eq!(a_while("1s").unwrap(), Duration::from_secs(1));
-        assert!(a_while("7days").is_ok());
-        for wrong in ["0", "999ms", "5", "8days", "10000years"] {
-            assert!(a_while(wrong).is_err(), "{wrong}");
+    fn a_time_has_a_unit_and_is_in_its_range() {
+        let parse = time(TIME_RANGE);
+        assert_eq!(parse("1s").unwrap(), Duration::from_secs(1));
+        assert_eq!(parse("10m").unwrap(), Duration::from_mins(10));
+        assert!(parse("7days").is_ok() && parse("1000ms").is_ok());
+        for wrong in ["0", "10", "999ms", "5", "8days", "10000years"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn a_duration_has_a_unit() {
-        assert_eq!(duration("10m").unwrap(), Duration::from_mins(10));
-        assert!(duration("10").is_err());
     }
 
     #[test]

@@ -1,70 +1,63 @@
 //! Collects what is wrong with the settings, so that one run shows all of it.
 
-use std::{fmt, ops::RangeInclusive, str::FromStr, time::Duration};
-
-use super::parse;
+use std::fmt;
 
 /// What is wrong with one setting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// It has no default and was not given.
     #[error(
-        "{setting} is not set; give {form}, as {} or in the environment",
+        "{setting} is not set; give {expected}, as {} or in the environment",
         flag(setting)
     )]
     Missing {
         /// The environment variable.
-        setting: &'static str,
+        setting: String,
         /// What it should look like.
-        form: &'static str,
+        expected: String,
     },
     /// It was given and cannot be used.
     #[error(
-        "{setting} ({}) is {given:?}, which is not {form}{}",
+        "{setting} ({}) is {given:?}; expected {expected}{}{why}",
         flag(setting),
-        because(why)
+        if why.is_empty() { "" } else { ": " }
     )]
     Invalid {
         /// The environment variable.
-        setting: &'static str,
+        setting: String,
         /// What was given.
         given: String,
         /// What it should look like.
-        form: &'static str,
-        /// What the parser said; empty when it said nothing of use.
+        expected: String,
+        /// What the parser reported; empty when it adds nothing.
         why: String,
     },
-    /// It was given, and is too little or too much.
-    #[error(
-        "{setting} ({}) is {given:?}, and takes {least} to {most}",
-        flag(setting)
-    )]
-    OutOfRange {
-        /// The environment variable.
-        setting: &'static str,
-        /// What was given.
-        given: String,
-        /// The least that it takes.
-        least: String,
-        /// The most that it takes.
-        most: String,
-    },
-    /// Two settings do not go together.
+    /// Two settings contradict each other.
     #[error("{setting} ({}): {why}", flag(setting))]
     Conflict {
         /// The environment variable.
         setting: &'static str,
-        /// Why, and what to do.
+        /// Why, and the fix.
         why: String,
     },
     /// There is no such setting.
-    #[error("{given} is not a setting of this program{}", suggestion(*nearest))]
+    #[error("{given} is not a setting of this program{}", suggestion(nearest.as_ref()))]
     Unknown {
         /// The environment variable that was found.
         given: String,
         /// The setting that was probably meant.
-        nearest: Option<&'static str>,
+        nearest: Option<String>,
     },
+}
+
+impl Problem {
+    /// Whether a variable looks like a misspelt setting.
+    pub fn is_typo(&self) -> bool {
+        let Self::Unknown { nearest, .. } = self else {
+            return false;
+        };
+        nearest.is_some()
+    }
 }
 
 /// The flag of a setting: `BRIGADE_POLL_DEADLINE` is `--poll-deadline`.
@@ -73,17 +66,9 @@ fn flag(setting: &str) -> String {
     format!("--{}", name.to_ascii_lowercase().replace('_', "-"))
 }
 
-fn because(why: &str) -> String {
-    if why.is_empty() {
-        String::new()
-    } else {
-        format!(": {why}")
-    }
-}
-
-fn suggestion(nearest: Option<&'static str>) -> String {
+fn suggestion(nearest: Option<&String>) -> String {
     nearest.map_or_else(
-        || "; remove it, or see --help for those there are".to_owned(),
+        || "; remove it, or see --help for the settings there are".to_owned(),
         |name| format!("; did you mean {name}?"),
     )
 }
@@ -102,6 +87,12 @@ impl Problems {
         self.0.push(problem);
     }
 
+    /// Notes that a setting contradicts another.
+    pub fn conflict(&mut self, setting: &'static str, why: impl Into<String>) {
+        let why = why.into();
+        self.push(Problem::Conflict { setting, why });
+    }
+
     /// The error, if there was any problem.
     pub fn into_result(self) -> Result<(), SettingsError> {
         if self.0.is_empty() {
@@ -110,122 +101,12 @@ impl Problems {
             Err(SettingsError(self.0))
         }
     }
-
-    /// A setting that must be given.
-    pub fn required<T, E: fmt::Display>(
-        &mut self,
-        setting: &'static str,
-        given: Option<&str>,
-        form: &'static str,
-        parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Option<T> {
-        let Some(given) = nonempty(given) else {
-            self.push(Problem::Missing { setting, form });
-            return None;
-        };
-        self.parsed(setting, given, form, parse)
-    }
-
-    /// A setting that may be left out. The outer option is empty when it was given and is wrong.
-    #[allow(clippy::option_option, reason = "left out and wrong are two things")]
-    pub fn optional<T, E: fmt::Display>(
-        &mut self,
-        setting: &'static str,
-        given: Option<&str>,
-        form: &'static str,
-        parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Option<Option<T>> {
-        match nonempty(given) {
-            None => Some(None),
-            Some(given) => self.parsed(setting, given, form, parse).map(Some),
-        }
-    }
-
-    /// A setting with a default.
-    pub fn or<T, E: fmt::Display>(
-        &mut self,
-        setting: &'static str,
-        given: Option<&str>,
-        default: T,
-        form: &'static str,
-        parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Option<T> {
-        Some(
-            self.optional(setting, given, form, parse)?
-                .unwrap_or(default),
-        )
-    }
-
-    /// A length of time with its unit, such as `90s` or `10m`, that lies in `range`.
-    pub fn duration(
-        &mut self,
-        setting: &'static str,
-        given: Option<&str>,
-        default: Duration,
-        range: RangeInclusive<Duration>,
-    ) -> Option<Duration> {
-        const FORM: &str = "a time with its unit, such as 90s or 10m";
-        let time = self.or(setting, given, default, FORM, parse::duration)?;
-        let shown = |time| humantime::format_duration(time).to_string();
-        self.within(setting, given, time, range, shown)
-    }
-
-    /// A whole number that lies in `range`.
-    pub fn count<N: FromStr<Err: fmt::Display> + PartialOrd + fmt::Display>(
-        &mut self,
-        setting: &'static str,
-        given: Option<&str>,
-        default: N,
-        range: RangeInclusive<N>,
-    ) -> Option<N> {
-        let count = self.or(setting, given, default, "a whole number", str::parse)?;
-        self.within(setting, given, count, range, |count| count.to_string())
-    }
-
-    /// A value that was read, if it lies in `range`. `shown` writes its ends as a person would.
-    pub fn within<T: PartialOrd>(
-        &mut self,
-        setting: &'static str,
-        given: Option<&str>,
-        value: T,
-        range: RangeInclusive<T>,
-        shown: impl Fn(T) -> String,
-    ) -> Option<T> {
-        if range.contains(&value) {
-            return Some(value);
-        }
-        let (least, most) = range.into_inner();
-        self.push(Problem::OutOfRange {
-            setting,
-            given: given.unwrap_or_default().trim().to_owned(),
-            least: shown(least),
-            most: shown(most),
-        });
-        None
-    }
-
-    fn parsed<T, E: fmt::Display>(
-        &mut self,
-        setting: &'static str,
-        given: &str,
-        form: &'static str,
-        parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Option<T> {
-        parse(given)
-            .map_err(|error| {
-                self.push(Problem::Invalid {
-                    setting,
-                    given: given.to_owned(),
-                    form,
-                    why: error.to_string(),
-                });
-            })
-            .ok()
-    }
 }
 
-fn nonempty(given: Option<&str>) -> Option<&str> {
-    given.map(str::trim).filter(|given| !given.is_empty())
+impl Extend<Problem> for Problems {
+    fn extend<I: IntoIterator<Item = Problem>>(&mut self, problems: I) {
+        self.0.extend(problems);
+    }
 }
 
 impl SettingsError {
@@ -251,85 +132,3 @@ impl fmt::Display for SettingsError {
 }
 
 impl std::error::Error for SettingsError {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ANY: RangeInclusive<Duration> = Duration::ZERO..=Duration::MAX;
-    const SECONDS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
-
-    #[test]
-    fn every_problem_is_reported_at_once_with_its_setting() {
-        let mut problems = Problems::default();
-        let none: Option<u16> = problems.required("BRIGADE_INBOX", Some(" "), "a URI", str::parse);
-        assert_eq!(none, None);
-        assert_eq!(
-            problems.duration("BRIGADE_MIN_AGE", Some("soon"), Duration::ZERO, ANY),
-            None
-        );
-        assert_eq!(
-            problems.count("BRIGADE_CONCURRENCY", Some("many"), 1, 1..=9),
-            None
-        );
-
-        let text = problems.into_result().unwrap_err().to_string();
-        assert!(text.starts_with("3 settings are wrong:"), "{text}");
-        assert!(
-            text.contains("BRIGADE_INBOX is not set; give a URI, as --inbox"),
-            "{text}"
-        );
-        assert!(
-            text.contains("BRIGADE_MIN_AGE (--min-age) is \"soon\", which is not a time"),
-            "{text}"
-        );
-        assert!(
-            text.contains("BRIGADE_CONCURRENCY (--concurrency) is \"many\", which is not a whole"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn an_empty_value_counts_as_not_given() {
-        let mut problems = Problems::default();
-        let default = Duration::from_secs(5);
-        assert_eq!(
-            problems.duration("BRIGADE_MIN_AGE", Some(""), default, ANY),
-            Some(default)
-        );
-        assert_eq!(
-            problems.duration("BRIGADE_MIN_AGE", Some("2m"), default, ANY),
-            Some(Duration::from_mins(2))
-        );
-        problems.into_result().unwrap();
-    }
-
-    #[test]
-    fn what_is_too_little_or_too_much_says_what_is_taken() {
-        const SETTING: &str = "BRIGADE_PROCESS_TIMEOUT";
-        let time = |given| {
-            let mut problems = Problems::default();
-            let time = problems.duration(SETTING, Some(given), Duration::ZERO, SECONDS);
-            (time, problems.into_result().map_err(|e| e.to_string()))
-        };
-        for given in ["1s", "24h", "1000ms"] {
-            assert!(time(given).0.is_some(), "{given}");
-        }
-        for given in ["0", "0s", "999ms", "1day 1s"] {
-            let (none, said) = time(given);
-            assert_eq!(none, None);
-            let words = format!("{SETTING} (--process-timeout) is {given:?}, and takes 1s to 1day");
-            assert_eq!(said.unwrap_err(), words);
-        }
-        let mut problems = Problems::default();
-        for given in ["0", " 10 "] {
-            assert_eq!(
-                problems.count("BRIGADE_BREAKER", Some(given), 1, 1..=9),
-                None
-            );
-        }
-        let text = problems.into_result().unwrap_err().to_string();
-        assert!(text.contains("is \"0\", and takes 1 to 9"), "{text}");
-        assert!(text.contains("is \"10\", and takes 1 to 9"), "{text}");
-    }
-}

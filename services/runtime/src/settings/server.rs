@@ -1,18 +1,20 @@
 //! Where a service listens.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
-use super::{names, problems::Problems};
+use super::{Given, Problems, form, setting};
 
 /// Where to listen, as given.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct ServerArgs {
-    /// The address to listen on [default: 0.0.0.0]
-    #[arg(long, env = names::BIND, value_name = "ADDRESS")]
-    pub bind: Option<String>,
-    /// The port to listen on [default: 8080]
-    #[arg(long, env = names::PORT, value_name = "PORT")]
-    pub port: Option<String>,
+    /// The address to listen on
+    #[arg(long, env = "BRIGADE_BIND", value_name = "ADDRESS", default_value = "0.0.0.0",
+        value_parser = setting(form("an IP address", str::parse::<IpAddr>)))]
+    bind: Given<IpAddr>,
+    /// The port to listen on; 0 is any, and the first log line names it
+    #[arg(long, env = "PORT", value_name = "PORT", default_value = "8080",
+        value_parser = setting(form("a port, 0 to 65535", str::parse::<u16>)))]
+    port: Given<u16>,
 }
 
 /// Where to listen, as resolved.
@@ -25,23 +27,8 @@ pub struct ServerSettings {
 impl ServerArgs {
     /// Resolves both, and notes every problem.
     pub fn resolve(&self, problems: &mut Problems) -> Option<ServerSettings> {
-        let all = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        let ip = problems.or(
-            names::BIND,
-            self.bind.as_deref(),
-            all,
-            "an IP address",
-            str::parse,
-        );
-        let port = problems.or(
-            names::PORT,
-            self.port.as_deref(),
-            8080,
-            "a port, 0 to 65535",
-            str::parse,
-        );
-        Some(ServerSettings {
-            address: SocketAddr::new(ip?, port?),
-        })
+        let (ip, port) = (self.bind.get(problems), self.port.get(problems));
+        let address = SocketAddr::new(ip?, port?);
+        Some(ServerSettings { address })
     }
 }

@@ -1,83 +1,47 @@
 //! A misspelt setting must not pass in silence.
 
-use std::ffi::{OsStr, OsString};
+use std::{collections::BTreeSet, ffi::OsString};
 
-use super::{
-    names::KNOWN,
-    problems::{Problem, Problems},
-};
+use clap::{Arg, Command};
 
-/// Notes each variable of the environment that begins with `BRIGADE_` and is none of ours.
-pub fn check_unknown(names: impl IntoIterator<Item = OsString>, problems: &mut Problems) {
-    let mut unknown: Vec<_> = names
+use super::{names::IMPERSONATE, problems::Problem};
+
+/// The most edits at which an unknown name counts as a misspelt one.
+const TYPO: usize = 2;
+
+/// The environment variables of a command and its subcommands, and the one that clients read themselves.
+pub fn variables(command: &Command) -> BTreeSet<String> {
+    let own = command.get_arguments().filter_map(Arg::get_env);
+    let own = own.map(|name| name.to_string_lossy().into_owned());
+    let mut all: BTreeSet<_> = own.chain([IMPERSONATE.to_owned()]).collect();
+    all.extend(command.get_subcommands().flat_map(variables));
+    all
+}
+
+/// A problem for each variable of this environment that begins with `BRIGADE_` and is none of the command's.
+pub fn unknown(command: &Command, environment: impl IntoIterator<Item = OsString>) -> Vec<Problem> {
+    let known = variables(command);
+    let names = environment
         .into_iter()
-        .filter(|name| is_ours(name) && !KNOWN.iter().any(|known| name == known))
-        .map(|name| name.to_string_lossy().into_owned())
+        .map(|name| name.to_string_lossy().into_owned());
+    let unknown: BTreeSet<_> = names
+        .filter(|name| name.starts_with("BRIGADE_") && !known.contains(name))
         .collect();
-    unknown.sort();
-    for given in unknown {
-        let nearest = nearest(&given);
-        problems.push(Problem::Unknown { given, nearest });
-    }
+    unknown
+        .into_iter()
+        .map(|given| Problem::Unknown {
+            nearest: nearest(&given, &known),
+            given,
+        })
+        .collect()
 }
 
-fn is_ours(name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(b"BRIGADE_")
-}
-
-/// The known name that shares the most with this one, if it shares enough to be a typo of it.
-fn nearest(given: &str) -> Option<&'static str> {
-    KNOWN
+/// The known name that this one is most likely a misspelling of.
+fn nearest(given: &str, known: &BTreeSet<String>) -> Option<String> {
+    known
         .iter()
-        .map(|known| (distance(given, known), *known))
+        .map(|known| (strsim::osa_distance(given, known), known))
         .min()
-        .filter(|(distance, _)| *distance <= 3)
-        .map(|(_, known)| known)
-}
-
-/// Levenshtein's distance, by one row at a time.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn complaint(names: &[&str]) -> Option<String> {
-        let mut problems = Problems::default();
-        check_unknown(names.iter().map(OsString::from), &mut problems);
-        problems.into_result().err().map(|error| error.to_string())
-    }
-
-    #[test]
-    fn a_typo_is_named_with_what_was_meant() {
-        let text = complaint(&["PATH", "BRIGADE_INBOX", "BRIGADE_CONCURENCY"]).unwrap();
-        assert_eq!(
-            text,
-            "BRIGADE_CONCURENCY is not a setting of this program; did you mean BRIGADE_CONCURRENCY?"
-        );
-    }
-
-    #[test]
-    fn what_resembles_nothing_is_unknown_without_a_guess() {
-        let text = complaint(&["BRIGADE_FAVOURITE_COLOUR"]).unwrap();
-        assert!(text.contains("see --help"), "{text}");
-    }
-
-    #[test]
-    fn known_and_foreign_variables_pass() {
-        assert_eq!(complaint(&["BRIGADE_AUTH", "BRIGADES", "HOME"]), None);
-    }
+        .filter(|(distance, _)| *distance <= TYPO)
+        .map(|(_, known)| known.clone())
 }

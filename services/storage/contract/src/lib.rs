@@ -76,6 +76,7 @@ macro_rules! promises {
                 an_update_of_a_stale_metageneration_changes_nothing
                 an_update_takes_any_key
                 an_update_of_nothing_is_fenced_and_changes_nothing
+                metadata_over_8_kib_is_refused
                 updating_what_is_gone_is_not_found
             }
             renaming {

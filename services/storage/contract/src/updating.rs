@@ -2,9 +2,9 @@
 
 use super::{
     check::{Outcome, STALE, fails, holds, same},
-    fixture::{Fixture, metadata},
+    fixture::{Fixture, metadata, text},
 };
-use brigade_storage::error::Kind;
+use brigade_storage::{Kind, NewObject};
 
 /// Keys that are named are set, or removed when empty; all others stay.
 pub async fn an_update_merges_and_removes_keys(fixture: &Fixture) -> Outcome {
@@ -101,6 +101,31 @@ pub async fn an_update_of_nothing_is_fenced_and_changes_nothing(fixture: &Fixtur
         bucket.update(created.pinned(), 2, &nothing).await,
         &[Kind::Precondition],
     )?;
+    fixture.unchanged(&created, "x").await
+}
+
+/// Keys and values of custom metadata have at most 8 KiB together; a call that would store more changes nothing.
+pub async fn metadata_over_8_kib_is_refused(fixture: &Fixture) -> Outcome {
+    let (bucket, other) = (fixture.bucket(), fixture.other());
+    let name = fixture.at("a");
+    let with = |metadata| NewObject {
+        metadata,
+        ..text("x")
+    };
+    let over = metadata(&[("k", &"v".repeat(8 * 1_024))]);
+    let created = bucket.create(&name, 0, with(over)).await;
+    fails(created, &[Kind::Invalid])?;
+    fails(bucket.get(&name).await, &[Kind::NotFound])?;
+
+    let fits = metadata(&[("k", &"v".repeat(8 * 1_024 - 1))]);
+    let created = bucket.create(&name, 0, with(fits)).await?;
+    let more = metadata(&[("l", "v")]);
+    let updated = bucket.update(created.pinned(), 1, &more).await;
+    fails(updated, &[Kind::Invalid])?;
+    let source = created.pinned();
+    let copied = bucket.rewrite(source, other.name(), &name, Some(&more), None);
+    fails(copied.await, &[Kind::Invalid])?;
+    fails(other.get(&name).await, &[Kind::NotFound])?;
     fixture.unchanged(&created, "x").await
 }
 

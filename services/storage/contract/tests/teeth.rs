@@ -30,6 +30,7 @@ enum Mistake {
     ReadIgnoresTheOffset,
     PagesByNumber,
     ListingIgnoresTheFoldersSlash,
+    MetadataIsCutToFit,
     NamesAreTrimmed,
     NamesAreResolvedAsPaths,
 }
@@ -126,7 +127,12 @@ impl Bucket for Sloppy {
         self.inner.get(&Self::name(self, name)).await
     }
 
-    async fn create(&self, name: &str, replaces: i64, new: NewObject) -> Result<Object> {
+    async fn create(&self, name: &str, replaces: i64, mut new: NewObject) -> Result<Object> {
+        if self.makes(Mistake::MetadataIsCutToFit) {
+            new.metadata
+                .values_mut()
+                .for_each(|value| value.truncate(1_024));
+        }
         let name = Self::name(self, name);
         let replaces = match self.inner.get(&name).await {
             Ok(live) if self.makes(Mistake::CreateOverWhatIsThere) => live.generation,
@@ -267,6 +273,7 @@ found! {
     a_read_without_offset_is_found: ReadIgnoresTheOffset breaks reading_from_an_offset_yields_the_rest
     a_page_token_that_counts_is_found: PagesByNumber breaks an_object_inserted_between_pages_hides_no_other
     a_prefix_without_its_slash_is_found: ListingIgnoresTheFoldersSlash breaks listing_keeps_to_its_prefix
+    metadata_cut_to_fit_are_found: MetadataIsCutToFit breaks metadata_over_8_kib_is_refused
     trimmed_names_are_found: NamesAreTrimmed breaks odd_names_are_kept_byte_for_byte
     resolved_names_are_found: NamesAreResolvedAsPaths breaks odd_names_are_kept_byte_for_byte
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::files::Seen;
-use crate::storage::object::Digest;
+use brigade_model::Digest;
 
 /// How often a file that changes while it is read is tried again.
 const TRIES: usize = 3;
@@ -55,13 +55,13 @@ fn compute(path: &Path) -> io::Result<Digest> {
     let mut digest = Digest {
         size: 0,
         crc32c: 0,
-        md5: [0; 16],
+        md5: None,
     };
     let mut piece = vec![0; PIECE];
     loop {
         let read = file.read(&mut piece)?;
         if read == 0 {
-            digest.md5 = md5.finalize().0;
+            digest.md5 = Some(md5.finalize().0);
             return Ok(digest);
         }
         let read = &piece[..read];

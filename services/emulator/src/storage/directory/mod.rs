@@ -24,11 +24,7 @@ use std::{
 use bytes::Bytes;
 
 use self::{digests::Digests, files::Seen};
-use super::{
-    medium::Medium,
-    object::{Attributes, Object},
-    refusal::{Kind, Refusal, Result},
-};
+use brigade_model::{Attributes, Backend, Kind, Object, Refusal, Result};
 
 /// The hidden directory. Nothing in it is an object.
 const HIDDEN: &str = ".brigade-emulator";
@@ -71,7 +67,7 @@ impl Directory {
     }
 }
 
-impl Medium for Directory {
+impl Backend for Directory {
     fn names(&mut self, prefix: &str, from: &str, limit: usize) -> Result<Vec<String>> {
         walk::names(&self.root, prefix, from, limit, &mut self.warned)
     }

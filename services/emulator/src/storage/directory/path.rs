@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::HIDDEN;
-use crate::storage::refusal::{Refusal, Result};
+use brigade_model::{Refusal, Result};
 
 /// What file systems allow for one component, in bytes.
 const LONGEST_COMPONENT: usize = 255;

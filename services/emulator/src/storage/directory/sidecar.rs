@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::files;
-use crate::storage::object::{Attributes, Object};
+use brigade_model::{Attributes, Object};
 
 /// The notes on one generation of one object.
 #[derive(Debug, Serialize, Deserialize)]

@@ -8,14 +8,7 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 
 use super::*;
-use crate::storage::{
-    Core,
-    condition::Conditions,
-    listing::Query,
-    memory::Memory,
-    object::Upload,
-    writing::{Edit, Move},
-};
+use brigade_model::{Conditions, Edit, Memory, Model, Move, Query, Upload};
 
 const BUCKET: &str = "some-bucket";
 const ANY: Conditions = Conditions {
@@ -25,10 +18,11 @@ const ANY: Conditions = Conditions {
     metageneration_not_match: None,
 };
 
-fn core(root: &TempDir) -> Core {
-    let mut core = Core::default();
-    core.open(BUCKET, Some(root.path())).unwrap();
-    core
+fn model(root: &TempDir) -> Model {
+    let mut model = Model::default();
+    let directory = Directory::open(BUCKET, root.path()).unwrap();
+    model.add_bucket(BUCKET, Box::new(directory)).unwrap();
+    model
 }
 
 fn drop_file(root: &TempDir, name: &str, content: &str, mtime: i64) {
@@ -42,27 +36,27 @@ fn drop_file(root: &TempDir, name: &str, content: &str, mtime: i64) {
         .unwrap();
 }
 
-fn put(core: &mut Core, name: &str, content: &str) -> Result<Object> {
+fn put(model: &mut Model, name: &str, content: &str) -> Result<Object> {
     let upload = Upload {
         content: Bytes::copy_from_slice(content.as_bytes()),
         ..Upload::default()
     };
-    core.insert(BUCKET, name, upload, &ANY)
+    model.insert(BUCKET, name, upload, &ANY)
 }
 
-fn read(core: &mut Core, name: &str) -> Bytes {
-    core.read(BUCKET, name, None, &ANY, None).unwrap().2
+fn read(model: &mut Model, name: &str) -> Bytes {
+    model.read(BUCKET, name, None, &ANY, None).unwrap().2
 }
 
-fn mark(core: &mut Core, name: &str) -> Object {
+fn mark(model: &mut Model, name: &str) -> Object {
     let edit = Edit::new(|to| {
         to.metadata.insert("key".into(), "value".into());
     });
-    core.update(BUCKET, name, None, &ANY, edit).unwrap()
+    model.update(BUCKET, name, None, &ANY, edit).unwrap()
 }
 
-fn rename(core: &mut Core, from: &str, to: &str) -> Result<Object> {
-    core.rename(&Move {
+fn rename(model: &mut Model, from: &str, to: &str) -> Result<Object> {
+    model.rename(&Move {
         bucket: BUCKET.into(),
         source: from.into(),
         destination: to.into(),
@@ -74,44 +68,44 @@ fn rename(core: &mut Core, from: &str, to: &str) -> Result<Object> {
     })
 }
 
-fn names(core: &mut Core) -> Vec<String> {
-    let page = core.list(BUCKET, &Query::default()).unwrap();
+fn names(model: &mut Model) -> Vec<String> {
+    let page = model.list(BUCKET, &Query::default()).unwrap();
     page.objects.into_iter().map(|object| object.name).collect()
 }
 
 #[test]
 fn a_dropped_file_is_an_object_of_its_mtimes_generation() {
     let root = TempDir::new().unwrap();
-    let mut core = core(&root);
+    let mut model = model(&root);
     drop_file(&root, "incoming/a.csv", "day\n", 1_700_000_000_123_456);
-    let object = core.get(BUCKET, "incoming/a.csv", None, &ANY).unwrap();
+    let object = model.get(BUCKET, "incoming/a.csv", None, &ANY).unwrap();
     assert_eq!(
         (object.generation, object.metageneration, object.size),
         (1_700_000_000_123_456, 1, 4)
     );
-    assert_eq!(object.digest(), super::super::object::Digest::of(b"day\n"));
+    assert_eq!(object.digest(), brigade_model::Digest::new(b"day\n"));
     assert_eq!(
         object.created(),
         "2023-11-14T22:13:20.123456Z".parse::<Timestamp>().unwrap()
     );
-    assert_eq!(read(&mut core, "incoming/a.csv"), "day\n");
+    assert_eq!(read(&mut model, "incoming/a.csv"), "day\n");
 }
 
 #[test]
 fn a_file_changed_by_hand_is_a_new_generation_with_fresh_metadata() {
     let root = TempDir::new().unwrap();
-    let mut core = core(&root);
-    let before = put(&mut core, "a", "one").unwrap();
-    mark(&mut core, "a");
+    let mut model = model(&root);
+    let before = put(&mut model, "a", "one").unwrap();
+    mark(&mut model, "a");
     drop_file(&root, "a", "two", before.generation + 5_000);
-    let object = core.get(BUCKET, "a", None, &ANY).unwrap();
+    let object = model.get(BUCKET, "a", None, &ANY).unwrap();
     assert_eq!(
         (object.generation, object.metageneration),
         (before.generation + 5_000, 1)
     );
     assert!(object.attributes.metadata.is_empty());
-    assert_eq!(object.digest(), super::super::object::Digest::of(b"two"));
-    let stale = core
+    assert_eq!(object.digest(), brigade_model::Digest::new(b"two"));
+    let stale = model
         .get(BUCKET, "a", Some(before.generation), &ANY)
         .unwrap_err();
     assert_eq!(stale.kind, Kind::NoObject);
@@ -120,23 +114,23 @@ fn a_file_changed_by_hand_is_a_new_generation_with_fresh_metadata() {
 #[test]
 fn a_write_sets_the_mtime_and_metadata_survives_a_restart_and_a_move() {
     let root = TempDir::new().unwrap();
-    let written = put(&mut core(&root), "in/a", "one").unwrap();
+    let written = put(&mut model(&root), "in/a", "one").unwrap();
     let seen = Seen::at(&root.path().join("in/a")).unwrap();
     assert_eq!(seen.generation, written.generation);
-    let marked = mark(&mut core(&root), "in/a");
+    let marked = mark(&mut model(&root), "in/a");
     assert_eq!(
         (marked.generation, marked.metageneration),
         (written.generation, 2)
     );
 
-    let mut core = core(&root);
+    let mut model = model(&root);
     assert_eq!(
-        core.get(BUCKET, "in/a", None, &ANY).unwrap().updated,
+        model.get(BUCKET, "in/a", None, &ANY).unwrap().updated,
         truncated(marked.updated)
     );
-    let moved = rename(&mut core, "in/a", "done/2026/a").unwrap();
+    let moved = rename(&mut model, "in/a", "done/2026/a").unwrap();
     assert!(moved.generation > marked.generation);
-    let found = core.get(BUCKET, "done/2026/a", None, &ANY).unwrap();
+    let found = model.get(BUCKET, "done/2026/a", None, &ANY).unwrap();
     assert_eq!(found.attributes.metadata["key"], "value");
     assert_eq!(
         (found.generation, found.metageneration),
@@ -153,17 +147,17 @@ fn truncated(time: Timestamp) -> Timestamp {
 #[test]
 fn generations_of_a_name_increase_even_over_a_file_from_the_future() {
     let root = TempDir::new().unwrap();
-    let mut core = core(&root);
+    let mut model = model(&root);
     let future = Timestamp::now().as_microsecond() + 86_400_000_000;
     drop_file(&root, "a", "one", future);
-    assert!(put(&mut core, "a", "two").unwrap().generation > future);
+    assert!(put(&mut model, "a", "two").unwrap().generation > future);
     drop_file(&root, "old", "one", 0);
-    let old = core.get(BUCKET, "old", None, &ANY).unwrap();
+    let old = model.get(BUCKET, "old", None, &ANY).unwrap();
     assert_eq!(
         old.generation, 1,
         "a generation of 0 would mean that there is none"
     );
-    assert_eq!(put(&mut core, "old", "two").unwrap().size, 3);
+    assert_eq!(put(&mut model, "old", "two").unwrap().size, 3);
 }
 
 #[test]
@@ -196,9 +190,9 @@ fn what_was_dropped_meanwhile_is_neither_replaced_nor_moved_nor_deleted() {
 #[test]
 fn a_write_that_fails_leaves_the_live_object_its_metadata() {
     let root = TempDir::new().unwrap();
-    let mut core = core(&root);
-    put(&mut core, "a", "one").unwrap();
-    let marked = mark(&mut core, "a");
+    let mut model = model(&root);
+    put(&mut model, "a", "one").unwrap();
+    let marked = mark(&mut model, "a");
     let mut directory = Directory::open(BUCKET, root.path()).unwrap();
     let mut other = Object::new("a", 1, marked.digest(), Attributes::default());
     other.attributes.content_type = "text/csv".into();
@@ -206,14 +200,14 @@ fn a_write_that_fails_leaves_the_live_object_its_metadata() {
     drop_file(&root, "b", "two", 1_000_000);
     let source = directory.look("b").unwrap().unwrap();
     directory.rename(&source, &other, None).unwrap_err();
-    let found = core.get(BUCKET, "a", None, &ANY).unwrap();
+    let found = model.get(BUCKET, "a", None, &ANY).unwrap();
     assert_eq!(found.attributes, marked.attributes);
     assert_eq!(
         fs::read_dir(root.path().join(HIDDEN)).unwrap().count(),
         1,
         "no notes are left of what failed"
     );
-    put(&mut core, "a", "three").unwrap();
+    put(&mut model, "a", "three").unwrap();
     assert_eq!(
         fs::read_dir(root.path().join(HIDDEN)).unwrap().count(),
         0,
@@ -224,9 +218,9 @@ fn a_write_that_fails_leaves_the_live_object_its_metadata() {
 #[test]
 fn names_that_no_path_can_have_are_refused_to_writers_and_missing_to_readers() {
     let root = TempDir::new().unwrap();
-    let mut core = core(&root);
-    put(&mut core, "file", "").unwrap();
-    put(&mut core, "dir/file", "").unwrap();
+    let mut model = model(&root);
+    put(&mut model, "file", "").unwrap();
+    put(&mut model, "dir/file", "").unwrap();
     let long = "x".repeat(256);
     for name in [
         "a/../b",
@@ -240,7 +234,7 @@ fn names_that_no_path_can_have_are_refused_to_writers_and_missing_to_readers() {
         "file/below",
         "dir",
     ] {
-        let refused = put(&mut core, name, "1").unwrap_err();
+        let refused = put(&mut model, name, "1").unwrap_err();
         assert_eq!(refused.kind, Kind::Invalid, "{name:?}");
         assert!(
             refused
@@ -249,17 +243,17 @@ fn names_that_no_path_can_have_are_refused_to_writers_and_missing_to_readers() {
             "{refused}"
         );
         assert_eq!(
-            rename(&mut core, "file", name).unwrap_err().kind,
+            rename(&mut model, "file", name).unwrap_err().kind,
             Kind::Invalid,
             "{name:?}"
         );
         assert_eq!(
-            core.get(BUCKET, name, None, &ANY).unwrap_err().kind,
+            model.get(BUCKET, name, None, &ANY).unwrap_err().kind,
             Kind::NoObject,
             "{name:?}"
         );
     }
-    assert_eq!(names(&mut core), ["dir/file", "file"]);
+    assert_eq!(names(&mut model), ["dir/file", "file"]);
 }
 
 #[test]
@@ -267,24 +261,24 @@ fn links_are_followed_neither_by_listings_nor_by_writes() {
     let root = TempDir::new().unwrap();
     let outside = TempDir::new().unwrap();
     fs::write(outside.path().join("secret"), "s").unwrap();
-    let mut core = core(&root);
+    let mut model = model(&root);
     symlink(outside.path(), root.path().join("dir")).unwrap();
     symlink(outside.path().join("secret"), root.path().join("file")).unwrap();
-    put(&mut core, "real", "").unwrap();
-    assert_eq!(names(&mut core), ["real"]);
+    put(&mut model, "real", "").unwrap();
+    assert_eq!(names(&mut model), ["real"]);
     for name in ["dir/secret", "file"] {
         assert_eq!(
-            core.get(BUCKET, name, None, &ANY).unwrap_err().kind,
+            model.get(BUCKET, name, None, &ANY).unwrap_err().kind,
             Kind::NoObject,
             "{name}"
         );
         assert_eq!(
-            put(&mut core, name, "x").unwrap_err().kind,
+            put(&mut model, name, "x").unwrap_err().kind,
             Kind::Invalid,
             "{name}"
         );
         assert_eq!(
-            rename(&mut core, "real", name).unwrap_err().kind,
+            rename(&mut model, "real", name).unwrap_err().kind,
             Kind::Invalid,
             "{name}"
         );
@@ -296,31 +290,31 @@ fn links_are_followed_neither_by_listings_nor_by_writes() {
 #[test]
 fn files_that_no_object_can_be_are_skipped() {
     let root = TempDir::new().unwrap();
-    let mut core = core(&root);
+    let mut model = model(&root);
     fs::write(root.path().join(std::ffi::OsStr::from_bytes(b"\xff")), "").unwrap();
     fs::write(root.path().join("a\nb"), "").unwrap();
     fs::write(root.path().join("fine"), "").unwrap();
-    assert_eq!(names(&mut core), ["fine"]);
+    assert_eq!(names(&mut model), ["fine"]);
 }
 
 #[test]
 fn subfolders_go_with_their_last_object_and_top_folders_stay() {
     let root = TempDir::new().unwrap();
-    let mut core = core(&root);
-    put(&mut core, "incoming/x/y/a", "").unwrap();
-    put(&mut core, "incoming/b", "").unwrap();
-    rename(&mut core, "incoming/x/y/a", "processed/x/y/a").unwrap();
-    core.delete(BUCKET, "incoming/b", None, &ANY).unwrap();
+    let mut model = model(&root);
+    put(&mut model, "incoming/x/y/a", "").unwrap();
+    put(&mut model, "incoming/b", "").unwrap();
+    rename(&mut model, "incoming/x/y/a", "processed/x/y/a").unwrap();
+    model.delete(BUCKET, "incoming/b", None, &ANY).unwrap();
     assert!(root.path().join("incoming").is_dir());
     assert!(!root.path().join("incoming/x").exists());
-    assert_eq!(names(&mut core), ["processed/x/y/a"]);
+    assert_eq!(names(&mut model), ["processed/x/y/a"]);
 }
 
 #[test]
 fn a_listing_of_a_directory_is_that_of_memory() {
     let root = TempDir::new().unwrap();
-    let mut on_disk = core(&root);
-    let mut in_memory = Core::default();
+    let mut on_disk = model(&root);
+    let mut in_memory = Model::default();
     in_memory
         .add_bucket(BUCKET, Box::new(Memory::default()))
         .unwrap();
@@ -358,11 +352,11 @@ fn a_listing_of_a_directory_is_that_of_memory() {
     }
 }
 
-fn pages(core: &mut Core, query: &Query) -> Vec<String> {
+fn pages(model: &mut Model, query: &Query) -> Vec<String> {
     let mut query = query.clone();
     let mut lines = Vec::new();
     loop {
-        let page = core.list(BUCKET, &query).unwrap();
+        let page = model.list(BUCKET, &query).unwrap();
         let objects = page.objects.into_iter().map(|object| object.name);
         lines.push(format!(
             "{:?} {:?}",

@@ -7,10 +7,7 @@ use std::{
 };
 
 use super::HIDDEN;
-use crate::storage::{
-    name,
-    refusal::{Kind, Refusal, Result},
-};
+use brigade_model::{Kind, Refusal, Result, name};
 
 /// A walk that has found some names and looks for more.
 struct Walk<'a> {

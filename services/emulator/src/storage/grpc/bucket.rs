@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use super::wire;
-use crate::storage::{
-    condition::Conditions,
-    refusal::{Refusal, Result},
-};
+use brigade_model::{Conditions, Refusal, Result};
 
 /// The longest page of buckets.
 const LONGEST_PAGE: usize = 1_000;

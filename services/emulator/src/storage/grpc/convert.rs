@@ -3,11 +3,7 @@
 use jiff::Timestamp;
 
 use super::wire;
-use crate::storage::{
-    bucket::BucketInfo,
-    object::{Attributes, Object},
-    refusal::{Refusal, Result},
-};
+use brigade_model::{Attributes, BucketInfo, Object, Refusal, Result};
 
 /// How buckets are named in this API.
 const BUCKETS: &str = "projects/_/buckets/";
@@ -40,7 +36,7 @@ pub(super) fn object(bucket: &str, object: Object) -> wire::Object {
         create_time: created,
         checksums: Some(wire::ObjectChecksums {
             crc32c: Some(object.crc32c),
-            md5_hash: object.md5.to_vec(),
+            md5_hash: object.md5.map_or_else(Vec::new, Into::into),
         }),
         update_time: timestamp(object.updated),
         update_storage_class_time: created,
@@ -67,6 +63,7 @@ pub(super) fn attributes(object: wire::Object) -> Attributes {
         metadata: object.metadata,
         temporary_hold: object.temporary_hold,
         event_based_hold: object.event_based_hold.unwrap_or_default(),
+        retain_until: None,
     }
 }
 

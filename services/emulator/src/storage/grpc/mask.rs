@@ -3,7 +3,7 @@
 use prost_types::FieldMask;
 
 use super::wire::Object;
-use crate::storage::refusal::{Refusal, Result};
+use brigade_model::{Refusal, Result};
 
 /// A read mask, resolved: none and `*` mean all fields.
 #[derive(Clone, Debug)]

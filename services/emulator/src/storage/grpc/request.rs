@@ -4,13 +4,7 @@ use super::{
     convert::{attributes, bucket_name},
     wire,
 };
-use crate::storage::{
-    condition::Conditions,
-    listing::Query,
-    refusal::{Refusal, Result},
-    rewriting::Rewrite,
-    writing::Move,
-};
+use brigade_model::{Conditions, Move, Query, Refusal, Result, Rewrite};
 
 /// 0 selects the live generation.
 pub(super) fn generation(field: i64) -> Option<i64> {

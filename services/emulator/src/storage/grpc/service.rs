@@ -10,13 +10,8 @@ use super::{
     status, update,
     wire::{self, storage_server},
 };
-use crate::storage::{
-    condition::Conditions,
-    core::Core,
-    handle::Storage,
-    refusal::{Refusal, Result as Outcome},
-    rewriting::{Outcome as Copied, Progress},
-};
+use crate::storage::handle::Storage;
+use brigade_model::{Conditions, Copied, Model, Progress, Refusal, Result as Outcome};
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -34,7 +29,7 @@ impl Service {
     async fn call<T, F>(&self, call: F) -> Answer<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Core) -> Outcome<T> + Send + 'static,
+        F: FnOnce(&mut Model) -> Outcome<T> + Send + 'static,
     {
         let outcome = self.storage.run(call).await;
         outcome
@@ -51,7 +46,7 @@ impl storage_server::Storage for Service {
             request.if_metageneration_match,
             request.if_metageneration_not_match,
         );
-        self.call(move |core| core.delete_bucket(bucket_name(&request.name)?, &conditions))
+        self.call(move |model| model.delete_bucket(bucket_name(&request.name)?, &conditions))
             .await
     }
 
@@ -61,8 +56,8 @@ impl storage_server::Storage for Service {
             request.if_metageneration_match,
             request.if_metageneration_not_match,
         );
-        self.call(move |core| {
-            let info = core.get_bucket(bucket_name(&request.name)?, &conditions)?;
+        self.call(move |model| {
+            let info = model.get_bucket(bucket_name(&request.name)?, &conditions)?;
             Ok(convert::bucket(&info))
         })
         .await
@@ -73,9 +68,9 @@ impl storage_server::Storage for Service {
         request: Request<wire::CreateBucketRequest>,
     ) -> Answer<wire::Bucket> {
         let request = request.into_inner();
-        self.call(move |core| {
+        self.call(move |model| {
             let retention = bucket::retention(&request)?;
-            let info = core.create_bucket(&request.bucket_id, retention)?;
+            let info = model.create_bucket(&request.bucket_id, retention)?;
             Ok(convert::bucket(&info))
         })
         .await
@@ -86,9 +81,9 @@ impl storage_server::Storage for Service {
         request: Request<wire::ListBucketsRequest>,
     ) -> Answer<wire::ListBucketsResponse> {
         let request = request.into_inner();
-        self.call(move |core| {
+        self.call(move |model| {
             let limit = bucket::page_size(request.page_size)?;
-            let (page, next) = core.list_buckets(&request.prefix, &request.page_token, limit)?;
+            let (page, next) = model.list_buckets(&request.prefix, &request.page_token, limit)?;
             Ok(wire::ListBucketsResponse {
                 buckets: page.iter().map(convert::bucket).collect(),
                 next_page_token: next,
@@ -100,7 +95,7 @@ impl storage_server::Storage for Service {
 
     async fn delete_object(&self, request: Request<wire::DeleteObjectRequest>) -> Answer<()> {
         let request = request.into_inner();
-        self.call(move |core| {
+        self.call(move |model| {
             let conditions = Conditions {
                 generation_match: request.if_generation_match,
                 generation_not_match: request.if_generation_not_match,
@@ -108,7 +103,7 @@ impl storage_server::Storage for Service {
                 metageneration_not_match: request.if_metageneration_not_match,
             };
             let bucket = bucket_name(&request.bucket)?;
-            core.delete(
+            model.delete(
                 bucket,
                 &request.object,
                 generation(request.generation),
@@ -120,7 +115,7 @@ impl storage_server::Storage for Service {
 
     async fn get_object(&self, request: Request<wire::GetObjectRequest>) -> Answer<wire::Object> {
         let request = request.into_inner();
-        self.call(move |core| {
+        self.call(move |model| {
             refuse_key(request.common_object_request_params.as_ref())?;
             if request.soft_deleted() {
                 return Err(Refusal::unsupported("looking at soft-deleted objects"));
@@ -133,7 +128,7 @@ impl storage_server::Storage for Service {
             };
             let mask = ReadMask::new(request.read_mask)?;
             let bucket = bucket_name(&request.bucket)?;
-            let found = core.get(
+            let found = model.get(
                 bucket,
                 &request.object,
                 generation(request.generation),
@@ -149,7 +144,7 @@ impl storage_server::Storage for Service {
         request: Request<wire::UpdateObjectRequest>,
     ) -> Answer<wire::Object> {
         let request = request.into_inner();
-        self.call(move |core| {
+        self.call(move |model| {
             refuse_key(request.common_object_request_params.as_ref())?;
             let conditions = Conditions {
                 generation_match: request.if_generation_match,
@@ -162,7 +157,7 @@ impl storage_server::Storage for Service {
             let pinned = generation(object.generation);
             let edit = update::edit(object, request.update_mask)?;
             let bucket = bucket_name(&resource)?;
-            let changed = core.update(bucket, &name, pinned, &conditions, edit)?;
+            let changed = model.update(bucket, &name, pinned, &conditions, edit)?;
             Ok(convert::object(bucket, changed))
         })
         .await
@@ -173,11 +168,11 @@ impl storage_server::Storage for Service {
         request: Request<wire::ListObjectsRequest>,
     ) -> Answer<wire::ListObjectsResponse> {
         let mut request = request.into_inner();
-        self.call(move |core| {
+        self.call(move |model| {
             let mask = ReadMask::new(request.read_mask.take())?;
             let parent = std::mem::take(&mut request.parent);
             let bucket = bucket_name(&parent)?;
-            let page = core.list(bucket, &query(request)?)?;
+            let page = model.list(bucket, &query(request)?)?;
             let objects = page.objects.into_iter();
             Ok(wire::ListObjectsResponse {
                 objects: objects
@@ -195,9 +190,9 @@ impl storage_server::Storage for Service {
         request: Request<wire::RewriteObjectRequest>,
     ) -> Answer<wire::RewriteResponse> {
         let request = request.into_inner();
-        self.call(move |core| {
+        self.call(move |model| {
             let wanted = rewrite(request)?;
-            let progress = core.rewrite(&wanted)?;
+            let progress = model.rewrite(&wanted)?;
             Ok(rewrite_response(&wanted.bucket, progress))
         })
         .await
@@ -205,9 +200,9 @@ impl storage_server::Storage for Service {
 
     async fn move_object(&self, request: Request<wire::MoveObjectRequest>) -> Answer<wire::Object> {
         let request = request.into_inner();
-        self.call(move |core| {
+        self.call(move |model| {
             let wanted = rename(request)?;
-            let moved = core.rename(&wanted)?;
+            let moved = model.rename(&wanted)?;
             Ok(convert::object(&wanted.bucket, moved))
         })
         .await

@@ -3,7 +3,7 @@
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::storage::refusal::{Kind, Refusal};
+use brigade_model::{Kind, Refusal};
 
 /// The status of a refusal.
 pub(crate) fn status(refusal: &Refusal) -> Status {

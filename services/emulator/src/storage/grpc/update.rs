@@ -3,11 +3,7 @@
 use prost_types::FieldMask;
 
 use super::{convert, wire::Object};
-use crate::storage::{
-    object::Attributes,
-    refusal::{Refusal, Result},
-    writing::Edit,
-};
+use brigade_model::{Attributes, Edit, Refusal, Result};
 
 /// The change that a mask and a message describe.
 ///

@@ -7,10 +7,8 @@ use http::Response;
 use serde_json::{Map, Value, json};
 
 use super::{Params, body_object, json as json_response, nothing, resource};
-use crate::storage::{
-    handle::Storage,
-    refusal::{Refusal, Result},
-};
+use crate::storage::handle::Storage;
+use brigade_model::{Refusal, Result};
 
 const LONGEST_PAGE: usize = 1_000;
 
@@ -21,7 +19,7 @@ pub(super) async fn list(storage: &Storage, params: &Params) -> Result<Response<
         .clamp(1, LONGEST_PAGE);
     let (prefix, from) = (params.text("prefix"), params.text("pageToken"));
     let (page, next) = storage
-        .run(move |core| core.list_buckets(&prefix, &from, limit))
+        .run(move |model| model.list_buckets(&prefix, &from, limit))
         .await?;
     let mut answer = json!({"kind": "storage#buckets"});
     if !page.is_empty() {
@@ -50,7 +48,7 @@ pub(super) async fn create(storage: &Storage, body: &[u8]) -> Result<Response<Bo
     }
     let retention = retention(&resource)?;
     let info = storage
-        .run(move |core| core.create_bucket(&name, retention))
+        .run(move |model| model.create_bucket(&name, retention))
         .await?;
     Ok(json_response(&resource::bucket(&info)))
 }
@@ -62,7 +60,7 @@ pub(super) async fn get(
 ) -> Result<Response<Body>> {
     let conditions = params.conditions()?;
     let info = storage
-        .run(move |core| core.get_bucket(&bucket, &conditions))
+        .run(move |model| model.get_bucket(&bucket, &conditions))
         .await?;
     Ok(json_response(&resource::bucket(&info)))
 }
@@ -74,7 +72,7 @@ pub(super) async fn delete(
 ) -> Result<Response<Body>> {
     let conditions = params.conditions()?;
     storage
-        .run(move |core| core.delete_bucket(&bucket, &conditions))
+        .run(move |model| model.delete_bucket(&bucket, &conditions))
         .await?;
     Ok(nothing())
 }

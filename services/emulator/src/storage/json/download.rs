@@ -7,12 +7,8 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts};
 
 use super::{Params, resource, route::At};
-use crate::storage::{
-    handle::Storage,
-    object::Object,
-    reading::ByteRange,
-    refusal::{Refusal, Result},
-};
+use crate::storage::handle::Storage;
+use brigade_model::{ByteRange, Object, Refusal, Result};
 
 /// An object's content, or the part of it that the `Range` header asks for.
 pub(super) async fn download(
@@ -29,7 +25,7 @@ pub(super) async fn download(
     let (generation, conditions) = (params.generation()?, params.conditions()?);
     let asked = range(&head.headers);
     let (object, part, content) = storage
-        .run(move |core| core.read(&at.bucket, &at.object, generation, &conditions, asked))
+        .run(move |model| model.read(&at.bucket, &at.object, generation, &conditions, asked))
         .await?;
     let length = content.len();
     let mut response = Response::new(Body::from(content));
@@ -63,7 +59,10 @@ fn range(headers: &HeaderMap) -> Option<ByteRange> {
 
 fn describe(object: &Object, headers: &mut HeaderMap) {
     let attributes = &object.attributes;
-    let md5 = BASE64_STANDARD.encode(object.md5);
+    let mut hash = format!("crc32c={}", resource::crc32c(object.crc32c));
+    if let Some(md5) = object.md5 {
+        hash = hash + ",md5=" + &BASE64_STANDARD.encode(md5);
+    }
     let stored_encoding = match attributes.content_encoding.as_str() {
         "" => "identity",
         encoding => encoding,
@@ -81,11 +80,7 @@ fn describe(object: &Object, headers: &mut HeaderMap) {
         "x-goog-metageneration",
         &object.metageneration.to_string(),
     );
-    insert(
-        headers,
-        "x-goog-hash",
-        &format!("crc32c={},md5={md5}", resource::crc32c(object.crc32c)),
-    );
+    insert(headers, "x-goog-hash", &hash);
     insert(headers, "x-goog-storage-class", "STANDARD");
     insert(headers, "x-goog-stored-content-encoding", stored_encoding);
     insert(

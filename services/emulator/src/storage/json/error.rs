@@ -4,7 +4,7 @@ use axum::body::Body;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::json;
 
-use crate::storage::refusal::{Kind, Refusal};
+use brigade_model::{Kind, Refusal};
 
 /// The answer to most requests that are refused.
 pub(crate) fn response(refusal: &Refusal) -> Response<Body> {

@@ -18,11 +18,8 @@ use http_body_util::BodyExt as _;
 
 use self::upload::Sessions;
 pub(crate) use self::{error::response as error_response, params::Params, route::Route};
-use super::{
-    access::Access,
-    handle::Storage,
-    refusal::{Refusal, Result},
-};
+use super::handle::Storage;
+use brigade_model::{Access, Refusal, Result};
 
 /// Serves the JSON API from a storage.
 #[derive(Clone, Debug)]

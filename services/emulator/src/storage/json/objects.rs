@@ -5,13 +5,9 @@ use http::Response;
 use serde_json::{Value, json};
 
 use super::{Params, body_object, json as json_response, nothing, resource, route::At};
-use crate::storage::{
-    handle::Storage,
-    listing::{Listing, Query},
-    object::Attributes,
-    refusal::{Kind, Refusal, Result},
-    rewriting::{Outcome, Progress, Rewrite},
-    writing::{Edit, Move},
+use crate::storage::handle::Storage;
+use brigade_model::{
+    Attributes, Copied, Edit, Kind, Listing, Move, Progress, Query, Refusal, Result, Rewrite,
 };
 
 pub(super) async fn list(
@@ -30,7 +26,7 @@ pub(super) async fn list(
         page_token: params.text("pageToken"),
     };
     let of = bucket.clone();
-    let page = storage.run(move |core| core.list(&of, &query)).await?;
+    let page = storage.run(move |model| model.list(&of, &query)).await?;
     Ok(json_response(&page_resource(&bucket, &page)))
 }
 
@@ -57,7 +53,7 @@ pub(super) async fn get(storage: &Storage, at: At, params: &Params) -> Result<Re
     let (generation, conditions) = (params.generation()?, params.conditions()?);
     let bucket = at.bucket.clone();
     let object = storage
-        .run(move |core| core.get(&at.bucket, &at.object, generation, &conditions))
+        .run(move |model| model.get(&at.bucket, &at.object, generation, &conditions))
         .await?;
     Ok(json_response(&resource::object(&bucket, &object)))
 }
@@ -98,7 +94,7 @@ async fn change(storage: &Storage, at: At, params: &Params, edit: Edit) -> Resul
     let (generation, conditions) = (params.generation()?, params.conditions()?);
     let bucket = at.bucket.clone();
     let object = storage
-        .run(move |core| core.update(&at.bucket, &at.object, generation, &conditions, edit))
+        .run(move |model| model.update(&at.bucket, &at.object, generation, &conditions, edit))
         .await?;
     Ok(json_response(&resource::object(&bucket, &object)))
 }
@@ -106,7 +102,7 @@ async fn change(storage: &Storage, at: At, params: &Params, edit: Edit) -> Resul
 pub(super) async fn delete(storage: &Storage, at: At, params: &Params) -> Result<Response<Body>> {
     let (generation, conditions) = (params.generation()?, params.conditions()?);
     storage
-        .run(move |core| core.delete(&at.bucket, &at.object, generation, &conditions))
+        .run(move |model| model.delete(&at.bucket, &at.object, generation, &conditions))
         .await?;
     Ok(nothing())
 }
@@ -124,7 +120,7 @@ pub(super) async fn rename(
         source_conditions: params.source_conditions()?,
         conditions: params.conditions()?,
     };
-    let moved = storage.run(move |core| core.rename(&wanted)).await?;
+    let moved = storage.run(move |model| model.rename(&wanted)).await?;
     Ok(json_response(&resource::object(&from.bucket, &moved)))
 }
 
@@ -137,7 +133,7 @@ pub(super) async fn rewrite(
     body: &[u8],
 ) -> Result<Response<Body>> {
     let wanted = wanted(from, &to, params, body)?;
-    let progress = storage.run(move |core| core.rewrite(&wanted)).await?;
+    let progress = storage.run(move |model| model.rewrite(&wanted)).await?;
     Ok(json_response(&progress_resource(&to.bucket, &progress)))
 }
 
@@ -152,19 +148,19 @@ pub(super) async fn copy(
     let mut wanted = wanted(from, &to, params, body)?;
     wanted.bytes_per_call = 0;
     let progress = storage
-        .run(move |core| {
+        .run(move |model| {
             loop {
-                let progress = core.rewrite(&wanted)?;
+                let progress = model.rewrite(&wanted)?;
                 match progress.outcome {
-                    Outcome::Done(_) => return Ok(progress),
-                    Outcome::More(token) => wanted.token = token,
+                    Copied::Done(_) => return Ok(progress),
+                    Copied::More(token) => wanted.token = token,
                 }
             }
         })
         .await?;
     match progress.outcome {
-        Outcome::Done(object) => Ok(json_response(&resource::object(&to.bucket, &object))),
-        Outcome::More(_) => Err(Refusal::new(
+        Copied::Done(object) => Ok(json_response(&resource::object(&to.bucket, &object))),
+        Copied::More(_) => Err(Refusal::new(
             Kind::Internal,
             "a copy ended before it was done",
         )),
@@ -207,11 +203,11 @@ fn progress_resource(bucket: &str, progress: &Progress) -> Value {
         "kind": "storage#rewriteResponse",
         "totalBytesRewritten": progress.written.to_string(),
         "objectSize": progress.size.to_string(),
-        "done": matches!(progress.outcome, Outcome::Done(_)),
+        "done": matches!(progress.outcome, Copied::Done(_)),
     });
     match &progress.outcome {
-        Outcome::Done(object) => answer["resource"] = resource::object(bucket, object),
-        Outcome::More(token) => answer["rewriteToken"] = json!(token),
+        Copied::Done(object) => answer["resource"] = resource::object(bucket, object),
+        Copied::More(token) => answer["rewriteToken"] = json!(token),
     }
     answer
 }

@@ -4,10 +4,7 @@ use std::{collections::HashMap, str::FromStr};
 
 use percent_encoding::percent_decode_str;
 
-use crate::storage::{
-    condition::Conditions,
-    refusal::{Refusal, Result},
-};
+use brigade_model::{Conditions, Refusal, Result};
 
 /// A request's query parameters, decoded.
 #[derive(Clone, Debug, Default)]

@@ -6,11 +6,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::storage::{
-    bucket::BucketInfo,
-    object::{Attributes, Object},
-    refusal::{Refusal, Result},
-};
+use brigade_model::{Attributes, BucketInfo, Object, Refusal, Result};
 
 /// An object's resource. Empty attributes are left out, as the real service does.
 pub(super) fn object(bucket: &str, object: &Object) -> Value {
@@ -26,7 +22,7 @@ pub(super) fn object(bucket: &str, object: &Object) -> Value {
         "storageClass": or(&attributes.storage_class, "STANDARD"),
         "size": object.size.to_string(),
         "crc32c": crc32c(object.crc32c),
-        "md5Hash": BASE64_STANDARD.encode(object.md5),
+        "md5Hash": object.md5.map(|md5| BASE64_STANDARD.encode(md5)),
         "etag": etag(object),
         "timeCreated": created,
         "timeFinalized": created,

@@ -6,10 +6,8 @@
 use http::{Method, Request};
 use percent_encoding::percent_decode_str;
 
-use crate::storage::{
-    operation::Operation,
-    refusal::{Kind, Refusal, Result},
-};
+use crate::storage::operation::Operation;
+use brigade_model::{Kind, Refusal, Result};
 
 /// A bucket's name and an object's.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,8 @@ use tonic::Code;
 use tonic_types::StatusExt as _;
 
 use super::*;
-use crate::storage::{Fault, Kind, Operation};
+use crate::storage::{Fault, Operation};
+use brigade_model::Kind;
 
 #[tokio::test]
 async fn an_error_before_applying_applies_nothing_and_counts() {

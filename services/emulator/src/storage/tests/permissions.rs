@@ -3,7 +3,7 @@
 use tonic::{Code, metadata::MetadataValue};
 
 use super::*;
-use crate::storage::Permission;
+use brigade_model::Permission;
 
 const POLLER: &str = "poller@brigade-dev.iam.gserviceaccount.com";
 const OTHER: &str = "other@brigade-dev.iam.gserviceaccount.com";

@@ -122,6 +122,7 @@ async fn a_copy_in_several_calls_shows_nothing_before_the_last() {
             .len(),
         2 * 1024 * 1024 + 1
     );
+    request.if_generation_match = None;
     let spent = client.rewrite_object(request).await.unwrap_err();
     assert_eq!(spent.code(), Code::InvalidArgument);
 }
@@ -163,9 +164,14 @@ async fn a_copy_under_way_notices_a_new_source_and_a_taken_destination() {
     );
     taken.remove("a").unwrap();
     emulator.storage().put("a", "3").unwrap();
-    assert_eq!(
-        client.rewrite_object(next).await.unwrap_err().code(),
-        Code::NotFound
-    );
+    let unfenced = wire::RewriteObjectRequest {
+        if_source_generation_match: None,
+        source_generation: 0,
+        ..next.clone()
+    };
+    for (request, code) in [(next, Code::FailedPrecondition), (unfenced, Code::NotFound)] {
+        let refused = client.rewrite_object(request).await.unwrap_err();
+        assert_eq!(refused.code(), code);
+    }
     assert!(taken.get("a").unwrap().is_none());
 }

@@ -1,13 +1,10 @@
 //! What a look tells after an error that leaves it open whether a move was applied.
 
-use brigade_storage::Kind;
-
 use super::*;
 
 /// A move that was not applied, and whose answer leaves that open.
 fn open(world: &World) {
-    let unknown = Fault::Before(Kind::Unknown);
-    world.sim.fail_next(Operation::Move, unknown);
+    world.fail(Operation::Move, Kind::Unknown);
 }
 
 /// A person deletes the object, and no answer tells that it was not moved.
@@ -52,8 +49,7 @@ async fn a_file_that_was_failed_and_moved_back_and_accepted_is_not_taken_for_thi
     assert_eq!(world.names("data"), ["processed/a"]);
     // A poller that stood still all the while, with the object as it was at first.
     open(&world);
-    let placed = world.settler.processed(&object).await.unwrap();
-    assert_eq!(placed, Placement::Superseded);
+    assert_eq!(world.accept(&object).await, Placement::Superseded);
 }
 
 #[tokio::test(start_paused = true)]
@@ -61,8 +57,7 @@ async fn a_look_that_is_forbidden_is_an_error_and_tells_nothing() {
     let world = world();
     let object = world.upload("in/a", "1");
     open(&world);
-    let forbidden = Fault::Before(Kind::PermissionDenied);
-    world.sim.fail_next(Operation::Get, forbidden);
+    world.fail(Operation::Get, Kind::PermissionDenied);
     let error = world.settler.processed(&object).await.unwrap_err();
     assert!(error.needs_fix(), "{error}");
     assert_eq!(world.names("data"), ["in/a"]);

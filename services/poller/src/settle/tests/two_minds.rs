@@ -1,7 +1,5 @@
 //! Two verdicts on one object, and what else is written on it meanwhile.
 
-use brigade_storage::Kind;
-
 use super::*;
 
 fn failed(destination: &str) -> Placement {
@@ -14,8 +12,8 @@ fn failed(destination: &str) -> Placement {
 impl World {
     /// Where the one object is, and what verdict is on it.
     fn only(&self) -> (String, String) {
-        let objects = ["data", "archive"].map(|bucket| self.sim.objects(bucket));
-        let [object] = &objects.concat()[..] else {
+        let objects = self.objects();
+        let [object] = &objects[..] else {
             panic!("{objects:?}");
         };
         let status = object.metadata.get(mark::STATUS);
@@ -24,8 +22,7 @@ impl World {
 
     /// Another poller marks it as failed, and dies before it is moved.
     async fn fail_and_die(&self, object: &Object) {
-        let gone = Fault::Before(Kind::PermissionDenied);
-        self.sim.fail_next(Operation::Move, gone);
+        self.fail(Operation::Move, Kind::PermissionDenied);
         self.settler.failed(object, "no", 1).await.unwrap_err();
     }
 }
@@ -55,8 +52,7 @@ async fn an_object_that_bears_another_verdict_is_moved_by_that_one() {
     for world in [world(), archive()] {
         let object = world.upload("in/a", "1");
         world.fail_and_die(&object).await;
-        let placed = world.settler.processed(&object).await.unwrap();
-        assert_eq!(placed, failed("gs://data/failed/a"));
+        assert_eq!(world.accept(&object).await, failed("gs://data/failed/a"));
         assert_eq!(world.only(), ("failed/a".into(), "failed".into()));
     }
 }
@@ -65,8 +61,7 @@ async fn an_object_that_bears_another_verdict_is_moved_by_that_one() {
 async fn an_object_that_was_accepted_first_is_never_failed() {
     let world = archive();
     let object = world.upload("in/a", "1");
-    let gone = Fault::Before(Kind::PermissionDenied);
-    world.sim.fail_next(Operation::Rewrite, gone);
+    world.fail(Operation::Rewrite, Kind::PermissionDenied);
     world.settler.processed(&object).await.unwrap_err();
     let placed = world.settler.failed(&object, "no", 1).await.unwrap();
     let accepted = Placement::Overruled {
@@ -85,10 +80,9 @@ async fn a_note_that_somebody_writes_meanwhile_keeps_no_object_from_its_place() 
             let noted = world.sim.annotate("data", "in/a", "note", number);
             noted.unwrap();
         }
-        let placed = world.settler.processed(&object).await.unwrap();
+        let placed = world.accept(&object).await;
         assert!(matches!(placed, Placement::Moved(_)), "{placed:?}");
-        let objects = ["data", "archive"].map(|bucket| world.sim.objects(bucket));
-        assert_eq!(objects.concat()[0].metadata["note"], "2");
+        assert_eq!(world.objects()[0].metadata["note"], "2");
     }
 }
 

@@ -85,10 +85,8 @@ async fn take(State(state): State<EventsState>, headers: HeaderMap, body: Bytes)
     let named = match event {
         Event::Object(named) => named,
         Event::Other(kind) => {
-            let so_far = count(&state.counts.other_events);
-            span.in_scope(
-                || tracing::info!(kind = %escape(&kind), so_far, "ignored: another kind of event"),
-            );
+            let (_entered, so_far) = (span.entered(), count(&state.counts.other_events));
+            tracing::info!(kind = %escape(&kind), so_far, "ignored: another kind of event");
             return acknowledged();
         }
     };

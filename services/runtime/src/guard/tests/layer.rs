@@ -1,5 +1,6 @@
 //! What the layer keeps of the service within.
 
+use clap::ValueEnum as _;
 use std::{
     convert::Infallible,
     future::{Ready, ready},
@@ -27,10 +28,10 @@ fn a_mode_is_known_by_its_name() {
         ("platform", Mode::Platform),
         ("off", Mode::Off),
     ] {
-        assert_eq!(name.parse(), Ok(mode));
+        assert_eq!(Mode::from_str(name, false), Ok(mode));
     }
     for name in ["", "Verify", "verify ", "on"] {
-        assert!(name.parse::<Mode>().is_err(), "{name:?}");
+        assert!(Mode::from_str(name, false).is_err(), "{name:?}");
     }
 }
 

@@ -12,12 +12,8 @@ use serde_json::{Map, Value};
 
 pub(super) use self::resumable::{Sessions, proceed};
 use super::{Params, body_object, json as json_response, resource};
-use crate::storage::{
-    condition::Conditions,
-    handle::Storage,
-    object::{Attributes, Upload},
-    refusal::{Refusal, Result},
-};
+use crate::storage::handle::Storage;
+use brigade_model::{Attributes, Conditions, Refusal, Result, Upload};
 
 /// What an upload is to become.
 #[derive(Clone, Debug)]
@@ -76,7 +72,7 @@ pub(super) async fn begin(
 async fn finish(storage: &Storage, target: Target, upload: Upload) -> Result<Response<Body>> {
     let bucket = target.bucket.clone();
     let object = storage
-        .run(move |core| core.insert(&target.bucket, &target.name, upload, &target.conditions))
+        .run(move |model| model.insert(&target.bucket, &target.name, upload, &target.conditions))
         .await?;
     Ok(json_response(&resource::object(&bucket, &object)))
 }

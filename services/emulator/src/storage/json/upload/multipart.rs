@@ -3,10 +3,8 @@
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use crate::storage::{
-    json::body_object,
-    refusal::{Refusal, Result},
-};
+use crate::storage::json::body_object;
+use brigade_model::{Refusal, Result};
 
 /// A body's parts.
 #[derive(Debug)]

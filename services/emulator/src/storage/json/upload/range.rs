@@ -1,6 +1,6 @@
 //! `Content-Range` headers of resumable uploads.
 
-use crate::storage::refusal::{Refusal, Result};
+use brigade_model::{Refusal, Result};
 
 /// What a request of a resumable upload brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,11 +16,8 @@ use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header, reques
 use tokio::sync::Mutex;
 
 use super::{Params, Target, header_text, json_response, range::ContentRange, resource, sum};
-use crate::storage::{
-    handle::Storage,
-    object::{Object, Upload},
-    refusal::{Kind, Refusal, Result},
-};
+use crate::storage::handle::Storage;
+use brigade_model::{Kind, Object, Refusal, Result, Upload};
 
 /// Chunks that are not the last one are kept in steps of this many bytes.
 const QUANTUM: usize = 256 * 1024;
@@ -62,7 +59,7 @@ pub(super) async fn start(
     let (bucket, name) = (target.bucket.clone(), target.name.clone());
     // A wrong name and a missing bucket are known at once.
     storage
-        .run(move |core| core.check_upload(&bucket, &name))
+        .run(move |model| model.check_upload(&bucket, &name))
         .await?;
     let path = format!(
         "/upload/storage/v1/b/{}/o?uploadType=resumable&upload_id=",
@@ -191,7 +188,9 @@ impl Session {
         let mut upload = self.upload.clone();
         upload.content = self.received.clone().freeze();
         let object = storage
-            .run(move |core| core.insert(&target.bucket, &target.name, upload, &target.conditions))
+            .run(move |model| {
+                model.insert(&target.bucket, &target.name, upload, &target.conditions)
+            })
             .await?;
         self.received = BytesMut::new();
         self.done = Some(object);

@@ -4,11 +4,8 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::request::Parts;
 use serde_json::{Map, Value};
 
-use crate::storage::{
-    json::resource::checksum,
-    object::Upload,
-    refusal::{Refusal, Result},
-};
+use crate::storage::json::resource::checksum;
+use brigade_model::{Refusal, Result, Upload};
 
 /// `crc32c` and `md5Hash` of a resource.
 pub(super) fn from_resource(resource: &Map<String, Value>, upload: &mut Upload) -> Result<()> {

@@ -1,0 +1,88 @@
+//! `brigade doctor` against the emulator: what it reports when all is well, and of each wire that is cut.
+
+use std::fmt::Write as _;
+
+use brigade_emulator::Emulator;
+use brigade_worker::{sample::SleepStudy, settings::WorkerSettings};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use super::command::{
+    POLLER, brigade, closed, google, guard, loopback, normalised, run_beside, store,
+};
+
+/// The stand-in, and a worker that lets this account in.
+struct World {
+    emulator: Emulator,
+    worker: String,
+}
+
+impl World {
+    async fn letting_in(caller: &str) -> Self {
+        let emulator = google(&[POLLER]).await;
+        let (listener, worker) = loopback().await;
+        let store = store(&emulator).await;
+        let routes = brigade_worker::routes(SleepStudy, store, &WorkerSettings::default());
+        let guard = guard(&emulator, &worker, caller);
+        tokio::spawn(async move {
+            let service = brigade::Service::new("brigade.v1.WorkerService", guard);
+            let service = service.routes(async { Ok(routes) });
+            service
+                .serve(listener, CancellationToken::new())
+                .await
+                .unwrap();
+        });
+        Self { emulator, worker }
+    }
+
+    /// The exit code, and a line for each check.
+    async fn doctor(&self, settings: &[(&str, &str)]) -> (Option<i32>, Vec<Value>) {
+        let home = TempDir::new().unwrap();
+        let mut command = brigade(home.path(), ["doctor"]);
+        command
+            .envs(self.emulator.env())
+            .env("BRIGADE_INBOX", "gs://data/incoming/")
+            .env("WORKER_URL", &self.worker)
+            .envs(settings.iter().copied());
+        let ended = run_beside(command).await;
+        let out = normalised(&ended.out, home.path());
+        let lines = out.lines().map(|line| serde_json::from_str(line).unwrap());
+        (ended.code, lines.collect())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn findings_of_every_wire() {
+    let (well, closed) = (World::letting_in(POLLER).await, closed().await);
+    let other = World::letting_in("other@else.iam.gserviceaccount.com").await;
+    let wrong = [("BRIGADE_INBOX", "incoming"), ("WORKER_URL", "")];
+    let absent = [("BRIGADE_INBOX", "gs://other/in/")];
+    let mut table = String::new();
+    for (case, world, settings) in [
+        ("every wire is whole", &well, &[][..]),
+        ("the worker admits another account", &other, &[]),
+        (
+            "the worker is absent",
+            &well,
+            &[("WORKER_URL", closed.as_str())],
+        ),
+        ("the bucket is absent", &well, &absent),
+        ("the settings are wrong", &well, &wrong),
+    ] {
+        let (code, lines) = world.doctor(settings).await;
+        writeln!(table, "{case}: exit {}", code.unwrap()).unwrap();
+        for line in lines {
+            let field = |name: &str| line[name].as_str().unwrap_or_default();
+            // What a call reported has its words, and their snapshots, elsewhere.
+            let said = match line["ok"] == true || field("check") == "settings" {
+                true => field("said").split(" (").next().unwrap_or_default(),
+                false => "FAILED",
+            };
+            writeln!(table, "  {}: {said}", field("check")).unwrap();
+        }
+    }
+    insta::assert_snapshot!(table);
+    let bucket = well.emulator.storage().bucket("data");
+    assert_eq!(bucket.list("").unwrap().len(), 0, "nothing is left behind");
+}

@@ -1,0 +1,84 @@
+//! One bucket.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::{
+    backend::Backend,
+    object::Object,
+    refusal::{Refusal, Result},
+    versions::Versions,
+};
+
+/// One bucket and where its objects are stored.
+#[derive(Debug)]
+pub struct Bucket {
+    /// Its name.
+    pub name: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// How long objects are kept after their creation.
+    pub retention: Option<Duration>,
+    pub(crate) backend: Box<dyn Backend>,
+    /// What was live before, when it is kept.
+    pub(crate) versions: Option<Versions>,
+}
+
+/// A bucket as callers see it.
+#[derive(Clone, Debug)]
+pub struct BucketInfo {
+    /// Its name.
+    pub name: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// How long objects are kept after their creation.
+    pub retention: Option<Duration>,
+}
+
+impl Bucket {
+    pub(crate) fn new(name: &str, created: Timestamp, backend: Box<dyn Backend>) -> Self {
+        Self {
+            name: name.to_owned(),
+            created,
+            retention: None,
+            backend,
+            versions: None,
+        }
+    }
+
+    pub(crate) fn info(&self) -> BucketInfo {
+        BucketInfo {
+            name: self.name.clone(),
+            created: self.created,
+            retention: self.retention,
+        }
+    }
+
+    /// The live object.
+    pub fn look(&mut self, name: &str) -> Result<Option<Object>> {
+        let found = self.backend.look(name)?;
+        Ok(found.map(|object| object.retained_for(self.retention)))
+    }
+
+    /// All live objects whose names begin with `prefix`, in name order.
+    pub fn objects(&mut self, prefix: &str) -> Result<Vec<Object>> {
+        let mut objects = Vec::new();
+        for name in self.backend.names(prefix, "", usize::MAX)? {
+            objects.extend(self.look(&name)?);
+        }
+        Ok(objects)
+    }
+
+    /// The live object; it must be there, and be `generation` if one is given.
+    pub(crate) fn find(&mut self, name: &str, generation: Option<i64>) -> Result<Object> {
+        self.look(name)?
+            .filter(|object| generation.is_none_or(|want| want == object.generation))
+            .ok_or_else(|| Refusal::no_object(&self.name, name))
+    }
+}
+
+impl BucketInfo {
+    /// Of a bucket's own metadata nothing can be changed here.
+    pub const METAGENERATION: i64 = 1;
+}

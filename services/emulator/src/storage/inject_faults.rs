@@ -1,0 +1,156 @@
+//! What stands before both APIs: it counts calls, and lets them meet the faults that were asked for.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use axum::{body::Body, extract::State, middleware::Next};
+use bytes::Bytes;
+use http::{Request, Response, header};
+use http_body::Frame;
+use http_body_util::BodyExt as _;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    fault::Effect,
+    grpc,
+    handle::Storage,
+    json::{Route, error_response},
+    operation::Operation,
+};
+use brigade_model::Refusal;
+
+/// Ends the connection that a request came over, with a reset; the server puts it into each request's extensions.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hangup(pub(crate) CancellationToken);
+
+/// Counts a call and lets it meet its fault.
+pub(crate) async fn inject_faults(
+    State(storage): State<Storage>,
+    request: Request<Body>,
+    next: Next,
+) -> Response<Body> {
+    let Some(operation) = operation(&request) else {
+        return next.run(request).await;
+    };
+    storage.counters().count(operation);
+    match storage.faults().meet(operation) {
+        None => next.run(request).await,
+        Some(Effect::Delay(by)) => {
+            tokio::time::sleep(by).await;
+            next.run(request).await
+        }
+        Some(Effect::Before(refusal)) => {
+            let is_grpc = is_grpc(&request);
+            // A client that is still sending would see a broken connection instead of the answer.
+            let _ = request.into_body().collect().await;
+            refused(is_grpc, &refusal)
+        }
+        Some(Effect::After(refusal)) => {
+            let is_grpc = is_grpc(&request);
+            let _ = next.run(request).await;
+            refused(is_grpc, &refusal)
+        }
+        Some(Effect::Reset { applied }) => reset(request, next, applied).await,
+        Some(Effect::Cut) => cut(next.run(request).await).await,
+    }
+}
+
+/// Whether a request speaks gRPC.
+pub(crate) fn is_grpc<B>(request: &Request<B>) -> bool {
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// A refusal in the request's own API.
+pub(crate) fn refused(is_grpc: bool, refusal: &Refusal) -> Response<Body> {
+    if is_grpc {
+        grpc::status(refusal).into_http()
+    } else {
+        error_response(refusal)
+    }
+}
+
+async fn reset(request: Request<Body>, next: Next, applied: bool) -> Response<Body> {
+    let hangup = request
+        .extensions()
+        .get::<Hangup>()
+        .cloned()
+        .unwrap_or_default();
+    if applied {
+        let _ = next.run(request).await;
+    }
+    hangup.0.cancel();
+    // The connection ends, and this call with it.
+    std::future::pending().await
+}
+
+async fn cut(response: Response<Body>) -> Response<Body> {
+    let (head, body) = response.into_parts();
+    let whole = body
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .unwrap_or_default();
+    let half = whole.slice(..whole.len() / 2);
+    Response::from_parts(head, Body::new(Broken::Piece(half)))
+}
+
+/// A body that breaks off after one piece.
+enum Broken {
+    Piece(Bytes),
+    /// The piece is on its way: an error at once would overtake it.
+    Pause,
+    End,
+}
+
+impl http_body::Body for Broken {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        match std::mem::replace(&mut *self, Self::End) {
+            Self::Piece(piece) => {
+                *self = Self::Pause;
+                Poll::Ready(Some(Ok(Frame::data(piece))))
+            }
+            Self::Pause => {
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Self::End => Poll::Ready(Some(Err(io::ErrorKind::ConnectionReset.into()))),
+        }
+    }
+}
+
+fn operation<B>(request: &Request<B>) -> Option<Operation> {
+    match request
+        .uri()
+        .path()
+        .strip_prefix("/google.storage.v2.Storage/")
+    {
+        Some(method) => grpc_operation(method),
+        None => Route::of(request).ok().map(|route| route.operation()),
+    }
+}
+
+fn grpc_operation(method: &str) -> Option<Operation> {
+    Some(match method {
+        "ListObjects" => Operation::List,
+        "GetObject" => Operation::Get,
+        "UpdateObject" => Operation::Update,
+        "MoveObject" => Operation::Move,
+        "RewriteObject" => Operation::Rewrite,
+        "DeleteObject" => Operation::Delete,
+        "GetBucket" => Operation::GetBucket,
+        "ListBuckets" => Operation::ListBuckets,
+        "CreateBucket" => Operation::CreateBucket,
+        "DeleteBucket" => Operation::DeleteBucket,
+        _ => return None,
+    })
+}

@@ -1,0 +1,197 @@
+//! The poller's settings: as given on the command line or in the environment, and as resolved.
+
+use std::time::Duration;
+
+use brigade_runtime::settings::{
+    CONCURRENCY_RANGE, Given, Parse, Problems, TIME_RANGE, choice, count, form, names, optional,
+    setting, time, url,
+};
+use brigade_storage::Location;
+use globset::{GlobBuilder, GlobMatcher};
+use url::Url;
+
+use crate::{
+    config::{Budgets, Config},
+    tasks::{TasksArgs, TasksSettings},
+};
+
+/// No one means a number outside of these ranges. A typing error is reported at the start; it must not show as an inbox
+/// that stands still, or that goes to `failed/`.
+const TIMES_RANGE: std::ops::RangeInclusive<u32> = 1..=1_000_000;
+/// As good as no limit.
+const MAX_OBJECTS: u64 = 1_000_000_000_000;
+/// A poll keeps its last 5 s for moving objects, and calls no worker in them.
+const MIN_DEADLINE: Duration = Duration::from_secs(15);
+const MAX_AGE: Duration = Duration::from_hours(366 * 24);
+
+/// The settings as given.
+#[derive(Clone, Debug, clap::Args)]
+pub struct PollerArgs {
+    /// The prefix that is scanned
+    #[arg(long, env = "BRIGADE_INBOX", value_name = "gs://BUCKET/PREFIX/", default_value = "", hide_default_value = true,
+        value_parser = setting(location()))]
+    inbox: Given<Location>,
+    /// Where accepted objects go, with their path below the inbox; {date} becomes the UTC day, YYYY/MM/DD [default:
+    /// processed/ in the inbox's bucket]
+    #[arg(long, env = names::PROCESSED, value_name = "URI", default_value = "", hide_default_value = true, value_parser = optional(location()))]
+    processed: Given<Option<Location>>,
+    /// Where refused objects go, in the same way [default: failed/ in the inbox's bucket]
+    #[arg(long, env = names::FAILED, value_name = "URI", default_value = "", hide_default_value = true, value_parser = optional(location()))]
+    failed: Given<Option<Location>>,
+    /// The worker's URL
+    #[arg(long, env = "WORKER_URL", value_name = "URL", default_value = "", hide_default_value = true,
+        value_parser = setting(form("the worker's URL, such as https://worker-abc.a.run.app", url)))]
+    worker_url: Given<Url>,
+    /// The audience of the token sent to the worker [default: the origin of the worker's URL]
+    #[arg(long, env = "WORKER_AUDIENCE", value_name = "AUDIENCE")]
+    worker_audience: Option<String>,
+    /// How the worker is called: grpc, or http for a service that takes a POST of JSON and answers 200 or 500
+    #[arg(long, env = "BRIGADE_WORKER_PROTOCOL", value_name = "PROTOCOL", default_value = "grpc",
+        value_parser = setting(choice::<Protocol>))]
+    worker_protocol: Given<Protocol>,
+    /// Who calls the worker.
+    #[command(flatten)]
+    tasks: TasksArgs,
+    /// Objects in flight at once, 1 to 10,000
+    #[arg(long, env = names::CONCURRENCY, value_name = "N", default_value = "32",
+        value_parser = setting(count(CONCURRENCY_RANGE)))]
+    concurrency: Given<usize>,
+    /// How long the worker may take for one object, 1 s to 7 days, and never longer than the poll deadline less 5 s
+    #[arg(long, env = "BRIGADE_PROCESS_TIMEOUT", value_name = "TIME", default_value = "10m",
+        value_parser = setting(time(TIME_RANGE)))]
+    process_timeout: Given<Duration>,
+    /// How long one poll may take, 15 s to 7 days
+    #[arg(long, env = "BRIGADE_POLL_DEADLINE", value_name = "TIME", default_value = "10m",
+        value_parser = setting(time(MIN_DEADLINE..=*TIME_RANGE.end())))]
+    poll_deadline: Given<Duration>,
+    /// Objects handed to the worker in one poll, 1 or more [default: no limit]
+    #[arg(long, env = "BRIGADE_MAX_OBJECTS", value_name = "N", default_value = "", hide_default_value = true,
+        value_parser = optional(count(1..=MAX_OBJECTS)))]
+    max_objects: Given<Option<u64>>,
+    /// Attempts at one object, 1 to 1,000,000, after which it counts as failed
+    #[arg(long, env = "BRIGADE_MAX_ATTEMPTS", value_name = "N", default_value = "5",
+        value_parser = setting(count(TIMES_RANGE)))]
+    max_attempts: Given<u32>,
+    /// Consecutive transport failures between poller and worker, 1 to 1,000,000, that end a poll
+    #[arg(long, env = "BRIGADE_BREAKER", value_name = "N", default_value = "5",
+        value_parser = setting(count(TIMES_RANGE)))]
+    breaker: Given<u32>,
+    /// Objects younger than this stay for a later poll; at most 366 days
+    #[arg(long, env = "BRIGADE_MIN_AGE", value_name = "TIME", default_value = "0s",
+        value_parser = setting(time(Duration::ZERO..=MAX_AGE)))]
+    min_age: Given<Duration>,
+    /// Only objects whose name below the inbox matches; * stops at /, ** does not [default: all]
+    #[arg(long = "match", env = "BRIGADE_MATCH", value_name = "GLOB", default_value = "", hide_default_value = true,
+        value_parser = optional(form("a glob, such as **/*.csv", glob)))]
+    matching: Given<Option<GlobMatcher>>,
+}
+
+/// The settings as resolved.
+#[derive(Clone, Debug)]
+pub struct PollerSettings {
+    /// What the poller does.
+    pub config: Config,
+    /// The worker's URL.
+    pub worker_url: Url,
+    /// The audience of the token sent to the worker, unless it is the URL's origin.
+    pub worker_audience: Option<String>,
+    /// How the worker is called.
+    pub worker_protocol: Protocol,
+    /// The queue that polls put objects into, unless they call the worker themselves.
+    pub tasks: Option<TasksSettings>,
+}
+
+/// How the worker is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Protocol {
+    /// `brigade.v1.WorkerService` over gRPC.
+    Grpc,
+    /// A POST of JSON, whose HTTP status is the answer.
+    Http,
+}
+
+impl PollerArgs {
+    /// Resolves every setting, and notes every problem; nothing when there was one.
+    pub fn resolve(&self, problems: &mut Problems) -> Option<PollerSettings> {
+        let inbox = self.inbox.get(problems);
+        let (processed, failed) = match &inbox {
+            Some(inbox) => self.destinations(inbox, problems),
+            None => (None, None),
+        };
+        let worker_url = self.worker_url.get(problems);
+        let worker_protocol = self.worker_protocol.get(problems);
+        let tasks = self.tasks.resolve(problems);
+        let budgets = self.budgets(problems);
+        let min_age = self.min_age.get(problems);
+        let matching = self.matching.get(problems);
+        let worker_audience = self.worker_audience.clone();
+        Some(PollerSettings {
+            config: Config {
+                inbox: inbox?,
+                processed: processed?,
+                failed: failed?,
+                budgets: budgets?,
+                min_age: min_age?,
+                matching: matching?,
+            },
+            worker_url: worker_url?,
+            worker_audience: worker_audience.filter(|given| !given.is_empty()),
+            worker_protocol: worker_protocol?,
+            tasks: tasks?,
+        })
+    }
+
+    /// Destinations that could feed themselves, or each other, are refused.
+    fn destinations(
+        &self,
+        inbox: &Location,
+        problems: &mut Problems,
+    ) -> (Option<Location>, Option<Location>) {
+        let mut place = |given: &Given<Option<Location>>, setting, prefix| {
+            let place = given.get(problems)?;
+            let place = place.unwrap_or_else(|| Location::new(&inbox.bucket, prefix));
+            if place.holds_on_any_day(&inbox.bucket, &inbox.prefix) {
+                let why = format!("{place} holds the inbox {inbox} itself; give it another prefix");
+                problems.conflict(setting, why);
+            }
+            Some(place)
+        };
+        let processed = place(&self.processed, names::PROCESSED, "processed/");
+        let failed = place(&self.failed, names::FAILED, "failed/");
+        if processed.is_some() && processed == failed {
+            let other = names::PROCESSED;
+            let why = format!("it is the same place as {other}; give each a prefix of its own");
+            problems.conflict(names::FAILED, why);
+        }
+        (processed, failed)
+    }
+
+    fn budgets(&self, problems: &mut Problems) -> Option<Budgets> {
+        let concurrency = self.concurrency.get(problems);
+        let process_timeout = self.process_timeout.get(problems);
+        let poll_deadline = self.poll_deadline.get(problems);
+        let max_objects = self.max_objects.get(problems);
+        let max_attempts = self.max_attempts.get(problems);
+        let breaker = self.breaker.get(problems);
+        Some(Budgets {
+            max_attempts: max_attempts?,
+            breaker: breaker?,
+            concurrency: concurrency?,
+            process_timeout: process_timeout?,
+            poll_deadline: poll_deadline?,
+            max_objects: max_objects?,
+        })
+    }
+}
+
+fn location() -> impl Parse<Location> {
+    form("gs://BUCKET/PREFIX/", str::parse)
+}
+
+fn glob(given: &str) -> Result<GlobMatcher, globset::Error> {
+    let glob = GlobBuilder::new(given).literal_separator(true).build()?;
+    Ok(glob.compile_matcher())
+}
+
+#[cfg(test)]
+mod tests;
