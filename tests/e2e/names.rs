@@ -95,6 +95,11 @@ pub(crate) fn settled_lines(log: &str) -> Vec<serde_json::Value> {
         .collect()
 }
 
+/// A name as a log line shows it: escaped, but for the backslash.
+pub(crate) fn logged(name: &str) -> String {
+    escape(name).to_string().replace(r"\\", r"\")
+}
+
 /// The whole name that an object had, as its mark tells it.
 pub(crate) fn source_of(marked: &str) -> (String, i64) {
     let (uri, generation) = marked.rsplit_once('#').unwrap();
@@ -159,7 +164,7 @@ async fn every_odd_name_goes_the_whole_way_byte_for_byte_and_is_escaped_in_the_l
         .collect();
     let uris = names
         .iter()
-        .map(|name| escape(&format!("gs://{BUCKET}/{name}")).to_string());
+        .map(|name| logged(&format!("gs://{BUCKET}/{name}")));
     assert_eq!(told, uris.collect());
     assert_eq!(
         settled_lines(&log).len(),

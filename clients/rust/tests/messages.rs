@@ -14,6 +14,14 @@ use url::Url;
 
 const BUDGET: Duration = Duration::from_secs(90);
 
+/// A case, what tonic makes of it, the HTTP status, the `grpc-status` and how the call broke.
+type Row = (
+    &'static str,
+    Result,
+    Option<u16>,
+    Option<i32>,
+    Option<WireError>,
+);
 type Result = std::result::Result<ProcessResponse, Status>;
 
 fn answers() -> Vec<(&'static str, Answer)> {
@@ -30,7 +38,7 @@ fn answers() -> Vec<(&'static str, Answer)> {
     let own = Err(Status::invalid_argument("line 2 is not a number"));
     let timer = Some(WireError::TimedOut);
     let another = "another status than tonic's";
-    let mut rows: Vec<(&str, Result, Option<u16>, Option<i32>, Option<WireError>)> = vec![
+    let mut rows: Vec<Row> = vec![
         ("refused", made_up(), None, None, refused),
         ("reset", made_up(), None, None, reset()),
         ("no record", made_up(), None, None, None),

@@ -17,9 +17,10 @@ use brigade_poller::{
 use brigade_proto::v1::PollResponse;
 use brigade_runtime::{
     exit::{Exit, Failure},
+    guard::GuardArgs,
     serve,
     service::{AuthConfig, Service},
-    settings::{GuardArgs, ServerArgs},
+    settings::ServerArgs,
     shutdown,
     telemetry::{self, Format},
 };

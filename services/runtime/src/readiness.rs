@@ -13,12 +13,10 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use tokio::{sync::SetOnce, time::timeout};
+use tonic_health::{ServingStatus, server::HealthReporter};
 use tower::ServiceExt as _;
 
-use crate::{
-    health::{self, Readiness},
-    protocol::is_grpc,
-};
+use crate::{health, protocol::is_grpc};
 
 /// How long a call waits for the service. A start takes milliseconds, unless what it needs is unreachable.
 const MAX_WAIT: Duration = Duration::from_secs(10);
@@ -27,8 +25,9 @@ const STILL_STARTING: &str = "the service is still starting; try again";
 /// Opens once.
 #[derive(Clone, Debug)]
 pub(crate) struct ReadinessGate {
+    name: &'static str,
     service: Arc<SetOnce<Router>>,
-    readiness: Readiness,
+    reporter: HealthReporter,
     watch: Router,
 }
 
@@ -36,17 +35,20 @@ pub(crate) struct ReadinessGate {
 
 impl ReadinessGate {
     /// A closed gate, and the routes before it: health, and a fallback that waits for the gate to open.
-    pub(crate) async fn closed(service: &str) -> (Self, Router) {
-        let (health, readiness) = health::starting(&[service]).await;
-        let gate = Self {
-            service: Arc::default(),
-            readiness,
-            watch: health.guarded,
-        };
+    pub(crate) async fn closed(name: &'static str) -> (Self, Router) {
+        let service = Arc::<SetOnce<Router>>::default();
+        let opened = service.clone();
+        let (health, reporter) = health::starting(name, move || opened.initialized()).await;
         let waiting = Router::new()
             .fallback(forward)
-            .with_state(gate.service.clone())
+            .with_state(service.clone())
             .merge(health.open);
+        let gate = Self {
+            name,
+            service,
+            reporter,
+            watch: health.guarded,
+        };
         (gate, waiting)
     }
 
@@ -59,7 +61,7 @@ impl ReadinessGate {
     pub(crate) async fn open(&self, service: Router) {
         // A gate that is already open keeps its service.
         let _ = self.service.set(service);
-        self.readiness.ready().await;
+        health::report(&self.reporter, self.name, ServingStatus::Serving).await;
     }
 }
 

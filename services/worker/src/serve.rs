@@ -4,9 +4,10 @@ use std::{io::Write as _, process::ExitCode, sync::Arc};
 
 use brigade_runtime::{
     exit::{Exit, Failure},
+    guard::GuardArgs,
     serve as server,
     service::{AuthConfig, Service},
-    settings::{GuardArgs, Problem, Problems, ServerArgs, ServerSettings, names, unknown},
+    settings::{Problem, Problems, ServerArgs, ServerSettings, names, unknown},
     shutdown,
     telemetry::{self, Format},
 };

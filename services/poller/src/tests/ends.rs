@@ -15,9 +15,7 @@ async fn a_worker_that_is_down_ends_the_poll_quickly_and_says_so() {
             otherwise: Some(refused()),
             ..Script::default()
         });
-        for n in 0..count {
-            world.upload(&[&format!("{n:03}")]);
-        }
+        world.upload_many(count);
         let began = tokio::time::Instant::now();
         let error = world.poll_all().await.error.expect("an error");
         assert!(matches!(error, PollError::WorkerAway { failures: 5, .. }));
@@ -48,8 +46,7 @@ async fn an_answer_that_is_too_large_ends_the_poll_asks_once_and_moves_nothing()
         key: "data/in/a#1".into(),
         found: "found 71680 bytes, the limit is: 65536 bytes".into(),
     };
-    let world = answering([("a", answer)]);
-    world.upload(&["a"]);
+    let world = answering([("a", answer)]).with(&["a"]);
     let error = world.poll_all().await.error.expect("an error");
     assert!(matches!(error, PollError::Stopped(_)) && error.needs_fix());
     for said in ["data/in/a#1", "64 KiB"] {
@@ -72,8 +69,7 @@ async fn a_storage_that_cannot_be_written_ends_the_poll_and_loses_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_destination_that_is_forbidden_ends_the_poll_with_nothing_moved() {
-    let world = answering([]);
-    world.upload(&["a", "b", "c"]);
+    let world = answering([]).with(&["a", "b", "c"]);
     world.refuse(Operation::Move, Kind::PermissionDenied);
     let error = world.poll_all().await.error.expect("an error");
     assert!(error.needs_fix(), "{error}");
@@ -82,8 +78,7 @@ async fn a_destination_that_is_forbidden_ends_the_poll_with_nothing_moved() {
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_lets_calls_in_flight_end_within_the_grace() {
-    let world = world(waiting(3));
-    world.upload(&["a"]);
+    let world = world(waiting(3)).with(&["a"]);
     let ended = world.poll_meanwhile(|| world.shutdown.cancel()).await;
     assert_eq!(ended.settled, [("in/a".into(), Settlement::Processed)]);
     assert_eq!(ended.reason(), EndReason::Shutdown);
@@ -92,8 +87,7 @@ async fn a_shutdown_lets_calls_in_flight_end_within_the_grace() {
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_gives_up_calls_that_outlast_the_grace_at_no_attempt() {
-    let world = world(waiting(50));
-    world.upload(&["a"]);
+    let world = world(waiting(50)).with(&["a"]);
     let began = tokio::time::Instant::now();
     let ended = world.poll_meanwhile(|| world.shutdown.cancel()).await;
     assert_eq!(ended.settled, [("in/a".into(), Settlement::Retry)]);
@@ -114,16 +108,12 @@ async fn a_shutdown_wakes_what_waits_for_its_next_try() {
     assert!(began.elapsed() < Duration::from_secs(2));
     assert_eq!(ended.reason(), EndReason::Shutdown);
     assert_eq!(ended.settled, [("in/a".into(), Settlement::Retry)]);
-    assert_eq!(
-        world.sim.objects("data")[0].metadata["brigade-attempts"],
-        "1"
-    );
+    assert_eq!(world.written("brigade-attempts"), "1");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_worker_sees_a_deadline_within_the_polls_own() {
-    let world = answering([]);
-    world.upload(&["a"]);
+    let world = answering([]).with(&["a"]);
     world.poll_within(30).await;
     assert_eq!(
         *world.worker.timeouts.lock().unwrap(),
@@ -133,8 +123,7 @@ async fn the_worker_sees_a_deadline_within_the_polls_own() {
 
 #[tokio::test(start_paused = true)]
 async fn a_listing_that_never_answers_ends_the_poll_at_its_deadline() {
-    let world = answering([]);
-    world.upload(&["a"]);
+    let world = answering([]).with(&["a"]);
     let forever = Fault::Delay(Duration::from_hours(24));
     world.sim.fail_next(Operation::List, forever);
     let began = tokio::time::Instant::now();
@@ -146,8 +135,7 @@ async fn a_listing_that_never_answers_ends_the_poll_at_its_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lease_call_that_hangs_ends_the_poll_at_its_deadline() {
-    let world = world(leased(Script::default()));
-    world.upload(&["a"]);
+    let world = world(leased(Script::default())).with(&["a"]);
     let forever = Fault::Delay(Duration::from_hours(24));
     world.sim.fail_next(Operation::Create, forever);
     let began = tokio::time::Instant::now();
@@ -158,8 +146,7 @@ async fn a_lease_call_that_hangs_ends_the_poll_at_its_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn a_poll_that_finds_another_at_work_does_nothing_and_says_so() {
-    let world = world(leased(waiting(3)));
-    world.upload(&["a"]);
+    let world = world(leased(waiting(3))).with(&["a"]);
     let (first, second) = tokio::join!(world.poll_all(), async {
         tokio::time::sleep(Duration::from_secs(1)).await;
         world.poll_all().await
@@ -252,8 +239,7 @@ async fn a_listener_that_is_slow_but_reads_gets_every_event() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dry_run_takes_no_lease() {
-    let world = world(leased(Script::default()));
-    world.upload(&["a"]);
+    let world = world(leased(Script::default())).with(&["a"]);
     let request = request(|r| r.dry_run = true);
     world.poll(request).await;
     assert_eq!(world.sim.calls(Operation::Create), 0);

@@ -70,8 +70,7 @@ fn push(generation: i64) -> Value {
 #[tokio::test(start_paused = true)]
 async fn an_events_settlement_names_its_message_its_delivery_and_its_ordering_key() {
     let (buffer, _logging) = listen();
-    let world = answering([]);
-    world.upload(&["a"]);
+    let world = answering([]).with(&["a"]);
     let generation = world.sim.objects("data")[0].generation;
     assert_eq!(post(&world, "/events", &[], push(generation)).await, 204);
     let settled = lines(&buffer, "object settled");
@@ -147,8 +146,7 @@ async fn what_the_worker_says_of_an_accepted_object_is_in_its_line_escaped_and_b
         let (name, value) = (format!("label {n:02}\u{202e}"), "x\r\n".repeat(1_000));
         response.labels.insert(name, value);
     }
-    let world = answering([("a", Answer::ok(response))]);
-    world.upload(&["a", "b"]);
+    let world = answering([("a", Answer::ok(response))]).with(&["a", "b"]);
     world.poll_all().await;
     let settled = lines(&buffer, "object settled");
     assert_eq!(settled.len(), 2, "{}", buffer.text());

@@ -122,8 +122,7 @@ async fn polls_say_what_happened_to_each_object_and_why() {
     .await;
     shown += &logged("a worker that is away", async || {
         let away = TransportError::Connect("refused".into());
-        let world = answering([("a", Answer::Transport(away))]);
-        world.upload(&["a"]);
+        let world = answering([("a", Answer::Transport(away))]).with(&["a"]);
         world.poll_all().await;
         String::new()
     })
@@ -155,8 +154,7 @@ async fn what_keeps_an_object_or_ends_a_poll_early_says_why() {
         .await;
     }
     shown += &logged("an object that was replaced", async || {
-        let world = world(waiting(5));
-        world.upload(&["a"]);
+        let world = world(waiting(5)).with(&["a"]);
         world.poll_meanwhile(|| world.upload(&["a"])).await;
         String::new()
     })
@@ -164,8 +162,7 @@ async fn what_keeps_an_object_or_ends_a_poll_early_says_why() {
     shown += &logged(
         "a shutdown, and a lease that another holds or that is lost",
         async || {
-            let world = world(leased(waiting(50)));
-            world.upload(&["a", "b"]);
+            let world = world(leased(waiting(50))).with(&["a", "b"]);
             tokio::join!(world.poll_all(), async {
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 // Its holder's name is another for each run.

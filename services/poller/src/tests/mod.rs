@@ -148,7 +148,7 @@ async fn no_more_than_the_budget_is_in_flight() {
 #[tokio::test(start_paused = true)]
 async fn max_objects_counts_what_is_left_after_the_filters() {
     let world = answering([]);
-    world.sim.upload("data", "in/folder/", "").unwrap();
+    world.put(&["in/folder/"], "");
     world.upload(&["a", "b", "c"]);
     let ended = world.poll(request(|r| r.max_objects = 2)).await;
     assert_eq!(ended.settled.len(), 2);
@@ -163,8 +163,7 @@ async fn max_objects_counts_what_is_left_after_the_filters() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dry_run_calls_no_worker_and_moves_nothing() {
-    let world = answering([]);
-    world.upload(&["a"]);
+    let world = answering([]).with(&["a"]);
     let ended = world.poll(request(|r| r.dry_run = true)).await;
     assert_eq!(ended.settled, [("in/a".into(), Settlement::Planned)]);
     assert_eq!(world.names(), ["in/a"]);
@@ -174,8 +173,8 @@ async fn a_dry_run_calls_no_worker_and_moves_nothing() {
 #[tokio::test(start_paused = true)]
 async fn explain_names_the_filter_of_each_object_that_is_no_work() {
     let world = answering([]);
-    world.sim.upload("data", "in/folder/", "").unwrap();
-    world.sim.upload("data", "in/.brigade/lease", "x").unwrap();
+    world.put(&["in/folder/"], "");
+    world.put(&["in/.brigade/lease"], "x");
     let ended = world.poll(request(|r| r.explain = true)).await;
     assert_eq!(
         ended.skipped,
@@ -188,8 +187,7 @@ async fn explain_names_the_filter_of_each_object_that_is_no_work() {
 
 #[tokio::test(start_paused = true)]
 async fn a_prefix_limits_the_scan() {
-    let world = answering([]);
-    world.upload(&["a/1", "b/1"]);
+    let world = answering([]).with(&["a/1", "b/1"]);
     world.poll(request(|r| r.prefix = "b/".into())).await;
     assert_eq!(world.names(), ["in/a/1", "processed/b/1"]);
 }
@@ -215,8 +213,7 @@ async fn a_negative_limit_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dropped_stream_dispatches_nothing_more_and_settles_what_is_in_flight() {
-    let world = world(gated());
-    world.upload(&["a", "b", "c", "d", "e", "f"]);
+    let world = world(gated()).with(&["a", "b", "c", "d", "e", "f"]);
     let events = world.start();
     while world.worker.at_once.load(Ordering::SeqCst) < 4 {
         world.worker.entered.notified().await;
@@ -246,8 +243,7 @@ async fn a_dropped_stream_dispatches_nothing_more_and_settles_what_is_in_flight(
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_ends_the_poll_early() {
-    let world = answering([]);
-    world.upload(&["a"]);
+    let world = answering([]).with(&["a"]);
     world.shutdown.cancel();
     let ended = world.poll_all().await;
     assert_eq!(ended.reason(), EndReason::Shutdown);
@@ -256,8 +252,7 @@ async fn a_shutdown_ends_the_poll_early() {
 
 #[tokio::test(start_paused = true)]
 async fn a_deadline_that_leaves_no_time_to_settle_dispatches_nothing() {
-    let world = answering([]);
-    world.upload(&["a"]);
+    let world = answering([]).with(&["a"]);
     let ended = world.poll_within(3).await;
     assert_eq!(ended.reason(), EndReason::Deadline);
     assert_eq!(world.names(), ["in/a"]);
@@ -265,8 +260,7 @@ async fn a_deadline_that_leaves_no_time_to_settle_dispatches_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_listing_that_is_forbidden_ends_the_poll_with_its_error() {
-    let world = answering([]);
-    world.upload(&["a"]);
+    let world = answering([]).with(&["a"]);
     world.fail(1, Operation::List, Kind::PermissionDenied);
     let error = world.poll_all().await.error.unwrap();
     assert!(error.needs_fix(), "{error}");
@@ -274,8 +268,7 @@ async fn a_listing_that_is_forbidden_ends_the_poll_with_its_error() {
 
 #[tokio::test(start_paused = true)]
 async fn a_listing_that_fails_for_a_moment_is_repeated() {
-    let world = answering([]);
-    world.upload(&["a"]);
+    let world = answering([]).with(&["a"]);
     world.fail(1, Operation::List, Kind::Unknown);
     assert_eq!(world.poll_all().await.settled.len(), 1);
 }

@@ -147,8 +147,7 @@ async fn a_caller_that_names_an_object_that_cannot_be_moved_has_to_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn a_hold_that_appears_while_the_worker_is_at_work_costs_no_second_run() {
-    let world = world(gated());
-    world.upload(&["a"]);
+    let world = world(gated()).with(&["a"]);
     let (ended, ()) = tokio::join!(world.poll_all(), async {
         world.worker.entered.notified().await;
         (world.sim)

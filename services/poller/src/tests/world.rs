@@ -172,8 +172,26 @@ pub(super) fn leased(script: Script) -> Script {
 impl World {
     pub(super) fn upload(&self, names: &[&str]) {
         for name in names {
-            self.sim.upload("data", &format!("in/{name}"), "1").unwrap();
+            self.put(&[&format!("in/{name}")], "1");
         }
+    }
+
+    /// The same world, with these uploads.
+    pub(super) fn with(self, names: &[&str]) -> Self {
+        self.upload(names);
+        self
+    }
+
+    /// Uploads to whole names.
+    pub(super) fn put(&self, names: &[&str], content: &'static str) {
+        for name in names {
+            self.sim.upload("data", name, content).unwrap();
+        }
+    }
+
+    /// What is written under `key` on the first object.
+    pub(super) fn written(&self, key: &str) -> String {
+        self.sim.objects("data")[0].metadata[key].clone()
     }
 
     pub(super) fn upload_many(&self, count: usize) {
@@ -189,11 +207,8 @@ impl World {
     }
 
     pub(super) fn names(&self) -> Vec<String> {
-        self.sim
-            .objects("data")
-            .into_iter()
-            .map(|object| object.name)
-            .collect()
+        let objects = self.sim.objects("data").into_iter();
+        objects.map(|object| object.name).collect()
     }
 
     /// Lets one answer go.
@@ -203,9 +218,8 @@ impl World {
 
     /// Refuses the next calls of this kind.
     pub(super) fn fail(&self, times: usize, operation: Operation, kind: Kind) {
-        for _ in 0..times {
-            let refused = Fault::Before(kind.clone());
-            self.sim.fail_next(operation, refused);
+        for kind in std::iter::repeat_n(kind, times) {
+            self.sim.fail_next(operation, Fault::Before(kind));
         }
     }
 

@@ -8,7 +8,7 @@ mod write;
 use std::{fmt, sync::Arc, time::Duration};
 
 use brigade_proto::v1::Object;
-use brigade_storage::{Bucket, Location, ObjectRef, Store, object::escape};
+use brigade_storage::{Bucket, Location, ObjectRef, Store};
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
     time::Instant,
@@ -109,11 +109,6 @@ impl Job {
         self.context.store.bucket(&self.request.object.bucket)
     }
 
-    /// For logs.
-    fn escaped_key(&self) -> String {
-        escape(&self.request.key).to_string()
-    }
-
     /// For messages.
     fn object_ref(&self) -> ObjectRef<'_> {
         object_ref(self.object())
@@ -136,7 +131,7 @@ impl Drop for Job {
 impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Job")
-            .field("key", &self.escaped_key())
+            .field("key", &self.request.key)
             .field("attempt", &self.request.attempt)
             .finish_non_exhaustive()
     }

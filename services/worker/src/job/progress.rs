@@ -40,7 +40,7 @@ impl Job {
     pub fn progress(&self, words: impl fmt::Display) {
         if let Some(progress) = self.context.progress.update(&words.to_string()) {
             let remaining = self.remaining();
-            tracing::info!(key = self.escaped_key(), progress, ?remaining, "at work");
+            tracing::info!(key = self.request.key, progress, ?remaining, "at work");
         }
     }
 

@@ -71,7 +71,7 @@ async fn create_or_replace(
         match bucket.create(name, replaces, new.clone()).await {
             Ok(_) => return Ok(()),
             Err(error) if error.is_precondition() || error.is_ambiguous() => {
-                last_error = Some(error)
+                last_error = Some(error);
             }
             Err(error) => return Err(error.into()),
         }

@@ -3,7 +3,7 @@
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use brigade_proto::v1::ProcessRequest;
-use brigade_storage::{Store, object::escape};
+use brigade_storage::Store;
 use futures::FutureExt as _;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -152,15 +152,13 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
 }
 
 fn log_result(key: &str, attempt: u32, took: Duration, answer: &Result<&Outcome, &ProcessError>) {
-    let key = escape(key).to_string();
     match answer {
         Ok(outcome) => {
-            let summary = escape(text::cut(&outcome.summary, MAX_LOGGED));
+            let summary = text::cut(&outcome.summary, MAX_LOGGED);
             tracing::info!(key, attempt, ?took, %summary, "processed");
         }
         Err(error) => {
-            let code = error.kind().code();
-            let reason = escape(text::cut(error.message(), MAX_LOGGED));
+            let (code, reason) = (error.kind().code(), text::cut(error.message(), MAX_LOGGED));
             if error.kind() == ErrorKind::Misconfigured {
                 tracing::error!(key, attempt, ?took, ?code, %reason, "this worker is misconfigured");
             } else {

@@ -17,8 +17,7 @@ async fn superseded_when_deleted(world: &World, object: &Object) {
 
 #[tokio::test(start_paused = true)]
 async fn an_object_that_a_person_deleted_meanwhile_is_superseded_and_not_taken_for_moved() {
-    let world = world();
-    let object = world.upload("in/a", "1");
+    let (world, object) = world().with_upload();
     superseded_when_deleted(&world, &object).await;
 }
 
@@ -33,16 +32,14 @@ async fn what_lay_at_the_destination_before_is_not_taken_for_the_object() {
 
 #[tokio::test(start_paused = true)]
 async fn another_content_at_the_destination_is_not_taken_for_the_object() {
-    let world = world();
-    let object = world.upload("in/a", "1");
+    let (world, object) = world().with_upload();
     world.upload("processed/a", "something else");
     superseded_when_deleted(&world, &object).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_file_that_was_failed_and_moved_back_and_accepted_is_not_taken_for_this_move() {
-    let world = world();
-    let object = world.upload("in/a", "1");
+    let (world, object) = world().with_upload();
     world.settler.failed(&object, "no", 1).await.unwrap();
     let back = world.sim.carry(("data", "failed/a"), ("data", "in/a"));
     world.settler.processed(&back.unwrap()).await.unwrap();
@@ -54,8 +51,7 @@ async fn a_file_that_was_failed_and_moved_back_and_accepted_is_not_taken_for_thi
 
 #[tokio::test(start_paused = true)]
 async fn a_look_that_is_forbidden_is_an_error_and_tells_nothing() {
-    let world = world();
-    let object = world.upload("in/a", "1");
+    let (world, object) = world().with_upload();
     open(&world);
     world.fail(Operation::Get, Kind::PermissionDenied);
     let error = world.settler.processed(&object).await.unwrap_err();

@@ -36,6 +36,12 @@ fn archive() -> World {
 }
 
 impl World {
+    /// The same, with one object in the inbox.
+    fn with_upload(self) -> (Self, Object) {
+        let object = self.upload("in/a", "1");
+        (self, object)
+    }
+
     fn upload(&self, name: &str, content: &'static str) -> Object {
         self.sim.upload("data", name, content).unwrap()
     }
@@ -99,8 +105,7 @@ async fn a_reuploaded_object_stays_in_the_inbox() {
 
 #[tokio::test(start_paused = true)]
 async fn a_deleted_object_is_superseded() {
-    let world = world();
-    let object = world.upload("in/a", "1");
+    let (world, object) = world().with_upload();
     world.sim.remove("data", "in/a").unwrap();
     assert_eq!(world.accept(&object).await, Placement::Superseded);
     let refused = world.settler.failed(&object, "bad", 1).await.unwrap();
@@ -151,8 +156,7 @@ async fn a_refused_object_says_why_and_keeps_what_people_wrote_on_it() {
 
 #[tokio::test(start_paused = true)]
 async fn metadata_that_changed_meanwhile_is_kept() {
-    let world = world();
-    let object = world.upload("in/a", "1");
+    let (world, object) = world().with_upload();
     world.sim.annotate("data", "in/a", "note", "mine").unwrap();
     world.settler.failed(&object, "bad", 1).await.unwrap();
     let failed = world.sim.objects("data").remove(0);
@@ -162,8 +166,7 @@ async fn metadata_that_changed_meanwhile_is_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn a_move_whose_answer_was_lost_is_recognised() {
-    let world = world();
-    let object = world.upload("in/a", "1");
+    let (world, object) = world().with_upload();
     world.lose(Operation::Move);
     assert_eq!(world.accept(&object).await, moved("gs://data/processed/a"));
     assert_eq!(world.names("data"), ["processed/a"]);
@@ -171,8 +174,7 @@ async fn a_move_whose_answer_was_lost_is_recognised() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_is_recognised_even_when_the_name_was_uploaded_again() {
-    let world = world();
-    let object = world.upload("in/a", "1");
+    let (world, object) = world().with_upload();
     world.lose(Operation::Move);
     let settling = world.settler.processed(&object);
     let uploading = async {
@@ -188,8 +190,7 @@ async fn a_lost_answer_is_recognised_even_when_the_name_was_uploaded_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_mark_whose_answer_was_lost_is_not_written_twice() {
-    let world = world();
-    let object = world.upload("in/a", "1");
+    let (world, object) = world().with_upload();
     world.lose(Operation::Update);
     world.settler.failed(&object, "bad", 1).await.unwrap();
     assert_eq!(world.names("data"), ["failed/a"]);
@@ -198,8 +199,7 @@ async fn a_mark_whose_answer_was_lost_is_not_written_twice() {
 
 #[tokio::test(start_paused = true)]
 async fn errors_that_heal_are_waited_out() {
-    let world = world();
-    let object = world.upload("in/a", "1");
+    let (world, object) = world().with_upload();
     for _ in 0..3 {
         world.fail(Operation::Move, Kind::Busy { retry_after: None });
     }
@@ -209,8 +209,7 @@ async fn errors_that_heal_are_waited_out() {
 
 #[tokio::test(start_paused = true)]
 async fn a_permission_that_is_missing_is_an_error_and_moves_nothing() {
-    let world = world();
-    let object = world.upload("in/a", "1");
+    let (world, object) = world().with_upload();
     world.fail(Operation::Move, Kind::PermissionDenied);
     let error = world.settler.processed(&object).await.unwrap_err();
     assert!(error.needs_fix(), "{error}");
@@ -219,8 +218,7 @@ async fn a_permission_that_is_missing_is_an_error_and_moves_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_hold_keeps_an_object_where_it_is() {
-    let world = world();
-    let object = world.upload("in/a", "1");
+    let (world, object) = world().with_upload();
     world.sim.set_temporary_hold("data", "in/a", true).unwrap();
     assert!(matches!(world.accept(&object).await, Placement::Held(_)));
     assert_eq!(world.names("data"), ["in/a"]);
@@ -228,8 +226,7 @@ async fn a_hold_keeps_an_object_where_it_is() {
 
 #[tokio::test(start_paused = true)]
 async fn another_bucket_gets_a_copy_and_the_source_goes() {
-    let world = archive();
-    let object = world.upload("in/a", "1");
+    let (world, object) = archive().with_upload();
     assert_eq!(world.accept(&object).await, moved("gs://archive/done/a"));
     assert_eq!(world.names("data"), [""; 0]);
     assert_eq!(world.content("archive", "done/a"), "1");
@@ -250,8 +247,7 @@ async fn a_copy_in_several_steps_is_carried_to_its_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_copy_that_a_crash_left_behind_is_completed_and_not_doubled() {
-    let world = archive();
-    let object = world.upload("in/a", "1");
+    let (world, object) = archive().with_upload();
     world.fail(Operation::Delete, Kind::PermissionDenied);
     world.settler.processed(&object).await.unwrap_err();
     assert_eq!(world.names("archive"), ["done/a"]);
@@ -263,8 +259,7 @@ async fn a_copy_that_a_crash_left_behind_is_completed_and_not_doubled() {
 
 #[tokio::test(start_paused = true)]
 async fn a_copy_whose_answers_are_lost_is_made_once() {
-    let world = archive();
-    let object = world.upload("in/a", "1");
+    let (world, object) = archive().with_upload();
     world.lose(Operation::Rewrite);
     world.lose(Operation::Delete);
     assert_eq!(world.accept(&object).await, moved("gs://archive/done/a"));
@@ -274,8 +269,7 @@ async fn a_copy_whose_answers_are_lost_is_made_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_hold_that_appears_in_between_is_waited_for_and_the_copy_is_used_then() {
-    let world = archive();
-    let object = world.upload("in/a", "1");
+    let (world, object) = archive().with_upload();
     (world.sim)
         .set_event_based_hold("data", "in/a", true)
         .unwrap();

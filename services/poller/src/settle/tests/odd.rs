@@ -136,8 +136,7 @@ async fn a_versioned_bucket_keeps_a_version_of_whatever_leaves_the_inbox() {
 #[tokio::test(start_paused = true)]
 async fn the_storages_own_wish_for_a_pause_is_honoured_and_clamped() {
     for (wish, want) in [(20, 20), (3_600, 30)] {
-        let world = world();
-        let object = world.upload("in/a", "1");
+        let (world, object) = world().with_upload();
         let busy = Kind::Busy {
             retry_after: Some(Duration::from_secs(wish)),
         };

@@ -59,8 +59,7 @@ async fn an_object_that_bears_another_verdict_is_moved_by_that_one() {
 
 #[tokio::test(start_paused = true)]
 async fn an_object_that_was_accepted_first_is_never_failed() {
-    let world = archive();
-    let object = world.upload("in/a", "1");
+    let (world, object) = archive().with_upload();
     world.fail(Operation::Rewrite, Kind::PermissionDenied);
     world.settler.processed(&object).await.unwrap_err();
     let placed = world.settler.failed(&object, "no", 1).await.unwrap();
@@ -88,8 +87,7 @@ async fn a_note_that_somebody_writes_meanwhile_keeps_no_object_from_its_place() 
 
 #[tokio::test(start_paused = true)]
 async fn an_object_whose_verdict_somebody_takes_off_stays_for_a_new_try() {
-    let world = world();
-    let object = world.upload("in/a", "1");
+    let (world, object) = world().with_upload();
     world.fail_and_die(&object).await;
     let marked = world.sim.objects("data").remove(0);
     world
@@ -103,8 +101,7 @@ async fn an_object_whose_verdict_somebody_takes_off_stays_for_a_new_try() {
 
 #[tokio::test(start_paused = true)]
 async fn the_verdict_of_an_earlier_generation_does_not_lie_beside_a_new_one() {
-    let world = world();
-    let object = world.upload("in/a", "1");
+    let (world, object) = world().with_upload();
     world.settler.failed(&object, "no", 1).await.unwrap();
     let moved_back = world.sim.carry(("data", "failed/a"), ("data", "in/a"));
     let placed = world.settler.processed(&moved_back.unwrap()).await.unwrap();
@@ -114,8 +111,7 @@ async fn the_verdict_of_an_earlier_generation_does_not_lie_beside_a_new_one() {
 
 #[tokio::test(start_paused = true)]
 async fn the_verdict_of_an_earlier_generation_goes_even_where_there_is_no_room_for_a_new_one() {
-    let world = world();
-    let object = world.upload("in/a", "1");
+    let (world, object) = world().with_upload();
     world.settler.failed(&object, "no", 1).await.unwrap();
     let there = world.sim.objects("data").remove(0);
     let size: usize = there.metadata.iter().map(|(k, v)| k.len() + v.len()).sum();

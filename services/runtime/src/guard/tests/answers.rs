@@ -46,7 +46,7 @@ impl Service {
             .route("/poll", post(email.clone()))
             .route("/metrics", get(email.clone()))
             .route("/brigade.v1.PollerService/Poll", post(email));
-        let health = health::routes(&["brigade.v1.PollerService"]).await;
+        let health = health::routes("brigade.v1.PollerService").await;
         Self {
             router: guarded(routes.merge(health.guarded), guard)
                 .unwrap()

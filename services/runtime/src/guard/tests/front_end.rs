@@ -43,7 +43,7 @@ async fn answering(status: StatusCode) -> Url {
 
 /// A service behind this guard, and nothing before it.
 async fn public(guard: Arc<Guard>) -> Router {
-    let health = health::routes(&[]).await;
+    let health = health::routes("").await;
     guarded(Router::new(), guard).unwrap().merge(health.open)
 }
 

@@ -92,7 +92,7 @@ impl Ears {
         assert_eq!(String::from_utf8(heard).unwrap(), expected);
     }
 
-    /// Whatever is still stdout_summary until the last process is gone.
+    /// What is still written until the last process is gone.
     async fn hear_the_end(&mut self) -> String {
         let mut heard = String::new();
         self.pipe.read_to_string(&mut heard).await.unwrap();

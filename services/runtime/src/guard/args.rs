@@ -2,10 +2,10 @@
 
 use url::Url;
 
-use super::{
+use super::mode::{GOOGLE_ISSUERS, GOOGLE_JWKS, GuardSettings, Mode};
+use crate::settings::{
     Given, Problems, ServerSettings, choice, form, is_loopback, list, names, optional, setting, url,
 };
-use crate::guard::{GOOGLE_ISSUERS, GOOGLE_JWKS, GuardSettings, Mode};
 
 /// Who may call, as given.
 #[derive(Clone, Debug, clap::Args)]
