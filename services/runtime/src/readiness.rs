@@ -9,14 +9,18 @@ use axum::{
     Router,
     body::Body,
     extract::State,
-    http::{Request, StatusCode, header::RETRY_AFTER},
-    response::{IntoResponse as _, Response},
+    http::{Request, StatusCode},
+    response::Response,
 };
 use tokio::{sync::SetOnce, time::timeout};
+use tonic::Status;
 use tonic_health::{ServingStatus, server::HealthReporter};
 use tower::ServiceExt as _;
 
-use crate::{health, protocol::is_grpc};
+use crate::{
+    health,
+    protocol::{error_response, is_grpc},
+};
 
 /// How long a call waits for the service. A start takes milliseconds, unless what it needs is unreachable.
 const MAX_WAIT: Duration = Duration::from_secs(10);
@@ -71,23 +75,21 @@ async fn forward(State(service): State<Arc<SetOnce<Router>>>, request: Request<B
             let Ok(response) = router.clone().oneshot(request).await;
             response
         }
-        Err(_) => still_starting(&request),
-    }
-}
-
-/// The answer in the caller's own protocol: nothing was done, and the caller may retry.
-fn still_starting(request: &Request<Body>) -> Response {
-    if is_grpc(request.headers()) {
-        tonic::Status::unavailable(STILL_STARTING).into_http()
-    } else {
-        let body = format!("{STILL_STARTING}\n");
-        (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], body).into_response()
+        // Nothing was done, and the caller may retry.
+        Err(_) => error_response(
+            is_grpc(request.headers()),
+            Status::unavailable(STILL_STARTING),
+            StatusCode::SERVICE_UNAVAILABLE,
+        ),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::{http::header::CONTENT_TYPE, routing::get};
+    use axum::{
+        http::header::{CONTENT_TYPE, RETRY_AFTER},
+        routing::get,
+    };
     use tokio::time::Instant;
 
     use super::*;
