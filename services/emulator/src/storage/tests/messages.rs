@@ -26,6 +26,7 @@ fn grpc_line<T: std::fmt::Debug>(case: &str, answer: Result<T, Status>) -> Strin
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn refusals_of_the_json_api() {
     let emulator = start().await;
     let storage = emulator.storage();
@@ -192,6 +193,7 @@ async fn refusals_of_the_json_api() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn refusals_of_the_grpc_api() {
     let emulator = start().await;
     let mut client = grpc(&emulator).await;
@@ -340,6 +342,7 @@ async fn refusals_of_the_grpc_api() {
     insta::assert_snapshot!(table);
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every mask is an optional field")]
 fn mask(paths: &[&str]) -> Option<prost_types::FieldMask> {
     let paths = paths.iter().map(|&path| path.into()).collect();
     Some(prost_types::FieldMask { paths })
