@@ -231,7 +231,7 @@ impl System {
         };
         let stop = self.stop_poller.clone();
         self.services.spawn(async move {
-            brigade::poller::serve(listener, &settings, gate, outside, stop)
+            brigade::poller::serve(listener, &settings, gate, async { Ok(outside) }, stop)
                 .await
                 .unwrap();
         });

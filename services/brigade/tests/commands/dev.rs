@@ -182,7 +182,7 @@ fn a_program_that_starts_it_on_free_ports_is_told_them_and_has_the_inbox_to_itse
         .read_line(&mut line)
         .unwrap();
     let told: serde_json::Value = serde_json::from_str(&line).unwrap();
-    for part in ["poller", "worker", "standIn"] {
+    for part in ["poller", "worker", "emulator"] {
         let url = told["serving"][part].as_str().unwrap();
         TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
     }
