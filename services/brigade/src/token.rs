@@ -16,7 +16,7 @@ use crate::{outcome::failure, setup};
 /// The arguments.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// The token's audience: the URL of the service to call, as its own `BRIGADE_AUDIENCE` has it
+    /// The token's audience: the URL of the service to call, as in the `BRIGADE_AUDIENCE` of that service
     #[arg(long, value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
     audience: String,
     /// Print where the token comes from and which account it names, instead of the token itself

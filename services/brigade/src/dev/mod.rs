@@ -35,7 +35,7 @@ pub struct Args {
     /// How long the program may take for one file [default: 10m]
     #[arg(long, value_name = "TIME", value_parser = time(TIME_RANGE))]
     pub timeout: Option<Duration>,
-    /// Call a worker that runs already, at this URL, instead of an own one; the variables that it needs are printed
+    /// Call a worker that runs already, at this URL, instead of starting one; the variables that it needs are printed
     #[arg(long, value_name = "URL", conflicts_with_all = ["exec", "timeout"], value_parser = url)]
     pub worker: Option<url::Url>,
     /// The time from one poll to the next

@@ -78,7 +78,7 @@ fn suggestion(nearest: Option<&String>) -> String {
 
 /// The problems so far, in the order they were met; as an error, every problem of the settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems(pub(super) Vec<Problem>);
 
 impl Problems {
     /// Notes a problem.
