@@ -11,7 +11,7 @@ use brigade_poller::{config::Config, poller::Poller, request::Trigger};
 use brigade_proto::v1::{ObjectSettled, PollRequest, Settlement, poll_response::Event};
 use brigade_runtime::telemetry::{self, Buffer, Format};
 use brigade_sim::Sim;
-use brigade_storage::{Location, Object, object::escape};
+use brigade_storage::{Location, Object};
 use brigade_worker::{Outcome, ProcessError, settings::WorkerSettings};
 use proptest::{
     prelude::*,
@@ -20,7 +20,7 @@ use proptest::{
 
 use crate::{
     harness::{BUCKET, loopback, scripted, url},
-    names::{harmless, settled_lines, source_of},
+    names::{harmless, logged, settled_lines, source_of},
 };
 
 /// A worker over a real socket, which refuses what ends in `!`, and keeps the names that it is asked about.
@@ -131,7 +131,7 @@ fn check(sim: &Sim, uploaded: &BTreeMap<String, Object>, settled: &[ObjectSettle
         .collect();
     let uris: Vec<String> = uploaded
         .values()
-        .map(|object| escape(&object.uri()).to_string())
+        .map(|object| logged(&object.uri()))
         .collect();
     assert_eq!(told, uris.iter().map(String::as_str).collect());
     assert_eq!(lines.len(), uploaded.len(), "one line an object");

@@ -66,8 +66,8 @@ async fn a_hundred_and_fifty_calls_of_one_client_are_inside_the_worker_at_once()
 async fn a_hundred_and_fifty_files_of_one_poll_are_inside_the_worker_at_once() {
     let worker = worker().await;
     let system = System::tuned_at(worker, |_, settings| {
-        settings.budgets.concurrency = CROWD;
-        settings.budgets.poll_deadline = Duration::from_mins(1);
+        settings.config.budgets.concurrency = CROWD;
+        settings.config.budgets.poll_deadline = Duration::from_mins(1);
     })
     .await;
     for number in 0..CROWD {

@@ -64,7 +64,7 @@ async fn goes_on(system: &System, bucket: &str) {
 async fn a_destination_bucket_that_is_missing_stops_the_poll_until_it_is_made() {
     let asked = Arc::default();
     let system = System::with_settings(counting(&asked), |settings| {
-        settings.processed = Location::new("nowhere", "processed/");
+        settings.config.processed = Location::new("nowhere", "processed/");
     })
     .await;
     stops(&system, "to gs://nowhere/processed/").await;
@@ -88,7 +88,7 @@ async fn a_destination_bucket_that_is_missing_stops_the_poll_until_it_is_made() 
 async fn a_destination_bucket_that_is_forbidden_stops_the_poll_until_the_role_is_granted() {
     let asked = Arc::default();
     let system = System::with_settings(counting(&asked), |settings| {
-        settings.processed = Location::new("elsewhere", "processed/");
+        settings.config.processed = Location::new("elsewhere", "processed/");
     })
     .await;
     let url = system

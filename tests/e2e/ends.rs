@@ -125,8 +125,8 @@ async fn a_callers_deadline_ends_the_poll_and_the_worker_sees_what_is_left_of_it
 async fn a_file_has_its_own_time_which_the_worker_sees_and_an_attempt_is_counted() {
     let times = Times::default();
     let system = System::with_settings(hanging(&times), |settings| {
-        settings.budgets.process_timeout = Duration::from_secs(1);
-        settings.budgets.max_attempts = 2;
+        settings.config.budgets.process_timeout = Duration::from_secs(1);
+        settings.config.budgets.max_attempts = 2;
     })
     .await;
     system.upload("hang", "x");

@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -211,16 +211,19 @@ pub(crate) struct Misread<W> {
     pub(crate) remembered: Mutex<BTreeMap<String, Answer>>,
 }
 
+impl<W> Misread<W> {
+    fn remembered(&self) -> MutexGuard<'_, BTreeMap<String, Answer>> {
+        let remembered = self.remembered.lock();
+        remembered.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 #[async_trait]
 impl<W: Worker> Worker for Misread<W> {
     async fn process(&self, request: ProcessRequest, timeout: Duration) -> Answer {
         let name = request.object.clone().unwrap_or_default().name;
         if self.planted.is(Bug::VerdictByName) {
-            let remembered = self
-                .remembered
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            if let Some(answer) = remembered.get(&name) {
+            if let Some(answer) = self.remembered().get(&name) {
                 return answer.clone();
             }
         }
@@ -230,16 +233,9 @@ impl<W: Worker> Worker for Misread<W> {
                 return Answer::status(Code::Internal, error.to_string());
             }
             Answer::Worker(said) if said.code == Code::Ok || REFUSALS.contains(&said.code) => {
-                let mut remembered = self
-                    .remembered
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                remembered.insert(name, answer.clone());
+                self.remembered().insert(name, answer.clone());
             }
-            Answer::Worker(_)
-            | Answer::Transport(_)
-            | Answer::TimedOut(_)
-            | Answer::TooLarge { .. } => {}
+            _ => {}
         }
         answer
     }

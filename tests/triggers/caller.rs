@@ -1,9 +1,28 @@
 //! Calls the poller as Google's services do, with a token of an account that may.
 
+use std::time::Duration;
+
+use brigade_worker::{Outcome, ProcessError, Processor};
 use reqwest::{Client, header::HeaderMap};
 use serde_json::{Value, json};
 
-use crate::harness::{BUCKET, CALLER, System};
+use crate::harness::{BUCKET, CALLER, System, scripted};
+
+/// Does what an object's name says.
+pub(crate) fn obeying() -> impl Processor {
+    scripted(|job| {
+        Box::pin(async move {
+            match job.file_name() {
+                "bad" => Err(ProcessError::refuse("line 2 is not a number")),
+                "later" => {
+                    let wait = Duration::from_secs(90);
+                    Err(ProcessError::retry_after(wait, "loading"))
+                }
+                _ => Ok(Outcome::summary("done")),
+            }
+        })
+    })
+}
 
 /// What came back.
 #[derive(Debug)]
@@ -54,6 +73,11 @@ impl<'a> Caller<'a> {
             retry_after,
             body: response.text().await.unwrap(),
         }
+    }
+
+    /// Sends an event. Returns its status.
+    pub(crate) async fn event(&self, (headers, body): Request) -> u16 {
+        self.post("events", &headers, body).await.status
     }
 
     /// Announces an object by a Pub/Sub push.

@@ -101,7 +101,7 @@ async fn a_sweep_and_twice_announced_objects_at_once_settle_each_once() {
 async fn the_minimum_age_keeps_the_sweep_off_what_an_event_is_on_its_way_for() {
     let asked = Arc::new(AtomicUsize::new(0));
     let system = System::tuned(counting(&asked), |_, settings| {
-        settings.min_age = Duration::from_secs(3600);
+        settings.config.min_age = Duration::from_secs(3600);
     })
     .await;
     let generation = system.upload("a", "x");
@@ -118,9 +118,7 @@ async fn the_minimum_age_keeps_the_sweep_off_what_an_event_is_on_its_way_for() {
     }
     assert_eq!(skipped, ["FILTER_MIN_AGE"]);
     assert_eq!(asked.load(Ordering::SeqCst), 0);
-    assert_eq!(
-        Caller::new(&system).announce("a", generation).await.status,
-        204
-    );
+    let answer = Caller::new(&system).announce("a", generation).await;
+    assert_eq!(answer.status, 204);
     assert_eq!(system.names(), ["processed/a"]);
 }

@@ -196,12 +196,8 @@ async fn every_form_leaves_a_newer_generation_alone() {
     for (form, request) in FORMS {
         let old = system.upload(form, "old");
         system.upload(form, "new");
-        let (headers, body) = request(&format!("incoming/{form}"), old);
-        assert_eq!(
-            caller.post("events", &headers, body).await.status,
-            204,
-            "{form}"
-        );
+        let request = request(&format!("incoming/{form}"), old);
+        assert_eq!(caller.event(request).await, 204, "{form}");
         assert_eq!(system.content(&format!("incoming/{form}")), "new");
     }
 }
@@ -214,12 +210,8 @@ async fn other_kinds_of_event_are_acknowledged_and_move_nothing() {
     for kind in ["OBJECT_DELETE", "OBJECT_ARCHIVE", "OBJECT_METADATA_UPDATE"] {
         let mut attributes = attributes("incoming/a", generation);
         attributes["eventType"] = kind.into();
-        let (headers, body) = wrapped(&json!({"attributes": attributes}));
-        assert_eq!(
-            caller.post("events", &headers, body).await.status,
-            204,
-            "{kind}"
-        );
+        let request = wrapped(&json!({"attributes": attributes}));
+        assert_eq!(caller.event(request).await, 204, "{kind}");
     }
     for kind in [
         "google.cloud.storage.object.v1.deleted",
@@ -228,18 +220,10 @@ async fn other_kinds_of_event_are_acknowledged_and_move_nothing() {
     ] {
         let (mut headers, body) = eventarc_binary("incoming/a", generation);
         headers[1].1 = kind.to_owned();
-        assert_eq!(
-            caller.post("events", &headers, body).await.status,
-            204,
-            "{kind}"
-        );
+        assert_eq!(caller.event((headers, body)).await, 204, "{kind}");
         let (headers, body) = eventarc_structured("incoming/a", generation);
         let body = body.replace("google.cloud.storage.object.v1.finalized", kind);
-        assert_eq!(
-            caller.post("events", &headers, body).await.status,
-            204,
-            "{kind}"
-        );
+        assert_eq!(caller.event((headers, body)).await, 204, "{kind}");
     }
     assert_eq!(system.names(), ["incoming/a"]);
 }

@@ -25,37 +25,34 @@ async fn started(given: &[(&str, &str)]) -> PollStarted {
 }
 
 #[tokio::test]
-async fn cloud_scheduler_is_known_by_its_job_and_the_schedules_time() {
-    let started = started(&[
+async fn cloud_scheduler_and_cloud_tasks_are_known_by_their_headers() {
+    let scheduler = [
         ("user-agent", "Google-Cloud-Scheduler"),
         ("x-cloudscheduler", "true"),
         ("x-cloudscheduler-jobname", "poll-every-minute"),
         ("x-cloudscheduler-scheduletime", "2019-10-12T07:20:50.52Z"),
-    ])
-    .await;
-    assert_eq!(
-        (started.trigger.as_str(), started.trigger_name.as_str()),
-        ("scheduler", "poll-every-minute")
-    );
-    assert_eq!(started.trigger_id, "2019-10-12T07:20:50.52Z");
-}
-
-#[tokio::test]
-async fn cloud_tasks_is_known_by_its_queue_and_task() {
-    let started = started(&[
+    ];
+    let tasks = [
         ("user-agent", "Google-Cloud-Tasks"),
         ("x-cloudtasks-queuename", "polls"),
         ("x-cloudtasks-taskname", "2659819832458"),
         ("x-cloudtasks-taskretrycount", "2"),
         ("x-cloudtasks-taskexecutioncount", "2"),
         ("x-cloudtasks-tasketa", "1575390123.456"),
-    ])
-    .await;
-    assert_eq!(
-        (started.trigger.as_str(), started.trigger_name.as_str()),
-        ("tasks", "polls")
-    );
-    assert_eq!(started.trigger_id, "2659819832458");
+    ];
+    for (headers, [trigger, name, id]) in [
+        (
+            &scheduler[..],
+            ["scheduler", "poll-every-minute", "2019-10-12T07:20:50.52Z"],
+        ),
+        (&tasks, ["tasks", "polls", "2659819832458"]),
+    ] {
+        let started = started(headers).await;
+        assert_eq!(
+            [started.trigger, started.trigger_name, started.trigger_id],
+            [trigger, name, id]
+        );
+    }
 }
 
 #[tokio::test]

@@ -1,26 +1,15 @@
 //! `POST /process`: one object, at the poller for Cloud Tasks, and at a worker for clients without gRPC.
 
-use std::time::Duration;
-
-use brigade_worker::{Outcome, ProcessError};
 use serde_json::{Value, json};
 
 use crate::{
-    caller::{Caller, headers},
-    harness::{BUCKET, POLLER, System, accepting, scripted},
+    caller::{Caller, headers, obeying},
+    harness::{BUCKET, POLLER, System, accepting},
 };
 
 #[tokio::test]
 async fn a_task_settles_its_object_and_says_what_became_of_it() {
-    let system = System::with_processor(scripted(|job| {
-        Box::pin(async move {
-            match job.file_name() {
-                "bad" => Err(ProcessError::refuse("no")),
-                _ => Ok(Outcome::summary("3 lines")),
-            }
-        })
-    }))
-    .await;
+    let system = System::with_processor(obeying()).await;
     let caller = Caller::new(&system);
     let task = headers(&[
         ("x-cloudtasks-queuename", "objects"),
@@ -31,7 +20,7 @@ async fn a_task_settles_its_object_and_says_what_became_of_it() {
     let answer = caller.post("process", &task, body.to_string()).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.json()["settlement"], "SETTLEMENT_PROCESSED");
-    assert_eq!(answer.json()["summary"], "3 lines");
+    assert_eq!(answer.json()["summary"], "done");
     let again = caller.post("process", &task, body.to_string()).await;
     assert_eq!(
         (again.status, &again.json()["settlement"]),
@@ -81,16 +70,7 @@ async fn a_task_that_is_no_work_is_done_and_one_that_cannot_be_read_is_refused()
 
 #[tokio::test]
 async fn a_worker_answers_200_500_and_503_with_a_time() {
-    let system = System::with_processor(scripted(|job| {
-        Box::pin(async move {
-            match job.file_name() {
-                "bad" => Err(ProcessError::refuse("line 2")),
-                "later" => Err(ProcessError::retry_after(Duration::from_secs(7), "loading")),
-                _ => Ok(Outcome::summary("ok")),
-            }
-        })
-    }))
-    .await;
+    let system = System::with_processor(obeying()).await;
     let audience = brigade_client::identity::origin(&system.worker);
     let token = system.emulator.identity().mint(POLLER, &audience);
     let ask = async |body: Value| {
@@ -115,11 +95,11 @@ async fn a_worker_answers_200_500_and_503_with_a_time() {
     let ours = |name: &str| json!({"object": plain(name)});
     for form in [&plain as &dyn Fn(&str) -> Value, &full, &ours] {
         let (status, _, body) = ask(form("good")).await;
-        assert_eq!((status, &body["summary"]), (200, &json!("ok")));
+        assert_eq!((status, &body["summary"]), (200, &json!("done")));
         let (status, retry_after, body) = ask(form("bad")).await;
         assert_eq!((status, retry_after), (500, None), "{body}");
-        assert_eq!(body["error"], "line 2");
+        assert_eq!(body["error"], "line 2 is not a number");
         let (status, retry_after, _) = ask(form("later")).await;
-        assert_eq!((status, retry_after.as_deref()), (503, Some("7")));
+        assert_eq!((status, retry_after.as_deref()), (503, Some("90")));
     }
 }

@@ -1,40 +1,16 @@
 //! The answer to a queue when an object is not settled.
 
-use std::time::Duration;
-
-use brigade_worker::{Outcome, ProcessError, Processor};
-
 use crate::{
-    caller::Caller,
-    harness::{System, accepting, front_end, scripted},
+    caller::{Caller, obeying},
+    harness::{System, accepting, front_end},
 };
-
-fn obeying() -> impl Processor {
-    scripted(|job| {
-        Box::pin(async move {
-            match job.file_name() {
-                "bad" => Err(ProcessError::refuse("line 2 is not a number")),
-                "later" => Err(ProcessError::retry_after(
-                    Duration::from_secs(90),
-                    "loading",
-                )),
-                _ => Ok(Outcome::summary("done")),
-            }
-        })
-    })
-}
 
 #[tokio::test]
 async fn a_refused_object_is_settled_and_acknowledged() {
     let system = System::with_processor(obeying()).await;
     let generation = system.upload("bad", "x");
-    assert_eq!(
-        Caller::new(&system)
-            .announce("bad", generation)
-            .await
-            .status,
-        204
-    );
+    let answer = Caller::new(&system).announce("bad", generation).await;
+    assert_eq!(answer.status, 204);
     assert_eq!(system.names(), ["failed/bad"]);
     let metadata = system.metadata_of("failed/bad").await;
     assert_eq!(metadata["brigade-reason"], "line 2 is not a number");

@@ -76,19 +76,15 @@ async fn a_poll_enqueues_each_object_once_and_its_task_settles_it() {
     let polled = world.system.poll().await.unwrap();
     let all_are = |polled: &crate::harness::Polled, settlement| {
         assert_eq!(polled.settled.len(), 3);
-        assert!(
-            polled
-                .settled
-                .iter()
-                .all(|one| one.settlement() == settlement)
-        );
+        let mut settled = polled.settled.iter();
+        assert!(settled.all(|one| one.settlement() == settlement));
     };
     all_are(&polled, Settlement::Enqueued);
     let counts = polled.finished.unwrap().counts.unwrap();
     assert_eq!((counts.found, counts.enqueued, counts.skipped), (3, 3, 0));
     assert_eq!(world.asked(), 0);
 
-    // The objects lie there still, and so do their tasks.
+    // The objects are there still, and so are their tasks.
     let again = world.system.poll().await.unwrap();
     all_are(&again, Settlement::AlreadyEnqueued);
     let counts = again.finished.unwrap().counts.unwrap();

@@ -77,9 +77,12 @@ impl AttemptPolicy {
         if is_attempt {
             self.attempts = self.next_attempt();
             if self.attempts >= self.max_attempts {
-                return Decision::Fail {
-                    reason: format!("{} attempts; the last: {}", self.attempts, retry.why),
+                let attempts = match self.attempts {
+                    1 => "1 attempt".to_owned(),
+                    count => format!("{count} attempts"),
                 };
+                let reason = format!("{attempts}; the last: {}", retry.why);
+                return Decision::Fail { reason };
             }
         }
         let pause = if is_attempt {
@@ -89,15 +92,12 @@ impl AttemptPolicy {
         };
         let pause = pause.max(worker_retry_after(retry.after));
         self.transport_failures += u32::from(retry.blame == Blame::Transport);
-        let waits_for_next_poll = match retry.blame {
-            Blame::Poll => true,
-            Blame::Transport => self.transport_failures >= self.max_transport_failures,
-            Blame::Worker | Blame::Deadline | Blame::Busy => false,
-        };
-        if waits_for_next_poll {
-            Decision::RetryNextPoll(pause)
-        } else {
-            Decision::RetryNow(pause)
+        match retry.blame {
+            Blame::Poll => Decision::RetryNextPoll(pause),
+            Blame::Transport if self.transport_failures >= self.max_transport_failures => {
+                Decision::RetryNextPoll(pause)
+            }
+            _ => Decision::RetryNow(pause),
         }
     }
 }
@@ -105,7 +105,7 @@ impl AttemptPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::object;
+    use crate::tests::object;
 
     const SECOND: Duration = Duration::from_secs(1);
 

@@ -52,14 +52,16 @@ fn fit(name: &str) -> String {
     if name.len() <= MAX_NAME {
         return name.to_owned();
     }
-    let digest = Sha256::digest(name.as_bytes());
-    let mut short = name[..name.floor_char_boundary(MAX_NAME - TAIL)].to_owned();
-    short.push('~');
-    for byte in &digest[..8] {
+    let start = &name[..name.floor_char_boundary(MAX_NAME - TAIL)];
+    format!("{start}~{}", hex(&Sha256::digest(name)[..8]))
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
         // Writing to a string cannot fail.
-        let _ = write!(short, "{byte:02x}");
-    }
-    short
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 #[cfg(test)]

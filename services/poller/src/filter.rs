@@ -99,7 +99,7 @@ mod tests {
     use globset::GlobBuilder;
 
     use super::*;
-    use crate::testing::object;
+    use crate::tests::object;
 
     fn config(inbox: &str) -> Config {
         Config {

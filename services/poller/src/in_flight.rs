@@ -5,11 +5,12 @@
 //! This only saves work. Two instances may ask the worker about one object at once; generations make one of them settle it.
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map::Entry},
+    collections::{HashMap, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use indexmap::IndexMap;
 use tokio::{sync::watch, time::Instant};
 
 use crate::retry::{MOVE_RETRY_MAX, MOVE_RETRY_MIN};
@@ -21,7 +22,7 @@ type Key = (String, i64);
 const REMEMBERED: usize = 4_096;
 
 /// The objects at work, each with its result to come.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct InFlight<T>(Arc<Mutex<State<T>>>);
 
 #[derive(Debug)]
@@ -32,13 +33,8 @@ struct State<T> {
     deferred: Memory<Deferred>,
 }
 
-/// The newest entries of a kind.
-#[derive(Debug)]
-struct Memory<V> {
-    known: HashMap<Key, V>,
-    /// The oldest first.
-    order: VecDeque<Key>,
-}
+/// The newest entries of a kind, the oldest first.
+type Memory<V> = IndexMap<Key, V>;
 
 /// How long an object is left alone.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +75,7 @@ impl<T> InFlight<T> {
                 let (result, follower) = watch::channel(None);
                 free.insert(follower);
                 Join::Leader(Leader {
-                    in_flight: self.clone(),
+                    in_flight: Self(self.0.clone()),
                     key,
                     result,
                 })
@@ -102,33 +98,10 @@ impl<T> Default for InFlight<T> {
     }
 }
 
-impl<T> Clone for InFlight<T> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-// === impl Memory ===
-
-impl<V> Memory<V> {
-    fn remember(&mut self, key: &Key, value: V) {
-        if self.known.insert(key.clone(), value).is_none() {
-            self.order.push_back(key.clone());
-        }
-        if self.order.len() > REMEMBERED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.known.remove(&oldest);
-        }
-    }
-}
-
-impl<V> Default for Memory<V> {
-    fn default() -> Self {
-        Self {
-            known: HashMap::new(),
-            order: VecDeque::new(),
-        }
+fn remember<V>(memory: &mut Memory<V>, key: &Key, value: V) {
+    memory.insert(key.clone(), value);
+    if memory.len() > REMEMBERED {
+        memory.shift_remove_index(0);
     }
 }
 
@@ -138,31 +111,29 @@ impl<T> Leader<T> {
     /// Whether this very generation was moved out of the inbox before. Where generations come from a file's time, as in a
     /// directory that is served as a bucket, it may be there again.
     pub(crate) fn is_settled(&self) -> bool {
-        self.in_flight.lock().settled.known.contains_key(&self.key)
+        self.in_flight.lock().settled.contains_key(&self.key)
     }
 
     pub(crate) fn is_deferred(&self) -> bool {
         let state = self.in_flight.lock();
-        let deferred = state.deferred.known.get(&self.key);
+        let deferred = state.deferred.get(&self.key);
         deferred.is_some_and(|deferred| Instant::now() < deferred.until)
     }
 
     /// Leaves the object alone for a while, twice as long each time.
     pub(crate) fn defer(&self) {
         let mut state = self.in_flight.lock();
-        let before = state.deferred.known.get(&self.key);
+        let before = state.deferred.get(&self.key);
         let pause = before.map_or(MOVE_RETRY_MIN, |before| {
             (before.pause * 2).min(MOVE_RETRY_MAX)
         });
         let until = Instant::now() + pause;
-        state
-            .deferred
-            .remember(&self.key, Deferred { pause, until });
+        remember(&mut state.deferred, &self.key, Deferred { pause, until });
     }
 
     /// Remembers that the object was moved out of the inbox.
     pub(crate) fn remember_settled(&self) {
-        self.in_flight.lock().settled.remember(&self.key, ());
+        remember(&mut self.in_flight.lock().settled, &self.key, ());
     }
 
     /// Gives every follower this result.
@@ -239,8 +210,7 @@ mod tests {
         }
         assert!(!lead(&in_flight, 1).is_settled(), "the oldest is forgotten");
         assert!(lead(&in_flight, 2).is_settled());
-        assert_eq!(in_flight.lock().settled.known.len(), REMEMBERED);
-        assert_eq!(in_flight.lock().settled.order.len(), REMEMBERED);
+        assert_eq!(in_flight.lock().settled.len(), REMEMBERED);
     }
 
     #[tokio::test(start_paused = true)]

@@ -37,8 +37,6 @@ pub mod settings;
 mod settle;
 pub mod tasks;
 #[cfg(test)]
-mod testing;
-#[cfg(test)]
 mod tests;
 pub mod trigger;
 pub mod verdict;

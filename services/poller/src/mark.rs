@@ -110,11 +110,13 @@ fn only<const N: usize>(written: [(&str, String); N]) -> Metadata {
 
 /// The earliest time of the next try of exactly this generation.
 pub fn due(object: &Object) -> Option<Timestamp> {
-    let due = object
-        .metadata
-        .get(RETRY_AT)
-        .filter(|_| is_for_this_generation(object))?;
-    due.parse().ok()
+    read(object, RETRY_AT)?.parse().ok()
+}
+
+/// What is written under `key` on exactly this generation.
+fn read<'a>(object: &'a Object, key: &str) -> Option<&'a str> {
+    let value = object.metadata.get(key)?;
+    names(object, object).then_some(value)
 }
 
 fn seconds(at: Timestamp) -> String {
@@ -128,15 +130,12 @@ pub fn copied(object: &Object) -> Metadata {
 
 /// The verdict that is written on exactly this generation: only its move is missing.
 pub fn recorded_verdict(object: &Object) -> Option<RecordedVerdict> {
-    let status = object
-        .metadata
-        .get(STATUS)
-        .filter(|_| is_for_this_generation(object))?;
-    match status.as_str() {
+    match read(object, STATUS)? {
         PROCESSED => Some(RecordedVerdict::Processed),
-        FAILED => Some(RecordedVerdict::Failed(
-            object.metadata.get(REASON).cloned().unwrap_or_default(),
-        )),
+        FAILED => {
+            let reason = read(object, REASON).unwrap_or_default();
+            Some(RecordedVerdict::Failed(reason.to_owned()))
+        }
         _ => None,
     }
 }
@@ -147,19 +146,13 @@ pub fn recorded_at(object: &Object) -> Option<Timestamp> {
         RecordedVerdict::Processed => PROCESSED_AT,
         RecordedVerdict::Failed(_) => FAILED_AT,
     };
-    object.metadata.get(key)?.parse().ok()
+    read(object, key)?.parse().ok()
 }
 
 /// The attempts that are written on exactly this generation.
 pub fn attempts(object: &Object) -> u32 {
-    if !is_for_this_generation(object) {
-        return 0;
-    }
-    object
-        .metadata
-        .get(ATTEMPTS)
-        .and_then(|count| count.parse().ok())
-        .unwrap_or(0)
+    let count = read(object, ATTEMPTS).and_then(|count| count.parse().ok());
+    count.unwrap_or(0)
 }
 
 /// Whether `mark` fits on the object, beside what is on it.
@@ -182,10 +175,6 @@ pub fn is_copy_of(copy: &Object, object: &Object) -> bool {
     names(copy, object) && copy.same_content(object)
 }
 
-fn is_for_this_generation(object: &Object) -> bool {
-    names(object, object)
-}
-
 /// Whether the mark on `marked` names `object` as its source.
 fn names(marked: &Object, object: &Object) -> bool {
     let named = marked.metadata.get(SOURCE);
@@ -196,8 +185,7 @@ fn source(object: &Object) -> String {
     let mut encoded = format!("gs://{}/", object.bucket);
     for c in object.name.chars() {
         if c.is_control() || c == '%' {
-            let mut bytes = [0; 4];
-            for byte in c.encode_utf8(&mut bytes).bytes() {
+            for byte in c.to_string().bytes() {
                 // Writing to a string cannot fail.
                 let _ = write!(encoded, "%{byte:02X}");
             }
@@ -210,19 +198,10 @@ fn source(object: &Object) -> String {
 
 /// One printable line of at most 1,024 bytes; what a reader could mistake for formatting becomes a space.
 fn printable(reason: &str) -> String {
-    let mut line = String::new();
-    for c in reason.trim().chars() {
-        let c = if c.is_control() || is_format(c) {
-            ' '
-        } else {
-            c
-        };
-        if line.len() + c.len_utf8() > MAX_REASON {
-            break;
-        }
-        line.push(c);
-    }
-    line
+    let line = reason
+        .trim()
+        .replace(|c: char| c.is_control() || is_format(c), " ");
+    line[..line.floor_char_boundary(MAX_REASON)].to_owned()
 }
 
 fn is_format(c: char) -> bool {
@@ -232,7 +211,7 @@ fn is_format(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::object;
+    use crate::tests::object;
 
     /// `object` with `mark` written on it.
     fn marked(object: Object, mark: &Metadata) -> Object {

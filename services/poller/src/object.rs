@@ -3,7 +3,7 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use brigade_proto::v1::{Filter, PollRequest};
-use brigade_storage::{Object, object::escape};
+use brigade_storage::Object;
 use futures::future::Either;
 use tokio::time::timeout;
 use tracing::{Instrument as _, info};
@@ -106,7 +106,7 @@ async fn ready(
 fn not_now(instance: &Instance, object: &Object) -> Option<ObjectResult> {
     let now = instance.clock.now();
     let skip = filter::skip_named(&instance.config, object, now)?;
-    info!(filter = skip.filter.as_str_name(), detail = %escape(&skip.detail), "left out by a filter");
+    info!(filter = skip.filter.as_str_name(), detail = %skip.detail, "left out by a filter");
     let Some(due) = mark::due(object).filter(|_| skip.filter == Filter::NotDue) else {
         return Some(ObjectResult::Ignored(Ignored::Filtered(skip)));
     };

@@ -21,7 +21,6 @@ use crate::{
     poll,
     report::{Events, MAX_BEHIND, Reporter},
     request::{ObjectRef, Trigger},
-    settings::PollerSettings,
     settle::Settler,
     tasks::Queue,
     wire,
@@ -33,27 +32,12 @@ pub struct Poller {
     pub(crate) instance: Arc<Instance>,
 }
 
-// === impl Config ===
-
-impl From<&PollerSettings> for Config {
-    fn from(settings: &PollerSettings) -> Self {
-        Self {
-            inbox: settings.inbox.clone(),
-            processed: settings.processed.clone(),
-            failed: settings.failed.clone(),
-            budgets: settings.budgets,
-            min_age: settings.min_age,
-            matching: settings.matching.clone(),
-        }
-    }
-}
-
 // === impl Poller ===
 
 impl Poller {
     /// A poller of the inbox in `config`, by the machine's clock, whose polls take the inbox's lease.
-    pub fn new(config: impl Into<Config>, store: &dyn Store, worker: Arc<dyn Worker>) -> Self {
-        let config = Arc::new(config.into());
+    pub fn new(config: Config, store: &dyn Store, worker: Arc<dyn Worker>) -> Self {
+        let config = Arc::new(config);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let slots = config.budgets.concurrency.min(Semaphore::MAX_PERMITS);
         let instance = Instance {

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use brigade_storage::object::escape;
-
 /// What asked for a poll or an object, and how long it waits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trigger {
@@ -40,11 +38,11 @@ impl Trigger {
         tracing::info_span!(
             "event",
             trigger = self.kind,
-            name = %escape(&self.name),
-            id = %escape(&self.id),
+            name = %self.name,
+            id = %self.id,
             attempt = self.attempt,
-            ordering_key = %escape(&self.ordering_key),
-            object = %escape(&object.uri()),
+            ordering_key = %self.ordering_key,
+            object = %object.uri(),
             generation = object.generation,
         )
     }

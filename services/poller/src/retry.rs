@@ -3,7 +3,7 @@
 use std::{future::Future, time::Duration};
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
-use brigade_storage::{Error, Kind};
+use brigade_storage::{Bucket, Error, Kind, Object};
 use tokio::time::sleep;
 
 /// The first and the longest pause before an object is moved again that storage refuses to move.
@@ -67,6 +67,25 @@ where
             result => return result,
         }
     }
+}
+
+/// The live object of this name, if there is one.
+pub(crate) async fn live_object(bucket: &dyn Bucket, name: &str) -> Result<Option<Object>, Error> {
+    match repeated(|| bucket.get(name)).await {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether something else is there than the call named, perhaps by its own first try.
+pub(crate) fn is_conflict(error: &Error) -> bool {
+    error.is_precondition() || error.is_not_found()
+}
+
+/// Whether only a look tells what became of the object.
+pub(crate) fn leaves_open(error: &Error) -> bool {
+    is_conflict(error) || error.is_transient()
 }
 
 /// The pause after an object's `attempts`th attempt: jittered, from 2 s, four times as long after each, up to 15 min.

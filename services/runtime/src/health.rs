@@ -3,13 +3,7 @@
 //! A check needs no token, because Cloud Run's probes bring none. A `Watch` lasts as long as its caller likes, so it needs a token
 //! like any other call.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
 use axum::{Router, http::StatusCode, routing::get};
 use tonic_health::{ServingStatus, server::HealthReporter};
@@ -38,14 +32,6 @@ pub(crate) struct Health {
     pub(crate) guarded: Router,
 }
 
-/// Reports whether a service is ready.
-#[derive(Clone, Debug)]
-pub(crate) struct Readiness {
-    reporter: HealthReporter,
-    services: Vec<String>,
-    ready: Arc<AtomicBool>,
-}
-
 /// The kind of a request, by its path alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -68,56 +54,43 @@ impl Kind {
     }
 }
 
-// === impl Readiness ===
-
-impl Readiness {
-    /// Reports ready from now on.
-    pub(crate) async fn ready(&self) {
-        self.ready.store(true, Ordering::Release);
-        self.report(ServingStatus::Serving).await;
-    }
-
-    async fn report(&self, status: ServingStatus) {
-        for service in &self.services {
-            self.reporter.set_service_status(service, status).await;
-        }
-        self.reporter.set_service_status(WHOLE_SERVER, status).await;
-    }
-}
-
-/// The health of services that are ready from the first moment.
+/// The health of a service that is ready from the first moment.
 #[cfg(test)]
-pub(crate) async fn routes(services: &[&str]) -> Health {
-    let (health, readiness) = starting(services).await;
-    readiness.ready().await;
+pub(crate) async fn routes(service: &str) -> Health {
+    let (health, reporter) = starting(service, || true).await;
+    report(&reporter, service, ServingStatus::Serving).await;
     health
 }
 
-/// The health of services that listen before they are ready: `NOT_SERVING` and 503 until [`Readiness::ready`].
-pub(crate) async fn starting(services: &[&str]) -> (Health, Readiness) {
-    let (reporter, service) = tonic_health::server::health_reporter();
-    let ready = Arc::new(AtomicBool::new(false));
-    let readiness = Readiness {
-        reporter,
-        services: services.iter().map(ToString::to_string).collect(),
-        ready: ready.clone(),
-    };
-    readiness.report(ServingStatus::NotServing).await;
+/// The health of a service that listens before it is ready: `NOT_SERVING` until something else is reported, and 503 until `is_ready`.
+pub(crate) async fn starting(
+    service: &str,
+    is_ready: impl Fn() -> bool + Clone + Send + Sync + 'static,
+) -> (Health, HealthReporter) {
+    let (reporter, server) = tonic_health::server::health_reporter();
+    report(&reporter, service, ServingStatus::NotServing).await;
     let healthz = async move || {
-        if ready.load(Ordering::Acquire) {
+        if is_ready() {
             (StatusCode::OK, "ok\n")
         } else {
             (StatusCode::SERVICE_UNAVAILABLE, "starting\n")
         }
     };
-    let service = service
+    let server = server
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
     let health = Health {
         open: Router::new()
-            .route_service(CHECK, service.clone())
+            .route_service(CHECK, server.clone())
             .route(HEALTHZ, get(healthz)),
-        guarded: Router::new().route_service(WATCH, service),
+        guarded: Router::new().route_service(WATCH, server),
     };
-    (health, readiness)
+    (health, reporter)
+}
+
+/// Reports the status of a service, and of the whole server.
+pub(crate) async fn report(reporter: &HealthReporter, service: &str, status: ServingStatus) {
+    for name in [service, WHOLE_SERVER] {
+        reporter.set_service_status(name, status).await;
+    }
 }

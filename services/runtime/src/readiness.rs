@@ -9,15 +9,17 @@ use axum::{
     Router,
     body::Body,
     extract::State,
-    http::{Request, StatusCode, header::RETRY_AFTER},
-    response::{IntoResponse as _, Response},
+    http::{Request, StatusCode},
+    response::Response,
 };
 use tokio::{sync::SetOnce, time::timeout};
+use tonic::Status;
+use tonic_health::{ServingStatus, server::HealthReporter};
 use tower::ServiceExt as _;
 
 use crate::{
-    health::{self, Readiness},
-    protocol::is_grpc,
+    health,
+    protocol::{error_response, is_grpc},
 };
 
 /// How long a call waits for the service. A start takes milliseconds, unless what it needs is unreachable.
@@ -27,8 +29,9 @@ const STILL_STARTING: &str = "the service is still starting; try again";
 /// Opens once.
 #[derive(Clone, Debug)]
 pub(crate) struct ReadinessGate {
+    name: &'static str,
     service: Arc<SetOnce<Router>>,
-    readiness: Readiness,
+    reporter: HealthReporter,
     watch: Router,
 }
 
@@ -36,17 +39,20 @@ pub(crate) struct ReadinessGate {
 
 impl ReadinessGate {
     /// A closed gate, and the routes before it: health, and a fallback that waits for the gate to open.
-    pub(crate) async fn closed(service: &str) -> (Self, Router) {
-        let (health, readiness) = health::starting(&[service]).await;
-        let gate = Self {
-            service: Arc::default(),
-            readiness,
-            watch: health.guarded,
-        };
+    pub(crate) async fn closed(name: &'static str) -> (Self, Router) {
+        let service = Arc::<SetOnce<Router>>::default();
+        let opened = service.clone();
+        let (health, reporter) = health::starting(name, move || opened.initialized()).await;
         let waiting = Router::new()
             .fallback(forward)
-            .with_state(gate.service.clone())
+            .with_state(service.clone())
             .merge(health.open);
+        let gate = Self {
+            name,
+            service,
+            reporter,
+            watch: health.guarded,
+        };
         (gate, waiting)
     }
 
@@ -59,7 +65,7 @@ impl ReadinessGate {
     pub(crate) async fn open(&self, service: Router) {
         // A gate that is already open keeps its service.
         let _ = self.service.set(service);
-        self.readiness.ready().await;
+        health::report(&self.reporter, self.name, ServingStatus::Serving).await;
     }
 }
 
@@ -69,23 +75,21 @@ async fn forward(State(service): State<Arc<SetOnce<Router>>>, request: Request<B
             let Ok(response) = router.clone().oneshot(request).await;
             response
         }
-        Err(_) => still_starting(&request),
-    }
-}
-
-/// The answer in the caller's own protocol: nothing was done, and the caller may retry.
-fn still_starting(request: &Request<Body>) -> Response {
-    if is_grpc(request.headers()) {
-        tonic::Status::unavailable(STILL_STARTING).into_http()
-    } else {
-        let body = format!("{STILL_STARTING}\n");
-        (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], body).into_response()
+        // Nothing was done, and the caller may retry.
+        Err(_) => error_response(
+            is_grpc(request.headers()),
+            Status::unavailable(STILL_STARTING),
+            StatusCode::SERVICE_UNAVAILABLE,
+        ),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::{http::header::CONTENT_TYPE, routing::get};
+    use axum::{
+        http::header::{CONTENT_TYPE, RETRY_AFTER},
+        routing::get,
+    };
     use tokio::time::Instant;
 
     use super::*;

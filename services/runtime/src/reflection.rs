@@ -123,9 +123,8 @@ mod tests {
     #[tokio::test]
     async fn health_says_serving_of_each_service_and_of_the_whole() {
         use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
-        let mut client = HealthClient::new(
-            serving(health::routes(&["brigade.v1.PollerService"]).await.open).await,
-        );
+        let mut client =
+            HealthClient::new(serving(health::routes("brigade.v1.PollerService").await.open).await);
         for service in ["", "brigade.v1.PollerService"] {
             let request = HealthCheckRequest {
                 service: service.to_owned(),

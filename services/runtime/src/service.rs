@@ -16,12 +16,12 @@ use url::Url;
 
 use crate::{
     exit::Failure,
-    guard::{Guard, GuardLayer, GuardSettings},
+    guard::{Guard, GuardArgs, GuardLayer, GuardSettings},
     protocol::is_grpc,
     readiness::ReadinessGate,
     reflection,
     serve::{self, Limits},
-    settings::{GuardArgs, Problems},
+    settings::Problems,
 };
 
 /// The longest request body that any route accepts, in bytes: 1 MiB, for `POST /events`. A storage notification carries the whole

@@ -49,7 +49,7 @@ impl Object {
         }
     }
 
-    /// Where it lies: `gs://bucket/name`.
+    /// Its place: `gs://bucket/name`.
     pub fn uri(&self) -> String {
         format!("gs://{}/{}", self.bucket, self.name)
     }
@@ -84,7 +84,7 @@ pub struct Pinned<'a> {
     pub generation: i64,
 }
 
-/// A bucket and a name, for messages; names are escaped, because they are chosen by whoever uploads.
+/// A bucket and a name, for messages; names are escaped, because uploaders choose them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ObjectRef<'a> {
     /// The bucket's name.
@@ -127,7 +127,7 @@ fn is_unsafe_to_show(c: char) -> bool {
         || c.is_control()
         || matches!(c,
             '\u{061C}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}' | '\u{2029}'
-            | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}'
+            | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}'
             | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
 }
 

@@ -13,7 +13,7 @@ use brigade_client::{
 };
 use brigade_emulator::{Emulator, FrontEnd, frontend::Service, identity::ISSUER};
 use brigade_poller::{
-    config::Budgets,
+    config::{Budgets, Config},
     settings::{PollerSettings, Protocol},
 };
 use brigade_proto::v1::{PollRequest, PollResponse, poll_response::Event};
@@ -239,24 +239,21 @@ impl System {
 
     fn poller_settings(&self) -> PollerSettings {
         let mut settings = PollerSettings {
-            inbox: Location::new(self.bucket, "incoming/"),
-            processed: Location::new(self.bucket, "processed/"),
-            failed: Location::new(self.bucket, "failed/"),
+            config: Config {
+                budgets: Budgets {
+                    concurrency: 8,
+                    process_timeout: Duration::from_secs(30),
+                    // Longer than a busy machine takes for any poll of a test.
+                    poll_deadline: Duration::from_secs(60),
+                    breaker: 3,
+                    ..Budgets::default()
+                },
+                ..Config::for_inbox(Location::new(self.bucket, "incoming/"))
+            },
             worker_url: self.worker.clone(),
             worker_audience: None,
             worker_protocol: Protocol::Grpc,
             tasks: None,
-            budgets: Budgets {
-                concurrency: 8,
-                process_timeout: Duration::from_secs(30),
-                // Longer than a busy machine takes for any poll of a test.
-                poll_deadline: Duration::from_secs(60),
-                max_attempts: 5,
-                breaker: 3,
-                max_objects: None,
-            },
-            min_age: Duration::ZERO,
-            matching: None,
         };
         (self.adjust)(&mut settings);
         settings

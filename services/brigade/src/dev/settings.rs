@@ -86,7 +86,8 @@ pub(super) fn poller_settings(
     let mut settings = problems.into_settings(settings)?;
     // Both may be longer than those of a deployment. A call that could not end before the deadline is not begun.
     let process_timeout = timeout.saturating_add(MARGIN);
-    settings.budgets.process_timeout = process_timeout;
-    settings.budgets.poll_deadline = process_timeout.saturating_mul(2).max(MIN_POLL_DEADLINE);
+    settings.config.budgets.process_timeout = process_timeout;
+    settings.config.budgets.poll_deadline =
+        process_timeout.saturating_mul(2).max(MIN_POLL_DEADLINE);
     Ok(settings)
 }

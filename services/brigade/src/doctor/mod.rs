@@ -41,7 +41,8 @@ pub async fn run(args: &Args, mut problems: Problems) -> Result<Exit, Failure> {
     let mut report = Report::on_stdout(json);
     let settings = args.poller.resolve(&mut problems);
     let settings = problems.into_settings(settings).map_err(Failure::from);
-    let from_to = |given: &PollerSettings| format!("{} to {}", given.inbox, given.worker_url);
+    let from_to =
+        |given: &PollerSettings| format!("{} to {}", given.config.inbox, given.worker_url);
     let Some(settings) = report.add("settings", settings, from_to) else {
         return Ok(report.end());
     };
@@ -71,13 +72,13 @@ async fn check_worker(
 }
 
 async fn check_bucket(report: &mut Report, settings: &PollerSettings, store: &dyn Store) {
-    let prefix = &settings.inbox.prefix;
-    let inbox = store.bucket(&settings.inbox.bucket);
+    let prefix = &settings.config.inbox.prefix;
+    let inbox = store.bucket(&settings.config.inbox.bucket);
     report.note("inbox", checks::inbox(&*inbox, prefix).await);
     report.note("lease", checks::lease(&*inbox, prefix).await);
     for (name, place) in [
-        ("processed", settings.processed.fixed()),
-        ("failed", settings.failed.fixed()),
+        ("processed", settings.config.processed.fixed()),
+        ("failed", settings.config.failed.fixed()),
     ] {
         let bucket = store.bucket(&place.bucket);
         report.note(name, checks::destination(&*bucket, &place.prefix).await);

@@ -17,9 +17,10 @@ use brigade_poller::{
 use brigade_proto::v1::PollResponse;
 use brigade_runtime::{
     exit::{Exit, Failure},
+    guard::GuardArgs,
     serve,
     service::{AuthConfig, Service},
-    settings::{GuardArgs, Problems, ServerArgs},
+    settings::{Problems, ServerArgs},
     shutdown,
     telemetry::{self, Format},
 };
@@ -54,7 +55,7 @@ pub async fn run(args: &Args, mut problems: Problems) -> Result<Exit, Failure> {
     let listener = serve::bind(address).await?;
     // Port 0 means any free port.
     let address = listener.local_addr().unwrap_or(address);
-    tracing::info!(%address, inbox = %settings.inbox, worker = %settings.worker_url, "serving the poller");
+    tracing::info!(%address, inbox = %settings.config.inbox, worker = %settings.worker_url, "serving the poller");
     serve(listener, &settings, auth, dependencies(&settings), shutdown).await?;
     Ok(Exit::Done)
 }
@@ -106,10 +107,14 @@ pub async fn serve(
             identity,
             observer,
         } = dependencies.await?;
-        let poller = Poller::new(settings, &*store, worker(settings, identity)?)
-            .queue(queue)
-            .observer(observer)
-            .shutdown(shutdown.clone());
+        let poller = Poller::new(
+            settings.config.clone(),
+            &*store,
+            worker(settings, identity)?,
+        )
+        .queue(queue)
+        .observer(observer)
+        .shutdown(shutdown.clone());
         Ok(trigger::routes(made.get_or_init(|| poller)))
     };
     let service = Service::new("brigade.v1.PollerService", auth).routes(routes);

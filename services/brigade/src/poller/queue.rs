@@ -64,6 +64,6 @@ fn target(
         url,
         account: tasks.account.clone(),
         audience: audience.unwrap_or_else(|| origin(own)),
-        deadline: settings.budgets.poll_deadline,
+        deadline: settings.config.budgets.poll_deadline,
     })
 }

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::Clock,
     filter::CONTROL_PREFIX,
-    retry::{self, Backoff},
+    retry::{self, Backoff, is_conflict},
 };
 
 /// How long a lease is held without a renewal. It is renewed at a third of that.
@@ -83,7 +83,7 @@ impl LeaseManager {
                 Ok(object) => return Ok(self.ours(holder, &object, sent)),
                 Err(error) => error,
             };
-            if error.is_precondition() || error.is_not_found() {
+            if is_conflict(&error) {
                 match self.look().await? {
                     None => replaces = 0,
                     Some(found) if read_holder(&found) == holder => {
@@ -126,11 +126,7 @@ impl LeaseManager {
     }
 
     async fn look(&self) -> Result<Option<Object>, Error> {
-        match retry::repeated(|| self.bucket.get(&self.name)).await {
-            Ok(found) => Ok(Some(found)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
+        retry::live_object(&*self.bucket, &self.name).await
     }
 
     fn is_expired(&self, found: &Object) -> bool {
@@ -173,7 +169,7 @@ impl Lease {
                 Ok(object) => return Some((object.generation, sent)),
                 Err(error) => error,
             };
-            if error.is_precondition() || error.is_not_found() {
+            if is_conflict(&error) {
                 let found = self.manager.look().await.ok()??;
                 return (read_holder(&found) == self.holder).then_some((found.generation, sent));
             }
@@ -197,12 +193,10 @@ impl Lease {
                 Err(error) => Err(error),
             };
         }
-        match released {
-            Ok(()) => {}
-            Err(error) if error.is_precondition() || error.is_not_found() => {}
-            Err(error) => {
-                tracing::warn!(%error, "could not release the inbox's lease; it expires by itself");
-            }
+        if let Err(error) = released
+            && !is_conflict(&error)
+        {
+            tracing::warn!(%error, "could not release the inbox's lease; it expires by itself");
         }
     }
 

@@ -34,6 +34,13 @@ async fn acquire(manager: &LeaseManager, holder: &str) -> Option<Lease> {
     }
 }
 
+/// A lease that `a` holds.
+async fn held() -> (Sim, Lease) {
+    let sim = sim();
+    let lease = acquire(&manager(&sim, 0), "a").await.unwrap();
+    (sim, lease)
+}
+
 fn holder(sim: &Sim) -> Option<String> {
     let found = sim.objects("data").into_iter().find(|o| o.name == NAME)?;
     Some(read_holder(&found).to_owned())
@@ -56,8 +63,7 @@ async fn keep_for(lease: &mut Lease, time: Duration) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn a_lease_is_taken_and_released_by_one_call_each() {
-    let sim = sim();
-    let lease = acquire(&manager(&sim, 0), "a").await.unwrap();
+    let (sim, lease) = held().await;
     assert_eq!((holder(&sim).as_deref(), calls(&sim)), (Some("a"), 1));
     lease.release().await;
     assert_eq!((holder(&sim), calls(&sim)), (None, 2));
@@ -76,8 +82,7 @@ async fn a_held_lease_costs_two_calls_and_names_its_holder() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_is_renewed_is_never_taken_over() {
-    let sim = sim();
-    let mut lease = acquire(&manager(&sim, 0), "a").await.unwrap();
+    let (sim, mut lease) = held().await;
     for _ in 0..20 {
         assert!(!keep_for(&mut lease, Duration::from_secs(61)).await);
         assert!(acquire(&manager(&sim, 30), "b").await.is_none());
@@ -88,8 +93,7 @@ async fn a_lease_that_is_renewed_is_never_taken_over() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lease_is_renewed_at_a_third_of_its_time() {
-    let sim = sim();
-    let mut lease = acquire(&manager(&sim, 0), "a").await.unwrap();
+    let (sim, mut lease) = held().await;
     assert!(!keep_for(&mut lease, TTL + Duration::from_secs(1)).await);
     assert_eq!(calls(&sim), 1 + 3);
 }
@@ -129,8 +133,7 @@ async fn a_slow_holder_does_not_remove_its_successors() {
 
 #[tokio::test(start_paused = true)]
 async fn a_renewal_that_was_on_its_way_does_not_keep_the_lease_from_being_released() {
-    let sim = sim();
-    let mut lease = acquire(&manager(&sim, 0), "a").await.unwrap();
+    let (sim, mut lease) = held().await;
     let late = Fault::AppliedThenDelay(Duration::from_secs(30));
     sim.fail_next(Operation::Create, late);
     assert!(!keep_for(&mut lease, Duration::from_secs(25)).await);
@@ -151,8 +154,7 @@ async fn a_holder_whose_answers_were_lost_knows_itself() {
 
 #[tokio::test(start_paused = true)]
 async fn a_storage_that_is_away_loses_the_lease_before_another_can_take_it() {
-    let sim = sim();
-    let mut lease = acquire(&manager(&sim, 0), "a").await.unwrap();
+    let (sim, mut lease) = held().await;
     let began = Instant::now();
     sim.set_faults(|_: &brigade_sim::Call| Some(Fault::Before(Kind::Unknown)));
     assert!(keep_for(&mut lease, Duration::from_mins(5)).await);
@@ -163,8 +165,7 @@ async fn a_storage_that_is_away_loses_the_lease_before_another_can_take_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_renewal_that_hangs_loses_the_lease_in_time() {
-    let sim = sim();
-    let mut lease = acquire(&manager(&sim, 0), "a").await.unwrap();
+    let (sim, mut lease) = held().await;
     let began = Instant::now();
     sim.fail_next(Operation::Create, Fault::Delay(Duration::from_mins(9)));
     assert!(keep_for(&mut lease, Duration::from_mins(5)).await);
@@ -173,8 +174,7 @@ async fn a_renewal_that_hangs_loses_the_lease_in_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_a_person_deleted_is_lost() {
-    let sim = sim();
-    let mut lease = acquire(&manager(&sim, 0), "a").await.unwrap();
+    let (sim, mut lease) = held().await;
     sim.remove("data", NAME).unwrap();
     assert!(keep_for(&mut lease, Duration::from_mins(2)).await);
 }

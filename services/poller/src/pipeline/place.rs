@@ -36,17 +36,15 @@ impl ObjectPipeline<'_> {
     /// Storage refuses to move the object, or does not answer.
     async fn stay(self, object: &Object, outcome: Outcome, error: &Error) -> Outcome {
         let why = error.to_string();
+        let retry = Settlement::Retry;
         match error.operation() {
-            _ if error.is_transient() => outcome.not_moved(Settlement::Retry, &why),
+            _ if error.is_transient() => outcome.not_moved(retry, &why),
             Operation::Move | Operation::Rewrite | Operation::Delete => {
-                self.defer_move(object, outcome, Settlement::Retry, &why)
-                    .await
+                self.defer_move(object, outcome, retry, &why).await
             }
             // Nothing more can be written on it.
-            Operation::Update => deferred_in_memory(outcome.not_moved(Settlement::Retry, &why)),
-            Operation::List | Operation::Get | Operation::Create | Operation::Read => {
-                outcome.not_moved(Settlement::Retry, &why)
-            }
+            Operation::Update => deferred_in_memory(outcome.not_moved(retry, &why)),
+            _ => outcome.not_moved(retry, &why),
         }
     }
 

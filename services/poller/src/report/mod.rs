@@ -8,7 +8,7 @@ use brigade_proto::v1::{
     EndReason, ObjectSkipped, PollCounts, PollFinished, PollResponse, PollStarted, Settlement,
     poll_response::Event,
 };
-use brigade_storage::{Object, object::escape};
+use brigade_storage::Object;
 use tokio::{
     sync::{
         broadcast,
@@ -111,8 +111,8 @@ impl Reporter {
             poll = started.poll_id,
             inbox = started.inbox,
             trigger = started.trigger,
-            trigger_name = %escape(&started.trigger_name),
-            trigger_id = %escape(&started.trigger_id),
+            trigger_name = %started.trigger_name,
+            trigger_id = %started.trigger_id,
             "poll started"
         );
         self.send(Event::Started(started));
@@ -244,19 +244,19 @@ fn observe(observer: Option<&broadcast::Sender<PollResponse>>, response: PollRes
     }
 }
 
-/// One line an object. Names, reasons and the worker's words are escaped, because others choose them.
+/// One line an object.
 fn log(outcome: &Outcome) {
     let settled = &outcome.settled;
     let object = settled.object.as_ref();
     let uri = object.map(|object| format!("gs://{}/{}", object.bucket, object.name));
     let took = settled.duration.unwrap_or_default();
     info!(
-        object = %escape(&uri.unwrap_or_default()),
+        object = %uri.unwrap_or_default(),
         generation = object.map(|object| object.generation),
         settlement = settled.settlement().as_str_name(),
         status = settled.status_code,
-        reason = %escape(&settled.reason),
-        destination = %escape(&settled.destination),
+        reason = %settled.reason,
+        destination = %settled.destination,
         summary = labels::summary(&settled.summary).map(display),
         labels = labels::labels(&outcome.labels).map(display),
         ms = took.seconds * 1_000 + i64::from(took.nanos / 1_000_000),

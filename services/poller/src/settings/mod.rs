@@ -11,7 +11,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use url::Url;
 
 use crate::{
-    config::Budgets,
+    config::{Budgets, Config},
     tasks::{TasksArgs, TasksSettings},
 };
 
@@ -89,12 +89,8 @@ pub struct PollerArgs {
 /// The settings as resolved.
 #[derive(Clone, Debug)]
 pub struct PollerSettings {
-    /// Where objects come from.
-    pub inbox: Location,
-    /// Where accepted objects go.
-    pub processed: Location,
-    /// Where refused objects go.
-    pub failed: Location,
+    /// What the poller does.
+    pub config: Config,
     /// The worker's URL.
     pub worker_url: Url,
     /// The audience of the token sent to the worker, unless it is the URL's origin.
@@ -103,12 +99,6 @@ pub struct PollerSettings {
     pub worker_protocol: Protocol,
     /// The queue that polls put objects into, unless they call the worker themselves.
     pub tasks: Option<TasksSettings>,
-    /// Limits of one poll.
-    pub budgets: Budgets,
-    /// Younger objects are left alone.
-    pub min_age: Duration,
-    /// Which names are work.
-    pub matching: Option<GlobMatcher>,
 }
 
 /// How the worker is called.
@@ -136,16 +126,18 @@ impl PollerArgs {
         let matching = self.matching.get(problems);
         let worker_audience = self.worker_audience.clone();
         Some(PollerSettings {
-            inbox: inbox?,
-            processed: processed?,
-            failed: failed?,
+            config: Config {
+                inbox: inbox?,
+                processed: processed?,
+                failed: failed?,
+                budgets: budgets?,
+                min_age: min_age?,
+                matching: matching?,
+            },
             worker_url: worker_url?,
             worker_audience: worker_audience.filter(|given| !given.is_empty()),
             worker_protocol: worker_protocol?,
             tasks: tasks?,
-            budgets: budgets?,
-            min_age: min_age?,
-            matching: matching?,
         })
     }
 

@@ -37,20 +37,13 @@ const QUEUE: [&str; 4] = [
 #[test]
 fn destinations_are_in_the_inboxs_bucket_by_default() {
     let settings = resolve(&["--worker-audience", "", "--match", " "]).unwrap();
-    assert_eq!(settings.inbox, Location::new("data", "incoming/"));
-    assert_eq!(settings.processed, Location::new("data", "processed/"));
-    assert_eq!(settings.failed, Location::new("data", "failed/"));
+    let inbox = Location::new("data", "incoming/");
+    let config = format!("{:?}", settings.config);
+    assert_eq!(config, format!("{:?}", Config::for_inbox(inbox)));
+    insta::assert_snapshot!(config);
     assert_eq!(settings.worker_audience, None);
     assert_eq!(settings.worker_protocol, Protocol::Grpc);
     assert_eq!(settings.tasks, None);
-    assert_eq!(settings.budgets.concurrency, 32);
-    assert_eq!(settings.budgets.process_timeout, Duration::from_mins(10));
-    assert_eq!(settings.budgets.poll_deadline, Duration::from_mins(10));
-    assert_eq!(settings.budgets.max_attempts, 5);
-    assert_eq!(settings.budgets.breaker, 5);
-    assert_eq!(settings.budgets.max_objects, None);
-    assert_eq!(settings.min_age, Duration::ZERO);
-    assert!(settings.matching.is_none());
 }
 
 #[test]

@@ -1,22 +1,14 @@
 //! Settling into another bucket: copy, then delete the source, each fenced.
 
-use brigade_storage::{Bucket, Error, Object, Operation, RewriteStep};
+use brigade_storage::{Bucket, Error, Object, RewriteStep};
 
-use super::{
-    Placement, all_taken,
-    look::{self, Source},
+use super::{Placement, source};
+use crate::{
+    mark,
+    retry::{Backoff, is_conflict, leaves_open, live_object},
 };
-use crate::{mark, retry::Backoff};
 
-/// The result of one try at one name.
-enum Try {
-    /// Done with this object.
-    Settled(Placement),
-    /// Another object is at that name: try the next one.
-    Taken,
-}
-
-/// Copies `object` to the first of `names` that is free in `to`, then deletes it at its source.
+/// Copies `object` to `name` in `to`, then deletes it at its source. Nothing when another object is at that name.
 ///
 /// The copy names the generation that it was made of, so that one left by a crash is found, and completed instead of
 /// doubled.
@@ -24,46 +16,30 @@ pub(super) async fn copy(
     from: &dyn Bucket,
     object: &Object,
     to: &dyn Bucket,
-    names: impl Iterator<Item = String> + Send,
-) -> Result<Placement, Error> {
-    for name in names {
-        match try_name(from, object, to, &name).await? {
-            Try::Settled(placement) => return Ok(placement),
-            Try::Taken => {}
-        }
-    }
-    Err(all_taken(object, Operation::Rewrite))
-}
-
-async fn try_name(
-    from: &dyn Bucket,
-    object: &Object,
-    to: &dyn Bucket,
     name: &str,
-) -> Result<Try, Error> {
+) -> Result<Option<Placement>, Error> {
     let mut backoff = Backoff::new();
     loop {
         let error = match rewrite(from, object, to, name).await {
-            Ok(copy) => return remove_source(from, object, &copy).await,
+            Ok(copy) => return remove_source(from, object, &copy).await.map(Some),
             Err(error) => error,
         };
         if error.is_held() {
-            return Ok(Try::Settled(Placement::Held(error.to_string())));
+            return Ok(Some(Placement::Held(error.to_string())));
         }
-        let conflict = error.is_precondition() || error.is_not_found();
-        if !conflict && !error.is_transient() {
+        if !leaves_open(&error) {
             return Err(error);
         }
-        if let Source::Gone = look::source(from, object).await? {
-            return Ok(Try::Settled(Placement::Superseded));
+        if source(from, object).await?.is_none() {
+            return Ok(Some(Placement::Superseded));
         }
-        if let Some(there) = look::object_at(to, name).await? {
-            if mark::is_copy_of(&there, object) {
-                return remove_source(from, object, &there).await;
+        match live_object(to, name).await? {
+            Some(there) if mark::is_copy_of(&there, object) => {
+                return remove_source(from, object, &there).await.map(Some);
             }
-            return Ok(Try::Taken);
+            Some(_) => return Ok(None),
+            None => backoff.wait(error).await?,
         }
-        backoff.wait(error).await?;
     }
 }
 
@@ -99,23 +75,19 @@ async fn rewrite(
 /// If the source is gone, the copy stays: it may be the only one left. A source that was uploaded again stays, and is
 /// processed in its turn. If a hold keeps the source, the copy stays too: another poller may rely on it already. The next
 /// poll that may move the source finds the copy, and completes it.
-async fn remove_source(from: &dyn Bucket, object: &Object, copy: &Object) -> Result<Try, Error> {
-    let moved = || Try::Settled(Placement::Moved(copy.uri()));
+async fn remove_source(
+    from: &dyn Bucket,
+    object: &Object,
+    copy: &Object,
+) -> Result<Placement, Error> {
     let mut backoff = Backoff::new();
     loop {
-        let error = match from.delete(object.pinned()).await {
-            Ok(()) => return Ok(moved()),
-            Err(error) => error,
-        };
-        if error.is_held() {
-            return Ok(Try::Settled(Placement::Held(error.to_string())));
+        match from.delete(object.pinned()).await {
+            Ok(()) => return Ok(Placement::Moved(copy.uri())),
+            Err(error) if error.is_held() => return Ok(Placement::Held(error.to_string())),
+            Err(error) if is_conflict(&error) => return Ok(Placement::Moved(copy.uri())),
+            Err(error) if !error.is_transient() => return Err(error),
+            Err(error) => backoff.wait(error).await?,
         }
-        if error.is_precondition() || error.is_not_found() {
-            return Ok(moved());
-        }
-        if !error.is_transient() {
-            return Err(error);
-        }
-        backoff.wait(error).await?;
     }
 }

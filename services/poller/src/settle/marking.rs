@@ -2,8 +2,11 @@
 
 use brigade_storage::{Bucket, Error, Metadata, Object};
 
-use super::look::{self, Source};
-use crate::{mark, retry::Backoff};
+use super::source;
+use crate::{
+    mark,
+    retry::{Backoff, leaves_open},
+};
 
 /// Merges `mark` into the metadata of exactly this generation. Nothing when it was superseded.
 ///
@@ -21,16 +24,14 @@ pub(super) async fn mark(
             Ok(marked) => return Ok(Some(marked)),
             Err(error) => error,
         };
-        let conflict = error.is_precondition() || error.is_not_found();
-        if !conflict && !error.is_transient() {
+        if !leaves_open(&error) {
             return Err(error);
         }
-        match look::source(bucket, object).await? {
-            Source::Gone => return Ok(None),
-            Source::Live(found) if mark::recorded_verdict(&found).is_some() => {
-                return Ok(Some(*found));
+        match source(bucket, object).await? {
+            Some(found) if mark::recorded_verdict(&found).is_none() => {
+                metageneration = found.metageneration;
             }
-            Source::Live(found) => metageneration = found.metageneration,
+            settled => return Ok(settled),
         }
         backoff.wait(error).await?;
     }

@@ -1,21 +1,19 @@
 //! Moves an object by its verdict, fenced by its generation.
 
 mod copy;
-mod look;
 mod marking;
 mod rename;
 
 use std::{borrow::Cow, mem::discriminant, sync::Arc, time::Duration};
 
-use brigade_storage::{Bucket, Error, Kind, Metadata, Object, Store};
+use brigade_storage::{Bucket, Error, Kind, Metadata, Object, Operation, Store};
 
-use self::look::Source;
 use crate::{
     clock::Clock,
     config::Config,
     destination::{candidates, may_be_cut},
     mark::{self, RecordedVerdict},
-    retry::{Backoff, MOVE_RETRY_MAX, MOVE_RETRY_MIN},
+    retry::{Backoff, MOVE_RETRY_MAX, MOVE_RETRY_MIN, live_object},
 };
 
 /// Settles objects of one inbox.
@@ -67,7 +65,7 @@ impl Settler {
 
     /// The live object of this name in the inbox's bucket.
     pub(crate) async fn live(&self, name: &str) -> Result<Option<Object>, Error> {
-        look::object_at(&*self.source, name).await
+        live_object(&*self.source, name).await
     }
 
     /// Moves an accepted object to the processed location: one storage call when everything is in one bucket.
@@ -154,7 +152,7 @@ impl Settler {
         object: &Object,
         is_accepted: bool,
     ) -> Result<Option<Duration>, Error> {
-        let Source::Live(found) = look::source(&*self.source, object).await? else {
+        let Some(found) = source(&*self.source, object).await? else {
             return Ok(None);
         };
         let now = self.clock.now();
@@ -221,13 +219,27 @@ impl Settler {
         };
         let below = config.inbox.below(&object.name);
         let date = mark::recorded_at(object).unwrap_or_else(|| self.clock.now());
-        let names = candidates(to, below, object.generation, date);
-        if to.bucket == config.inbox.bucket {
-            rename::rename(&*self.source, object, names).await
-        } else {
-            let copied = copy::copy(&*self.source, object, &**bucket, names).await?;
-            Ok(Step::Settled(copied))
+        let is_rename = to.bucket == config.inbox.bucket;
+        for name in candidates(to, below, object.generation, date) {
+            let step = if is_rename {
+                rename::rename(&*self.source, object, &name).await?
+            } else {
+                let copied = copy::copy(&*self.source, object, &**bucket, &name).await?;
+                copied.map(Step::Settled)
+            };
+            if let Some(step) = step {
+                return Ok(step);
+            }
         }
+        let operation = if is_rename {
+            Operation::Move
+        } else {
+            Operation::Rewrite
+        };
+        let why =
+            "every name that it could get at its destination is taken; fix: remove some of them";
+        let (bucket, name) = (&object.bucket, &object.name);
+        Err(Error::new(Kind::Precondition, operation, bucket, name, why))
     }
 }
 
@@ -239,15 +251,10 @@ enum Step {
     Changed(Box<Object>, Error),
 }
 
-/// Every candidate name was taken.
-fn all_taken(object: &Object, operation: brigade_storage::Operation) -> Error {
-    Error::new(
-        Kind::Precondition,
-        operation,
-        &object.bucket,
-        &object.name,
-        "every name that it could get at its destination is taken; fix: remove some of them",
-    )
+/// The object as it is now, if it is still this generation.
+async fn source(bucket: &dyn Bucket, object: &Object) -> Result<Option<Object>, Error> {
+    let found = live_object(bucket, &object.name).await?;
+    Ok(found.filter(|found| found.generation == object.generation))
 }
 
 #[cfg(test)]

@@ -122,7 +122,7 @@ impl Queue for CloudTasks {
         match timeout(limit.min(CALL), self.create(object)).await {
             Ok(Ok(())) => Enqueued::Created,
             Ok(Err(other)) => other,
-            Err(_) => again("no answer in time", None),
+            Err(_) => again("no answer in time"),
         }
     }
 }
@@ -149,7 +149,7 @@ fn route(request: &mut Request<CreateTaskRequest>) {
 fn from_credentials_error(error: &CredentialsError) -> Enqueued {
     let why = format!("no access token for Cloud Tasks: {error}");
     if error.is_transient() {
-        again(&why, None)
+        again(&why)
     } else {
         stop(why, HINT_CREDENTIALS)
     }
@@ -172,21 +172,13 @@ fn from_status(status: &Status, queue: &str) -> Enqueued {
         | Code::OutOfRange
         | Code::Unimplemented => stop(said, HINT_SETTINGS),
         // A task that was made although its answer was lost exists when it is made again.
-        Code::Ok
-        | Code::Cancelled
-        | Code::Unknown
-        | Code::DeadlineExceeded
-        | Code::ResourceExhausted
-        | Code::Aborted
-        | Code::Internal
-        | Code::Unavailable
-        | Code::DataLoss => again(&said, None),
+        _ => again(&said),
     }
 }
 
-fn again(why: &str, after: Option<Duration>) -> Enqueued {
+fn again(why: &str) -> Enqueued {
     Enqueued::Again(Retry {
-        after,
+        after: None,
         blame: Blame::Transport,
         why: format!("could not enqueue a task: {why}"),
     })

@@ -1,6 +1,6 @@
 //! One object as a task.
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
 use brigade_storage::Object;
 use googleapis_tonic_google_cloud_tasks_v2::google::cloud::tasks::v2::{
@@ -10,6 +10,8 @@ use googleapis_tonic_google_cloud_tasks_v2::google::cloud::tasks::v2::{
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use url::Url;
+
+use crate::destination::hex;
 
 /// What Cloud Tasks takes as a task's deadline.
 const MIN_DEADLINE: Duration = Duration::from_secs(15);
@@ -69,12 +71,7 @@ fn id(object: &Object) -> String {
         digest.update(b"\n");
     }
     digest.update(object.generation.to_be_bytes());
-    let mut id = String::new();
-    for byte in digest.finalize() {
-        // Writing to a string cannot fail.
-        let _ = write!(id, "{byte:02x}");
-    }
-    id
+    hex(&digest.finalize())
 }
 
 #[cfg(test)]
@@ -82,7 +79,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::testing::object;
+    use crate::tests::object;
 
     #[test]
     fn a_name_is_legal_and_one_generations_own() {

@@ -15,21 +15,15 @@ async fn a_worker_that_is_down_ends_the_poll_quickly_and_says_so() {
             otherwise: Some(refused()),
             ..Script::default()
         });
-        for n in 0..count {
-            world.upload(&[&format!("{n:03}")]);
-        }
+        world.upload_many(count);
         let began = tokio::time::Instant::now();
         let error = world.poll_all().await.error.expect("an error");
         assert!(matches!(error, PollError::WorkerAway { failures: 5, .. }));
         assert!(error.to_string().contains("WORKER_URL"), "{error}");
         assert!(!error.needs_fix());
-        assert!(
-            began.elapsed() < Duration::from_secs(15),
-            "{:?}",
-            began.elapsed()
-        );
+        assert!(began.elapsed() < Duration::from_secs(15));
         assert!(world.asked() < 12, "it went on asking: {}", world.asked());
-        assert!(world.names().iter().all(|name| name.starts_with("in/")));
+        assert!(world.all_in("in/"));
         assert_eq!(world.sim.calls(Operation::Update), 0);
     }
 }
@@ -52,8 +46,7 @@ async fn an_answer_that_is_too_large_ends_the_poll_asks_once_and_moves_nothing()
         key: "data/in/a#1".into(),
         found: "found 71680 bytes, the limit is: 65536 bytes".into(),
     };
-    let world = answering([("a", answer)]);
-    world.upload(&["a"]);
+    let world = answering([("a", answer)]).with(&["a"]);
     let error = world.poll_all().await.error.expect("an error");
     assert!(matches!(error, PollError::Stopped(_)) && error.needs_fix());
     for said in ["data/in/a#1", "64 KiB"] {
@@ -67,12 +60,7 @@ async fn an_answer_that_is_too_large_ends_the_poll_asks_once_and_moves_nothing()
 async fn a_storage_that_cannot_be_written_ends_the_poll_and_loses_nothing() {
     let world = answering([]);
     world.upload_many(50);
-    world
-        .sim
-        .set_faults(|call: &brigade_sim::Call| match call.operation {
-            Operation::Move => Some(Fault::Before(Kind::Unknown)),
-            _ => None,
-        });
+    world.refuse(Operation::Move, Kind::Unknown);
     let error = world.poll_all().await.error.expect("an error");
     assert!(!error.needs_fix(), "{error}");
     assert!(world.asked() <= 12, "it went on asking: {}", world.asked());
@@ -81,14 +69,8 @@ async fn a_storage_that_cannot_be_written_ends_the_poll_and_loses_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_destination_that_is_forbidden_ends_the_poll_with_nothing_moved() {
-    let world = answering([]);
-    world.upload(&["a", "b", "c"]);
-    world
-        .sim
-        .set_faults(|call: &brigade_sim::Call| match call.operation {
-            Operation::Move => Some(Fault::Before(Kind::PermissionDenied)),
-            _ => None,
-        });
+    let world = answering([]).with(&["a", "b", "c"]);
+    world.refuse(Operation::Move, Kind::PermissionDenied);
     let error = world.poll_all().await.error.expect("an error");
     assert!(error.needs_fix(), "{error}");
     assert_eq!(world.names(), ["in/a", "in/b", "in/c"]);
@@ -96,16 +78,8 @@ async fn a_destination_that_is_forbidden_ends_the_poll_with_nothing_moved() {
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_lets_calls_in_flight_end_within_the_grace() {
-    let world = world(Script {
-        waits: Some(Duration::from_secs(3)),
-        ..Script::default()
-    });
-    world.upload(&["a"]);
-    let shutdown = world.shutdown.clone();
-    let (ended, ()) = tokio::join!(world.poll_all(), async {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        shutdown.cancel();
-    });
+    let world = world(waiting(3)).with(&["a"]);
+    let ended = world.poll_meanwhile(|| world.shutdown.cancel()).await;
     assert_eq!(ended.settled, [("in/a".into(), Settlement::Processed)]);
     assert_eq!(ended.reason(), EndReason::Shutdown);
     assert!(ended.finished.unwrap().more);
@@ -113,17 +87,9 @@ async fn a_shutdown_lets_calls_in_flight_end_within_the_grace() {
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_gives_up_calls_that_outlast_the_grace_at_no_attempt() {
-    let world = world(Script {
-        waits: Some(Duration::from_secs(50)),
-        ..Script::default()
-    });
-    world.upload(&["a"]);
-    let shutdown = world.shutdown.clone();
+    let world = world(waiting(50)).with(&["a"]);
     let began = tokio::time::Instant::now();
-    let (ended, ()) = tokio::join!(world.poll_all(), async {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        shutdown.cancel();
-    });
+    let ended = world.poll_meanwhile(|| world.shutdown.cancel()).await;
     assert_eq!(ended.settled, [("in/a".into(), Settlement::Retry)]);
     assert!(
         began.elapsed() < Duration::from_secs(8),
@@ -137,31 +103,18 @@ async fn a_shutdown_gives_up_calls_that_outlast_the_grace_at_no_attempt() {
 async fn a_shutdown_wakes_what_waits_for_its_next_try() {
     let world = answering([("a", Answer::status(Code::Unavailable, "later"))]);
     world.upload(&["a"]);
-    let shutdown = world.shutdown.clone();
     let began = tokio::time::Instant::now();
-    let (ended, ()) = tokio::join!(world.poll_all(), async {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        shutdown.cancel();
-    });
+    let ended = world.poll_meanwhile(|| world.shutdown.cancel()).await;
     assert!(began.elapsed() < Duration::from_secs(2));
     assert_eq!(ended.reason(), EndReason::Shutdown);
     assert_eq!(ended.settled, [("in/a".into(), Settlement::Retry)]);
-    assert_eq!(
-        world.sim.objects("data")[0].metadata["brigade-attempts"],
-        "1"
-    );
+    assert_eq!(world.written("brigade-attempts"), "1");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_worker_sees_a_deadline_within_the_polls_own() {
-    let world = answering([]);
-    world.upload(&["a"]);
-    let trigger = Trigger {
-        deadline: Some(Duration::from_secs(30)),
-        ..Trigger::default()
-    };
-    let events = world.poller.start(&PollRequest::default(), &trigger);
-    collect(events.unwrap()).await;
+    let world = answering([]).with(&["a"]);
+    world.poll_within(30).await;
     assert_eq!(
         *world.worker.timeouts.lock().unwrap(),
         [Duration::from_secs(25)]
@@ -170,8 +123,7 @@ async fn the_worker_sees_a_deadline_within_the_polls_own() {
 
 #[tokio::test(start_paused = true)]
 async fn a_listing_that_never_answers_ends_the_poll_at_its_deadline() {
-    let world = answering([]);
-    world.upload(&["a"]);
+    let world = answering([]).with(&["a"]);
     let forever = Fault::Delay(Duration::from_hours(24));
     world.sim.fail_next(Operation::List, forever);
     let began = tokio::time::Instant::now();
@@ -183,11 +135,7 @@ async fn a_listing_that_never_answers_ends_the_poll_at_its_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lease_call_that_hangs_ends_the_poll_at_its_deadline() {
-    let world = world(Script {
-        lease: true,
-        ..Script::default()
-    });
-    world.upload(&["a"]);
+    let world = world(leased(Script::default())).with(&["a"]);
     let forever = Fault::Delay(Duration::from_hours(24));
     world.sim.fail_next(Operation::Create, forever);
     let began = tokio::time::Instant::now();
@@ -198,12 +146,7 @@ async fn a_lease_call_that_hangs_ends_the_poll_at_its_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn a_poll_that_finds_another_at_work_does_nothing_and_says_so() {
-    let world = world(Script {
-        waits: Some(Duration::from_secs(3)),
-        lease: true,
-        ..Script::default()
-    });
-    world.upload(&["a"]);
+    let world = world(leased(waiting(3))).with(&["a"]);
     let (first, second) = tokio::join!(world.poll_all(), async {
         tokio::time::sleep(Duration::from_secs(1)).await;
         world.poll_all().await
@@ -217,16 +160,10 @@ async fn a_poll_that_finds_another_at_work_does_nothing_and_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn a_poll_whose_lease_is_lost_dispatches_nothing_more_and_settles_what_is_in_flight() {
-    let world = world(Script {
-        waits: Some(Duration::from_secs(50)),
-        lease: true,
-        ..Script::default()
-    });
+    let world = world(leased(waiting(50)));
     world.upload(&["a", "b", "c", "d", "e", "f"]);
-    let (ended, ()) = tokio::join!(world.poll_all(), async {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        world.sim.remove("data", ".brigade/in/lease").unwrap();
-    });
+    let removed = || world.sim.remove("data", ".brigade/in/lease").unwrap();
+    let ended = world.poll_meanwhile(removed).await;
     assert_eq!(ended.reason(), EndReason::LeaseLost);
     assert_eq!(ended.settled.len(), 4);
     assert_eq!(world.names()[..2], ["in/e", "in/f"]);
@@ -234,10 +171,7 @@ async fn a_poll_whose_lease_is_lost_dispatches_nothing_more_and_settles_what_is_
 
 #[tokio::test(start_paused = true)]
 async fn a_listener_that_stops_reading_counts_as_gone() {
-    let world = world(Script {
-        lease: true,
-        ..Script::default()
-    });
+    let world = world(leased(Script::default()));
     let count = MAX_BEHIND + 100;
     world.upload_many(count);
     let trigger = Trigger::default();
@@ -272,10 +206,7 @@ async fn a_listener_that_stops_reading_counts_as_gone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_listener_that_stops_reading_keeps_no_answer_from_being_settled() {
-    let world = world(Script {
-        waits: Some(Duration::from_secs(1)),
-        ..Script::default()
-    });
+    let world = world(waiting(1));
     world.upload_many(MAX_BEHIND + 100);
     let mut events = world.start();
     events.recv().await.unwrap().unwrap();
@@ -308,11 +239,7 @@ async fn a_listener_that_is_slow_but_reads_gets_every_event() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dry_run_takes_no_lease() {
-    let world = world(Script {
-        lease: true,
-        ..Script::default()
-    });
-    world.upload(&["a"]);
+    let world = world(leased(Script::default())).with(&["a"]);
     let request = request(|r| r.dry_run = true);
     world.poll(request).await;
     assert_eq!(world.sim.calls(Operation::Create), 0);

@@ -8,6 +8,7 @@ use brigade_proto::v1::ProcessResponse;
 use brigade_runtime::telemetry::{Buffer, Format, subscriber};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
+use tracing::subscriber::DefaultGuard;
 
 use super::{world::World, *};
 
@@ -23,12 +24,20 @@ async fn post(world: &World, path: &str, headers: &[(&str, &str)], body: Value) 
 
 /// Keeps what other tests log at the same time, in threads that hear nothing, from switching a line off for good: `tracing`
 /// remembers of each line whether anybody wants it.
-pub(super) fn hear_everything() {
+fn hear_everything() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
         let everything = subscriber(Format::Json, "info", Buffer::default());
         let _ = tracing::subscriber::set_global_default(everything);
     });
+}
+
+/// What this thread logs, until the guard is dropped.
+pub(super) fn listen() -> (Buffer, DefaultGuard) {
+    hear_everything();
+    let buffer = Buffer::default();
+    let subscriber = subscriber(Format::Json, "info", buffer.clone());
+    (buffer, tracing::subscriber::set_default(subscriber))
 }
 
 /// The lines with this message, each a JSON object.
@@ -60,12 +69,8 @@ fn push(generation: i64) -> Value {
 
 #[tokio::test(start_paused = true)]
 async fn an_events_settlement_names_its_message_its_delivery_and_its_ordering_key() {
-    hear_everything();
-    let buffer = Buffer::default();
-    let _logging =
-        tracing::subscriber::set_default(subscriber(Format::Json, "info", buffer.clone()));
-    let world = answering([]);
-    world.upload(&["a"]);
+    let (buffer, _logging) = listen();
+    let world = answering([]).with(&["a"]);
     let generation = world.sim.objects("data")[0].generation;
     assert_eq!(post(&world, "/events", &[], push(generation)).await, 204);
     let settled = lines(&buffer, "object settled");
@@ -91,10 +96,7 @@ async fn an_events_settlement_names_its_message_its_delivery_and_its_ordering_ke
 
 #[tokio::test(start_paused = true)]
 async fn what_is_ignored_or_malformed_is_counted_and_names_its_message() {
-    hear_everything();
-    let buffer = Buffer::default();
-    let _logging =
-        tracing::subscriber::set_default(subscriber(Format::Json, "info", buffer.clone()));
+    let (buffer, _logging) = listen();
     let world = answering([]);
     let mut elsewhere = push(7);
     elsewhere["message"]["attributes"]["bucketId"] = "other".into();
@@ -104,10 +106,8 @@ async fn what_is_ignored_or_malformed_is_counted_and_names_its_message() {
     malformed["message"]["attributes"]["objectGeneration"] = "-7".into();
     let routes = crate::trigger::routes(&world.poller);
     for body in [&elsewhere, &elsewhere, &deleted, &malformed] {
-        let request = Request::post("/events")
-            .body(Body::from(body.to_string()))
-            .unwrap();
-        routes.clone().oneshot(request).await.unwrap();
+        let request = Request::post("/events").body(Body::from(body.to_string()));
+        routes.clone().oneshot(request.unwrap()).await.unwrap();
     }
     for (message, count) in [
         ("ignored: not in this inbox", 2),
@@ -124,10 +124,7 @@ async fn what_is_ignored_or_malformed_is_counted_and_names_its_message() {
 
 #[tokio::test(start_paused = true)]
 async fn a_poll_names_the_job_that_asked_for_it() {
-    hear_everything();
-    let buffer = Buffer::default();
-    let _logging =
-        tracing::subscriber::set_default(subscriber(Format::Json, "info", buffer.clone()));
+    let (buffer, _logging) = listen();
     let world = answering([]);
     let headers = [
         ("x-cloudscheduler-jobname", "every-minute"),
@@ -140,10 +137,7 @@ async fn a_poll_names_the_job_that_asked_for_it() {
 
 #[tokio::test(start_paused = true)]
 async fn what_the_worker_says_of_an_accepted_object_is_in_its_line_escaped_and_bounded() {
-    hear_everything();
-    let buffer = Buffer::default();
-    let _logging =
-        tracing::subscriber::set_default(subscriber(Format::Json, "info", buffer.clone()));
+    let (buffer, _logging) = listen();
     let mut response = ProcessResponse {
         summary: "10 days\u{1b}[31m\nnothing".into(),
         ..ProcessResponse::default()
@@ -152,9 +146,8 @@ async fn what_the_worker_says_of_an_accepted_object_is_in_its_line_escaped_and_b
         let (name, value) = (format!("label {n:02}\u{202e}"), "x\r\n".repeat(1_000));
         response.labels.insert(name, value);
     }
-    let world = answering([("a", Answer::ok(response))]);
-    world.upload(&["a", "b"]);
-    world.poll(PollRequest::default()).await;
+    let world = answering([("a", Answer::ok(response))]).with(&["a", "b"]);
+    world.poll_all().await;
     let settled = lines(&buffer, "object settled");
     assert_eq!(settled.len(), 2, "{}", buffer.text());
     let of = |object: &str| {

@@ -1,9 +1,8 @@
 //! Every line of the log, and every reason that an event or an answer gives, in words.
 
-use brigade_runtime::telemetry::{Buffer, Format, subscriber};
 use serde_json::Value;
 
-use super::{logs::hear_everything, world::World, *};
+use super::{logs::listen, world::World, *};
 use crate::outcome::ObjectResult;
 
 /// The fields whose values are words.
@@ -24,10 +23,7 @@ const WORDS: [&str; 12] = [
 
 /// What a scene logs, a line each: level, message, and the fields that are words.
 async fn logged(name: &str, scene: impl AsyncFnOnce() -> String) -> String {
-    hear_everything();
-    let buffer = Buffer::default();
-    let subscriber = subscriber(Format::Json, "info", buffer.clone());
-    let logging = tracing::subscriber::set_default(subscriber);
+    let (buffer, logging) = listen();
     let result = scene().await;
     drop(logging);
     let mut shown = vec![format!("== {name}\n")];
@@ -66,7 +62,7 @@ fn named(world: &World, name: &str) -> ObjectRef {
 
 async fn event(world: &World, name: &str) -> String {
     let named = named(world, name);
-    match world.poller.process_object(named, Trigger::default()).await {
+    match world.send(named).await {
         Ok(ObjectResult::Settled(settled)) => {
             format!("  {name}: {:?}: {}\n", settled.settlement(), settled.reason)
         }
@@ -74,12 +70,6 @@ async fn event(world: &World, name: &str) -> String {
         Ok(ObjectResult::Ignored(ignored)) => format!("  {name}: ignored: {ignored:?}\n"),
         Err(error) => format!("  {name}: error: {error}\n"),
     }
-}
-
-fn refusing(world: &World, operation: Operation, kind: Kind) {
-    world.sim.set_faults(move |call: &brigade_sim::Call| {
-        (call.operation == operation).then_some(Fault::Before(kind.clone()))
-    });
 }
 
 fn answers() -> [(&'static str, Answer); 4] {
@@ -132,8 +122,7 @@ async fn polls_say_what_happened_to_each_object_and_why() {
     .await;
     shown += &logged("a worker that is away", async || {
         let away = TransportError::Connect("refused".into());
-        let world = answering([("a", Answer::Transport(away))]);
-        world.upload(&["a"]);
+        let world = answering([("a", Answer::Transport(away))]).with(&["a"]);
         world.poll_all().await;
         String::new()
     })
@@ -154,7 +143,7 @@ async fn what_keeps_an_object_or_ends_a_poll_early_says_why() {
     ] {
         shown += &logged(&format!("{operation:?} is refused: {kind:?}"), async || {
             let world = answering(answers());
-            refusing(&world, operation, kind.clone());
+            world.refuse(operation, kind.clone());
             world.upload(&["bad", "later"]);
             world.poll_all().await;
             if operation == Operation::List {
@@ -165,27 +154,15 @@ async fn what_keeps_an_object_or_ends_a_poll_early_says_why() {
         .await;
     }
     shown += &logged("an object that was replaced", async || {
-        let world = world(Script {
-            waits: Some(Duration::from_secs(5)),
-            ..Script::default()
-        });
-        world.upload(&["a"]);
-        tokio::join!(world.poll_all(), async {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            world.upload(&["a"]);
-        });
+        let world = world(waiting(5)).with(&["a"]);
+        world.poll_meanwhile(|| world.upload(&["a"])).await;
         String::new()
     })
     .await;
     shown += &logged(
         "a shutdown, and a lease that another holds or that is lost",
         async || {
-            let world = world(Script {
-                waits: Some(Duration::from_secs(50)),
-                lease: true,
-                ..Script::default()
-            });
-            world.upload(&["a", "b"]);
+            let world = world(leased(waiting(50))).with(&["a", "b"]);
             tokio::join!(world.poll_all(), async {
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 // Its holder's name is another for each run.
@@ -194,10 +171,7 @@ async fn what_keeps_an_object_or_ends_a_poll_early_says_why() {
                 world.sim.remove("data", ".brigade/in/lease").unwrap();
             });
             world.upload(&["c"]);
-            tokio::join!(world.poll_all(), async {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                world.shutdown.cancel();
-            });
+            world.poll_meanwhile(|| world.shutdown.cancel()).await;
             event(&world, "in/c").await
         },
     )
@@ -217,11 +191,4 @@ async fn what_keeps_an_object_or_ends_a_poll_early_says_why() {
     })
     .await;
     insta::assert_snapshot!(shown);
-}
-
-fn script(answers: impl IntoIterator<Item = (&'static str, Answer)>) -> Script {
-    Script {
-        answers: answers.into_iter().collect(),
-        ..Script::default()
-    }
 }

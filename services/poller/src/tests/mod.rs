@@ -19,17 +19,37 @@ use std::{
 use brigade_client::answer::{Answer, TransportError};
 use brigade_proto::v1::{EndReason, Filter, PollRequest, Settlement};
 use brigade_sim::Fault;
-use brigade_storage::{Kind, Operation};
-use tokio::sync::Notify;
+use brigade_storage::{Kind, Metadata, Object, Operation};
+use jiff::Timestamp;
 use tonic::Code;
 
-use self::world::{Script, answering, collect, world, world_with};
+use self::world::{Script, answering, collect, gated, leased, script, waiting, world, world_with};
 use crate::{
     error::PollError,
     poller::Poller,
     report::{Events, MAX_BEHIND},
     request::{ObjectRef, Trigger},
 };
+
+/// A live object of `bucket` with 3 bytes.
+pub(crate) fn object(name: &str, generation: i64) -> Object {
+    Object {
+        bucket: "bucket".into(),
+        name: name.into(),
+        generation,
+        metageneration: 1,
+        size: 3,
+        content_type: "text/csv".into(),
+        crc32c: Some(1),
+        md5: None,
+        created: Timestamp::UNIX_EPOCH,
+        updated: Timestamp::UNIX_EPOCH,
+        metadata: Metadata::new(),
+        temporary_hold: false,
+        event_based_hold: false,
+        retention_expires: None,
+    }
+}
 
 /// A request with this change.
 fn request(change: impl FnOnce(&mut PollRequest)) -> PollRequest {
@@ -49,7 +69,7 @@ async fn each_object_goes_where_its_answer_says() {
         ),
     ]);
     world.upload(&["bad", "good", "later", "lost"]);
-    let ended = world.poll(PollRequest::default()).await;
+    let ended = world.poll_all().await;
     assert_eq!(
         ended.settled,
         [
@@ -73,25 +93,17 @@ async fn each_object_goes_where_its_answer_says() {
 
 #[tokio::test(start_paused = true)]
 async fn no_transport_failure_moves_anything() {
+    let http = |status| TransportError::Http {
+        status,
+        retry_after: None,
+    };
     for failure in [
         TransportError::Connect("refused".into()),
         TransportError::Reset("reset".into()),
-        TransportError::Http {
-            status: 500,
-            retry_after: None,
-        },
-        TransportError::Http {
-            status: 502,
-            retry_after: None,
-        },
-        TransportError::Http {
-            status: 401,
-            retry_after: None,
-        },
-        TransportError::Http {
-            status: 404,
-            retry_after: None,
-        },
+        http(500),
+        http(502),
+        http(401),
+        http(404),
         TransportError::CutShort("cut".into()),
         TransportError::Identity {
             message: "gone".into(),
@@ -103,7 +115,7 @@ async fn no_transport_failure_moves_anything() {
             ("b", Answer::Transport(failure.clone())),
         ]);
         world.upload(&["a", "b"]);
-        world.poll(PollRequest::default()).await;
+        world.poll_all().await;
         assert_eq!(world.names(), ["in/a", "in/b"], "{failure:?}");
     }
 }
@@ -113,17 +125,14 @@ async fn wrong_wiring_stops_the_poll_and_names_the_fix() {
     let world = answering([("a", Answer::status(Code::Unauthenticated, "bad audience"))]);
     world.upload(&["a"]);
     world.upload_many(50);
-    let ended = world.poll(PollRequest::default()).await;
+    let ended = world.poll_all().await;
     let error = ended.error.expect("the poll must end with an error");
     assert!(
         error.to_string().contains("BRIGADE_ALLOWED_CALLERS"),
         "{error}"
     );
     assert!(ended.finished.is_none());
-    assert!(
-        world.worker.asked.lock().unwrap().len() < 10,
-        "it went on asking"
-    );
+    assert!(world.asked() < 10, "it went on asking");
     assert!(world.names().contains(&"in/a".to_owned()));
 }
 
@@ -131,7 +140,7 @@ async fn wrong_wiring_stops_the_poll_and_names_the_fix() {
 async fn no_more_than_the_budget_is_in_flight() {
     let world = answering([]);
     world.upload_many(30);
-    let ended = world.poll(PollRequest::default()).await;
+    let ended = world.poll_all().await;
     assert_eq!(ended.settled.len(), 30);
     assert_eq!(world.worker.most_at_once.load(Ordering::SeqCst), 4);
 }
@@ -139,7 +148,7 @@ async fn no_more_than_the_budget_is_in_flight() {
 #[tokio::test(start_paused = true)]
 async fn max_objects_counts_what_is_left_after_the_filters() {
     let world = answering([]);
-    world.sim.upload("data", "in/folder/", "").unwrap();
+    world.put(&["in/folder/"], "");
     world.upload(&["a", "b", "c"]);
     let ended = world.poll(request(|r| r.max_objects = 2)).await;
     assert_eq!(ended.settled.len(), 2);
@@ -154,19 +163,18 @@ async fn max_objects_counts_what_is_left_after_the_filters() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dry_run_calls_no_worker_and_moves_nothing() {
-    let world = answering([]);
-    world.upload(&["a"]);
+    let world = answering([]).with(&["a"]);
     let ended = world.poll(request(|r| r.dry_run = true)).await;
     assert_eq!(ended.settled, [("in/a".into(), Settlement::Planned)]);
     assert_eq!(world.names(), ["in/a"]);
-    assert!(world.worker.asked.lock().unwrap().is_empty());
+    assert!(world.asked() == 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn explain_names_the_filter_of_each_object_that_is_no_work() {
     let world = answering([]);
-    world.sim.upload("data", "in/folder/", "").unwrap();
-    world.sim.upload("data", "in/.brigade/lease", "x").unwrap();
+    world.put(&["in/folder/"], "");
+    world.put(&["in/.brigade/lease"], "x");
     let ended = world.poll(request(|r| r.explain = true)).await;
     assert_eq!(
         ended.skipped,
@@ -179,8 +187,7 @@ async fn explain_names_the_filter_of_each_object_that_is_no_work() {
 
 #[tokio::test(start_paused = true)]
 async fn a_prefix_limits_the_scan() {
-    let world = answering([]);
-    world.upload(&["a/1", "b/1"]);
+    let world = answering([]).with(&["a/1", "b/1"]);
     world.poll(request(|r| r.prefix = "b/".into())).await;
     assert_eq!(world.names(), ["in/a/1", "processed/b/1"]);
 }
@@ -206,11 +213,7 @@ async fn a_negative_limit_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dropped_stream_dispatches_nothing_more_and_settles_what_is_in_flight() {
-    let world = world(Script {
-        gate: Some(Notify::new()),
-        ..Script::default()
-    });
-    world.upload(&["a", "b", "c", "d", "e", "f"]);
+    let world = world(gated()).with(&["a", "b", "c", "d", "e", "f"]);
     let events = world.start();
     while world.worker.at_once.load(Ordering::SeqCst) < 4 {
         world.worker.entered.notified().await;
@@ -232,89 +235,54 @@ async fn a_dropped_stream_dispatches_nothing_more_and_settles_what_is_in_flight(
         () = drained.drained() => {}
         () = release => {}
     }
-    assert_eq!(world.worker.asked.lock().unwrap().len(), 4);
-    assert_eq!(
-        world
-            .names()
-            .iter()
-            .filter(|name| name.starts_with("processed/"))
-            .count(),
-        4
-    );
-    assert_eq!(
-        world
-            .names()
-            .iter()
-            .filter(|name| name.starts_with("in/"))
-            .count(),
-        2
-    );
+    assert_eq!(world.asked(), 4);
+    let names = world.names();
+    let count = |prefix| names.iter().filter(|name| name.starts_with(prefix)).count();
+    assert_eq!((count("processed/"), count("in/")), (4, 2));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_ends_the_poll_early() {
-    let world = answering([]);
-    world.upload(&["a"]);
+    let world = answering([]).with(&["a"]);
     world.shutdown.cancel();
-    let ended = world.poll(PollRequest::default()).await;
+    let ended = world.poll_all().await;
     assert_eq!(ended.reason(), EndReason::Shutdown);
     assert_eq!(world.names(), ["in/a"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_deadline_that_leaves_no_time_to_settle_dispatches_nothing() {
-    let world = answering([]);
-    world.upload(&["a"]);
-    let trigger = Trigger {
-        deadline: Some(Duration::from_secs(3)),
-        ..Trigger::default()
-    };
-    let ended = collect(
-        world
-            .poller
-            .start(&PollRequest::default(), &trigger)
-            .unwrap(),
-    )
-    .await;
+    let world = answering([]).with(&["a"]);
+    let ended = world.poll_within(3).await;
     assert_eq!(ended.reason(), EndReason::Deadline);
     assert_eq!(world.names(), ["in/a"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_listing_that_is_forbidden_ends_the_poll_with_its_error() {
-    let world = answering([]);
-    world.upload(&["a"]);
-    world
-        .sim
-        .fail_next(Operation::List, Fault::Before(Kind::PermissionDenied));
-    let error = world.poll(PollRequest::default()).await.error.unwrap();
+    let world = answering([]).with(&["a"]);
+    world.fail(1, Operation::List, Kind::PermissionDenied);
+    let error = world.poll_all().await.error.unwrap();
     assert!(error.needs_fix(), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_listing_that_fails_for_a_moment_is_repeated() {
-    let world = answering([]);
-    world.upload(&["a"]);
-    world
-        .sim
-        .fail_next(Operation::List, Fault::Before(Kind::Unknown));
-    assert_eq!(world.poll(PollRequest::default()).await.settled.len(), 1);
+    let world = answering([]).with(&["a"]);
+    world.fail(1, Operation::List, Kind::Unknown);
+    assert_eq!(world.poll_all().await.settled.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_object_that_was_marked_before_a_crash_is_moved_without_asking_again() {
     let world = answering([("a", Answer::status(Code::Internal, "broken"))]);
     world.upload(&["a"]);
-    for _ in 0..7 {
-        world
-            .sim
-            .fail_next(Operation::Move, Fault::Before(Kind::Unknown));
-    }
-    let first = world.poll(PollRequest::default()).await;
+    world.fail(7, Operation::Move, Kind::Unknown);
+    let first = world.poll_all().await;
     assert_eq!(first.settled, [("in/a".into(), Settlement::Retry)]);
-    let second = world.poll(PollRequest::default()).await;
+    let second = world.poll_all().await;
     assert_eq!(second.settled, [("in/a".into(), Settlement::Failed)]);
-    assert_eq!(world.worker.asked.lock().unwrap().len(), 1);
+    assert_eq!(world.asked(), 1);
     assert_eq!(world.names(), ["failed/a"]);
 }
 
@@ -327,7 +295,7 @@ async fn more_objects_than_a_page_holds_are_all_seen() {
             .upload("data", &format!("in/{n:04}"), "1")
             .unwrap();
     }
-    let ended = world.poll(PollRequest::default()).await;
+    let ended = world.poll_all().await;
     assert_eq!(ended.settled.len(), 2_300);
     assert_eq!(world.sim.calls(Operation::List), 3);
 }

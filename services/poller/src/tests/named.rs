@@ -52,12 +52,11 @@ async fn a_named_object_goes_where_its_worker_says() {
 
 #[tokio::test(start_paused = true)]
 async fn a_generation_that_is_gone_or_replaced_is_superseded_and_no_worker_is_asked() {
-    let world = answering([]);
-    world.upload(&["a"]);
+    let world = answering([]).with(&["a"]);
     let old = world.generation("in/a");
     world.upload(&["a"]);
     for event in [named("in/a", old), named("in/gone", old)] {
-        let one = world.poller.process_object(event, Trigger::default()).await;
+        let one = world.send(event).await;
         assert_eq!(settlement(one), Settlement::Superseded);
     }
     assert_eq!((world.asked(), world.names()), (0, vec!["in/a".to_owned()]));
@@ -65,18 +64,14 @@ async fn a_generation_that_is_gone_or_replaced_is_superseded_and_no_worker_is_as
 
 #[tokio::test(start_paused = true)]
 async fn without_a_generation_the_live_one_is_meant() {
-    let world = answering([]);
-    world.upload(&["a"]);
+    let world = answering([]).with(&["a"]);
     let live = ObjectRef {
         generation: None,
         ..named("in/a", 1)
     };
-    let one = world
-        .poller
-        .process_object(live.clone(), Trigger::default())
-        .await;
+    let one = world.send(live.clone()).await;
     assert_eq!(settlement(one), Settlement::Processed);
-    let one = world.poller.process_object(live, Trigger::default()).await;
+    let one = world.send(live).await;
     assert_eq!(settlement(one), Settlement::Superseded);
 }
 
@@ -88,13 +83,10 @@ async fn what_is_elsewhere_or_filtered_is_ignored_without_a_look() {
         ..named("in/a", 1)
     };
     for event in [elsewhere, named("out/a", 1)] {
-        let one = world.poller.process_object(event, Trigger::default()).await;
+        let one = world.send(event).await;
         assert_eq!(one.unwrap(), ObjectResult::Ignored(Ignored::Elsewhere));
     }
-    let control = world
-        .poller
-        .process_object(named("in/.brigade/x", 1), Trigger::default())
-        .await;
+    let control = world.send(named("in/.brigade/x", 1)).await;
     assert!(matches!(
         control.unwrap(),
         ObjectResult::Ignored(Ignored::Filtered(_))
@@ -107,7 +99,7 @@ async fn a_name_that_begins_like_a_dated_destination_is_taken() {
     let world = world_with(Script::default(), "", |config| {
         config.processed = brigade_storage::Location::new("data", "done-{date}/");
     });
-    world.sim.upload("data", "done-report.csv", "1").unwrap();
+    world.put(&["done-report.csv"], "1");
     let taken = world.event("done-report.csv").await;
     assert_eq!(settlement(taken), Settlement::Processed);
     let there = world.names();
@@ -171,8 +163,7 @@ async fn wiring_that_is_wrong_is_an_error_that_needs_a_fix() {
 
 #[tokio::test(start_paused = true)]
 async fn a_hundred_duplicates_at_once_ask_the_worker_once_and_share_the_end() {
-    let world = answering([]);
-    world.upload(&["a"]);
+    let world = answering([]).with(&["a"]);
     let events = (0..100).map(|_| world.event("in/a"));
     for one in futures::future::join_all(events).await {
         assert_eq!(settlement(one), Settlement::Processed);
@@ -183,11 +174,7 @@ async fn a_hundred_duplicates_at_once_ask_the_worker_once_and_share_the_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_poll_leaves_alone_what_an_event_has_in_hand() {
-    let world = world(Script {
-        gate: Some(Notify::new()),
-        ..Script::default()
-    });
-    world.upload(&["a"]);
+    let world = world(gated()).with(&["a"]);
     let (poller, event) = (
         world.poller.clone(),
         named("in/a", world.generation("in/a")),
@@ -197,24 +184,20 @@ async fn a_poll_leaves_alone_what_an_event_has_in_hand() {
     let explain = request(|r| r.explain = true);
     let ended = world.poll(explain).await;
     assert_eq!(ended.skipped, [("in/a".into(), Filter::InFlight)]);
-    world.worker.gate.as_ref().unwrap().notify_one();
+    world.release();
     assert_eq!(settlement(event.await.unwrap()), Settlement::Processed);
     assert_eq!(world.asked(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_event_waits_for_the_poll_that_has_its_object_in_hand() {
-    let world = world(Script {
-        gate: Some(Notify::new()),
-        ..Script::default()
-    });
-    world.upload(&["a"]);
+    let world = world(gated()).with(&["a"]);
     let event = world.event("in/a");
     let events = world.start();
     world.worker.entered.notified().await;
     let release = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        world.worker.gate.as_ref().unwrap().notify_one();
+        world.release();
     };
     let (one, ended, ()) = tokio::join!(event, collect(events), release);
     assert_eq!(settlement(one), Settlement::Processed);
@@ -223,24 +206,19 @@ async fn an_event_waits_for_the_poll_that_has_its_object_in_hand() {
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_goes_away_leaves_no_object_half_settled() {
-    let world = world(Script {
-        gate: Some(Notify::new()),
-        ..Script::default()
-    });
-    world.upload(&["a"]);
+    let world = world(gated()).with(&["a"]);
     tokio::select! {
         _ = world.event("in/a") => panic!("the gate is closed"),
         () = world.worker.entered.notified() => {}
     }
-    world.worker.gate.as_ref().unwrap().notify_one();
+    world.release();
     world.poller.drained().await;
     assert_eq!(world.names(), ["processed/a"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_held_object_is_left_to_the_sweep() {
-    let world = answering([]);
-    world.upload(&["a"]);
+    let world = answering([]).with(&["a"]);
     world.sim.set_temporary_hold("data", "in/a", true).unwrap();
     assert!(matches!(
         world.event("in/a").await.unwrap(),
@@ -251,28 +229,17 @@ async fn a_held_object_is_left_to_the_sweep() {
 
 #[tokio::test(start_paused = true)]
 async fn a_storage_that_is_away_is_an_error_that_time_heals() {
-    let world = answering([]);
-    world.upload(&["a"]);
+    let world = answering([]).with(&["a"]);
     let event = named("in/a", world.generation("in/a"));
-    for _ in 0..7 {
-        world
-            .sim
-            .fail_next(Operation::Get, Fault::Before(Kind::Unknown));
-    }
-    let error = world
-        .poller
-        .process_object(event, Trigger::default())
-        .await
-        .unwrap_err();
+    world.fail(7, Operation::Get, Kind::Unknown);
+    let error = world.send(event).await.unwrap_err();
     assert!(!error.needs_fix(), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_goes_away_before_there_is_a_slot_leaves_nothing_behind() {
-    let world = answering([]);
-    world.upload(&["a"]);
-    let slots = world.poller.instance.slots.clone();
-    let all = slots.acquire_many_owned(4).await.unwrap();
+    let world = answering([]).with(&["a"]);
+    let all = world.all_slots().await;
     let waited = tokio::time::timeout(Duration::from_secs(10), world.event("in/a")).await;
     assert!(waited.is_err(), "there was no slot");
     drop(all);
@@ -290,8 +257,7 @@ async fn sleep_a_minute() {
 async fn the_time_that_an_object_waits_for_a_slot_takes_nothing_of_its_workers() {
     let world = answering([("a", Answer::TimedOut(Duration::from_secs(60)))]);
     world.upload(&["a"]);
-    let slots = world.poller.instance.slots.clone();
-    let all = slots.acquire_many_owned(4).await.unwrap();
+    let all = world.all_slots().await;
     let (one, ()) = tokio::join!(world.event("in/a"), async {
         sleep_a_minute().await;
         drop(all);
@@ -302,17 +268,14 @@ async fn the_time_that_an_object_waits_for_a_slot_takes_nothing_of_its_workers()
         [Duration::from_secs(60)]
     );
     // A whole call that timed out is an attempt.
-    let objects = world.sim.objects("data");
-    assert_eq!(objects[0].metadata["brigade-attempts"], "1");
+    assert_eq!(world.written("brigade-attempts"), "1");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_poll_whose_slots_others_hold_ends_at_its_deadline() {
-    let world = answering([]);
-    world.upload(&["a"]);
-    let slots = world.poller.instance.slots.clone();
-    let _all = slots.acquire_many_owned(4).await.unwrap();
-    let ended = world.poll(PollRequest::default()).await;
+    let world = answering([]).with(&["a"]);
+    let _all = world.all_slots().await;
+    let ended = world.poll_all().await;
     assert_eq!(ended.reason(), EndReason::Deadline);
     assert_eq!((world.asked(), world.names()), (0, vec!["in/a".to_owned()]));
 }
@@ -320,8 +283,7 @@ async fn a_poll_whose_slots_others_hold_ends_at_its_deadline() {
 /// In a directory that stands for a bucket, a generation is a file's time: the same file, laid there again, has the same.
 #[tokio::test(start_paused = true)]
 async fn a_generation_that_was_settled_and_is_there_again_is_processed_again() {
-    let world = answering([]);
-    world.upload(&["a"]);
+    let world = answering([]).with(&["a"]);
     let generation = world.generation("in/a");
     assert_eq!(settlement(world.event("in/a").await), Settlement::Processed);
     world.upload(&["b"]);
@@ -333,6 +295,6 @@ async fn a_generation_that_was_settled_and_is_there_again_is_processed_again() {
     leader.remember_settled();
     drop(leader);
     assert_ne!(generation, world.generation("in/b"));
-    let ended = world.poll(PollRequest::default()).await;
+    let ended = world.poll_all().await;
     assert_eq!(ended.settled, [("in/b".into(), Settlement::Processed)]);
 }

@@ -77,12 +77,7 @@ async fn an_object_that_can_be_moved_in_the_end_is_moved_by_its_recorded_verdict
         "{ended:?}"
     );
     assert_eq!(asked(&world), each_once());
-    assert!(
-        world
-            .names()
-            .iter()
-            .all(|name| name.starts_with("processed/"))
-    );
+    assert!(world.all_in("processed/"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -152,17 +147,13 @@ async fn a_caller_that_names_an_object_that_cannot_be_moved_has_to_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn a_hold_that_appears_while_the_worker_is_at_work_costs_no_second_run() {
-    let world = world(Script {
-        gate: Some(Notify::new()),
-        ..Script::default()
-    });
-    world.upload(&["a"]);
+    let world = world(gated()).with(&["a"]);
     let (ended, ()) = tokio::join!(world.poll_all(), async {
         world.worker.entered.notified().await;
         (world.sim)
             .set_temporary_hold("data", "in/a", true)
             .unwrap();
-        world.worker.gate.as_ref().unwrap().notify_one();
+        world.release();
     });
     assert_eq!(ended.settled, [("in/a".into(), Settlement::Held)]);
     world.sim.set_temporary_hold("data", "in/a", false).unwrap();

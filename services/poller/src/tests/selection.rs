@@ -13,17 +13,18 @@ async fn an_inbox_that_is_a_whole_bucket_takes_neither_its_destinations_nor_its_
         ..Script::default()
     };
     let world = world_with(script, "", |_| {});
-    for name in [
-        "a",
-        "bad",
-        "processed2/b",
-        "processed",
-        ".brigade",
-        "failed/old",
-        "processed/old",
-    ] {
-        world.sim.upload("data", name, "1").unwrap();
-    }
+    world.put(
+        &[
+            "a",
+            "bad",
+            "processed2/b",
+            "processed",
+            ".brigade",
+            "failed/old",
+            "processed/old",
+        ],
+        "1",
+    );
     let first = world.poll_all().await;
     assert_eq!(first.settled.len(), 5, "{first:?}");
     let settled = [
@@ -48,9 +49,7 @@ async fn an_inbox_that_is_a_whole_bucket_takes_neither_its_destinations_nor_its_
 #[tokio::test(start_paused = true)]
 async fn an_inbox_takes_nothing_from_a_folder_whose_name_begins_like_its_own() {
     let world = world_with(Script::default(), "in", |_| {});
-    for name in ["in/a", "in2/a", "in", "inbox"] {
-        world.sim.upload("data", name, "1").unwrap();
-    }
+    world.put(&["in/a", "in2/a", "in", "inbox"], "1");
     world.poll_all().await;
     assert_eq!(world.names(), ["in", "in2/a", "inbox", "processed/a"]);
 }
@@ -86,12 +85,7 @@ async fn an_object_that_is_held_is_never_asked_about_until_it_is_free() {
         .unwrap();
     world.poll_all().await;
     assert_eq!(world.asked(), 4);
-    assert!(
-        world
-            .names()
-            .iter()
-            .all(|name| name.starts_with("processed/"))
-    );
+    assert!(world.all_in("processed/"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,23 +98,24 @@ async fn explain_names_for_each_object_the_filter_and_the_value_that_decided() {
         config.min_age = Duration::from_secs(60);
         config.matching = Some(Glob::new("*.csv").unwrap().compile_matcher());
     });
-    world.sim.upload("data", "later.csv", "1").unwrap();
+    world.put(&["later.csv"], "1");
     tokio::time::advance(Duration::from_secs(120)).await;
-    for name in [
-        ".brigade/x.csv",
-        "folder/",
-        "held.csv",
-        "processed/x.csv",
-        "x.txt",
-    ] {
-        world.sim.upload("data", name, "").unwrap();
-    }
+    world.put(
+        &[
+            ".brigade/x.csv",
+            "folder/",
+            "held.csv",
+            "processed/x.csv",
+            "x.txt",
+        ],
+        "",
+    );
     world
         .sim
         .set_temporary_hold("data", "held.csv", true)
         .unwrap();
     tokio::time::advance(Duration::from_secs(60)).await;
-    world.sim.upload("data", "young.csv", "1").unwrap();
+    world.put(&["young.csv"], "1");
     let mark = crate::mark::retry(
         &world
             .sim
@@ -160,8 +155,7 @@ async fn explain_names_for_each_object_the_filter_and_the_value_that_decided() {
 
 #[tokio::test(start_paused = true)]
 async fn an_object_that_storage_refuses_to_move_stays_with_its_reason_and_stops_no_other() {
-    let world = answering([]);
-    world.upload(&["a", "encrypted", "z"]);
+    let world = answering([]).with(&["a", "encrypted", "z"]);
     world.sim.set_faults(|call: &brigade_sim::Call| {
         let refused = call.operation == Operation::Move && call.name == "in/encrypted";
         refused.then_some(Fault::Before(Kind::Invalid))
@@ -184,20 +178,16 @@ async fn an_object_that_storage_refuses_to_move_stays_with_its_reason_and_stops_
 
 #[tokio::test(start_paused = true)]
 async fn a_file_uploaded_again_after_it_was_listed_is_processed_in_its_turn() {
-    let world = world(Script {
-        gate: Some(Notify::new()),
-        ..Script::default()
-    });
-    world.upload(&["a"]);
+    let world = world(gated()).with(&["a"]);
     let polled = async { world.poll_all().await };
     let upload_again = async {
         world.worker.entered.notified().await;
-        world.sim.upload("data", "in/a", "2").unwrap();
-        world.worker.gate.as_ref().unwrap().notify_one();
+        world.put(&["in/a"], "2");
+        world.release();
     };
     let (ended, ()) = tokio::join!(polled, upload_again);
     assert_eq!(ended.settled, [("in/a".into(), Settlement::Superseded)]);
-    world.worker.gate.as_ref().unwrap().notify_one();
+    world.release();
     assert_eq!(
         world.poll_all().await.settled,
         [("in/a".into(), Settlement::Processed)]

@@ -23,6 +23,7 @@ use crate::{
     clock::Clock,
     config::{Budgets, Config},
     dispatch::Worker,
+    outcome::ObjectResult,
 };
 
 /// Answers by the object's name, and OK about every other one.
@@ -134,18 +135,63 @@ pub(super) fn archiving(worker: Script) -> World {
     })
 }
 
-pub(super) fn answering(answers: impl IntoIterator<Item = (&'static str, Answer)>) -> World {
-    world(Script {
+pub(super) fn script(answers: impl IntoIterator<Item = (&'static str, Answer)>) -> Script {
+    Script {
         answers: answers.into_iter().collect(),
         ..Script::default()
-    })
+    }
+}
+
+pub(super) fn answering(answers: impl IntoIterator<Item = (&'static str, Answer)>) -> World {
+    world(script(answers))
+}
+
+/// Each answer waits for [`World::release`].
+pub(super) fn gated() -> Script {
+    Script {
+        gate: Some(Notify::new()),
+        ..Script::default()
+    }
+}
+
+/// Each call takes so many seconds.
+pub(super) fn waiting(seconds: u64) -> Script {
+    Script {
+        waits: Some(Duration::from_secs(seconds)),
+        ..Script::default()
+    }
+}
+
+pub(super) fn leased(script: Script) -> Script {
+    Script {
+        lease: true,
+        ..script
+    }
 }
 
 impl World {
     pub(super) fn upload(&self, names: &[&str]) {
         for name in names {
-            self.sim.upload("data", &format!("in/{name}"), "1").unwrap();
+            self.put(&[&format!("in/{name}")], "1");
         }
+    }
+
+    /// The same world, with these uploads.
+    pub(super) fn with(self, names: &[&str]) -> Self {
+        self.upload(names);
+        self
+    }
+
+    /// Uploads to whole names.
+    pub(super) fn put(&self, names: &[&str], content: &'static str) {
+        for name in names {
+            self.sim.upload("data", name, content).unwrap();
+        }
+    }
+
+    /// What is written under `key` on the first object.
+    pub(super) fn written(&self, key: &str) -> String {
+        self.sim.objects("data")[0].metadata[key].clone()
     }
 
     pub(super) fn upload_many(&self, count: usize) {
@@ -161,11 +207,59 @@ impl World {
     }
 
     pub(super) fn names(&self) -> Vec<String> {
-        self.sim
-            .objects("data")
-            .into_iter()
-            .map(|object| object.name)
-            .collect()
+        let objects = self.sim.objects("data").into_iter();
+        objects.map(|object| object.name).collect()
+    }
+
+    /// Lets one answer go.
+    pub(super) fn release(&self) {
+        self.worker.gate.as_ref().unwrap().notify_one();
+    }
+
+    /// Refuses the next calls of this kind.
+    pub(super) fn fail(&self, times: usize, operation: Operation, kind: Kind) {
+        for kind in std::iter::repeat_n(kind, times) {
+            self.sim.fail_next(operation, Fault::Before(kind));
+        }
+    }
+
+    /// Refuses every call of this kind.
+    pub(super) fn refuse(&self, operation: Operation, kind: Kind) {
+        self.sim.set_faults(move |call: &brigade_sim::Call| {
+            (call.operation == operation).then_some(Fault::Before(kind.clone()))
+        });
+    }
+
+    pub(super) fn all_in(&self, prefix: &str) -> bool {
+        self.names().iter().all(|name| name.starts_with(prefix))
+    }
+
+    pub(super) async fn all_slots(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let slots = self.poller.instance.slots.clone();
+        slots.acquire_many_owned(4).await.unwrap()
+    }
+
+    pub(super) async fn send(&self, named: ObjectRef) -> Result<ObjectResult, PollError> {
+        self.poller.process_object(named, Trigger::default()).await
+    }
+
+    /// Polls everything, and does something after a second.
+    pub(super) async fn poll_meanwhile<T>(&self, act: impl FnOnce() -> T) -> Ended {
+        let acting = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            act();
+        };
+        tokio::join!(self.poll_all(), acting).0
+    }
+
+    /// Polls everything for a caller that waits so many seconds.
+    pub(super) async fn poll_within(&self, seconds: u64) -> Ended {
+        let trigger = Trigger {
+            deadline: Some(Duration::from_secs(seconds)),
+            ..Trigger::default()
+        };
+        let events = self.poller.start(&PollRequest::default(), &trigger);
+        collect(events.unwrap()).await
     }
 
     /// Polls everything.

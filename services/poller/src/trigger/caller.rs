@@ -14,7 +14,11 @@ const MAX: usize = 512;
 /// Sources: Cloud Scheduler, "HTTP targets" (`X-CloudScheduler-*`); Cloud Tasks, "Write task handlers"
 /// (`X-CloudTasks-*`); Pub/Sub, "Payload unwrapping" (`x-goog-pubsub-*`); `CloudEvents` HTTP binding 1.0 (`ce-*`).
 pub(super) fn from_headers(headers: &HeaderMap, otherwise: &'static str) -> Trigger {
-    let header = |name: &str| text(headers, name);
+    let header = |name: &str| {
+        // What is no UTF-8 is replaced, since it is only logged.
+        let value = headers.get(name)?;
+        Some(cut(&String::from_utf8_lossy(value.as_bytes())))
+    };
     let or_empty = |name: &str| header(name).unwrap_or_default();
     let mut trigger = Trigger {
         kind: otherwise,
@@ -40,12 +44,6 @@ pub(super) fn from_headers(headers: &HeaderMap, otherwise: &'static str) -> Trig
         trigger.ordering_key = or_empty("x-goog-pubsub-ordering-key");
     }
     trigger
-}
-
-/// A value as text: what is no UTF-8 in it is replaced, since it is only logged.
-fn text(headers: &HeaderMap, name: &str) -> Option<String> {
-    let value = headers.get(name)?;
-    Some(cut(&String::from_utf8_lossy(value.as_bytes())))
 }
 
 /// At most so much of what a caller says, cut at a character.

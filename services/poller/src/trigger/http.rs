@@ -1,17 +1,13 @@
 //! `POST /poll`, for callers that speak no gRPC: Cloud Scheduler, Cloud Tasks, curl.
 
 use axum::{
-    Json, Router,
+    Json,
     body::Bytes,
-    extract::{DefaultBodyLimit, State},
+    extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
-    routing::post,
 };
-use brigade_proto::{
-    MAX_MESSAGE,
-    v1::{PollFinished, PollRequest, poll_response::Event},
-};
+use brigade_proto::v1::{PollFinished, PollRequest, poll_response::Event};
 
 use super::{
     answer::{problem, refuse},
@@ -20,18 +16,14 @@ use super::{
 };
 use crate::{error::PollError, poller::Poller, report::Events};
 
-/// The HTTP routes.
-pub(super) fn routes(poller: Poller) -> Router {
-    Router::new()
-        .route("/poll", post(poll))
-        .layer(DefaultBodyLimit::max(MAX_MESSAGE))
-        .with_state(poller)
-}
-
 /// Polls once and answers the summary. 200: `PollFinished` as proto3 JSON; a poll that found another at work is one too. 400:
 /// the body is no `PollRequest`. 503 with `Retry-After`: the worker or the storage did not answer. 500: an operator has to
 /// fix something first, and the body says what; or the poll broke off with no summary.
-async fn poll(State(poller): State<Poller>, headers: HeaderMap, body: Bytes) -> Response {
+pub(super) async fn poll(
+    State(poller): State<Poller>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let request = match parse(&body) {
         Ok(request) => request,
         Err(why) => return problem(StatusCode::BAD_REQUEST, &why),

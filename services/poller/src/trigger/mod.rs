@@ -8,14 +8,19 @@ pub mod http;
 mod named;
 pub mod process;
 
-use axum::Router;
+use axum::{Router, extract::DefaultBodyLimit, routing::post};
+use brigade_proto::MAX_MESSAGE;
 
 use crate::poller::Poller;
 
 /// Every route of the poller: the gRPC service, `POST /poll`, `POST /events` and `POST /process`.
 pub fn routes(poller: &Poller) -> Router {
+    let http = Router::new()
+        .route("/poll", post(http::poll))
+        .route("/process", post(process::process))
+        .layer(DefaultBodyLimit::max(MAX_MESSAGE))
+        .with_state(poller.clone());
     grpc::routes(poller.clone())
-        .merge(http::routes(poller.clone()))
+        .merge(http)
         .merge(events::routes(poller.clone()))
-        .merge(process::routes(poller.clone()))
 }

@@ -7,6 +7,11 @@ use crate::request::ObjectRef;
 /// Cloud Storage's limit for an object's name, in bytes of UTF-8.
 const MAX_NAME: usize = 1024;
 
+/// A body of JSON.
+pub(super) fn json(body: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))
+}
+
 /// Checks what names an object. Anything that Cloud Storage itself could not have is malformed.
 pub(super) fn named(
     bucket: Option<&str>,
@@ -63,6 +68,15 @@ pub(super) fn from_resource(resource: &Value) -> Result<ObjectRef, String> {
         text("name")?,
         generation(&resource["generation"])?,
     )
+}
+
+/// The same of an event's object, whose generation is never left out.
+pub(super) fn from_event(resource: &Value) -> Result<ObjectRef, String> {
+    let object = from_resource(resource)?;
+    match object.generation {
+        Some(_) => Ok(object),
+        None => Err("generation is missing".into()),
+    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,12 @@
 //! `POST /process`: one object, for Cloud Tasks and for operators.
 
 use axum::{
-    Json, Router,
+    Json,
     body::Bytes,
-    extract::{DefaultBodyLimit, State},
+    extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
-    routing::post,
 };
-use brigade_proto::MAX_MESSAGE;
-use serde_json::Value;
 
 use super::{
     answer::{again, problem, refuse},
@@ -17,28 +14,22 @@ use super::{
 };
 use crate::{outcome::ObjectResult, poller::Poller, request::ObjectRef};
 
-pub(super) fn routes(poller: Poller) -> Router {
-    Router::new()
-        .route("/process", post(process))
-        .layer(DefaultBodyLimit::max(MAX_MESSAGE))
-        .with_state(poller)
-}
-
 /// The body is JSON with `bucket`, `name` and, unless the live one is meant, `generation`; or a worker's request, which has
 /// them under `object`.
 ///
 /// 200: it has its outcome, an `ObjectSettled` as proto3 JSON. 204: it is no work of this poller. 400: the body is not
 /// that. 503 with `Retry-After`: try again. 500: an operator has to fix something first, and the body says what.
-async fn process(State(poller): State<Poller>, headers: HeaderMap, body: Bytes) -> Response {
+pub(super) async fn process(
+    State(poller): State<Poller>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let trigger = caller::from_headers(&headers, "http");
     let named = match parse(&body) {
         Ok(named) => named,
         Err(why) => {
-            tracing::warn!(
-                trigger = trigger.kind,
-                why,
-                "refused a request that names no object"
-            );
+            let trigger = trigger.kind;
+            tracing::warn!(trigger, why, "refused a request that names no object");
             return problem(StatusCode::BAD_REQUEST, &why);
         }
     };
@@ -51,10 +42,6 @@ async fn process(State(poller): State<Poller>, headers: HeaderMap, body: Bytes) 
 }
 
 fn parse(body: &[u8]) -> Result<ObjectRef, String> {
-    let body: Value =
-        serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?;
-    match body.get("object") {
-        Some(object) => named::from_resource(object),
-        None => named::from_resource(&body),
-    }
+    let body = named::json(body)?;
+    named::from_resource(body.get("object").unwrap_or(&body))
 }

@@ -130,19 +130,17 @@ fn from_worker(answer: WorkerAnswer) -> Verdict {
 
 fn from_transport(error: &TransportError) -> Verdict {
     match error {
-        TransportError::Connect(_) | TransportError::Reset(_) | TransportError::CutShort(_) => {
-            retry(Blame::Transport, None, error.to_string())
-        }
         TransportError::Http {
             status,
             retry_after,
         } => from_http(*status, *retry_after, error.to_string()),
-        TransportError::Identity {
-            transient: true, ..
-        } => retry(Blame::Transport, None, error.to_string()),
-        TransportError::Identity {
-            transient: false, ..
-        } => stop(error.to_string(), HINT_CREDENTIALS),
+        TransportError::Identity { transient, .. } if !transient => {
+            stop(error.to_string(), HINT_CREDENTIALS)
+        }
+        TransportError::Connect(_)
+        | TransportError::Reset(_)
+        | TransportError::CutShort(_)
+        | TransportError::Identity { .. } => retry(Blame::Transport, None, error.to_string()),
     }
 }
 

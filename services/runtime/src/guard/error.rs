@@ -13,32 +13,25 @@ pub(super) const MARK: HeaderName = HeaderName::from_static("brigade-guard");
 
 /// Why a call is refused: the check that failed. It never contains the token or a part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each describes it")]
 pub enum Refusal {
-    /// There is no `authorization` header.
     #[error("there is no authorization header; send an ID token as a bearer token")]
     Missing,
     /// There are two, and two readers could use different ones.
     #[error("there is more than one authorization header")]
     Several,
-    /// The header is not `Bearer` and a token.
     #[error("the authorization header is not \"Bearer\", one space and a token")]
     Scheme,
-    /// The token is longer than 16 KiB.
     #[error("the token is longer than 16 KiB")]
     TooLong,
-    /// The token does not have three parts.
     #[error("the token does not have three parts, as a signed token has")]
     Parts,
-    /// One of its parts is not base64url.
     #[error("the token is not base64url without padding")]
     Encoding,
-    /// Its header is not a JSON object with the fields and types of an ID token's header.
     #[error("the token's header is not an ID token's header")]
     Header,
-    /// Its algorithm is not RS256.
     #[error("the token's algorithm is not RS256")]
     Algorithm,
-    /// Its type is not JWT.
     #[error("the token's type is not JWT")]
     Type,
     /// Its header names an extension: `crit`, `zip`, `enc`, `b64` or `cty`.
@@ -47,51 +40,36 @@ pub enum Refusal {
     /// Its key id is empty, too long, or has unexpected characters.
     #[error("the token's key id is malformed")]
     KeyId,
-    /// The issuer has no key of this id.
     #[error("the token's key id is unknown to its issuer")]
     UnknownKey,
-    /// The signature does not match.
     #[error("the token's signature is not valid")]
     Signature,
-    /// Its claims are not a JSON object with the claims and types of an ID token.
     #[error("the token's claims are not an ID token's claims")]
     Claims,
-    /// Its issuer is not an accepted one.
     #[error("the token's issuer is not accepted")]
     Issuer,
-    /// It names another service.
     #[error("the token is for another audience; request one for this service's URL")]
     Audience,
-    /// It has expired.
     #[error("the token has expired")]
     Expired,
-    /// It was issued in the future.
     #[error("the token was issued in the future; check the clocks")]
     IssuedLater,
-    /// It is not valid yet.
     #[error("the token is not valid yet")]
     NotYet,
-    /// It lives for more than a day, or ends before it begins.
     #[error("the token's lifetime is longer than a day, or negative")]
     Lifetime,
-    /// It has no subject.
     #[error("the token has no subject")]
     Subject,
-    /// It has no email that the issuer has verified.
     #[error("the token has no verified email; request one with format=full or includeEmail")]
     Email,
-    /// It is valid, and its caller is not one of the allowed callers.
     #[error("the token is valid, but its caller is not an allowed caller of this service")]
     Caller,
-    /// A service of ours forged it, to verify that a front end refuses it.
     #[error("the token is forged: a service sent it to verify that a front end refuses it")]
     Forged,
-    /// Its signature was removed, and it is not verified that a front end did it.
     #[error(
         "the token's signature was removed, and it is not verified that a front end checked it"
     )]
     Unproven,
-    /// The issuer's keys are not available, so no token can be checked.
     #[error("the issuer's signing keys are not available; try again")]
     NoKeys,
 }
@@ -133,29 +111,7 @@ impl Refusal {
         match self {
             Self::Caller => Code::PermissionDenied,
             Self::NoKeys | Self::Unproven => Code::Unavailable,
-            Self::Missing
-            | Self::Several
-            | Self::Scheme
-            | Self::TooLong
-            | Self::Parts
-            | Self::Encoding
-            | Self::Header
-            | Self::Algorithm
-            | Self::Type
-            | Self::Extension
-            | Self::KeyId
-            | Self::UnknownKey
-            | Self::Signature
-            | Self::Claims
-            | Self::Issuer
-            | Self::Audience
-            | Self::Expired
-            | Self::IssuedLater
-            | Self::NotYet
-            | Self::Lifetime
-            | Self::Subject
-            | Self::Email
-            | Self::Forged => Code::Unauthenticated,
+            _ => Code::Unauthenticated,
         }
     }
 

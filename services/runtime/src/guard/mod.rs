@@ -1,6 +1,6 @@
 //! Validates the Google-signed ID token of every call before a byte of its body is read.
 //!
-//! A call passes `service`; `bearer` finds its token; `cache` knows the token or `jws` parses it; `jwks` has the key with which
+//! A call passes `layer`; `bearer` finds its token; `cache` knows the token or `jws` parses it; `jwks` has the key with which
 //! `verify` checks its signature; `claims` decides whether its caller may call; `error` is the response to a refused call. Nothing
 //! in a token is trusted before its signature is checked, and the token does not choose the algorithm.
 //!
@@ -19,29 +19,27 @@
 //! Only a front end prevents a caller from writing the marker itself, so the marker is not trusted before
 //! [`Guard::verify_front_end`] has succeeded. Earlier calls wait for it.
 
+mod args;
 mod bearer;
 mod cache;
 mod claims;
 mod error;
 mod front_end;
-mod future;
 mod json;
 mod jwks;
 mod jws;
 mod layer;
 mod mode;
-mod service;
 mod traced;
 mod transport;
 mod verify;
 
+pub use args::GuardArgs;
 pub use claims::Caller;
 pub use error::Refusal;
 pub use front_end::{FRONT_END_PROBE, NotProtected};
-pub use future::GuardFuture;
-pub use layer::GuardLayer;
+pub use layer::{GuardLayer, GuardService};
 pub use mode::{GOOGLE_ISSUERS, GOOGLE_JWKS, GuardSettings, Mode};
-pub use service::GuardService;
 pub use verify::{Guard, GuardError};
 
 #[cfg(test)]

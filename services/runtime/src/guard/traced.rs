@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use axum::{
@@ -42,52 +42,6 @@ impl Admitted {
 /// At error level, so that every filter that shows anything shows it.
 fn span(email: &str) -> Span {
     tracing::error_span!(parent: None, "call", caller = email)
-}
-
-pin_project! {
-    /// A future that is polled and dropped within a span. `tracing`'s own enters the span once more to drop a finished future.
-    pub(super) struct Spanned<F> {
-        #[pin]
-        future: Option<F>,
-        span: Span,
-    }
-
-    impl<F> PinnedDrop for Spanned<F> {
-        fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
-            if this.future.is_some() {
-                this.span.in_scope(|| this.future.set(None));
-            }
-        }
-    }
-}
-
-impl<F> Spanned<F> {
-    pub(super) fn new(future: F, span: Span) -> Self {
-        let future = Some(future);
-        Self { future, span }
-    }
-
-    pub(super) fn span(&self) -> &Span {
-        &self.span
-    }
-}
-
-impl<F: Future> Future for Spanned<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let mut this = self.project();
-        let _within = this.span.enter();
-        let future = this.future.as_mut().as_pin_mut();
-        let output = ready!(
-            future
-                .expect("a future is not polled after its end")
-                .poll(context)
-        );
-        this.future.set(None);
-        Poll::Ready(output)
-    }
 }
 
 /// Sends the body of a response within this span.

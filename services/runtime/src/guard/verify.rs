@@ -1,5 +1,7 @@
 //! Decides whether a call is admitted.
 
+use std::sync::Arc;
+
 use axum::http::HeaderMap;
 use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use url::Url;
@@ -141,7 +143,7 @@ pub(super) struct PendingToken {
 #[derive(Debug)]
 struct Verifier {
     settings: GuardSettings,
-    jwks: Jwks,
+    jwks: Arc<Jwks>,
     cache: TokenCache,
     /// In `platform` mode alone.
     front_end: Option<FrontEndCheck>,

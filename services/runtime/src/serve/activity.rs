@@ -1,4 +1,4 @@
-//! Whether a connection is idle.
+//! Whether a connection is idle, and when it has to close.
 
 use std::{
     sync::{
@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, sleep_until},
+};
 
 /// The shortest interval between two looks whether the work has ended.
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
@@ -19,6 +22,7 @@ pub(super) struct Activity {
     /// Milliseconds since `began`.
     last: AtomicU64,
     working: AtomicUsize,
+    eviction: Notify,
 }
 
 /// One call, at work until it is paused or dropped.
@@ -35,7 +39,18 @@ impl Activity {
             began: Instant::now(),
             last: AtomicU64::new(0),
             working: AtomicUsize::new(0),
+            eviction: Notify::new(),
         }
+    }
+
+    /// Asks the connection to close.
+    pub(super) fn evict(&self) {
+        self.eviction.notify_one();
+    }
+
+    /// Resolves when the connection is evicted.
+    pub(super) async fn evicted(&self) {
+        self.eviction.notified().await;
     }
 
     /// The connection is active now.

@@ -14,12 +14,13 @@ use axum::{
     BoxError,
     body::{Body, Bytes},
     http::{Response, StatusCode},
-    response::IntoResponse as _,
 };
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 use tonic::Status;
+
+use crate::protocol::error_response;
 
 /// A body that fails when its reader waits too long for it, in all. The clock starts when the reader first waits: a body that
 /// arrived with its headers needs no timer, and a handler that works before it reads loses no time.
@@ -88,13 +89,11 @@ impl BodyTimedOut {
         if !self.0.as_ref()?.load(Ordering::Acquire) {
             return None;
         }
-        let status = status(time);
-        Some(if grpc {
-            status.into_http()
-        } else {
-            let body = format!("{}\n", status.message());
-            (StatusCode::REQUEST_TIMEOUT, body).into_response()
-        })
+        Some(error_response(
+            grpc,
+            status(time),
+            StatusCode::REQUEST_TIMEOUT,
+        ))
     }
 }
 

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use axum::{
     body::Body,
-    http::{Response, StatusCode, header::RETRY_AFTER},
-    response::IntoResponse as _,
+    http::{Response, StatusCode},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Status;
 
-use crate::health::{CHECKS, Kind};
+use crate::{
+    health::{CHECKS, Kind},
+    protocol::error_response,
+};
 
 const TOO_MANY: &str = "this service has reached its limit of calls in flight; try again";
 
@@ -46,14 +48,9 @@ impl CallLimit {
             Kind::Call => &self.calls,
         };
         let permit = permits.clone().try_acquire_owned();
-        permit.map(Some).map_err(|_| refusal(grpc))
+        permit.map(Some).map_err(|_| {
+            let status = Status::resource_exhausted(TOO_MANY);
+            error_response(grpc, status, StatusCode::SERVICE_UNAVAILABLE)
+        })
     }
-}
-
-fn refusal(grpc: bool) -> Response<Body> {
-    if grpc {
-        return Status::resource_exhausted(TOO_MANY).into_http();
-    }
-    let body = format!("{TOO_MANY}\n");
-    (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], body).into_response()
 }

@@ -97,18 +97,19 @@ impl Connections {
         let registration = self.idle.register(activity.clone());
         let (builder, stop, limits) = (self.builder.clone(), self.stop.clone(), self.limits);
         async move {
+            let _registration = registration;
             let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), calls));
             // How a connection ends concerns its client alone; its calls were answered or reset.
             let closing_time = tokio::select! {
                 _ = connection.as_mut() => return,
                 () = stopped_or_old(&stop, limits.age) => limits.keepalive_time,
                 () = activity.idle(limits.idle) => limits.keepalive_time,
-                () = registration.evicted() => Duration::ZERO,
+                () = activity.evicted() => Duration::ZERO,
             };
             connection.as_mut().graceful_shutdown();
             activity.touch();
             let evicted = async {
-                registration.evicted().await;
+                activity.evicted().await;
                 activity.idle(Duration::ZERO).await;
             };
             tokio::select! {

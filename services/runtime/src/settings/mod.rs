@@ -5,7 +5,6 @@
 //! given. Resolving takes its value, or notes its [`Problem`].
 
 mod given;
-mod guard;
 pub mod names;
 mod parse;
 mod problems;
@@ -13,7 +12,6 @@ mod server;
 mod unknown;
 
 pub use given::{Given, SettingParser, from_flags, optional, setting};
-pub use guard::GuardArgs;
 pub use parse::{
     CONCURRENCY_RANGE, Parse, TIME_RANGE, Unfit, choice, count, form, is_loopback, list, time, url,
     within,

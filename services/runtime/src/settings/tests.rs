@@ -6,7 +6,7 @@ use clap::{CommandFactory as _, Parser as _};
 
 use super::*;
 use crate::{
-    guard::{GOOGLE_ISSUERS, GOOGLE_JWKS, Mode},
+    guard::{GOOGLE_ISSUERS, GOOGLE_JWKS, GuardArgs, Mode},
     service::AuthConfig,
 };
 

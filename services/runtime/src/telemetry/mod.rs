@@ -6,21 +6,24 @@
 mod buffer;
 mod cloud;
 mod escape;
-mod human;
 
-use std::io::IsTerminal as _;
+use std::{fmt::Debug, io::IsTerminal as _};
 
-use tracing::Subscriber;
+use tracing::{Subscriber, field::Field};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
+    field::MakeExt as _,
     filter::{ParseError, Targets},
-    fmt::{self, MakeWriter},
+    fmt::{
+        self, FormatFields, MakeWriter,
+        format::{Writer, debug_fn},
+    },
     layer::{Layered, SubscriberExt as _},
     util::SubscriberInitExt as _,
 };
 
 pub use self::buffer::Buffer;
-use self::{cloud::CloudLogging, human::Fields};
+use self::{cloud::CloudLogging, escape::escaped};
 use crate::settings::names::RUST_LOG;
 
 /// How log lines look.
@@ -87,20 +90,33 @@ fn filter(text: &str) -> Result<Filter, ParseError> {
     Ok(EnvFilter::try_new(text)?.boxed())
 }
 
+/// Fields for people: `message name=value`, with every value escaped.
+fn fields() -> impl for<'w> FormatFields<'w> + Send + Sync + 'static {
+    let field = |writer: &mut Writer<'_>, field: &Field, value: &dyn Debug| {
+        let shown = escaped(format_args!("{value:?}"));
+        if field.name() == "message" {
+            write!(writer, "{shown}")
+        } else {
+            write!(writer, "{field}={shown}")
+        }
+    };
+    debug_fn(field).display_messages().delimited(" ")
+}
+
 fn lines<W>(format: Format, filter: Filter, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let layer = match format {
         Format::Human => fmt::layer()
-            .fmt_fields(Fields)
+            .fmt_fields(fields())
             .with_target(false)
             .with_ansi(std::io::stderr().is_terminal())
             .with_writer(writer)
             .boxed(),
         Format::Json => fmt::layer()
             .event_format(CloudLogging)
-            .fmt_fields(Fields)
+            .fmt_fields(fields())
             .with_ansi(false)
             .with_writer(writer)
             .boxed(),

@@ -35,7 +35,7 @@ async fn an_error_before_applying_applies_nothing_and_counts() {
     assert_eq!(met.count(), 2);
     let calls = emulator.storage().calls();
     assert_eq!(
-        (calls.of(Operation::Move), calls.of(Operation::List)),
+        (calls.count(Operation::Move), calls.count(Operation::List)),
         (3, 1)
     );
     assert_eq!((calls.class_a(), calls.class_b(), calls.total()), (4, 0, 4));
@@ -61,23 +61,6 @@ async fn an_error_after_applying_loses_the_answer_alone() {
         .await
         .unwrap_err();
     assert_eq!(again.code(), Code::NotFound);
-}
-
-#[tokio::test]
-async fn a_reset_ends_the_connection_before_or_after_applying() {
-    for (fault, left) in [(Fault::reset_before(), "a"), (Fault::reset_after(), "b")] {
-        let emulator = start().await;
-        let mut client = grpc(&emulator).await;
-        let generation = emulator.storage().put("a", "1").unwrap();
-        let met = emulator.storage().fault(Operation::Move, fault);
-        client
-            .move_object(pinned_move("a", "b", generation))
-            .await
-            .unwrap_err();
-        assert_eq!(met.count(), 1);
-        // The channel connects again by itself.
-        assert_eq!(list(&mut client, "").await, [left]);
-    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ mod conditions;
 mod faults;
 mod holds;
 mod json;
-mod names;
+mod messages;
 mod permissions;
 mod rewrites;
 mod uploads;

@@ -20,7 +20,7 @@ async fn a_suffix_that_makes_a_name_too_long_is_cut_and_the_whole_name_kept() {
     assert_eq!(taken.len(), 1_024);
     world.upload(&taken, "old");
     let object = world.upload(&name, "new");
-    let Placement::Moved(uri) = world.settler.processed(&object).await.unwrap() else {
+    let Placement::Moved(uri) = world.accept(&object).await else {
         panic!("it was not moved");
     };
     let at = uri.strip_prefix("gs://data/").unwrap();
@@ -39,7 +39,7 @@ async fn a_suffix_that_makes_a_name_too_long_is_cut_and_the_whole_name_kept() {
 async fn a_name_that_is_short_enough_costs_one_call() {
     let world = world();
     let object = world.upload(&format!("in/{}", "x".repeat(900)), "1");
-    world.settler.processed(&object).await.unwrap();
+    world.accept(&object).await;
     assert_eq!(
         (
             world.sim.calls(Operation::Move),
@@ -55,9 +55,8 @@ async fn a_composite_object_is_recognised_without_its_md5() {
     world.upload("in/a", "composed");
     let object = world.sim.make_composite("data", "in/a").unwrap();
     assert_eq!(object.md5, None);
-    world.sim.fail_next(Operation::Move, Fault::AppliedThenLost);
-    let placed = world.settler.processed(&object).await.unwrap();
-    assert_eq!(placed, moved("gs://data/processed/a"));
+    world.lose(Operation::Move);
+    assert_eq!(world.accept(&object).await, moved("gs://data/processed/a"));
     assert_eq!(world.names("data"), ["processed/a"]);
 }
 
@@ -102,8 +101,7 @@ async fn a_copy_that_crashed_between_two_steps_is_made_whole_by_the_next() {
     assert!(matches!(step, Ok(RewriteStep::More(_))), "{step:?}");
     assert_eq!(world.names("archive"), [""; 0], "half an object is visible");
 
-    let placed = world.settler.processed(&object).await.unwrap();
-    assert_eq!(placed, moved("gs://archive/done/a"));
+    assert_eq!(world.accept(&object).await, moved("gs://archive/done/a"));
     assert_eq!(world.content("archive", "done/a"), "0123456789");
     assert_eq!(world.names("data"), [""; 0]);
 }
@@ -119,7 +117,7 @@ async fn a_versioned_bucket_keeps_a_version_of_whatever_leaves_the_inbox() {
             settler,
         };
         let object = world.upload("in/a", "1");
-        let placed = world.settler.processed(&object).await.unwrap();
+        let placed = world.accept(&object).await;
         assert!(matches!(placed, Placement::Moved(_)), "{placed:?}");
         let kept = world.sim.noncurrent("data");
         let kept: Vec<_> = kept
@@ -138,14 +136,13 @@ async fn a_versioned_bucket_keeps_a_version_of_whatever_leaves_the_inbox() {
 #[tokio::test(start_paused = true)]
 async fn the_storages_own_wish_for_a_pause_is_honoured_and_clamped() {
     for (wish, want) in [(20, 20), (3_600, 30)] {
-        let world = world();
-        let object = world.upload("in/a", "1");
+        let (world, object) = world().with_upload();
         let busy = Kind::Busy {
             retry_after: Some(Duration::from_secs(wish)),
         };
         world.sim.fail_next(Operation::Move, Fault::Before(busy));
         let began = Instant::now();
-        world.settler.processed(&object).await.unwrap();
+        world.accept(&object).await;
         let waited = began.elapsed().as_secs();
         assert!(
             (want..want + 2).contains(&waited),

@@ -1,7 +1,5 @@
 //! Two verdicts on one object, and what else is written on it meanwhile.
 
-use brigade_storage::Kind;
-
 use super::*;
 
 fn failed(destination: &str) -> Placement {
@@ -14,8 +12,8 @@ fn failed(destination: &str) -> Placement {
 impl World {
     /// Where the one object is, and what verdict is on it.
     fn only(&self) -> (String, String) {
-        let objects = ["data", "archive"].map(|bucket| self.sim.objects(bucket));
-        let [object] = &objects.concat()[..] else {
+        let objects = self.objects();
+        let [object] = &objects[..] else {
             panic!("{objects:?}");
         };
         let status = object.metadata.get(mark::STATUS);
@@ -24,8 +22,7 @@ impl World {
 
     /// Another poller marks it as failed, and dies before it is moved.
     async fn fail_and_die(&self, object: &Object) {
-        let gone = Fault::Before(Kind::PermissionDenied);
-        self.sim.fail_next(Operation::Move, gone);
+        self.fail(Operation::Move, Kind::PermissionDenied);
         self.settler.failed(object, "no", 1).await.unwrap_err();
     }
 }
@@ -55,18 +52,15 @@ async fn an_object_that_bears_another_verdict_is_moved_by_that_one() {
     for world in [world(), archive()] {
         let object = world.upload("in/a", "1");
         world.fail_and_die(&object).await;
-        let placed = world.settler.processed(&object).await.unwrap();
-        assert_eq!(placed, failed("gs://data/failed/a"));
+        assert_eq!(world.accept(&object).await, failed("gs://data/failed/a"));
         assert_eq!(world.only(), ("failed/a".into(), "failed".into()));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_object_that_was_accepted_first_is_never_failed() {
-    let world = archive();
-    let object = world.upload("in/a", "1");
-    let gone = Fault::Before(Kind::PermissionDenied);
-    world.sim.fail_next(Operation::Rewrite, gone);
+    let (world, object) = archive().with_upload();
+    world.fail(Operation::Rewrite, Kind::PermissionDenied);
     world.settler.processed(&object).await.unwrap_err();
     let placed = world.settler.failed(&object, "no", 1).await.unwrap();
     let accepted = Placement::Overruled {
@@ -85,17 +79,15 @@ async fn a_note_that_somebody_writes_meanwhile_keeps_no_object_from_its_place() 
             let noted = world.sim.annotate("data", "in/a", "note", number);
             noted.unwrap();
         }
-        let placed = world.settler.processed(&object).await.unwrap();
+        let placed = world.accept(&object).await;
         assert!(matches!(placed, Placement::Moved(_)), "{placed:?}");
-        let objects = ["data", "archive"].map(|bucket| world.sim.objects(bucket));
-        assert_eq!(objects.concat()[0].metadata["note"], "2");
+        assert_eq!(world.objects()[0].metadata["note"], "2");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_object_whose_verdict_somebody_takes_off_stays_for_a_new_try() {
-    let world = world();
-    let object = world.upload("in/a", "1");
+    let (world, object) = world().with_upload();
     world.fail_and_die(&object).await;
     let marked = world.sim.objects("data").remove(0);
     world
@@ -109,8 +101,7 @@ async fn an_object_whose_verdict_somebody_takes_off_stays_for_a_new_try() {
 
 #[tokio::test(start_paused = true)]
 async fn the_verdict_of_an_earlier_generation_does_not_lie_beside_a_new_one() {
-    let world = world();
-    let object = world.upload("in/a", "1");
+    let (world, object) = world().with_upload();
     world.settler.failed(&object, "no", 1).await.unwrap();
     let moved_back = world.sim.carry(("data", "failed/a"), ("data", "in/a"));
     let placed = world.settler.processed(&moved_back.unwrap()).await.unwrap();
@@ -120,8 +111,7 @@ async fn the_verdict_of_an_earlier_generation_does_not_lie_beside_a_new_one() {
 
 #[tokio::test(start_paused = true)]
 async fn the_verdict_of_an_earlier_generation_goes_even_where_there_is_no_room_for_a_new_one() {
-    let world = world();
-    let object = world.upload("in/a", "1");
+    let (world, object) = world().with_upload();
     world.settler.failed(&object, "no", 1).await.unwrap();
     let there = world.sim.objects("data").remove(0);
     let size: usize = there.metadata.iter().map(|(k, v)| k.len() + v.len()).sum();

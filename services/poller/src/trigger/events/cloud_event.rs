@@ -8,12 +8,15 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
 use super::{
-    event::{Event, json, media_type},
+    event::{Event, media_type},
     pubsub,
 };
 use crate::{
     request::Trigger,
-    trigger::{caller::cut, named::from_resource},
+    trigger::{
+        caller::cut,
+        named::{from_event, json},
+    },
 };
 
 const FINALIZED: &str = "google.cloud.storage.object.v1.finalized";
@@ -21,8 +24,8 @@ const FINALIZED: &str = "google.cloud.storage.object.v1.finalized";
 const PUBLISHED: &str = "google.cloud.pubsub.topic.v1.messagePublished";
 
 /// Whether a media type is that of a structured event; a batch is none.
-pub(super) fn is_structured(media_type: impl AsRef<str>) -> bool {
-    media_type.as_ref() == "application/cloudevents+json"
+pub(super) fn is_structured(media_type: &str) -> bool {
+    media_type == "application/cloudevents+json"
 }
 
 /// Attributes in `ce-` headers.
@@ -96,11 +99,8 @@ fn is_json(media_type: &str) -> bool {
 fn from_data(kind: String, data: &Value, trigger: &mut Trigger) -> Result<Event, String> {
     match kind.as_str() {
         FINALIZED => {
-            let object = from_resource(data).map_err(|why| format!("event data: {why}"))?;
-            match object.generation {
-                Some(_) => Ok(Event::Object(object)),
-                None => Err("event data: generation is missing".into()),
-            }
+            let object = from_event(data).map_err(|why| format!("event data: {why}"))?;
+            Ok(Event::Object(object))
         }
         PUBLISHED => pubsub::wrapped(data, trigger),
         _ => Ok(Event::Other(kind)),

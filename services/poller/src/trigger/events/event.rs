@@ -1,7 +1,6 @@
 //! An event, and what each form of it is read with.
 
 use axum::http::{HeaderMap, header::CONTENT_TYPE};
-use serde_json::Value;
 
 use crate::request::ObjectRef;
 
@@ -12,11 +11,6 @@ pub(super) enum Event {
     Object(ObjectRef),
     /// Something else, by its type: a deletion, another service's event.
     Other(String),
-}
-
-/// A body of JSON.
-pub(super) fn json(body: &[u8]) -> Result<Value, String> {
-    serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))
 }
 
 /// The media type without its parameters, in lower case; empty when there is none.

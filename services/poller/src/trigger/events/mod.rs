@@ -20,7 +20,6 @@ use axum::{
     routing::post,
 };
 use brigade_runtime::service::MAX_BODY;
-use brigade_storage::object::escape;
 
 use self::event::Event;
 use super::{
@@ -71,24 +70,22 @@ async fn take(State(state): State<EventsState>, headers: HeaderMap, body: Bytes)
         Err(why) => {
             let so_far = count(&state.counts.malformed);
             tracing::warn!(
-                trigger = trigger.kind, name = %escape(&trigger.name), id = %escape(&trigger.id),
-                attempt = trigger.attempt, why = %escape(&why), so_far,
+                trigger = trigger.kind, name = %trigger.name, id = %trigger.id,
+                attempt = trigger.attempt, %why, so_far,
                 "refused an event that cannot be read"
             );
             return problem(StatusCode::BAD_REQUEST, &why);
         }
     };
     let span = tracing::info_span!(
-        "delivery", trigger = trigger.kind, name = %escape(&trigger.name), id = %escape(&trigger.id),
-        attempt = trigger.attempt, ordering_key = %escape(&trigger.ordering_key),
+        "delivery", trigger = trigger.kind, name = %trigger.name, id = %trigger.id,
+        attempt = trigger.attempt, ordering_key = %trigger.ordering_key,
     );
     let named = match event {
         Event::Object(named) => named,
         Event::Other(kind) => {
-            let so_far = count(&state.counts.other_events);
-            span.in_scope(
-                || tracing::info!(kind = %escape(&kind), so_far, "ignored: another kind of event"),
-            );
+            let (_entered, so_far) = (span.entered(), count(&state.counts.other_events));
+            tracing::info!(%kind, so_far, "ignored: another kind of event");
             return acknowledged();
         }
     };
@@ -97,25 +94,25 @@ async fn take(State(state): State<EventsState>, headers: HeaderMap, body: Bytes)
     let _entered = span.entered();
     match ended {
         Ok(ObjectResult::Settled(settled)) => {
-            tracing::debug!(object = %escape(&uri), settlement = settled.settlement().as_str_name(), "acknowledged");
+            tracing::debug!(object = %uri, settlement = settled.settlement().as_str_name(), "acknowledged");
             acknowledged()
         }
         Ok(ObjectResult::Ignored(Ignored::Elsewhere)) => {
             let so_far = count(&state.counts.not_ours);
-            tracing::info!(object = %escape(&uri), so_far, "ignored: not in this inbox");
+            tracing::info!(object = %uri, so_far, "ignored: not in this inbox");
             acknowledged()
         }
         Ok(ObjectResult::Ignored(Ignored::Filtered(skip))) => {
             let so_far = count(&state.counts.filtered);
             tracing::info!(
-                object = %escape(&uri), filter = skip.filter.as_str_name(), detail = %escape(&skip.detail), so_far,
+                object = %uri, filter = skip.filter.as_str_name(), detail = %skip.detail, so_far,
                 "ignored: left out by a filter"
             );
             acknowledged()
         }
         Ok(ObjectResult::Retry { after, why }) => again(after, &why),
         Err(error) => {
-            tracing::warn!(object = %escape(&uri), %error, "not acknowledged");
+            tracing::warn!(object = %uri, %error, "not acknowledged");
             refuse(&error)
         }
     }

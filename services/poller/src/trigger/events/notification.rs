@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use serde_json::Value;
 
 use super::event::Event;
-use crate::trigger::named::{from_resource, generation, named};
+use crate::trigger::named::{from_event, generation, named};
 
 const FINALIZE: &str = "OBJECT_FINALIZE";
 
@@ -37,12 +37,8 @@ pub(super) fn read(
     if bucket.is_none() && name.is_none() && given.is_none() {
         // A resource of the storage API; without attributes the kind of event is unknown, and the object as it is
         // now decides.
-        let object = from_resource(payload).map_err(|why| format!("{MISSING}; payload: {why}"))?;
-        return if object.generation.is_some() {
-            Ok(Event::Object(object))
-        } else {
-            Err(format!("{MISSING}; payload: generation is missing"))
-        };
+        let object = from_event(payload).map_err(|why| format!("{MISSING}; payload: {why}"))?;
+        return Ok(Event::Object(object));
     }
     let given = given.ok_or("the attribute objectGeneration is missing")?;
     let generation = generation(&Value::String(given))?;

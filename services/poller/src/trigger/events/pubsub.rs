@@ -8,11 +8,11 @@ use base64::{
 };
 use serde_json::Value;
 
-use super::{
-    event::{Event, json},
-    notification,
+use super::{event::Event, notification};
+use crate::{
+    request::Trigger,
+    trigger::{caller::cut, named::json},
 };
-use crate::{request::Trigger, trigger::caller::cut};
 
 /// proto3 JSON takes both alphabets, padded or not.
 const LENIENT: GeneralPurposeConfig =

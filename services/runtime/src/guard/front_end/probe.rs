@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use reqwest::{Client, StatusCode, header::AUTHORIZATION};
+use reqwest::{Client, StatusCode};
 use serde_json::json;
 use tokio::time::sleep;
 use url::Url;
@@ -35,24 +35,6 @@ pub(super) struct Probe {
     subject: String,
 }
 
-/// What a response shows.
-enum Observed {
-    /// A front end refused the token.
-    Refused,
-    /// The token reached one of our services.
-    Arrived,
-    /// Something else, which a retry does not change.
-    Unclear(StatusCode),
-    /// Something that may change.
-    Retry(Doubt),
-}
-
-enum Doubt {
-    /// Also a front end's, while a new service's first revision is not ready.
-    Status(StatusCode),
-    NoResponse(String),
-}
-
 impl Probe {
     /// A new one with an unguessable subject.
     pub(super) fn new() -> Self {
@@ -82,37 +64,37 @@ impl Probe {
         }
         // A proxy could answer 403 in the front end's place.
         let client = client(url).no_proxy().timeout(RESPONSE_TIME).build();
-        let client = client.map_err(|error| unreachable(url, chain(&error)))?;
+        let client = client.map_err(|error| unreachable(url, &error))?;
         let mut pause = FIRST_PAUSE;
-        let mut attempt = 1;
-        loop {
-            let doubt = match self.send_once(&client, url, settings).await {
-                Observed::Refused => return Ok(()),
-                Observed::Arrived => return Err(NotProtected::Public(url.clone())),
-                Observed::Unclear(status) => return Err(unclear(url, status)),
-                Observed::Retry(doubt) => doubt,
-            };
-            if attempt == ATTEMPTS {
-                return Err(match doubt {
-                    Doubt::Status(status) => unclear(url, status),
-                    Doubt::NoResponse(why) => unreachable(url, why),
-                });
+        for _ in 1..ATTEMPTS {
+            match self.send_once(&client, url, settings).await {
+                Err(error) if is_transient(&error) => sleep(pause).await,
+                ended => return ended,
             }
-            sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
-            attempt += 1;
         }
+        self.send_once(&client, url, settings).await
     }
 
-    async fn send_once(&self, client: &Client, url: &Url, settings: &GuardSettings) -> Observed {
+    async fn send_once(
+        &self,
+        client: &Client,
+        url: &Url,
+        settings: &GuardSettings,
+    ) -> Result<(), NotProtected> {
         let token = self.token(settings, claims::now());
-        let request = client
-            .get(probe_url(url))
-            .header(AUTHORIZATION, format!("Bearer {token}"));
-        match request.send().await {
-            Ok(response) if response.headers().contains_key(MARK) => Observed::Arrived,
-            Ok(response) => Observed::from_status(response.status()),
-            Err(error) => Observed::Retry(Doubt::NoResponse(chain(&error))),
+        let request = client.get(probe_url(url)).bearer_auth(token);
+        let response = request.send().await;
+        let response = response.map_err(|error| unreachable(url, &error))?;
+        if response.headers().contains_key(MARK) {
+            return Err(NotProtected::Public(url.clone()));
+        }
+        match response.status() {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(()),
+            status => Err(NotProtected::Unclear {
+                url: url.clone(),
+                status,
+            }),
         }
     }
 
@@ -133,16 +115,14 @@ impl Probe {
     }
 }
 
-impl Observed {
-    fn from_status(status: StatusCode) -> Self {
-        match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Observed::Refused,
-            StatusCode::NOT_FOUND | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
-                Observed::Retry(Doubt::Status(status))
-            }
-            status if status.is_server_error() => Observed::Retry(Doubt::Status(status)),
-            status => Observed::Unclear(status),
+/// A status may also be the front end's, while a new service's first revision is not ready.
+fn is_transient(error: &NotProtected) -> bool {
+    match error {
+        NotProtected::Unreachable { .. } => true,
+        NotProtected::Unclear { status, .. } => {
+            status.is_server_error() || matches!(status.as_u16(), 404 | 408 | 429)
         }
+        NotProtected::Public(_) | NotProtected::Plain(_) => false,
     }
 }
 
@@ -156,16 +136,9 @@ fn probe_url(url: &Url) -> Url {
     below
 }
 
-fn unclear(url: &Url, status: StatusCode) -> NotProtected {
-    NotProtected::Unclear {
-        url: url.clone(),
-        status,
-    }
-}
-
-fn unreachable(url: &Url, why: String) -> NotProtected {
+fn unreachable(url: &Url, error: &reqwest::Error) -> NotProtected {
     NotProtected::Unreachable {
         url: url.clone(),
-        why,
+        why: chain(error),
     }
 }

@@ -8,7 +8,7 @@ use reqwest::{
 };
 use url::Url;
 
-use super::keys::{Keys, usable};
+use super::keys::{Keys, UnusableKeys, usable};
 use crate::guard::transport::{chain, client};
 
 /// A key set has about 2 KiB.
@@ -45,10 +45,8 @@ pub(super) enum FetchError {
     Status(StatusCode),
     #[error("the response is longer than 256 KiB")]
     TooLong,
-    #[error("the response is not a key set")]
-    NotKeys,
-    #[error("the response has no usable key")]
-    NoKey,
+    #[error(transparent)]
+    Keys(#[from] UnusableKeys),
 }
 
 impl Source {

@@ -6,8 +6,6 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
 
-use super::fetch::FetchError;
-
 /// Keys by their ids.
 #[derive(Default)]
 pub(super) struct Keys(HashMap<String, Arc<DecodingKey>>);
@@ -26,6 +24,15 @@ impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.0.keys()).finish()
     }
+}
+
+/// Why a response holds no keys.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum UnusableKeys {
+    #[error("the response is not a key set")]
+    NotKeys,
+    #[error("the response has no usable key")]
+    NoKey,
 }
 
 #[derive(Deserialize)]
@@ -48,8 +55,8 @@ struct Key {
 
 /// The keys that may sign ID tokens. A key with another purpose or of a weak kind is left out, and so are
 /// two that share an id, because it is ambiguous.
-pub(super) fn usable(body: &[u8]) -> Result<Keys, FetchError> {
-    let set: KeySet = serde_json::from_slice(body).map_err(|_| FetchError::NotKeys)?;
+pub(super) fn usable(body: &[u8]) -> Result<Keys, UnusableKeys> {
+    let set: KeySet = serde_json::from_slice(body).map_err(|_| UnusableKeys::NotKeys)?;
     let mut keys = HashMap::new();
     let mut seen = HashMap::<String, usize>::new();
     for value in set.keys {
@@ -65,7 +72,7 @@ pub(super) fn usable(body: &[u8]) -> Result<Keys, FetchError> {
     }
     keys.retain(|kid, _| seen.get(kid) == Some(&1));
     if keys.is_empty() {
-        Err(FetchError::NoKey)
+        Err(UnusableKeys::NoKey)
     } else {
         Ok(Keys(keys))
     }

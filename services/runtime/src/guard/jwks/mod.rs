@@ -33,11 +33,6 @@ const MAX_WAIT: Duration = Duration::from_secs(1);
 /// The keys of one issuer.
 #[derive(Debug)]
 pub(super) struct Jwks {
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-struct Shared {
     source: Source,
     state: RwLock<State>,
 }
@@ -65,31 +60,29 @@ struct Fetching {
 }
 
 impl Jwks {
-    pub(super) fn new(url: Url) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(url: Url) -> Result<Arc<Self>, reqwest::Error> {
         let source = Source::new(url)?;
         let state = RwLock::default();
-        Ok(Self {
-            shared: Arc::new(Shared { source, state }),
-        })
+        Ok(Arc::new(Self { source, state }))
     }
 
     /// Starts a fetch, and does not wait for it.
-    pub(super) fn warm(&self) {
+    pub(super) fn warm(self: &Arc<Self>) {
         self.fetch_if_due();
     }
 
     /// Whether a key is published, as far as is known without waiting.
-    pub(super) fn published(&self, kid: &str) -> bool {
+    pub(super) fn published(self: &Arc<Self>, kid: &str) -> bool {
         self.fresh(kid, |_| ()).is_some()
     }
 
     /// The key of this id, after a fetch when the keys are old or lack it. Old keys serve while no new ones are available.
-    pub(super) async fn key(&self, kid: &str) -> Result<Arc<DecodingKey>, Refusal> {
+    pub(super) async fn key(self: &Arc<Self>, kid: &str) -> Result<Arc<DecodingKey>, Refusal> {
         if let Some(key) = self.fresh(kid, Arc::clone) {
             return Ok(key);
         }
         let ended = match self.fetch_if_due() {
-            Some(fetching) if self.shared.read(|state| state.keys.is_empty()) => {
+            Some(fetching) if self.read(|state| state.keys.is_empty()) => {
                 fetching.ended().await;
                 true
             }
@@ -99,7 +92,7 @@ impl Jwks {
             }
             None => true,
         };
-        self.shared.read(|state| match state.keys.get(kid) {
+        self.read(|state| match state.keys.get(kid) {
             Some(key) => Ok(key.clone()),
             // A key that is not known yet may be in the set that is being fetched.
             None if state.keys.is_empty() || !ended => Err(Refusal::NoKeys),
@@ -108,9 +101,13 @@ impl Jwks {
     }
 
     /// Applies `read` to the key of this id, while the keys are fresh.
-    fn fresh<T>(&self, kid: &str, read: impl FnOnce(&Arc<DecodingKey>) -> T) -> Option<T> {
+    fn fresh<T>(
+        self: &Arc<Self>,
+        kid: &str,
+        read: impl FnOnce(&Arc<DecodingKey>) -> T,
+    ) -> Option<T> {
         let now = Instant::now();
-        let (value, early) = self.shared.read(|state| {
+        let (value, early) = self.read(|state| {
             let fresh = state.fresh_until.is_some_and(|until| now < until);
             let key = fresh.then(|| state.keys.get(kid)).flatten();
             (
@@ -126,13 +123,9 @@ impl Jwks {
 
     /// Joins the fetch in progress, or starts one when it is due. The fetch is a task of its own, so that it survives a caller that
     /// disconnects.
-    fn fetch_if_due(&self) -> Option<Fetching> {
+    fn fetch_if_due(self: &Arc<Self>) -> Option<Fetching> {
         let now = Instant::now();
-        let mut state = self
-            .shared
-            .state
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(fetching) = &state.fetching
             && fetching.end.has_changed().is_ok()
         {
@@ -144,24 +137,15 @@ impl Jwks {
         let (ends, end) = watch::channel(());
         let fetching = Fetching { end, began: now };
         state.fetching = Some(fetching.clone());
-        let shared = self.shared.clone();
+        let jwks = self.clone();
         tokio::spawn(async move {
-            let fetched = shared.source.fetch().await;
-            shared.store(fetched);
+            let fetched = jwks.source.fetch().await;
+            jwks.store(fetched);
             drop(ends);
         });
         Some(fetching)
     }
-}
 
-impl Fetching {
-    async fn ended(mut self) {
-        // The fetch drops its sender when it has ended, which is an error here.
-        let _ = self.end.changed().await;
-    }
-}
-
-impl Shared {
     fn read<T>(&self, read: impl FnOnce(&State) -> T) -> T {
         read(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -192,5 +176,12 @@ impl Shared {
                 tracing::warn!(url = %self.source.url(), %error, "cannot fetch the issuer's signing keys");
             }
         }
+    }
+}
+
+impl Fetching {
+    async fn ended(mut self) {
+        // The fetch drops its sender when it has ended, which is an error here.
+        let _ = self.end.changed().await;
     }
 }

@@ -43,7 +43,7 @@ async fn answering(status: StatusCode) -> Url {
 
 /// A service behind this guard, and nothing before it.
 async fn public(guard: Arc<Guard>) -> Router {
-    let health = health::routes(&[]).await;
+    let health = health::routes("").await;
     guarded(Router::new(), guard).unwrap().merge(health.open)
 }
 
@@ -112,9 +112,8 @@ async fn a_public_service_is_found_out_when_its_answer_is_replaced_on_the_way_ba
     assert_eq!(believed(&guarded).await, Err(Refusal::Unproven));
 }
 
-#[tokio::test]
-async fn a_forged_token_that_comes_after_the_proof_ends_the_belief() {
-    let guarded = Guarded::on_platform().await;
+/// The headers of the forged token that a front end refused.
+async fn forged_for(guarded: &Guarded) -> HeaderMap {
     let (tokens, mut sent) = mpsc::unbounded_channel();
     let front_end = move |headers: HeaderMap| {
         let tokens = tokens.clone();
@@ -124,10 +123,15 @@ async fn a_forged_token_that_comes_after_the_proof_ends_the_belief() {
         }
     };
     let url = listening(Router::new().fallback(front_end)).await;
-    prove(&guarded, &url).await.unwrap();
-    assert_eq!(believed(&guarded).await, Ok(()));
+    prove(guarded, &url).await.unwrap();
+    sent.recv().await.unwrap()
+}
 
-    let forged = sent.recv().await.unwrap();
+#[tokio::test]
+async fn a_forged_token_that_comes_after_the_proof_ends_the_belief() {
+    let guarded = Guarded::on_platform().await;
+    let forged = forged_for(&guarded).await;
+    assert_eq!(believed(&guarded).await, Ok(()));
     assert!(!forged.contains_key("x-serverless-authorization"));
     let another = Guarded::on_platform().await;
     another.guard.verify_front_end(None).await.unwrap();
@@ -146,21 +150,7 @@ async fn a_forged_token_that_comes_after_the_proof_ends_the_belief() {
 #[tokio::test]
 async fn the_forged_token_would_be_let_in_if_it_were_not_known() {
     let guarded = Guarded::on_platform().await;
-    let (tokens, mut sent) = mpsc::unbounded_channel();
-    let front_end = move |headers: HeaderMap| {
-        let tokens = tokens.clone();
-        async move {
-            tokens.send(headers).unwrap();
-            StatusCode::FORBIDDEN
-        }
-    };
-    prove(
-        &guarded,
-        &listening(Router::new().fallback(front_end)).await,
-    )
-    .await
-    .unwrap();
-    let forged = sent.recv().await.unwrap();
+    let forged = forged_for(&guarded).await;
     let token = forged["authorization"].to_str().unwrap();
     let token = token.strip_prefix("Bearer ").unwrap();
     let payload = crate::guard::jws::parse(token).unwrap().payload;
@@ -283,10 +273,7 @@ async fn in_another_mode_nothing_is_asked() {
 
 #[tokio::test]
 async fn without_a_url_the_log_says_what_is_relied_on() {
-    use crate::telemetry::{Buffer, Format, subscriber};
-    let buffer = Buffer::default();
-    let _logging =
-        tracing::subscriber::set_default(subscriber(Format::Json, "warn", buffer.clone()));
+    let (buffer, _logging) = super::logged(crate::telemetry::Format::Json, "warn");
     let guarded = Guarded::on_platform().await;
     guarded.guard.verify_front_end(None).await.unwrap();
     for part in ["WARNING", "BRIGADE_AUTH=platform", "BRIGADE_PUBLIC_URL"] {

@@ -13,8 +13,9 @@ use super::{
     Caller, Guarded, Refusal,
     issuer::{claims, good, header, merged, ours, second, stranger, with_header},
     keyserver::{Answer, KeyServer, MAX_AGE, later},
+    logged,
 };
-use crate::telemetry::{Buffer, Format, subscriber};
+use crate::telemetry::Format;
 
 const MINUTE: Duration = Duration::from_mins(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -372,9 +373,7 @@ async fn a_server_that_is_not_there_lets_nobody_in() {
         guard,
         keys: KeyServer::start().await,
     };
-    let buffer = Buffer::default();
-    let _logging =
-        tracing::subscriber::set_default(subscriber(Format::Human, "warn", buffer.clone()));
+    let (buffer, _logging) = logged(Format::Human, "warn");
     assert_eq!(guarded.check(&good()).await, Err(Refusal::NoKeys));
     let text = buffer.text().to_lowercase();
     assert!(

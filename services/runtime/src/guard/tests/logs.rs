@@ -13,10 +13,11 @@ use tower::{Layer as _, Service as _, service_fn};
 use super::{
     Guarded, Refusal,
     issuer::{CALLER, good, now, with_claims, with_header},
+    logged,
 };
 use crate::{
     guard::{Caller, Guard, GuardLayer, GuardSettings},
-    telemetry::{Buffer, Format, subscriber},
+    telemetry::Format,
 };
 
 /// Every kind of token there is to refuse, and one that is good.
@@ -47,9 +48,7 @@ fn leaks(text: &str, token: &str) -> bool {
 
 #[tokio::test]
 async fn no_log_line_holds_a_token() {
-    let buffer = Buffer::default();
-    let _logging =
-        tracing::subscriber::set_default(subscriber(Format::Json, "trace", buffer.clone()));
+    let (buffer, _logging) = logged(Format::Json, "trace");
     let guarded = Guarded::start().await;
     let inner = service_fn(async |request: Request<()>| {
         tracing::trace!(headers = ?request.headers(), "called");
@@ -79,8 +78,7 @@ async fn no_log_line_holds_a_token() {
 
 /// What a service logs at `info` while it serves two calls with this token in `format`. The second time it is remembered.
 async fn served(guard: Arc<Guard>, format: Format, token: &str) -> String {
-    let buffer = Buffer::default();
-    let _logging = tracing::subscriber::set_default(subscriber(format, "info", buffer.clone()));
+    let (buffer, _logging) = logged(format, "info");
     // Logs when it is called, while it works, and while it sends its answer.
     let inner = service_fn(|_: Request<()>| {
         tracing::info!("taken");
@@ -136,9 +134,7 @@ async fn a_call_that_nobody_checked_has_no_caller_in_its_log_lines() {
 
 #[tokio::test]
 async fn a_caller_who_may_not_call_is_named_with_the_setting_that_lets_them_in() {
-    let buffer = Buffer::default();
-    let _logging =
-        tracing::subscriber::set_default(subscriber(Format::Json, "info", buffer.clone()));
+    let (buffer, _logging) = logged(Format::Json, "info");
     let guarded = Guarded::start().await;
     let token = with_claims(json!({ "email": "somebody@else.example" }));
     assert_eq!(guarded.check(&token).await, Err(Refusal::Caller));
@@ -149,9 +145,7 @@ async fn a_caller_who_may_not_call_is_named_with_the_setting_that_lets_them_in()
 
 #[tokio::test]
 async fn a_path_of_any_length_is_logged_in_part() {
-    let buffer = Buffer::default();
-    let _logging =
-        tracing::subscriber::set_default(subscriber(Format::Json, "info", buffer.clone()));
+    let (buffer, _logging) = logged(Format::Json, "info");
     let guarded = Guarded::start().await;
     let inner = service_fn(async |_: Request<()>| Ok::<_, Infallible>("done"));
     let mut service = GuardLayer::new(guarded.guard.clone()).layer(inner);
@@ -167,9 +161,7 @@ async fn a_path_of_any_length_is_logged_in_part() {
 
 #[tokio::test]
 async fn two_calls_at_once_are_each_logged_as_their_own() {
-    let buffer = Buffer::default();
-    let _logging =
-        tracing::subscriber::set_default(subscriber(Format::Human, "warn", buffer.clone()));
+    let (buffer, _logging) = logged(Format::Human, "warn");
     let other = "other@project.iam.gserviceaccount.com";
     let keys = super::keyserver::KeyServer::start().await;
     let settings = GuardSettings {

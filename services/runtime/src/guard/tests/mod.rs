@@ -29,11 +29,14 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
+use tracing::subscriber::DefaultGuard;
+
 use self::{
     issuer::{AUDIENCE, CALLER},
     keyserver::KeyServer,
 };
 use super::{Caller, GOOGLE_ISSUERS, Guard, GuardSettings, Mode, Refusal};
+use crate::telemetry::{Buffer, Format, subscriber};
 
 /// A guard in front of one service, and the issuer's key server that it asks.
 struct Guarded {
@@ -96,6 +99,13 @@ fn platform(keys: &KeyServer) -> GuardSettings {
 fn stripped(token: &str) -> String {
     let (signed, _) = token.rsplit_once('.').expect("a token has parts");
     format!("{signed}.SIGNATURE_REMOVED_BY_GOOGLE")
+}
+
+/// What is logged from now on, until the second is dropped.
+fn logged(format: Format, filter: &str) -> (Buffer, DefaultGuard) {
+    let buffer = Buffer::default();
+    let logging = subscriber(format, filter, buffer.clone());
+    (buffer, tracing::subscriber::set_default(logging))
 }
 
 /// Each row is a test: its name, what refuses it, and the token.

@@ -19,7 +19,7 @@ fn whole() -> Body {
 }
 
 async fn server() -> Server {
-    let health = crate::health::routes(&[]).await;
+    let health = crate::health::routes("").await;
     Server::new(health.open, Limits::default())
 }
 

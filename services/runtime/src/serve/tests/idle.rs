@@ -167,7 +167,7 @@ async fn a_whole_answer_that_is_never_read_takes_nobodys_place() {
 /// has not sent yet; our own clients send it again.
 #[tokio::test(start_paused = true)]
 async fn a_client_of_ours_takes_the_goodbye_without_a_failed_call() {
-    let health = crate::health::routes(&[]).await;
+    let health = crate::health::routes("").await;
     let server = Server::new(health.open, Limits::default());
     let mut client = HealthClient::new(server.channel());
     client.check(HealthCheckRequest::default()).await.unwrap();

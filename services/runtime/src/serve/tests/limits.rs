@@ -100,7 +100,7 @@ async fn an_idle_connection_makes_room_for_a_new_one() {
         connections: 4,
         ..Limits::default()
     };
-    let router = crate::health::routes(&[]).await.open.merge(hello_alone());
+    let router = crate::health::routes("").await.open.merge(hello_alone());
     let server = Running::start(router, limits).await;
     let mut idle = Vec::new();
     for first in ["", "P", "GET / HTTP/1.1\r\nhost: x\r\n"] {

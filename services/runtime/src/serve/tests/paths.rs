@@ -30,7 +30,7 @@ async fn guarded() -> Running {
         .route("/", within())
         .route("/poll", within())
         .route("/brigade.v1.PollerService/Poll", within());
-    let health = health::routes(&["brigade.v1.PollerService"]).await;
+    let health = health::routes("brigade.v1.PollerService").await;
     let app = behind_guard(routes.merge(health.guarded), Arc::new(guard)).unwrap();
     let app = app.merge(health.open);
     Running::start(app, Limits::default()).await

@@ -5,10 +5,10 @@ use serde_json::Value;
 
 use super::{
     cloud_event,
-    event::{Event, json, media_type},
+    event::{Event, media_type},
     notification, pubsub,
 };
-use crate::request::Trigger;
+use crate::{request::Trigger, trigger::named::json};
 
 /// Reads an event of any form, and adds to `trigger` what only its body says. An error says what is malformed.
 pub(super) fn read(
@@ -16,7 +16,7 @@ pub(super) fn read(
     body: &[u8],
     trigger: &mut Trigger,
 ) -> Result<Event, String> {
-    if cloud_event::is_structured(media_type(headers)) {
+    if cloud_event::is_structured(&media_type(headers)) {
         return cloud_event::structured(&json(body)?, trigger);
     }
     if headers.contains_key("ce-specversion") {

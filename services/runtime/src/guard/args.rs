@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 
 use url::Url;
 
-use super::{Given, Problems, choice, form, is_loopback, list, names, optional, setting, url};
-use crate::guard::{GOOGLE_ISSUERS, GOOGLE_JWKS, GuardSettings, Mode};
+use super::mode::{GOOGLE_ISSUERS, GOOGLE_JWKS, GuardSettings, Mode};
+use crate::settings::{
+    Given, Problems, choice, form, is_loopback, list, names, optional, setting, url,
+};
 
 /// Who may call, as given.
 #[derive(Clone, Debug, clap::Args)]
