@@ -1,4 +1,4 @@
-//! Compiles the stand-in's part of `google.storage.v2` without `protoc`.
+//! Compiles the emulator's part of `google.storage.v2` without `protoc`.
 
 use std::error::Error;
 

@@ -167,7 +167,7 @@ impl Stand {
 
     /// How often the operation was asked for.
     fn asked(&self) -> u64 {
-        self.emulator.storage().calls().of(self.course.operation)
+        self.emulator.storage().calls().count(self.course.operation)
     }
 
     async fn poller(&self, clock: Arc<dyn Clock>) -> Poller {

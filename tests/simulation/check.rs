@@ -45,7 +45,7 @@ fn object(run: &Run, fate: &UploadOutcome) -> Option<String> {
         return (!own).then(|| "a poller uploaded it".to_owned());
     }
     if fate.places.is_empty() {
-        let wanted = fate.removed_by == Some(Actor::People) || is_copy_taken(run, fate);
+        let wanted = fate.removed_by == Some(Actor::External) || is_copy_taken(run, fate);
         return (!wanted).then(|| "it is lost".to_owned());
     }
     let name = fate.uploaded.name.as_str();
@@ -72,7 +72,7 @@ fn is_copy_taken(run: &Run, fate: &UploadOutcome) -> bool {
     let taken = |copy: &Place| {
         run.history.iter().any(|mutation| {
             let is_gone = matches!(mutation.change, Change::Deleted);
-            is_gone && mutation.by == Actor::People && mutation.place == *copy
+            is_gone && mutation.by == Actor::External && mutation.place == *copy
         })
     };
     copies.any(taken)
@@ -167,7 +167,7 @@ fn honesty(run: &Run) -> Vec<String> {
 
 fn was_taken_away(run: &Run, generation: i64) -> bool {
     run.fates.iter().any(|fate| {
-        fate.uploaded.generation == generation && fate.removed_by == Some(Actor::People)
+        fate.uploaded.generation == generation && fate.removed_by == Some(Actor::External)
     })
 }
 

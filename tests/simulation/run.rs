@@ -62,7 +62,7 @@ impl Run {
 
     /// Everything that people uploaded.
     pub(crate) fn uploads(&self) -> u64 {
-        let people = |fate: &&UploadOutcome| fate.by == Actor::People;
+        let people = |fate: &&UploadOutcome| fate.by == Actor::External;
         self.fates.iter().filter(people).count() as u64
     }
 
@@ -107,21 +107,21 @@ impl Run {
     /// Holds, retentions and notes that people set.
     pub(crate) fn meddled(&self) -> u64 {
         let updated = |mutation: &&Mutation| {
-            mutation.by == Actor::People && matches!(mutation.change, Change::Updated { .. })
+            mutation.by == Actor::External && matches!(mutation.change, Change::Updated { .. })
         };
         self.history.iter().filter(updated).count() as u64
     }
 
     /// Uploads that people replaced or deleted.
     pub(crate) fn taken_away(&self) -> u64 {
-        let people = |fate: &&UploadOutcome| fate.removed_by == Some(Actor::People);
+        let people = |fate: &&UploadOutcome| fate.removed_by == Some(Actor::External);
         self.fates.iter().filter(people).count() as u64
     }
 
     /// Settled objects that people moved back into the inbox.
     pub(crate) fn moved_back(&self) -> u64 {
         let back = |mutation: &&Mutation| {
-            mutation.by == Actor::People
+            mutation.by == Actor::External
                 && mutation.change == Change::Deleted
                 && !mutation.place.name.starts_with("in/")
         };

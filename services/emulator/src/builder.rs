@@ -1,4 +1,4 @@
-//! What the stand-in is made of.
+//! The emulator's configuration.
 
 use std::{panic::resume_unwind, path::PathBuf};
 
@@ -17,12 +17,19 @@ use crate::{
 /// The project's default service account, when none is named.
 const DEFAULT_ACCOUNT: &str = "default@brigade-dev.iam.gserviceaccount.com";
 
-/// What the stand-in is made of: buckets and service accounts.
+/// The emulator's configuration: buckets and service accounts.
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
     buckets: Vec<(String, Option<PathBuf>)>,
     accounts: Vec<String>,
     roles: Vec<Role>,
+}
+
+impl Emulator {
+    /// A builder with no bucket yet.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
 }
 
 impl Builder {
@@ -33,7 +40,7 @@ impl Builder {
         self
     }
 
-    /// Keeps the objects of buckets that have no directory in memory. This is the default: it says so in the code.
+    /// Keeps the objects of buckets that have no directory in memory. This is the default; the call states it.
     #[must_use]
     pub fn memory(self) -> Self {
         self

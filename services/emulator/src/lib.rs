@@ -1,7 +1,7 @@
-//! The local stand-in for Google that Bucket Brigade runs against on a laptop, in tests and in benchmarks.
+//! The local emulator of Google that Bucket Brigade runs against on a laptop, in tests and in benchmarks.
 //!
-//! One process, one port, loopback addresses only: Cloud Storage over gRPC and JSON ([`storage`]), the ways to an ID
-//! token ([`identity`]), ticks like Cloud Scheduler's ([`scheduler`]), and pushes like Pub/Sub's ([`notifier`]). [`Emulator::env`] has the variables that
+//! One process, one port, loopback addresses only: Cloud Storage over gRPC and JSON ([`storage`]), the sources of ID
+//! tokens ([`identity`]), ticks like Cloud Scheduler's ([`scheduler`]), and pushes like Pub/Sub's ([`notifier`]). [`Emulator::env`] has the variables that
 //! point production code here. What Cloud Run puts before a service listens on a port of its own ([`frontend`]).
 
 mod builder;

@@ -21,13 +21,15 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use crate::storage::inject_faults::Hangup;
-
 /// How long calls in flight may take after the stop.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// How long to wait when the machine is out of file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// Ends the connection that a request came over, with a reset; the server puts it into each request's extensions.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hangup(pub(crate) CancellationToken);
 
 /// Who a request comes from; the server puts it into each request's extensions.
 #[derive(Clone, Copy, Debug)]

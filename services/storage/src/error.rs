@@ -1,4 +1,4 @@
-//! What can go wrong with a storage call, as questions that a caller asks.
+//! What can go wrong with a storage call, by what a caller has to know.
 
 use std::{error::Error as StdError, fmt, time::Duration};
 
@@ -56,7 +56,7 @@ pub enum Kind {
     Unauthenticated,
     /// The request itself is wrong; repeating it cannot help.
     Invalid,
-    /// Refused for now and certainly not applied; `retry_after` is the service's own wish.
+    /// Refused for now and certainly not applied; `retry_after` is the service's request.
     Busy {
         /// How long the service asked to wait.
         retry_after: Option<Duration>,
@@ -91,7 +91,7 @@ impl Error {
         self
     }
 
-    /// Says where it was to go, for what the caller has to mend there.
+    /// Adds the destination, for what needs a fix there.
     #[must_use]
     pub fn on_the_way_to(mut self, bucket: &str, name: &str) -> Self {
         // It is escaped with the rest of it.
@@ -109,7 +109,7 @@ impl Error {
         &self.kind
     }
 
-    /// What was asked for.
+    /// The operation that failed.
     pub fn operation(&self) -> Operation {
         self.operation
     }
@@ -134,12 +134,12 @@ impl Error {
         self.kind == Kind::Unknown
     }
 
-    /// Heals with time and no human action.
+    /// Passes with time, without a fix.
     pub fn is_transient(&self) -> bool {
         matches!(self.kind, Kind::Busy { .. } | Kind::Unknown)
     }
 
-    /// Somebody has to mend a setting, a role or a bucket before it can work, for any object.
+    /// A setting, a role or a bucket needs a fix before it can work, for any object.
     pub fn needs_fix(&self) -> bool {
         matches!(
             self.kind,
@@ -158,7 +158,10 @@ impl fmt::Display for Error {
         if !self.detail.is_empty() {
             write!(f, " ({})", crate::object::escape(&self.detail))?;
         }
-        Ok(())
+        match self.kind.fix() {
+            Some(fix) => write!(f, "; fix: {fix}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -172,7 +175,7 @@ impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::List => "list",
-            Self::Get => "look at",
+            Self::Get => "get",
             Self::Create => "create",
             Self::Update => "update",
             Self::Move => "move",
@@ -183,18 +186,85 @@ impl fmt::Display for Operation {
     }
 }
 
+impl Kind {
+    /// The fix, when one helps every object.
+    fn fix(&self) -> Option<&'static str> {
+        match self {
+            Self::NoBucket => Some("create it or correct the setting"),
+            Self::PermissionDenied => Some("grant the service account the role"),
+            Self::Unauthenticated => Some("run as a service account, or log in"),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotFound => "there is no such object, or not that generation of it",
-            Self::NoBucket => "there is no such bucket; create it or correct the setting",
-            Self::Precondition => "it changed meanwhile",
-            Self::Held => "a hold or a retention policy forbids it",
-            Self::PermissionDenied => "permission denied; grant the service account the role",
+            Self::NoBucket => "there is no such bucket",
+            Self::Precondition => "the object changed in the meantime",
+            Self::Held => "a hold or a retention policy protects the object",
+            Self::PermissionDenied => "permission denied",
             Self::Unauthenticated => "no usable credentials",
             Self::Invalid => "the request is not valid",
             Self::Busy { .. } => "the service is busy",
             Self::Unknown => "no clear answer",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The messages of a call that failed for each reason, and what a caller learns from it.
+    #[test]
+    fn errors_name_the_object_and_the_reason() {
+        let kinds = [
+            Kind::NotFound,
+            Kind::NoBucket,
+            Kind::Precondition,
+            Kind::Held,
+            Kind::PermissionDenied,
+            Kind::Unauthenticated,
+            Kind::Invalid,
+            Kind::Busy { retry_after: None },
+            Kind::Unknown,
+        ];
+        let operations = [
+            Operation::List,
+            Operation::Get,
+            Operation::Create,
+            Operation::Update,
+            Operation::Move,
+            Operation::Rewrite,
+            Operation::Delete,
+            Operation::Read,
+        ];
+        let operations = operations.into_iter().cycle();
+        let lines = kinds.into_iter().zip(operations).map(|(kind, operation)| {
+            let error = Error::new(kind, operation, "b", "in/a", "");
+            let fix = if error.needs_fix() {
+                "needs a fix"
+            } else {
+                "-"
+            };
+            let transient = if error.is_transient() {
+                "transient"
+            } else {
+                "-"
+            };
+            format!("{error} [{transient}, {fix}]\n")
+        });
+        let named = Error::new(Kind::Unknown, Operation::Read, "b", "x\n\u{202e}", "cut\n");
+        let moved = Error::new(Kind::NoBucket, Operation::Rewrite, "b", "a", "");
+        let rest = [
+            named,
+            moved.on_the_way_to("other", "to/a"),
+            Error::new(Kind::Held, Operation::Move, "b", "a", "why").on_the_way_to("b", "to"),
+        ];
+        let rest = rest.map(|error| format!("{error}\n")).concat();
+        insta::assert_snapshot!(lines.collect::<String>() + &rest);
     }
 }

@@ -29,12 +29,12 @@ impl Location {
         }
     }
 
-    /// Whether `name` in `bucket` lies here.
+    /// Whether `name` in `bucket` is in this location.
     pub fn holds(&self, bucket: &str, name: &str) -> bool {
         self.bucket == bucket && name.starts_with(&self.prefix)
     }
 
-    /// The part of `name` below this location, or the whole name when it lies elsewhere.
+    /// The part of `name` below this location, or the whole name when it is elsewhere.
     pub fn below<'a>(&self, name: &'a str) -> &'a str {
         name.strip_prefix(self.prefix.as_str()).unwrap_or(name)
     }

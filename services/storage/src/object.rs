@@ -49,7 +49,7 @@ impl Object {
         }
     }
 
-    /// Where it lies: `gs://bucket/name`.
+    /// Its place: `gs://bucket/name`.
     pub fn uri(&self) -> String {
         format!("gs://{}/{}", self.bucket, self.name)
     }
@@ -84,7 +84,7 @@ pub struct Pinned<'a> {
     pub generation: i64,
 }
 
-/// A bucket and a name, for messages; names are escaped, because they are chosen by whoever uploads.
+/// A bucket and a name, for messages; names are escaped, because uploaders choose them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ObjectRef<'a> {
     /// The bucket's name.

@@ -13,7 +13,7 @@ const ENDLESS: &str = "sh -c 'sleep 600' sh";
 
 /// Four files, of which as many are in flight as the poller may have.
 async fn in_flight(google: &Google) {
-    let calls = || google.emulator.storage().calls().of(Operation::Read);
+    let calls = || google.emulator.storage().calls().count(Operation::Read);
     while calls() < 4 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -77,7 +77,10 @@ async fn a_poller_that_is_told_to_end_gives_up_what_outlasts_the_grace_at_no_att
     let (status, log) = poller.ended().await;
     assert_eq!(status.code(), Some(0), "{log}");
     assert_eq!(google.names("data", ""), ["in/0", "in/1", "in/2", "in/3"]);
-    assert_eq!(google.emulator.storage().calls().of(Operation::Update), 0);
+    assert_eq!(
+        google.emulator.storage().calls().count(Operation::Update),
+        0
+    );
     // The calls that were given up end their programs, so nothing keeps the worker.
     worker.terminate();
     let (status, log) = worker.ended().await;
@@ -146,7 +149,10 @@ async fn a_worker_whose_programs_get_the_signal_too_costs_no_file_and_no_attempt
         next.log()
     );
     // An attempt would be written on its object.
-    assert_eq!(google.emulator.storage().calls().of(Operation::Update), 0);
+    assert_eq!(
+        google.emulator.storage().calls().count(Operation::Update),
+        0
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

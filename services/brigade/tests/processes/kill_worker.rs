@@ -25,7 +25,7 @@ async fn a_worker_that_is_killed_at_any_moment_costs_no_file() {
         let mut rng = Rng::with_seed(seed);
         let mut files = Files::lay(&google, seed, &mut rng);
         rounds::faults(&google, &mut rng);
-        let reads = || google.emulator.storage().calls().of(Operation::Read);
+        let reads = || google.emulator.storage().calls().count(Operation::Read);
         let moment = reads() + rng.u64(1..=files.count());
         let later = Duration::from_micros(rng.u64(0..8_000));
         let poll = google.poll(address);

@@ -34,7 +34,7 @@ pub enum Permission {
 /// What one account is granted, on all buckets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Role {
-    /// Whose role it is.
+    /// The account that has the role.
     pub account: String,
     /// What it may do.
     pub permissions: Vec<Permission>,
@@ -86,7 +86,7 @@ impl Permission {
         }
     }
 
-    /// What the service calls the thing that it is needed on.
+    /// The service's name of the resource that it is needed on.
     fn resource(self) -> &'static str {
         match self {
             Self::Get | Self::Create | Self::Update | Self::Delete | Self::Move => "object",

@@ -1,15 +1,18 @@
 //! One bucket.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::{
     backend::Backend,
     object::Object,
     refusal::{Refusal, Result},
-    versions::Versions,
 };
+
+/// Noncurrent versions by name and generation.
+type Versions = BTreeMap<(String, i64), (Object, Bytes)>;
 
 /// One bucket and where its objects are stored.
 #[derive(Debug)]

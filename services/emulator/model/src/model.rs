@@ -16,7 +16,6 @@ use crate::{
     memory::Memory,
     name,
     refusal::{Kind, Refusal, Result},
-    rewriting::Pending,
 };
 
 /// All of Cloud Storage. Each call is applied whole before the next one.
@@ -32,6 +31,16 @@ pub struct Model {
     pub rewrite_step: u64,
     /// What the caller of the next call may do.
     pub access: Access,
+}
+
+/// A copy under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pending {
+    /// From where to where: bucket, name, bucket, name.
+    pub(crate) route: [String; 4],
+    pub(crate) generation: i64,
+    /// How many calls of it were made.
+    pub(crate) calls: u64,
 }
 
 impl Model {

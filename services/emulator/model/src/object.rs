@@ -121,7 +121,7 @@ impl Object {
         self
     }
 
-    /// Refuses what would delete, replace or move a kept object, in the real service's words.
+    /// Refuses what would delete, replace or move a kept object, with the real service's message.
     pub(crate) fn check_not_kept(&self, bucket: &str, now: Timestamp) -> Result<()> {
         let hold = if self.attributes.temporary_hold {
             "Temporary"

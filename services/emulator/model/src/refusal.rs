@@ -1,4 +1,4 @@
-//! Why a call is refused, in the words of the real service, apart from how gRPC and JSON say it.
+//! Why a call is refused, with the real service's message; gRPC and JSON encode it elsewhere.
 
 use std::{fmt, time::Duration};
 
@@ -10,7 +10,7 @@ pub type Result<T, E = Refusal> = std::result::Result<T, E>;
 pub struct Refusal {
     /// Why.
     pub kind: Kind,
-    /// In words.
+    /// The message.
     pub message: String,
     /// How long the caller is asked to wait.
     pub retry_after: Option<Duration>,
@@ -64,7 +64,7 @@ pub enum Kind {
 }
 
 impl Refusal {
-    /// A refusal of this kind, in these words.
+    /// A refusal of this kind, with this message.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -82,7 +82,7 @@ impl Refusal {
     pub fn unsupported(what: &str) -> Self {
         Self::new(
             Kind::Unsupported,
-            format!("{what} is not part of the local stand-in for Cloud Storage"),
+            format!("{what} is not supported by the local emulator of Cloud Storage"),
         )
     }
 

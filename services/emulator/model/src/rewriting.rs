@@ -4,7 +4,7 @@ use crate::{
     access::Permission,
     condition::Conditions,
     metadata,
-    model::Model,
+    model::{Model, Pending},
     name,
     object::{Attributes, Object},
     refusal::{Refusal, Result},
@@ -56,15 +56,6 @@ pub enum Copied {
     Done(Box<Object>),
     /// Call again with this token.
     More(String),
-}
-
-/// A copy under way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Pending {
-    /// From where to where.
-    route: [String; 4],
-    generation: i64,
-    calls: u64,
 }
 
 impl Model {

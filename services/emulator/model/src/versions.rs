@@ -5,7 +5,7 @@
 //! Source: <https://cloud.google.com/storage/docs/object-versioning>. That a move leaves a version too is read out of it,
 //! and was not tried on the real service.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -14,9 +14,6 @@ use crate::{
     object::Object,
     refusal::{Refusal, Result},
 };
-
-/// Noncurrent versions by name and generation.
-pub(crate) type Versions = BTreeMap<(String, i64), (Object, Bytes)>;
 
 impl Bucket {
     /// Keeps noncurrent versions from now on.

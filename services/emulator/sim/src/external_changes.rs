@@ -1,4 +1,4 @@
-//! What others do to a bucket beside the code under test: no call is counted, no fault injected.
+//! What other users do to a bucket beside the code under test: no call is counted, no fault injected.
 
 use brigade_model::{Attributes, Conditions, Edit};
 use bytes::Bytes;
@@ -172,7 +172,7 @@ impl Sim {
             operation,
             bucket,
             name,
-            by: Actor::People,
+            by: Actor::External,
             now: self.inner.clock.now(),
         };
         act(&mut self.inner.state(), request)

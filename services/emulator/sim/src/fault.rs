@@ -11,7 +11,7 @@ pub enum Fault {
     Before(Kind),
     /// It is applied, and the answer is lost: the caller sees [`Kind::Unknown`], whatever the answer was.
     AppliedThenLost,
-    /// It takes this long, then goes on as usual.
+    /// It takes this long, then continues as usual.
     Delay(Duration),
     /// It is applied, and the answer takes this long: a caller that is stopped meanwhile never hears of it.
     AppliedThenDelay(Duration),
@@ -22,7 +22,7 @@ pub enum Fault {
 /// A call that is about to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// What is asked for.
+    /// The operation.
     pub operation: Operation,
     /// Which call of this operation it is, from 1.
     pub number: u64,
@@ -141,7 +141,7 @@ impl Faults {
         self.calls[index(operation)]
     }
 
-    /// Counts a call and says what goes wrong with it: what was named for its number, for the next call, or by plan.
+    /// Counts a call and returns its fault: what was named for its number, for the next call, or by plan.
     pub(super) fn begin(
         &mut self,
         operation: Operation,

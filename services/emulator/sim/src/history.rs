@@ -20,8 +20,8 @@ pub struct Place {
 pub enum Actor {
     /// A caller of the port: the code under test.
     Port,
-    /// Whoever else uses the bucket.
-    People,
+    /// Another user of the bucket.
+    External,
 }
 
 /// One change that was applied.
@@ -75,7 +75,7 @@ pub struct UploadOutcome {
     pub uploaded: Place,
     /// By whom.
     pub by: Actor,
-    /// Where its content lies at the end: one place unless it was copied, none when it is gone.
+    /// Where its content is stored at the end: one place unless it was copied, none when it is gone.
     pub places: Vec<Place>,
     /// Who replaced or deleted content of this upload last, if anybody did.
     pub removed_by: Option<Actor>,

@@ -1,7 +1,7 @@
 //! Cloud Storage in memory, for tests and simulations: the same preconditions, faults on demand, and a history.
 //!
 //! A [`Sim`] is deterministic. It reads no system clock, takes no random numbers but those of a seed it was given,
-//! and keeps everything in order. Versioning is off unless asked for, and soft delete always, as they would hide a lost
+//! and keeps everything in order. Versioning is off by default, and soft delete always, as they would hide a lost
 //! object.
 //! Every call yields to other tasks before it is applied and again before its answer arrives, as calls over a network
 //! do, so a test can stop a caller between the two.

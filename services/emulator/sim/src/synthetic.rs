@@ -19,7 +19,7 @@ use brigade_storage::{
 /// A bucket that makes its objects while it is listed and keeps none of them, so that its own memory is none.
 ///
 /// It can be listed, and its objects can be updated and renamed; every other call is refused. It counts how many objects
-/// it has shown of which nothing was heard since: whoever works through it holds no more than these, and a page.
+/// it has shown and that were not written since: a caller that works through it holds no more than these, and a page.
 #[derive(Clone, Debug)]
 pub struct Synthetic {
     name: String,
@@ -64,7 +64,7 @@ impl Synthetic {
         self.counts.written.load(Ordering::Relaxed)
     }
 
-    /// The most objects that had been shown and not been written when another page was asked for.
+    /// The most objects that had been shown and not been written when another page was requested.
     pub fn most_open(&self) -> u64 {
         self.counts.most_open.load(Ordering::Relaxed)
     }

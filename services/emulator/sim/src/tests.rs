@@ -304,13 +304,13 @@ async fn every_upload_can_be_followed_to_its_end() {
     assert_eq!(
         lost,
         [false, false, false, true],
-        "people may replace, the port may not lose"
+        "external users may replace, the port may not lose"
     );
     assert_eq!(sim.history().len(), 8);
 }
 
 #[tokio::test(start_paused = true)]
-async fn people_are_neither_counted_nor_failed() {
+async fn external_changes_are_neither_counted_nor_failed() {
     let sim = sim();
     sim.fail_next(Operation::Create, Fault::Before(Kind::Unknown));
     sim.upload("b", "a", "x").unwrap();

@@ -1,4 +1,4 @@
-//! The stand-in, running.
+//! The emulator, running.
 
 use std::net::SocketAddr;
 
@@ -7,14 +7,13 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    builder::Builder,
     error::StartError,
     frontend::{FrontEnd, Service},
     identity::{ISSUER, Issuer, JWKS_PATH},
     storage::Storage,
 };
 
-/// The stand-in for Google, running: storage over gRPC and JSON, and identity, on one port. It stops when it is dropped.
+/// The emulator of Google, running: storage over gRPC and JSON, and identity, on one port. It stops when it is dropped.
 ///
 /// ```
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -43,11 +42,6 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Says what it is made of.
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-
     pub(crate) fn new(
         address: SocketAddr,
         storage: Storage,
@@ -100,7 +94,7 @@ impl Emulator {
     }
 
     /// Puts a front end before a service, on this listener, as Cloud Run puts one before a container. It takes this
-    /// stand-in's tokens, and needs nothing else of it: it goes on when the stand-in is stopped.
+    /// emulator's tokens, and needs nothing else of it: it continues when the emulator is stopped.
     ///
     /// # Errors
     /// When the listener is not on a loopback address. Nothing is served then.

@@ -25,7 +25,7 @@ pub(super) fn token<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
-/// Takes the signature out of this header's token, so that whoever reads it cannot use it elsewhere.
+/// Takes the signature out of this header's token, so that the container cannot use it elsewhere.
 pub(super) fn strip(headers: &mut HeaderMap, name: &HeaderName) {
     let Some(value) = headers.get(name).and_then(|value| value.to_str().ok()) else {
         return;

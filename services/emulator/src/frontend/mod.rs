@@ -4,7 +4,7 @@
 //! header that it checked, and passes the call on over h2c or HTTP/1.1, its body and trailers as they come. What it refuses it
 //! answers as Google's front end does: with a page, and never with a `grpc-status`.
 //!
-//! `gate` says who is let in, `upstream` is the way to the container, `proxy` is one call from end to end.
+//! `gate` decides which callers are admitted, `upstream` is the way to the container, `proxy` is one call from end to end.
 
 mod body;
 mod credential;

@@ -1,6 +1,6 @@
 //! The answers of the front end itself: pages, without a `grpc-status`.
 //!
-//! The words are those of Google's pages, so that a program that looks for them finds them.
+//! The text is that of Google's pages, so that a program that looks for it finds it.
 
 use axum::{
     body::Body,
@@ -26,7 +26,7 @@ pub(super) enum Refused {
     Busy,
     /// The container is not there, or hung up before it answered: 503.
     NoContainer,
-    /// A fault that was asked for.
+    /// An injected fault.
     Fault(StatusCode),
 }
 
@@ -42,7 +42,7 @@ impl Refused {
         }
     }
 
-    /// What the log says; callers are not told.
+    /// What the log has; callers do not see it.
     pub(super) fn why(self) -> &'static str {
         match self {
             Self::NoService => "no service has this host",
@@ -51,7 +51,7 @@ impl Refused {
             Self::NoInvoker => "the request was not authorized to invoke this service",
             Self::Busy => "there is no instance for it",
             Self::NoContainer => "the container does not answer",
-            Self::Fault(_) => "a fault was asked for",
+            Self::Fault(_) => "a fault was injected",
         }
     }
 }
@@ -71,7 +71,7 @@ impl IntoResponse for Refused {
 }
 
 fn page(status: StatusCode) -> String {
-    let (heading, words) = match status {
+    let (heading, text) = match status {
         StatusCode::UNAUTHORIZED => (
             "Error: Unauthorized",
             "Your client does not have permission to the requested URL.",
@@ -96,6 +96,6 @@ fn page(status: StatusCode) -> String {
     };
     format!(
         "<html><head>\n<meta http-equiv=\"content-type\" content=\"text/html;charset=utf-8\">\n<title>{status}</title>\n\
-         </head>\n<body text=#000000 bgcolor=#ffffff>\n<h1>{heading}</h1>\n<h2>{words}</h2>\n<h2></h2>\n</body></html>\n"
+         </head>\n<body text=#000000 bgcolor=#ffffff>\n<h1>{heading}</h1>\n<h2>{text}</h2>\n<h2></h2>\n</body></html>\n"
     )
 }

@@ -88,7 +88,7 @@ impl Proxy {
             for name in ["grpc-status", "grpc-message", "grpc-status-details-bin"] {
                 head.headers.remove(name);
             }
-            // Whoever knows the length would take all of it for the whole.
+            // A client that knows the length would take the part for the whole.
             head.headers.remove(CONTENT_LENGTH);
         }
         let body = Body::new(Passing::new(body, cut, permit));

@@ -56,7 +56,7 @@ impl FrontEnd {
     }
 
     /// Lets the next calls meet a fault; the answer tells how many have met it. Faults are met one after another, in
-    /// the order they were asked for.
+    /// the order in which they were injected.
     pub fn fault(&self, fault: Fault) -> HitCount {
         self.proxy.faults.arm(fault)
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 /// What Cloud Run takes from an instance by default.
 const MAX_IN_FLIGHT: usize = 80;
 
-/// A service as it is deployed: where its container is, and who may call it. Private until it is told otherwise.
+/// A service as it is deployed: where its container is, and who may call it. Private by default.
 ///
 /// ```
 /// # let container = std::net::SocketAddr::from(([127, 0, 0, 1], 9000));

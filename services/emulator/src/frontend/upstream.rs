@@ -19,7 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{net::TcpStream, sync::Mutex};
 
 /// A container lets a connection carry about 100 calls at once, and Cloud Run gives an instance 1,000 at most.
-const LANES: usize = 16;
+const CONNECTIONS: usize = 16;
 
 /// The container's address, and how it is spoken to.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ enum Speaks {
         lanes: Box<[Lane]>,
         next: AtomicUsize,
     },
-    /// Over a new connection for each call: none is found closed just when a call is sent that nobody may repeat.
+    /// Over a new connection for each call: none is found closed just when a call is sent that may not be repeated.
     Http1,
 }
 
@@ -58,7 +58,7 @@ impl Upstream {
             Speaks::Http1
         } else {
             Speaks::Http2 {
-                lanes: (0..LANES).map(|_| Lane::default()).collect(),
+                lanes: (0..CONNECTIONS).map(|_| Lane::default()).collect(),
                 next: AtomicUsize::default(),
             }
         };
@@ -81,7 +81,7 @@ impl Upstream {
         match &self.speaks {
             Speaks::Http1 => self.send_http1(request).await,
             Speaks::Http2 { lanes, next } => {
-                let turn = next.fetch_add(1, Ordering::Relaxed) % LANES;
+                let turn = next.fetch_add(1, Ordering::Relaxed) % CONNECTIONS;
                 self.send_http2(&lanes[turn], request).await
             }
         }

@@ -10,7 +10,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use super::key::Key;
 
 /// What access tokens begin with, before their number.
-const ACCESS_TOKEN: &str = "ya29.stand-in-";
+const ACCESS_TOKEN: &str = "ya29.emulator-";
 
 /// The known service accounts.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Accounts {
 struct State {
     /// By email; a key once a key file was handed out.
     keys: BTreeMap<String, Option<Arc<Key>>>,
-    /// Whose access token each is, by number from 1.
+    /// The account of each access token, by number from 1.
     access_tokens: Vec<String>,
 }
 
@@ -65,14 +65,14 @@ impl Accounts {
         self.lock().keys.get(email)?.clone()
     }
 
-    /// A new access token of this account. It is no secret: the stand-in gives one to whoever asks.
+    /// A new access token of this account. It is no secret: the emulator gives one to every caller.
     pub(super) fn access_token(&self, email: &str) -> String {
         let mut state = self.lock();
         state.access_tokens.push(email.to_owned());
         format!("{ACCESS_TOKEN}{}", state.access_tokens.len())
     }
 
-    /// Whose access token this is, when it was given out, and is not an ID token, say.
+    /// The account of this access token; none for what was never issued as one, such as an ID token.
     pub(super) fn holder(&self, token: &str) -> Option<String> {
         let number: usize = token.strip_prefix(ACCESS_TOKEN)?.parse().ok()?;
         let state = self.lock();

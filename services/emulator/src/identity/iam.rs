@@ -47,7 +47,7 @@ async fn generate(
         return refused(
             StatusCode::NOT_FOUND,
             "NOT_FOUND",
-            "Only generateIdToken is part of the stand-in.",
+            "The emulator supports generateIdToken only.",
         );
     };
     match issuer.accounts().find(name) {

@@ -77,7 +77,7 @@ impl Issuer {
     }
 
     /// Any claims, signed with RS256 by the current key. The header is `alg`, `typ` and `kid`, overridden by `header`;
-    /// `null` leaves a parameter out. The signature is always RS256's, whatever the header says.
+    /// `null` leaves a parameter out. The signature is always RS256's, whatever the header names.
     pub fn sign(&self, claims: &Value, header: &Value) -> String {
         let key = self.inner.keys.signing();
         let mut full = json!({"alg": "RS256", "kid": key.id, "typ": "JWT"});
@@ -107,7 +107,7 @@ impl Issuer {
         Some(verified.claims)
     }
 
-    /// Whose access token this is, when it is one that was given out.
+    /// The account of this access token, when it was issued as one.
     pub(crate) fn holder(&self, access_token: &str) -> Option<String> {
         self.inner.accounts.holder(access_token)
     }
@@ -122,7 +122,7 @@ impl Issuer {
         self.inner.fetches.load(Ordering::Acquire)
     }
 
-    /// A key file of this account, as Google's console downloads it, but with this stand-in's `token_uri`. An account
+    /// A key file of this account, as Google's console downloads it, but with this emulator's `token_uri`. An account
     /// that was not known is from then on.
     pub fn service_account_file(&self, email: &str) -> Value {
         let key = self.inner.accounts.key_for(email);
@@ -139,7 +139,7 @@ impl Issuer {
         })
     }
 
-    /// Hangs up on whoever asks for tokens or keys over HTTP, until it is [revived](Self::revive).
+    /// Resets the connections of callers that ask for tokens or keys over HTTP, until it is [revived](Self::revive).
     pub fn kill(&self) {
         self.inner.dead.store(true, Ordering::Release);
     }
@@ -153,7 +153,7 @@ impl Issuer {
         self.inner.dead.load(Ordering::Acquire)
     }
 
-    /// An ID token without the email: the metadata server's and IAM's answer unless they are asked for it.
+    /// An ID token without the email: the metadata server's and IAM's answer unless the caller asks for it.
     pub(super) fn mint_short(&self, email: &str, audience: &str) -> String {
         self.sign(&short_claims(email, audience), &json!({}))
     }

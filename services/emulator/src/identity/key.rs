@@ -1,4 +1,4 @@
-//! RSA keys. They are made when the stand-in starts and never leave it but in the key files it hands out.
+//! RSA keys. They are made when the emulator starts and leave it in key files only.
 
 use std::{error::Error, fmt};
 

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{PROJECT, issuer::Issuer};
 
-/// What a request must say, and every answer says.
+/// The header that a request must have, and every answer has.
 const FLAVOR: (&str, &str) = ("metadata-flavor", "Google");
 
 const ACCOUNTS: &str = "/computeMetadata/v1/instance/service-accounts";

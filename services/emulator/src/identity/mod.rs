@@ -24,7 +24,7 @@ use axum::{
 use serde_json::json;
 
 pub use self::issuer::{ISSUER, Issuer};
-use crate::storage::inject_faults::Hangup;
+use crate::serve::Hangup;
 
 /// Where the keys are; the same path as Google's.
 pub(crate) const JWKS_PATH: &str = "/oauth2/v3/certs";
@@ -35,7 +35,7 @@ const TOKEN_PATH: &str = "/token";
 /// The one project there is.
 const PROJECT: &str = "brigade-dev";
 
-/// An access token's life as it is told, in seconds.
+/// An access token's life as it is reported, in seconds.
 const ACCESS_LIFE: u32 = 3_599;
 
 /// Everything that hands out tokens or keys.

@@ -135,7 +135,7 @@ async fn keys_say_how_long_they_may_be_kept() {
 }
 
 #[tokio::test]
-async fn the_metadata_server_gives_tokens_to_whoever_says_its_flavor() {
+async fn the_metadata_server_gives_tokens_to_callers_that_send_its_flavor() {
     let google = start().await;
     let (status, token) = metadata(
         &google,
@@ -166,7 +166,7 @@ async fn the_metadata_server_gives_tokens_to_whoever_says_its_flavor() {
         StatusCode::BAD_REQUEST
     );
     assert_eq!(
-        metadata(&google, "nobody@x/email").await.0,
+        metadata(&google, "unknown@x/email").await.0,
         StatusCode::NOT_FOUND
     );
 }
@@ -260,7 +260,7 @@ async fn assertions_that_prove_nothing_are_refused() {
             "Invalid JWT Signature.",
         ),
         (
-            json!({"iss": "nobody@x"}),
+            json!({"iss": "unknown@x"}),
             "Invalid grant: account not found",
         ),
         (
@@ -337,7 +337,7 @@ async fn iam_mints_tokens_for_holders_of_an_access_token() {
         Value::Null
     );
     assert_eq!(
-        generate("nobody@x", &access, true).await.0,
+        generate("unknown@x", &access, true).await.0,
         StatusCode::NOT_FOUND
     );
     let id_token = google.identity().mint(POLLER, WORKER);
@@ -356,7 +356,7 @@ async fn a_killed_one_hangs_up_until_it_is_revived() {
     assert!(!error.is_status() && !error.is_timeout(), "{error}");
     let bucket = google.url().join("storage/v1/b/some-bucket").unwrap();
     let storage = http().get(bucket).send().await.unwrap();
-    assert_eq!(storage.status(), StatusCode::OK, "storage goes on");
+    assert_eq!(storage.status(), StatusCode::OK, "storage continues");
     google.identity().revive();
     assert_eq!(
         http().get(keys).send().await.unwrap().status(),

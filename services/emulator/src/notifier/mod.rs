@@ -1,4 +1,4 @@
-//! Pub/Sub's stand-in: pushes a storage notification for each new object of a bucket, with an ID token.
+//! An emulator of Pub/Sub: pushes a storage notification for each new object of a bucket, with an ID token.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -19,12 +19,12 @@ use crate::{
 };
 
 /// Messages under way at once.
-const UNDER_WAY: usize = 64;
+const MAX_IN_FLIGHT: usize = 64;
 /// Pub/Sub's longest acknowledgement deadline.
-const ANSWER: Duration = Duration::from_mins(10);
+const ACK_DEADLINE: Duration = Duration::from_mins(10);
 /// Pauses between deliveries of one message: Pub/Sub's push backoff goes from 100 ms to 60 s.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+const BACKOFF_MIN: Duration = Duration::from_millis(100);
+const BACKOFF_MAX: Duration = Duration::from_mins(1);
 
 /// A notification of a bucket, its topic, and a push subscription to that, in one.
 ///
@@ -32,26 +32,26 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// start is announced too. A message comes again until it is acknowledged, by 102, 200, 201, 202 or 204.
 #[derive(Clone, Debug)]
 pub struct Notifier {
-    /// Whose objects.
+    /// The bucket.
     pub bucket: String,
     /// The subscription's name, as it stands in each push.
     pub subscription: String,
     /// Where to.
     pub url: Url,
-    /// Whose token it sends.
+    /// The account whose token it sends.
     pub account: String,
     /// The token's audience.
     pub audience: String,
-    /// How often it looks; files of a directory announce themselves to nobody.
+    /// How often it looks; changes of files in a directory are not announced.
     pub look_every: Duration,
 }
 
 impl Notifier {
-    /// Pushes until it is told to stop; messages under way are dropped then.
+    /// Pushes until `stop`; messages under way are dropped then.
     pub async fn run(self, storage: Storage, issuer: Issuer, stop: CancellationToken) {
         let client = Client::builder()
             .no_proxy()
-            .timeout(ANSWER)
+            .timeout(ACK_DEADLINE)
             .redirect(redirect::Policy::none())
             .build();
         let client = match client {
@@ -68,7 +68,7 @@ impl Notifier {
     async fn watch(&self, storage: Storage, issuer: &Issuer, client: &Client) {
         let mut seen = HashMap::new();
         let mut under_way = JoinSet::new();
-        let places = Arc::new(Semaphore::new(UNDER_WAY));
+        let places = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
         let mut looks = interval(self.look_every);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -78,7 +78,7 @@ impl Notifier {
                 let (notifier, places) = (self.clone(), places.clone());
                 let (issuer, client) = (issuer.clone(), client.clone());
                 under_way.spawn(async move {
-                    // Nobody closes it.
+                    // It is never closed.
                     let _place = places.acquire().await;
                     notifier.deliver(&object, &issuer, &client).await;
                 });
@@ -92,7 +92,7 @@ impl Notifier {
         let listed = match spawn_blocking(move || bucket.list("")).await {
             Ok(Ok(objects)) => objects,
             Ok(Err(refusal)) => {
-                tracing::warn!(%refusal, "the notifier cannot look at its bucket");
+                tracing::warn!(%refusal, "the notifier cannot list its bucket");
                 return Vec::new();
             }
             Err(_) => return Vec::new(),
@@ -107,7 +107,7 @@ impl Notifier {
 
     /// Sends one message until it is acknowledged.
     async fn deliver(&self, object: &Object, issuer: &Issuer, client: &Client) {
-        let mut pause = FIRST_PAUSE;
+        let mut pause = BACKOFF_MIN;
         let message = self.message(object);
         for attempt in 1_u64.. {
             let answer = self.attempt(&message, attempt, issuer, client).await;
@@ -125,7 +125,7 @@ impl Notifier {
                 Err(error) => tracing::warn!(name, attempt, %error, "the push got no answer"),
             }
             sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pause = (pause * 2).min(BACKOFF_MAX);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Cloud Scheduler's stand-in: ticks that POST with an ID token.
+//! An emulator of Cloud Scheduler: ticks that POST with an ID token.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::identity::Issuer;
 
 /// A job that POSTs `{}` to a URL at an interval.
 ///
-/// Any 2xx is success. Other answers, and none, are tried again as [`RetryConfig`] says; a tick that is due meanwhile is left
+/// Any 2xx is success. Other answers, and none, are tried again by [`RetryConfig`]; a tick that is due meanwhile is left
 /// out.
 #[derive(Clone, Debug)]
 pub struct Scheduler {
@@ -20,7 +20,7 @@ pub struct Scheduler {
     pub name: String,
     /// Where to.
     pub url: Url,
-    /// Whose token it sends.
+    /// The account whose token it sends.
     pub account: String,
     /// The token's audience.
     pub audience: String,
@@ -30,7 +30,7 @@ pub struct Scheduler {
     pub retry: RetryConfig,
 }
 
-/// How a tick is tried again, in the words and with the defaults of Cloud Scheduler's `RetryConfig` and `Job`.
+/// How a tick is tried again, with the names and the defaults of Cloud Scheduler's `RetryConfig` and `Job`.
 ///
 /// Not played: `maxRetryDuration`, whose default sets no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl RetryConfig {
 }
 
 impl Scheduler {
-    /// Ticks until it is told to stop; the first tick comes at once. A call in flight is dropped then.
+    /// Ticks until `stop`; the first tick comes at once. A call in flight is dropped then.
     pub async fn run(self, issuer: Issuer, stop: CancellationToken) {
         let client = Client::builder()
             .no_proxy()

@@ -36,7 +36,7 @@ async fn target(status: u16) -> Target {
     target
 }
 
-/// A target that answers nobody yet.
+/// A target that does not answer yet.
 async fn listening(status: u16) -> (TcpListener, Target) {
     let (reports, calls) = unbounded_channel();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -179,7 +179,7 @@ async fn a_target_that_hangs_up_is_tried_again() {
 }
 
 #[test]
-fn pauses_grow_as_the_documentation_says() {
+fn pauses_grow_as_documented() {
     let seconds = |retry: RetryConfig| -> Vec<u64> {
         (1..=8)
             .map(|number| retry.pause(number).as_secs())

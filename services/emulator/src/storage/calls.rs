@@ -19,7 +19,7 @@ pub(crate) struct Counters(Mutex<Calls>);
 
 impl Calls {
     /// Calls of one operation.
-    pub fn of(&self, operation: Operation) -> u64 {
+    pub fn count(&self, operation: Operation) -> u64 {
         self.counts.get(&operation).copied().unwrap_or_default()
     }
 

@@ -106,12 +106,12 @@ impl Fault {
     }
 }
 
-/// In the service's own words where callers read them.
+/// With the service's own message where callers read it.
 fn injected(kind: Kind) -> Refusal {
     match kind {
         Kind::NoBucket => Refusal::no_bucket(),
         Kind::Precondition => Refusal::precondition(),
-        _ => Refusal::new(kind, format!("a fault was asked for: {kind:?}")),
+        _ => Refusal::new(kind, format!("injected fault: {kind:?}")),
     }
 }
 
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn faults_are_met_in_order_and_as_often_as_asked() {
+    fn faults_are_met_in_order_and_as_often_as_injected() {
         let faults = Faults::default();
         let first = faults.arm(Operation::Get, Fault::before(Kind::Unavailable).times(2));
         let second = faults.arm(Operation::Get, Fault::cut());

@@ -1,4 +1,4 @@
-//! The handle on the stand-in's storage: what servers call, and what tests reach behind the wire with.
+//! The handle on the emulator's storage, for the servers and for tests that bypass the wire.
 
 use std::{
     fmt,
@@ -15,7 +15,7 @@ use super::{
 };
 use brigade_model::{Access, Attributes, Conditions, Edit, Model, Object, Refusal, Result, Upload};
 
-/// The stand-in's storage. Clones are the same storage.
+/// The emulator's storage. Clones are the same storage.
 ///
 /// Methods with object names act on the first bucket of the [builder](crate::Builder); [`bucket`](Self::bucket)
 /// reaches the others. They come behind the wire: they meet no fault and count as no call.
@@ -100,7 +100,7 @@ impl Storage {
 
     /// Lets the next calls of an operation fail; the answer tells how many have met it.
     ///
-    /// Faults of one operation are met one after another, in the order they were asked for.
+    /// Faults of one operation are met one after another, in the order in which they were injected.
     pub fn fault(&self, operation: Operation, fault: Fault) -> HitCount {
         self.shared.faults.arm(operation, fault)
     }

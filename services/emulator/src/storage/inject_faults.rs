@@ -1,4 +1,4 @@
-//! What stands before both APIs: it counts calls, and lets them meet the faults that were asked for.
+//! The layer before both APIs: it counts calls and injects faults.
 
 use std::{
     io,
@@ -11,7 +11,6 @@ use bytes::Bytes;
 use http::{Request, Response, header};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     fault::Effect,
@@ -20,13 +19,10 @@ use super::{
     json::{Route, error_response},
     operation::Operation,
 };
+use crate::serve::Hangup;
 use brigade_model::Refusal;
 
-/// Ends the connection that a request came over, with a reset; the server puts it into each request's extensions.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Hangup(pub(crate) CancellationToken);
-
-/// Counts a call and lets it meet its fault.
+/// Counts a call and injects its fault, if it has one.
 pub(crate) async fn inject_faults(
     State(storage): State<Storage>,
     request: Request<Body>,
@@ -135,7 +131,9 @@ fn operation<B>(request: &Request<B>) -> Option<Operation> {
         .strip_prefix("/google.storage.v2.Storage/")
     {
         Some(method) => grpc_operation(method),
-        None => Route::of(request).ok().map(|route| route.operation()),
+        None => Route::for_request(request)
+            .ok()
+            .map(|route| route.operation()),
     }
 }
 

@@ -1,6 +1,6 @@
-//! Cloud Storage over the wire: the rules are those of [`brigade_model`], spoken in Google's two APIs.
+//! Cloud Storage over the wire: the rules are those of [`brigade_model`], served in Google's two APIs.
 //!
-//! `grpc` and `json` are the APIs, and `inject_faults` is before both: it counts calls and lets them meet faults.
+//! `grpc` and `json` are the APIs, and `inject_faults` is before both: it counts calls and injects faults.
 //! `directory` stores a bucket's objects as files.
 
 mod calls;
@@ -8,7 +8,7 @@ mod directory;
 mod fault;
 mod grpc;
 mod handle;
-pub(crate) mod inject_faults;
+mod inject_faults;
 mod json;
 mod operation;
 mod router;

@@ -7,7 +7,7 @@
 //! The buckets must exist, and hold nothing that matters: objects are created and deleted in them. With a third one, which
 //! keeps versions, the promises about noncurrent versions are held too.
 
-#![expect(clippy::print_stdout, reason = "its results are for people")]
+#![expect(clippy::print_stdout, reason = "the user reads its results")]
 
 use std::{env, process::ExitCode, sync::Arc};
 

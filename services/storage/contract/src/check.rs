@@ -83,5 +83,5 @@ pub(super) fn fails<T: fmt::Debug>(call: Result<T, Error>, kinds: &[Kind]) -> Ou
     }
 }
 
-/// A source that is not the one meant: the service says either, depending on what it looks at first.
+/// A source that is not the one meant: the service returns either, depending on what it checks first.
 pub(super) const STALE: [Kind; 2] = [Kind::Precondition, Kind::NotFound];

@@ -97,8 +97,8 @@ pub async fn copying_what_is_gone_is_not_found(fixture: &Fixture) -> Outcome {
     fails(to.get(&name).await, &[Kind::NotFound])
 }
 
-/// A destination bucket that is not there needs mending.
-pub async fn copying_into_a_missing_bucket_is_told_so(fixture: &Fixture) -> Outcome {
+/// A destination bucket that is not there needs a fix.
+pub async fn copying_into_a_missing_bucket_needs_a_fix(fixture: &Fixture) -> Outcome {
     let source = fixture.put("in/a", "x").await?;
     let missing = fixture.missing();
     let to = (missing.name(), "a");

@@ -37,7 +37,7 @@ pub async fn a_created_object_is_what_was_given(fixture: &Fixture) -> Outcome {
 }
 
 /// `replaces = 0` means that nothing may be there.
-pub async fn creating_where_something_lies_changes_nothing(fixture: &Fixture) -> Outcome {
+pub async fn creating_over_an_object_changes_nothing(fixture: &Fixture) -> Outcome {
     let first = fixture.put("a", "first").await?;
     fails(fixture.put("a", "second").await, &[Kind::Precondition])?;
     fixture.unchanged(&first, "first").await

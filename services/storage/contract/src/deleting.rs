@@ -46,5 +46,8 @@ pub async fn of_two_deletions_one_wins(fixture: &Fixture) -> Outcome {
         bucket.delete(created.pinned())
     );
     let ((), lost) = one_winner(first, second)?;
-    holds("the loser is told why", STALE.contains(lost.kind()))
+    holds(
+        "the loser's error names the reason",
+        STALE.contains(lost.kind()),
+    )
 }

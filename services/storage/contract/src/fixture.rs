@@ -12,7 +12,7 @@ use brigade_storage::{
     object::{Metadata, Object, Pinned},
 };
 
-/// The store under test, two buckets of it, and a prefix that nobody else uses.
+/// The store under test, two buckets of it, and a prefix that no other test uses.
 #[derive(Clone, Debug)]
 pub struct Fixture {
     store: Arc<dyn Store>,
@@ -156,7 +156,7 @@ impl Capabilities {
         Self::names(|_| true)
     }
 
-    /// Only the legal names for which `holds` says so; all others are refused as invalid.
+    /// Only the legal names that `holds` accepts; all others are refused as invalid.
     pub fn names(holds: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         Self {
             holds: Arc::new(holds),

@@ -60,7 +60,7 @@ macro_rules! promises {
             }
             creating {
                 a_created_object_is_what_was_given
-                creating_where_something_lies_changes_nothing
+                creating_over_an_object_changes_nothing
                 creating_replaces_exactly_the_named_generation
                 creating_over_a_stale_generation_changes_nothing
                 creating_over_a_generation_that_is_gone_creates_nothing
@@ -96,7 +96,7 @@ macro_rules! promises {
                 copying_a_stale_generation_copies_nothing
                 copying_onto_a_taken_name_changes_nothing
                 copying_what_is_gone_is_not_found
-                copying_into_a_missing_bucket_is_told_so
+                copying_into_a_missing_bucket_needs_a_fix
             }
             deleting {
                 deleting_removes_exactly_the_named_generation
@@ -135,7 +135,7 @@ macro_rules! suite {
     ($($module:ident { $($promise:ident)* })*) => {
         $(pub use $module::{$($promise),*};)*
 
-        /// Holds the store to every promise, each below a prefix of its own, and says how many there are.
+        /// Holds the store to every promise, each below a prefix of its own, and returns how many there are.
         ///
         /// # Errors
         /// The promises that were broken, by name.

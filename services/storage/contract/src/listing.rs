@@ -41,7 +41,7 @@ pub async fn listing_keeps_to_its_prefix(fixture: &Fixture) -> Outcome {
     same("in/b/cd", list("in/b/cd").await?, owned(&[]))
 }
 
-/// Pages have at most the size asked for; together they are the listing, each object once.
+/// Pages have at most the requested size; together they are the listing, each object once.
 pub async fn pages_join_to_the_whole_listing(fixture: &Fixture) -> Outcome {
     let names: Vec<String> = (0..7).map(|n| format!("{n}")).collect();
     for name in &names {
@@ -106,7 +106,7 @@ pub async fn a_listing_shows_what_a_look_shows(fixture: &Fixture) -> Outcome {
     )
 }
 
-/// A bucket that is not there needs mending; an object that is not there does not.
+/// A bucket that is not there needs a fix; an object that is not there does not.
 pub async fn a_missing_bucket_is_told_from_a_missing_object(fixture: &Fixture) -> Outcome {
     let name = fixture.at("a");
     fails(fixture.bucket().get(&name).await, &[Kind::NotFound])?;

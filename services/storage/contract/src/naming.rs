@@ -53,8 +53,8 @@ const ODD: [&str; 36] = [
 /// Uploaded, listed, looked at, read, renamed and deleted under exactly this name, at the top of a bucket and below a
 /// folder. A store that cannot hold a name refuses it as invalid.
 pub async fn odd_names_are_kept_byte_for_byte(fixture: &Fixture) -> Outcome {
-    for odd in ODD {
-        for name in [odd.to_owned(), fixture.at(odd)] {
+    for name in ODD {
+        for name in [name.to_owned(), fixture.at(name)] {
             if fixture.capabilities.holds(&name) {
                 round_trip(fixture, &name).await?;
             } else {

@@ -47,7 +47,7 @@ pub async fn a_rename_frees_the_old_name(fixture: &Fixture) -> Outcome {
     fixture.unchanged(&second, "second").await
 }
 
-/// Metadata that somebody changed meanwhile stop a rename, and nothing changes: they may say where it belongs.
+/// Metadata that another caller changed meanwhile stop a rename, and nothing changes: they may name its destination.
 pub async fn renaming_a_stale_metageneration_changes_nothing(fixture: &Fixture) -> Outcome {
     let bucket = fixture.bucket();
     let created = fixture.put("in/a", "x").await?;
@@ -129,7 +129,10 @@ pub async fn of_two_renames_one_wins(fixture: &Fixture) -> Outcome {
         bucket.rename(source.pinned(), source.metageneration, &failed),
     );
     let (won, lost) = one_winner(first, second)?;
-    holds("the loser is told why", STALE.contains(lost.kind()))?;
+    holds(
+        "the loser's error names the reason",
+        STALE.contains(lost.kind()),
+    )?;
     same(
         "the listing",
         fixture.list("", 0).await?,

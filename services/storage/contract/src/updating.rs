@@ -55,7 +55,7 @@ pub async fn an_update_of_a_stale_generation_changes_nothing(fixture: &Fixture) 
     fixture.unchanged(&second, "second").await
 }
 
-/// Whoever read the metadata before somebody else changed them has to read again.
+/// A caller that read the metadata before another caller changed them has to read again.
 pub async fn an_update_of_a_stale_metageneration_changes_nothing(fixture: &Fixture) -> Outcome {
     let bucket = fixture.bucket();
     let created = fixture.put("a", "x").await?;

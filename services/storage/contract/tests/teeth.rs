@@ -265,7 +265,7 @@ found! {
     a_move_that_forgets_metadata_is_found: MoveByCopyThatForgetsMetadata breaks a_rename_keeps_all_under_a_new_generation
     a_delete_by_name_is_found: DeleteByName breaks deleting_a_stale_generation_changes_nothing
     a_delete_for_good_is_found: DeleteForGood breaks a_deleted_version_is_kept
-    a_create_that_overwrites_is_found: CreateOverWhatIsThere breaks creating_where_something_lies_changes_nothing
+    a_create_that_overwrites_is_found: CreateOverWhatIsThere breaks creating_over_an_object_changes_nothing
     an_update_without_fence_is_found: UpdateWithoutMetagenerationFence breaks an_update_of_a_stale_metageneration_changes_nothing
     an_update_that_replaces_is_found: UpdateReplacesAllMetadata breaks an_update_merges_and_removes_keys
     a_copy_without_source_fence_is_found: CopyOfWhateverIsLive breaks copying_a_stale_generation_copies_nothing

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use google_cloud_gax::Result as Answer;
+use google_cloud_gax::{Result as Answer, error::Error as ClientError};
 use tokio::time::timeout;
 
 use super::status;
 use crate::error::{Error, Kind, Operation, Result};
 
-/// How long the service may take to answer; told to it as the deadline of gRPC calls. Cloud Storage works on one call
+/// How long the service may take to answer; sent as the deadline of gRPC calls. Cloud Storage works on one call
 /// of a rewrite for up to about half a minute.
 pub(super) const ATTEMPT_LIMIT: Duration = Duration::from_mins(1);
 
@@ -39,7 +39,7 @@ impl Call<'_> {
     ) -> Result<T> {
         match timeout(limit, answer).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(status::error(*self, error)),
+            Ok(Err(error)) => Err(self.failed_by(error)),
             Err(_) => Err(self.failed(
                 Kind::Unknown,
                 format!("no answer within {} s", limit.as_secs()),
@@ -50,6 +50,12 @@ impl Call<'_> {
     /// An error of this call.
     pub(super) fn failed(&self, kind: Kind, detail: impl Into<String>) -> Error {
         Error::new(kind, self.operation, self.bucket, self.name, detail)
+    }
+
+    /// The port's error for the client's.
+    pub(super) fn failed_by(&self, error: ClientError) -> Error {
+        let kind = status::kind(self.operation, &error);
+        self.failed(kind, status::detail(&error)).with_source(error)
     }
 
     /// Refuses what would address something else than this object: in a URL an empty name is the listing, and `.` and
@@ -73,14 +79,12 @@ impl Call<'_> {
 }
 
 fn is_addressable_bucket(name: &str) -> bool {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    !matches!(name, "" | "." | "..") && name.chars().all(legal)
+    let is_legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    !matches!(name, "" | "." | "..") && name.chars().all(is_legal)
 }
 
 #[cfg(test)]
 mod tests {
-    use google_cloud_gax::error::Error as ClientError;
-
     use super::*;
 
     const CALL: Call<'static> = Call {

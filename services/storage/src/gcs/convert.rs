@@ -14,7 +14,7 @@ pub(super) fn bucket_path(name: &str) -> String {
     format!("{BUCKETS}{name}")
 }
 
-/// What the service says about an object.
+/// The port's object for the service's.
 pub(super) fn object(resource: Resource) -> Object {
     let created = resource
         .create_time
@@ -58,7 +58,7 @@ fn bucket_name(path: &str) -> &str {
     path.strip_prefix(BUCKETS).unwrap_or(path)
 }
 
-/// To the millisecond: the JSON API tells no more, and an object must look alike whichever of the two told. Protobuf's
+/// To the millisecond: the JSON API returns no more, and an object must look alike from both APIs. Protobuf's
 /// timestamps lie within years 1 to 9999, as jiff's do.
 fn timestamp(wire: WireTimestamp) -> Timestamp {
     let millis = wire.nanos() / 1_000_000 * 1_000_000;

@@ -2,7 +2,7 @@
 //!
 //! Listing, looking, updating, moving, copying and deleting speak gRPC (`google.storage.v2`); uploads and downloads
 //! speak the JSON API, as the client does. Two habits of the client are switched off: it never repeats a call, and it
-//! never resumes a read. Whoever calls [`Bucket`] has the budget, and knows what a repetition means.
+//! never resumes a read. The caller of [`Bucket`] has the budget, and knows what a repetition means.
 //!
 //! Three calls are two requests, because the service has no single one for them: a
 //! [rewrite](crate::Bucket::rewrite) that merges metadata looks at the source first, since a destination resource
@@ -62,7 +62,7 @@ pub enum ConnectError {
     Endpoint {
         /// What was tried.
         endpoint: String,
-        /// What the client says.
+        /// The client's error.
         source: client_builder::Error,
     },
     /// Nothing answered in time.

@@ -7,7 +7,7 @@ use google_cloud_storage::{
     read_resume_policy::NeverResume,
 };
 
-use super::{call::Call, status};
+use super::call::Call;
 use crate::{
     error::{Error, Kind, Operation, Result},
     object::Pinned,
@@ -20,7 +20,7 @@ const RANGE_NOT_SATISFIABLE: u16 = 416;
 pub(super) enum Opened {
     /// With bytes to come.
     Stream(BoxStream<'static, Result<Bytes>>),
-    /// The service says that nothing lies at or after the offset.
+    /// The service reports no bytes at or after the offset.
     NothingThere(Error),
 }
 
@@ -47,9 +47,9 @@ pub(super) async fn open(
         }
         Ok(_) => Err(call.failed(Kind::Precondition, "another generation was served")),
         Err(error) if error.http_status_code() == Some(RANGE_NOT_SATISFIABLE) => {
-            Ok(Opened::NothingThere(status::error(call, error)))
+            Ok(Opened::NothingThere(call.failed_by(error)))
         }
-        Err(error) => Err(status::error(call, error)),
+        Err(error) => Err(call.failed_by(error)),
     }
 }
 

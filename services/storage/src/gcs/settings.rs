@@ -1,4 +1,4 @@
-//! Where Cloud Storage is, and as whom it is asked.
+//! Where Cloud Storage is, and with which credentials.
 
 /// Points every storage client at an emulator's JSON API: `host:port` or a URL.
 const JSON_HOST: &str = "STORAGE_EMULATOR_HOST";
@@ -7,7 +7,7 @@ const GRPC_HOST: &str = "STORAGE_EMULATOR_HOST_GRPC";
 /// The metadata server, when it is not Google's.
 const METADATA_HOST: &str = "GCE_METADATA_HOST";
 
-/// Where Cloud Storage is, and as whom it is asked. The default is Google's own service with the environment's
+/// Where Cloud Storage is, and with which credentials. The default is Google's own service with the environment's
 /// credentials.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GcsSettings {
@@ -15,19 +15,19 @@ pub struct GcsSettings {
     pub grpc_endpoint: Option<String>,
     /// URL of the JSON API; Google's own when `None`.
     pub json_endpoint: Option<String>,
-    /// As whom.
+    /// The credentials.
     pub credentials: Credentials,
 }
 
-/// As whom Cloud Storage is asked.
+/// The credentials of calls to Cloud Storage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Credentials {
-    /// As the environment says, the way every Google client reads it.
+    /// From the environment, as every Google client reads it.
     #[default]
     Environment,
-    /// As nobody: for emulators.
+    /// Without credentials: for emulators.
     Anonymous,
-    /// As whom the metadata server of this origin gives access tokens for: for an emulator that is one itself.
+    /// The account of the metadata server at this origin: for an emulator that is one itself.
     Metadata(String),
 }
 
@@ -36,7 +36,7 @@ impl GcsSettings {
     ///
     /// One of them serves for both APIs when the other is unset, so that no call of a program that is pointed at an
     /// emulator ever reaches the real service. With either set no credentials are sent, unless `GCE_METADATA_HOST` is the
-    /// very same host: then its own access tokens are, and reach nobody but the one who gave them.
+    /// very same host: then its own access tokens are, and only the emulator that issued them receives them.
     pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Self {
         let json = lookup(JSON_HOST).and_then(|host| endpoint(&host));
         let grpc = lookup(GRPC_HOST).and_then(|host| endpoint(&host));

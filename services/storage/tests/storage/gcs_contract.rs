@@ -1,4 +1,4 @@
-//! Cloud Storage's client keeps every promise of the port, against the local stand-in in memory and on a directory.
+//! Cloud Storage's client keeps every promise of the port, against the local emulator in memory and on a directory.
 
 use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
@@ -65,7 +65,7 @@ mod directory {
     }
 }
 
-/// A stand-in on a runtime of its own, as the one that a test has ends with the test. It takes a while to make its
+/// An emulator on a runtime of its own, as the one that a test has ends with the test. It takes a while to make its
 /// keys, so tests that run at the same time share it.
 struct Stand {
     emulator: Emulator,
@@ -120,7 +120,7 @@ impl Stand {
         }
     }
 
-    /// The client finds the stand-in as every program does: by its environment.
+    /// The client finds the emulator as every program does: by its environment.
     async fn fixture(&self, bucket: &str, other: &str) -> Fixture {
         let env = self.emulator.env();
         let settings = GcsSettings::from_env(|name| {

@@ -31,7 +31,7 @@ async fn bucket_at(address: SocketAddr) -> Arc<dyn Bucket> {
     GcsStore::connect(settings).await.unwrap().bucket("b")
 }
 
-/// Serves each connection with `answer` and counts what `answer` says it served.
+/// Serves each connection with `answer` and counts what `answer` returns that it served.
 async fn serve<F>(
     answer: impl Fn(TcpStream, Arc<AtomicUsize>) -> F + Send + 'static,
 ) -> (Arc<dyn Bucket>, Arc<AtomicUsize>)
@@ -215,7 +215,7 @@ async fn a_connection_that_is_refused_was_certainly_not_used() {
 
 /// The listener never accepts: the connection is made by the system, and nothing ever answers on it.
 #[tokio::test(start_paused = true)]
-async fn a_service_that_says_nothing_leaves_it_open_after_a_while() {
+async fn a_service_that_sends_nothing_leaves_it_open_after_a_while() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let bucket = bucket_at(listener.local_addr().unwrap()).await;
     let begin = tokio::time::Instant::now();
@@ -232,7 +232,7 @@ async fn a_service_that_says_nothing_leaves_it_open_after_a_while() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_no_url_is_told_before_any_call() {
+async fn an_endpoint_that_is_no_url_is_refused_before_any_call() {
     let settings = GcsSettings {
         grpc_endpoint: Some("http://".into()),
         json_endpoint: Some("http://".into()),

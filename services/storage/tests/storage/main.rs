@@ -3,5 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod gcs_contract;
-mod gcs_stand_in;
+mod gcs_emulator;
 mod gcs_wire;

@@ -34,7 +34,7 @@ async fn of_two_headers_the_serverless_one_is_checked_and_the_other_arrives_whol
 }
 
 #[tokio::test]
-async fn the_other_header_is_nobodys_business() {
+async fn the_other_header_is_not_checked() {
     let shape = private().await;
     let bearer = shape.bearer(POLLER);
     let headers = [
@@ -60,7 +60,7 @@ async fn a_good_authorization_does_not_help_a_bad_serverless_header() {
 }
 
 #[tokio::test]
-async fn bearer_is_said_in_any_case() {
+async fn bearer_is_read_in_any_case() {
     let shape = private().await;
     let bearer = shape.bearer(POLLER).replacen("Bearer", "bEARER", 1);
     shape.heard(&[("authorization", &bearer)]).await;

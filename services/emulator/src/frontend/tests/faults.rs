@@ -1,4 +1,4 @@
-//! Faults that were asked for.
+//! Injected faults.
 
 use std::time::Duration;
 

@@ -187,7 +187,7 @@ async fn a_container_that_starts_again_is_found_again() {
 }
 
 #[tokio::test]
-async fn it_goes_on_without_the_stand_in_and_stops_when_told() {
+async fn it_continues_without_the_emulator_and_stops_by_itself() {
     let Shape {
         google,
         front,

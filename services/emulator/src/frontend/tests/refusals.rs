@@ -68,9 +68,9 @@ async fn a_host_of_no_service_is_not_found_whatever_the_token() {
 
 #[tokio::test]
 async fn a_container_that_is_not_there_is_unavailable() {
-    let nobody = loopback().await.local_addr().unwrap();
+    let unused = loopback().await.local_addr().unwrap();
     let mut shape = private().await;
-    let service = Service::new("worker", nobody).invoker(POLLER);
+    let service = Service::new("worker", unused).invoker(POLLER);
     shape.front = shape.google.front_end(loopback().await, &service).unwrap();
     let bearer = shape.bearer(POLLER);
     let answer = shape.get(&[("authorization", &bearer)]).await;
@@ -101,7 +101,7 @@ async fn a_container_that_hangs_up_or_speaks_something_else_is_unavailable() {
 }
 
 #[tokio::test]
-async fn one_call_too_many_is_told_so_until_another_one_ends() {
+async fn one_call_too_many_is_refused_until_another_one_ends() {
     let shape = shape(|service| service.invoker(POLLER).max_in_flight(1)).await;
     let (first, body) = container::frames();
     let running = shape.send(body).await.unwrap();

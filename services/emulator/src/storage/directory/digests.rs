@@ -21,7 +21,12 @@ pub(super) struct Digests(HashMap<String, (Seen, Digest)>);
 
 impl Digests {
     /// The file's checksums; nothing when it does not stand still while it is read.
-    pub(super) fn of(&mut self, name: &str, path: &Path, seen: Seen) -> io::Result<Option<Digest>> {
+    pub(super) fn digest(
+        &mut self,
+        name: &str,
+        path: &Path,
+        seen: Seen,
+    ) -> io::Result<Option<Digest>> {
         if let Some((of, digest)) = self.0.get(name)
             && *of == seen
         {

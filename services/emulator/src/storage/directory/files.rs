@@ -27,13 +27,13 @@ impl Seen {
     pub(super) fn at(path: &Path) -> io::Result<Self> {
         let found = fs::symlink_metadata(path)?;
         if found.is_file() {
-            Self::of(&found)
+            Self::from_metadata(&found)
         } else {
             Err(io::ErrorKind::NotFound.into())
         }
     }
 
-    pub(super) fn of(found: &Metadata) -> io::Result<Self> {
+    pub(super) fn from_metadata(found: &Metadata) -> io::Result<Self> {
         let since = found
             .modified()?
             .duration_since(UNIX_EPOCH)
@@ -47,7 +47,7 @@ impl Seen {
     }
 }
 
-/// A file that nobody sees yet, with the rights that the user's other files get.
+/// A file that is not visible yet, with the rights that the user's other files get.
 pub(super) fn temporary(hidden: &Path) -> io::Result<NamedTempFile> {
     tempfile::Builder::new()
         .permissions(Permissions::from_mode(0o666))
@@ -57,15 +57,15 @@ pub(super) fn temporary(hidden: &Path) -> io::Result<NamedTempFile> {
 /// Writes the content, and the generation as the file's mtime.
 pub(super) fn fill(file: &NamedTempFile, content: &[u8], generation: i64) -> io::Result<()> {
     file.as_file().write_all(content)?;
-    file.as_file().set_modified(time_of(generation))
+    file.as_file().set_modified(to_time(generation))
 }
 
 /// Gives a file another generation.
 pub(super) fn set_generation(path: &Path, generation: i64) -> io::Result<()> {
-    File::open(path)?.set_modified(time_of(generation))
+    File::open(path)?.set_modified(to_time(generation))
 }
 
-fn time_of(generation: i64) -> SystemTime {
+fn to_time(generation: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_micros(u64::try_from(generation).unwrap_or_default())
 }
 

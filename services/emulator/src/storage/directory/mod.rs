@@ -1,7 +1,7 @@
 //! Objects as files of a directory: a file dropped in is an object, its path is the name, its mtime in microseconds the
 //! generation.
 //!
-//! What a file cannot say of itself lies in a hidden directory beside the data, bound to name and generation: a file that
+//! What a file cannot hold itself is stored in a hidden directory beside the data, bound to name and generation: a file that
 //! is changed by hand is a new generation with fresh metadata. Writes are a rename of a finished file, and a rename never
 //! replaces what the caller did not mean to. Links are never followed: nothing outside the directory is read or written.
 
@@ -43,7 +43,7 @@ impl Directory {
         self.root.join(HIDDEN)
     }
 
-    /// Keeps what is known of an object that now lies at `path`, and forgets the one it replaced.
+    /// Keeps what is known of an object that is now at `path`, and forgets the one it replaced.
     fn settle(&mut self, object: &Object, path: &Path, replaced: Option<&Object>) {
         self.digests.know(&object.name, path, object.digest());
         if let Some(replaced) = replaced {
@@ -76,9 +76,9 @@ impl Backend for Directory {
         let Some((path, seen)) = self.file(name) else {
             return Ok(None);
         };
-        let digest = match self.digests.of(name, &path, seen) {
+        let digest = match self.digests.digest(name, &path, seen) {
             Ok(Some(digest)) => digest,
-            // Somebody is still writing it: it is no object yet.
+            // It is still being written: it is no object yet.
             Ok(None) => return Ok(None),
             Err(error) => {
                 if self.warned.insert(path) {
@@ -104,7 +104,7 @@ impl Backend for Directory {
     }
 
     fn check_name(&self, name: &str) -> Result<()> {
-        path::check_room(&self.root, name)
+        path::check_writable(&self.root, name)
     }
 
     fn write(&mut self, object: &Object, content: Bytes, replaced: Option<&Object>) -> Result<()> {
@@ -146,7 +146,7 @@ impl Backend for Directory {
         };
         sidecar::write(&hidden, moved).map_err(failed)?;
         files::place(&from, &to, replaced.is_some()).map_err(failed)?;
-        // Somebody may have replaced the source since it was looked at; that file is not meant, and goes back.
+        // Another program may have replaced the source since it was looked at; that file is not meant, and goes back.
         if Seen::at(&to).map_err(failed)?.generation != source.generation {
             let _ = files::place(&to, &from, false);
             sidecar::remove(&hidden, moved);

@@ -31,12 +31,12 @@ impl Directory {
 
 fn why_not_made(path: &Path, error: &io::Error) -> String {
     match error.kind() {
-        _ if path.is_file() => "it is a file; choose a directory".to_owned(),
+        _ if path.is_file() => "it is a file; fix: choose a directory".to_owned(),
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-            "a file stands where a directory of the path should be; choose another path".to_owned()
+            "a part of the path is a file; fix: choose another path".to_owned()
         }
         io::ErrorKind::PermissionDenied => {
-            "it cannot be made; choose a directory that you may write to".to_owned()
+            "permission denied; fix: choose a directory that you can write to".to_owned()
         }
         _ => error.to_string(),
     }
@@ -47,10 +47,10 @@ fn prepare(root: &Path) -> Result<(), String> {
     let hidden = root.join(HIDDEN);
     let unwritable = |error: io::Error| match error.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            format!("it cannot be written to ({error}); choose a directory that you may write to")
+            format!("it is not writable ({error}); fix: choose a directory that you can write to")
         }
         io::ErrorKind::AlreadyExists => {
-            format!("{HIDDEN} in it is not a directory; move that file away")
+            format!("{HIDDEN} in it is not a directory; fix: move that file away")
         }
         _ => error.to_string(),
     };
@@ -62,8 +62,8 @@ fn prepare(root: &Path) -> Result<(), String> {
     files::fill(&file, b"", PROBE).map_err(unwritable)?;
     let seen = files::Seen::at(file.path()).map_err(unwritable)?;
     if seen.generation != PROBE {
-        return Err("its file system does not keep times to the microsecond, which generations are made of; choose \
-                    another directory, or keep the bucket in memory"
+        return Err("its file system does not keep times to the microsecond, and generations are such times; fix: choose \
+                    another directory, or use a bucket in memory"
             .to_owned());
     }
     Ok(())

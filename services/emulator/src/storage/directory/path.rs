@@ -1,4 +1,4 @@
-//! Which names a path can have, and where they lie.
+//! Which names a path can have, and where they are stored.
 
 use std::{
     fs, io,
@@ -21,7 +21,7 @@ pub(super) fn resolve(root: &Path, name: &str) -> Result<PathBuf> {
         if parts.peek().is_some() && is_link(&path) {
             return Err(refused(
                 name,
-                "a part of it is a symbolic link, which is not followed",
+                "a part of it is a symbolic link, which the emulator does not follow",
             ));
         }
     }
@@ -29,14 +29,14 @@ pub(super) fn resolve(root: &Path, name: &str) -> Result<PathBuf> {
 }
 
 /// Refuses a name that cannot be written: no path has it, or something else is in its way.
-pub(super) fn check_room(root: &Path, name: &str) -> Result<()> {
+pub(super) fn check_writable(root: &Path, name: &str) -> Result<()> {
     let path = resolve(root, name)?;
     match fs::symlink_metadata(&path) {
         Ok(found) if found.is_dir() => {
             return Err(refused(name, "there is a directory of that name"));
         }
         Ok(found) if !found.is_file() => {
-            return Err(refused(name, "what has that name is not a plain file"));
+            return Err(refused(name, "that name is not a regular file"));
         }
         _ => {}
     }
@@ -52,7 +52,7 @@ pub(super) fn check_room(root: &Path, name: &str) -> Result<()> {
         parent.push(part);
         match fs::symlink_metadata(&parent) {
             Ok(found) if found.is_dir() => {}
-            Ok(_) => return Err(refused(name, "a file stands where a directory is needed")),
+            Ok(_) => return Err(refused(name, "a part of it is a file, not a directory")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => break,
             Err(error) => return Err(refused(name, &error.to_string())),
         }
@@ -63,10 +63,10 @@ pub(super) fn check_room(root: &Path, name: &str) -> Result<()> {
 fn check(name: &str) -> Result<()> {
     for (depth, part) in name.split('/').enumerate() {
         let why = match part {
-            "" => "a slash at its beginning or end, or two in a row, name no file",
-            "." | ".." => "`.` and `..` mean directories there",
+            "" => "it has a slash at its beginning or end, or two in a row",
+            "." | ".." => "a part of it is `.` or `..`",
             part if depth == 0 && part.eq_ignore_ascii_case(HIDDEN) => {
-                "the stand-in keeps its own notes under that name"
+                "the emulator stores its own notes under that name"
             }
             part if part.len() > LONGEST_COMPONENT => "a part of it is longer than 255 bytes",
             part if part.contains('\0') => "it has a NUL",
@@ -83,7 +83,7 @@ fn is_link(path: &Path) -> bool {
 
 fn refused(name: &str, why: &str) -> Refusal {
     Refusal::invalid(format!(
-        "A directory cannot hold the name '{}': {why}. Keep the bucket in memory to use it.",
+        "A directory cannot store the name '{}': {why}. Fix: use a bucket in memory.",
         name.escape_debug()
     ))
 }

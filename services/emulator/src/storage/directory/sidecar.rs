@@ -39,7 +39,7 @@ pub(super) fn read(hidden: &Path, name: &str, generation: i64) -> Option<Notes> 
     (notes.name == name && notes.generation == generation).then_some(notes)
 }
 
-/// Keeps the notes on an object; those on other generations of the name stay. An object of which its file says
+/// Keeps the notes on an object; those on other generations of the name stay. An object of which its file holds
 /// everything has none.
 pub(super) fn write(hidden: &Path, object: &Object) -> io::Result<()> {
     if object.metageneration == 1 && object.attributes == Attributes::default() {

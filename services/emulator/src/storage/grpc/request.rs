@@ -1,4 +1,4 @@
-//! Requests as the core's values.
+//! Requests as the model's values.
 
 use super::{
     convert::{attributes, bucket_name},
@@ -67,7 +67,9 @@ pub(super) fn rewrite(request: wire::RewriteObjectRequest) -> Result<Rewrite> {
     if !request.copy_source_encryption_key_bytes.is_empty()
         || !request.destination_kms_key.is_empty()
     {
-        return Err(Refusal::unsupported("encryption with a key of one's own"));
+        return Err(Refusal::unsupported(
+            "encryption with a customer-managed key",
+        ));
     }
     Ok(Rewrite {
         source_bucket: bucket_name(&request.source_bucket)?.to_owned(),

@@ -118,7 +118,7 @@ impl storage_server::Storage for Service {
         self.call(move |model| {
             refuse_key(request.common_object_request_params.as_ref())?;
             if request.soft_deleted() {
-                return Err(Refusal::unsupported("looking at soft-deleted objects"));
+                return Err(Refusal::unsupported("getting soft-deleted objects"));
             }
             let conditions = Conditions {
                 generation_match: request.if_generation_match,

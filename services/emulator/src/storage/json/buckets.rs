@@ -6,7 +6,11 @@ use axum::body::Body;
 use http::Response;
 use serde_json::{Map, Value, json};
 
-use super::{Params, body_object, json as json_response, nothing, resource};
+use super::{
+    Params,
+    body::{body_object, json_response, no_content},
+    resource,
+};
 use crate::storage::handle::Storage;
 use brigade_model::{Refusal, Result};
 
@@ -74,7 +78,7 @@ pub(super) async fn delete(
     storage
         .run(move |model| model.delete_bucket(&bucket, &conditions))
         .await?;
-    Ok(nothing())
+    Ok(no_content())
 }
 
 /// Seconds, as a string or a number.

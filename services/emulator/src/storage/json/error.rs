@@ -28,7 +28,7 @@ pub(crate) fn response(refusal: &Refusal) -> Response<Body> {
     )
 }
 
-/// The answer to a download that is refused: plain words.
+/// The answer to a download that is refused: plain text.
 pub(crate) fn text_response(refusal: &Refusal) -> Response<Body> {
     let status = status(refusal.kind);
     answer(

@@ -1,5 +1,6 @@
 //! The JSON API, with uploads and downloads.
 
+mod body;
 mod buckets;
 mod download;
 mod error;
@@ -46,7 +47,7 @@ impl Json {
 
     /// Answers one request.
     pub(crate) async fn handle(&self, request: Request<Body>) -> Response<Body> {
-        let route = Route::of(&request);
+        let route = Route::for_request(&request);
         let media = route.as_ref().is_ok_and(Route::is_media);
         let answer = match route {
             Ok(route) => self.answer(route, request).await,
@@ -62,7 +63,7 @@ impl Json {
     }
 
     async fn answer(&self, route: Route, request: Request<Body>) -> Result<Response<Body>> {
-        let params = Params::of(request.uri().query())?;
+        let params = Params::parse(request.uri().query())?;
         let (head, body) = request.into_parts();
         // A refusal while the body is still arriving would cut the connection instead of answering.
         let body = read(body).await?;
@@ -94,33 +95,4 @@ async fn read(body: Body) -> Result<Bytes> {
     whole
         .map(http_body_util::Collected::to_bytes)
         .map_err(|error| Refusal::invalid(format!("The request's body broke off: {error}.")))
-}
-
-/// A JSON answer.
-fn json(value: &serde_json::Value) -> Response<Body> {
-    let mut response = Response::new(Body::from(value.to_string()));
-    let json = http::HeaderValue::from_static("application/json; charset=UTF-8");
-    response
-        .headers_mut()
-        .insert(http::header::CONTENT_TYPE, json);
-    response
-}
-
-/// 204.
-fn nothing() -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = http::StatusCode::NO_CONTENT;
-    response
-}
-
-/// A request's JSON body; an empty one is an empty object.
-fn body_object(body: &[u8]) -> Result<serde_json::Map<String, serde_json::Value>> {
-    if body.is_empty() {
-        return Ok(serde_json::Map::new());
-    }
-    serde_json::from_slice(body).map_err(|error| {
-        Refusal::invalid(format!(
-            "Parse Error: the body is not a JSON object: {error}."
-        ))
-    })
 }

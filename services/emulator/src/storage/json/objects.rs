@@ -4,7 +4,12 @@ use axum::body::Body;
 use http::Response;
 use serde_json::{Value, json};
 
-use super::{Params, body_object, json as json_response, nothing, resource, route::At};
+use super::{
+    Params,
+    body::{body_object, json_response, no_content},
+    resource,
+    route::At,
+};
 use crate::storage::handle::Storage;
 use brigade_model::{
     Attributes, Copied, Edit, Kind, Listing, Move, Progress, Query, Refusal, Result, Rewrite,
@@ -25,8 +30,10 @@ pub(super) async fn list(
         page_size: params.number("maxResults")?.unwrap_or_default(),
         page_token: params.text("pageToken"),
     };
-    let of = bucket.clone();
-    let page = storage.run(move |model| model.list(&of, &query)).await?;
+    let listed = bucket.clone();
+    let page = storage
+        .run(move |model| model.list(&listed, &query))
+        .await?;
     Ok(json_response(&page_resource(&bucket, &page)))
 }
 
@@ -104,7 +111,7 @@ pub(super) async fn delete(storage: &Storage, at: At, params: &Params) -> Result
     storage
         .run(move |model| model.delete(&at.bucket, &at.object, generation, &conditions))
         .await?;
-    Ok(nothing())
+    Ok(no_content())
 }
 
 pub(super) async fn rename(

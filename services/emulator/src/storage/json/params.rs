@@ -11,7 +11,7 @@ use brigade_model::{Conditions, Refusal, Result};
 pub(crate) struct Params(HashMap<String, String>);
 
 impl Params {
-    pub(crate) fn of(query: Option<&str>) -> Result<Self> {
+    pub(crate) fn parse(query: Option<&str>) -> Result<Self> {
         let pairs = query
             .unwrap_or_default()
             .split('&')
@@ -59,15 +59,15 @@ impl Params {
 
     /// Conditions on the object itself, or on the destination.
     pub(super) fn conditions(&self) -> Result<Conditions> {
-        self.conditions_of("if")
+        self.conditions_with_prefix("if")
     }
 
     /// Conditions on the source.
     pub(super) fn source_conditions(&self) -> Result<Conditions> {
-        self.conditions_of("ifSource")
+        self.conditions_with_prefix("ifSource")
     }
 
-    fn conditions_of(&self, prefix: &str) -> Result<Conditions> {
+    fn conditions_with_prefix(&self, prefix: &str) -> Result<Conditions> {
         let number = |rest: &str| self.number(&format!("{prefix}{rest}"));
         Ok(Conditions {
             generation_match: number("GenerationMatch")?,
@@ -77,7 +77,7 @@ impl Params {
         })
     }
 
-    /// Refuses parameters that the real service has and the stand-in does not: ignored, they would change what is meant.
+    /// Refuses parameters that the real service has and the emulator does not: to ignore them would change the request's meaning.
     pub(super) fn refuse(&self, unsupported: &[&str]) -> Result<()> {
         match unsupported
             .iter()
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn parameters_are_decoded_as_forms_are() {
-        let params = Params::of(Some(
+        let params = Params::parse(Some(
             "name=a%2Fb+c%2Bd&x&ifGenerationMatch=0&ifSourceGenerationMatch=7",
         ))
         .unwrap();
@@ -120,11 +120,11 @@ mod tests {
     #[test]
     fn what_is_no_number_or_no_utf8_is_refused() {
         assert!(
-            Params::of(Some("ifGenerationMatch=x"))
+            Params::parse(Some("ifGenerationMatch=x"))
                 .unwrap()
                 .conditions()
                 .is_err()
         );
-        assert!(Params::of(Some("name=%FF")).is_err());
+        assert!(Params::parse(Some("name=%FF")).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Objects and buckets as JSON resources, and what a resource says about attributes.
+//! Objects and buckets as JSON resources, and the attributes that a resource has.
 
 use std::collections::BTreeMap;
 
@@ -99,7 +99,7 @@ fn or<'a>(value: &'a str, default: &'a str) -> &'a str {
     if value.is_empty() { default } else { value }
 }
 
-/// Applies what a resource says, as a patch: `null` clears, what is not named stays. Fields that cannot be set are
+/// Applies a resource as a patch: `null` clears, what is not named stays. Fields that cannot be set are
 /// ignored, so that a resource that was read can be sent back.
 pub(super) fn apply(resource: &Map<String, Value>, to: &mut Attributes) -> Result<()> {
     for (key, value) in resource {

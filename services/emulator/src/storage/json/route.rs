@@ -39,7 +39,7 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    pub(crate) fn of<B>(request: &Request<B>) -> Result<Self> {
+    pub(crate) fn for_request<B>(request: &Request<B>) -> Result<Self> {
         Self::parse(
             request.method(),
             request.uri().path(),

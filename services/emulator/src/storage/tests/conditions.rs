@@ -130,7 +130,7 @@ async fn a_deletion_is_fenced_by_generation() {
 }
 
 #[tokio::test]
-async fn missing_buckets_and_missing_objects_have_their_own_words() {
+async fn missing_buckets_and_missing_objects_have_their_own_messages() {
     let emulator = start().await;
     let mut client = grpc(&emulator).await;
     let no_object = get(&mut client, "a").await.unwrap_err();
@@ -253,7 +253,7 @@ async fn a_read_mask_keeps_named_fields_alone() {
 }
 
 #[tokio::test]
-async fn a_look_that_finds_what_the_caller_knows_says_so() {
+async fn a_get_of_what_the_caller_knows_is_not_modified() {
     let emulator = start().await;
     let generation = emulator.storage().put("a", "1").unwrap();
     let request = wire::GetObjectRequest {

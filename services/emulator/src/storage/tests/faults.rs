@@ -35,7 +35,7 @@ async fn an_error_before_applying_applies_nothing_and_counts() {
     assert_eq!(met.count(), 2);
     let calls = emulator.storage().calls();
     assert_eq!(
-        (calls.of(Operation::Move), calls.of(Operation::List)),
+        (calls.count(Operation::Move), calls.count(Operation::List)),
         (3, 1)
     );
     assert_eq!((calls.class_a(), calls.class_b(), calls.total()), (4, 0, 4));

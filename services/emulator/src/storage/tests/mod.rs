@@ -4,6 +4,7 @@ mod conditions;
 mod faults;
 mod holds;
 mod json;
+mod messages;
 mod names;
 mod permissions;
 mod rewrites;

@@ -67,7 +67,7 @@ fn move_over(from: &str, to: &str) -> wire::MoveObjectRequest {
 }
 
 #[tokio::test]
-async fn a_call_without_its_permission_is_denied_in_googles_words() {
+async fn a_call_without_its_permission_is_denied_with_googles_message() {
     let google = deployed().await;
     let mut client = grpc(&google).await;
     let poller = token(&google, POLLER).await;
@@ -116,7 +116,7 @@ async fn a_move_needs_no_delete_unless_it_replaces() {
 }
 
 #[tokio::test]
-async fn accounts_without_roles_may_nothing_and_nobody_is_no_account() {
+async fn accounts_without_roles_and_anonymous_callers_are_refused() {
     let google = deployed().await;
     let mut client = grpc(&google).await;
     let other = token(&google, OTHER).await;
@@ -133,16 +133,16 @@ async fn accounts_without_roles_may_nothing_and_nobody_is_no_account() {
             .contains("storage.objects.list access to the Google Cloud Storage bucket")
     );
 
-    let nobody = client.list_objects(request.clone()).await.unwrap_err();
-    assert_eq!(nobody.code(), Code::Unauthenticated);
+    let anonymous = client.list_objects(request.clone()).await.unwrap_err();
+    assert_eq!(anonymous.code(), Code::Unauthenticated);
     assert!(
-        nobody
+        anonymous
             .message()
             .starts_with("Anonymous caller does not have")
     );
     for token in [
-        "ya29.stand-in-0",
-        "ya29.stand-in-99",
+        "ya29.emulator-0",
+        "ya29.emulator-99",
         &google.identity().mint(POLLER, "x"),
     ] {
         let made_up = client.list_objects(by(token, request.clone())).await;
@@ -186,14 +186,14 @@ async fn each_call_asks_for_its_own_permission_over_json_too() {
             let answer = request.send().await.unwrap();
             (answer.status().as_u16(), answer.text().await.unwrap())
         };
-        let (status, words) = call(&other).await;
-        assert_eq!(status, 403, "{needed}: {words}");
+        let (status, message) = call(&other).await;
+        assert_eq!(status, 403, "{needed}: {message}");
         assert!(
-            words.contains(&format!("Permission '{needed}' denied")),
-            "{words}"
+            message.contains(&format!("Permission '{needed}' denied")),
+            "{message}"
         );
-        let (status, words) = call(&poller).await;
-        assert!((200..300).contains(&status), "{needed}: {status} {words}");
+        let (status, message) = call(&poller).await;
+        assert!((200..300).contains(&status), "{needed}: {status} {message}");
     }
 }
 

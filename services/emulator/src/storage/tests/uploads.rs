@@ -113,7 +113,7 @@ fn persisted(response: &reqwest::Response) -> Option<&str> {
 }
 
 #[tokio::test]
-async fn a_resumable_upload_arrives_in_chunks_and_says_how_far_it_got() {
+async fn a_resumable_upload_arrives_in_chunks_and_reports_how_far_it_got() {
     let emulator = start().await;
     let session = session(&emulator, "a").await;
     assert_eq!(

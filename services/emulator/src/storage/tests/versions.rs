@@ -76,7 +76,7 @@ async fn a_move_keeps_a_version_of_its_source_and_of_what_it_replaces() {
 }
 
 #[tokio::test]
-async fn a_bucket_keeps_no_versions_unless_it_is_told_to() {
+async fn a_bucket_keeps_no_versions_by_default() {
     let emulator = start().await;
     emulator.storage().put("a", "1").unwrap();
     emulator.storage().put("a", "2").unwrap();

@@ -15,8 +15,8 @@ use crate::{
     object::{Metadata, Pinned},
 };
 
-/// The condition that nothing lies at a name.
-const NOTHING: i64 = 0;
+/// The condition that no object has a name.
+const NO_OBJECT: i64 = 0;
 
 /// Live objects only: neither noncurrent versions nor soft-deleted ones.
 pub(super) fn list(bucket: &str, request: &ListRequest) -> ListObjectsRequest {
@@ -64,7 +64,7 @@ pub(super) fn replace_metadata(
 }
 
 /// Whether an update mask can name this key of the metadata. In a mask's path a dot separates fields; what other
-/// characters a path may hold is nowhere said, so only the usual ones are relied on.
+/// characters a path may hold is not documented, so only the usual ones are relied on.
 pub(super) fn is_maskable(key: &str) -> bool {
     !key.is_empty()
         && key
@@ -85,7 +85,7 @@ pub(super) fn rename(
         .set_destination_object(destination)
         .set_if_source_generation_match(source.generation)
         .set_if_source_metageneration_match(metageneration)
-        .set_if_generation_match(NOTHING)
+        .set_if_generation_match(NO_OBJECT)
 }
 
 /// One step of a copy, onto a free name; all metadata is the source's.
@@ -102,7 +102,7 @@ pub(super) fn rewrite(
         .set_destination_bucket(to_bucket)
         .set_destination_name(destination)
         .set_if_source_generation_match(source.generation)
-        .set_if_generation_match(NOTHING)
+        .set_if_generation_match(NO_OBJECT)
         .set_rewrite_token(token.unwrap_or_default())
 }
 

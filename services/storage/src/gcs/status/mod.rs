@@ -1,7 +1,7 @@
 //! What the client's errors mean.
 //!
 //! The question behind each line is whether the call was applied. Only an answer that Cloud Storage itself gave, and
-//! that says no, closes it; everything else is [`Kind::Unknown`], and the caller has to look.
+//! that refuses it, closes it; everything else is [`Kind::Unknown`], and the caller has to look.
 //!
 //! Some of the client's questions asked here (`is_connect`, `is_authentication`, …) are public but not documented; the
 //! tests beside this file and those of the wire hold what they mean.
@@ -17,19 +17,13 @@ use google_cloud_gax::error::{
     rpc::{Code, Status, StatusDetails},
 };
 
-use super::call::Call;
-use crate::error::{Error, Kind, Operation};
+use crate::error::{Kind, Operation};
 
 /// The longest detail that an error carries, in characters; a proxy's page can be any length.
-const LONGEST_DETAIL: usize = 512;
+const DETAIL_MAX: usize = 512;
 
-/// The port's error for the client's.
-pub(super) fn error(call: Call<'_>, error: ClientError) -> Error {
-    call.failed(kind(call.operation, &error), detail(&error))
-        .with_source(error)
-}
-
-fn kind(operation: Operation, error: &ClientError) -> Kind {
+/// Why the call failed.
+pub(super) fn kind(operation: Operation, error: &ClientError) -> Kind {
     if error.is_transient_and_before_rpc() {
         // Neither a connection nor a token: nothing was sent.
         Kind::Busy { retry_after: None }
@@ -38,16 +32,16 @@ fn kind(operation: Operation, error: &ClientError) -> Kind {
     } else if error.is_binding() || error.is_serialization() {
         Kind::Invalid
     } else if let Some(code) = error.http_status_code() {
-        of_http(operation, code, error)
+        kind_from_http(operation, code, error)
     } else if let Some(status) = error.status() {
-        of_grpc(operation, status)
+        kind_from_grpc(operation, status)
     } else {
         Kind::Unknown
     }
 }
 
 /// By the HTTP status of the JSON API.
-fn of_http(operation: Operation, code: u16, error: &ClientError) -> Kind {
+fn kind_from_http(operation: Operation, code: u16, error: &ClientError) -> Kind {
     let message = message(error);
     match code {
         401 => Kind::Unauthenticated,
@@ -67,7 +61,7 @@ fn of_http(operation: Operation, code: u16, error: &ClientError) -> Kind {
 
 /// By the status of the gRPC API. What is not named here leaves it open: `ABORTED`, `CANCELLED`, `DATA_LOSS`,
 /// `DEADLINE_EXCEEDED`, `INTERNAL`, `UNAVAILABLE`, `UNKNOWN`, and any code that the client may learn of.
-fn of_grpc(operation: Operation, status: &Status) -> Kind {
+fn kind_from_grpc(operation: Operation, status: &Status) -> Kind {
     match status.code {
         Code::NotFound => missing(operation, &status.message),
         Code::FailedPrecondition if is_held(Some(status), &status.message) => Kind::Held,
@@ -83,7 +77,7 @@ fn of_grpc(operation: Operation, status: &Status) -> Kind {
     }
 }
 
-/// Which of the two is not there. Names are chosen by whoever uploads, so only the beginning of a message counts.
+/// Which of the two is not there. Uploaders choose names, so only the beginning of a message counts.
 fn missing(operation: Operation, message: &str) -> Kind {
     let bucket = [
         "The specified bucket",
@@ -124,7 +118,7 @@ fn is_held(status: Option<&Status>, message: &str) -> bool {
     about_an_object || by_reason
 }
 
-/// A request that names no project to bill is refused as invalid, but it is the caller's identity that needs mending.
+/// A request that names no project to bill is refused as invalid, but it is the caller's identity that needs a fix.
 fn invalid(message: &str) -> Kind {
     if message.starts_with("Bucket is a requester pays bucket") {
         Kind::PermissionDenied
@@ -165,13 +159,13 @@ fn message(error: &ClientError) -> &str {
     error.status().map_or("", |status| status.message.as_str())
 }
 
-/// The service's own words, or the client's when there are none.
-fn detail(error: &ClientError) -> String {
-    let words = match message(error) {
+/// The message that the service returned, or the client's when it returned none.
+pub(super) fn detail(error: &ClientError) -> String {
+    let text = match message(error) {
         "" => error.to_string(),
-        words => words.to_owned(),
+        message => message.to_owned(),
     };
-    words.chars().take(LONGEST_DETAIL).collect()
+    text.chars().take(DETAIL_MAX).collect()
 }
 
 #[cfg(test)]

@@ -11,7 +11,11 @@ use http::{Response, header, request::Parts};
 use serde_json::{Map, Value};
 
 pub(super) use self::resumable::{Sessions, proceed};
-use super::{Params, body_object, json as json_response, resource};
+use super::{
+    Params,
+    body::{body_object, json_response},
+    resource,
+};
 use crate::storage::handle::Storage;
 use brigade_model::{Attributes, Conditions, Refusal, Result, Upload};
 
@@ -90,7 +94,7 @@ fn target(bucket: String, params: &Params, resource: &Map<String, Value>) -> Res
     })
 }
 
-/// What a resource says about the object to be. The type of the media counts when the resource has none.
+/// The upload that a resource describes. The type of the media counts when the resource has none.
 fn upload(resource: &Map<String, Value>, media_type: &str) -> Result<Upload> {
     let mut upload = Upload {
         attributes: Attributes {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use crate::storage::json::body_object;
+use crate::storage::json::body::body_object;
 use brigade_model::{Refusal, Result};
 
 /// A body's parts.
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resource_and_a_media_part_are_told_apart() {
+    fn a_resource_and_a_media_part_are_split() {
         let parts = parsed(
             "--b1\r\nContent-Type: application/json\r\n\r\n{\"name\":\"n\"}\r\n\
              --b1\r\ncontent-type: text/csv\r\n\r\nday\r\n--b\r\n\r\n1\r\n--b1--\r\n",

@@ -31,7 +31,7 @@ impl ContentRange {
             return Ok(Self::Rest { first: 0 });
         }
         Self::parts(header)
-            .ok_or_else(|| Refusal::invalid("The Content-Range header is not one of an upload."))
+            .ok_or_else(|| Refusal::invalid("The Content-Range header is not valid for an upload."))
     }
 
     fn parts(header: &str) -> Option<Self> {

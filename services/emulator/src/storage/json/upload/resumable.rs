@@ -69,7 +69,7 @@ pub(super) async fn start(
     let mut response = Response::new(Body::empty());
     let location = format!("{}{path}{id}", origin(head));
     let location = HeaderValue::try_from(location)
-        .map_err(|_| Refusal::invalid("The Host header is no address."))?;
+        .map_err(|_| Refusal::invalid("The Host header is not an address."))?;
     response.headers_mut().insert(header::LOCATION, location);
     let id = HeaderValue::try_from(id).map_err(|_| Refusal::invalid("no upload id"))?;
     response
@@ -176,7 +176,7 @@ impl Session {
         let known = (self.received.len() as u64)
             .checked_sub(first)
             .ok_or_else(|| {
-                Refusal::invalid("The chunk begins behind the last byte that arrived.")
+                Refusal::invalid("The chunk begins after the end of the bytes received so far.")
             })?;
         let known = usize::try_from(known).unwrap_or(usize::MAX).min(body.len());
         self.received.extend_from_slice(&body[known..]);

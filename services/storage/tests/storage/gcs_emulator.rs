@@ -14,7 +14,7 @@ use brigade_storage::{
 use futures::TryStreamExt as _;
 use tokio::net::TcpListener;
 
-/// A stand-in with one object in its bucket.
+/// An emulator with one object in its bucket.
 struct Stand {
     emulator: Emulator,
     bucket: Arc<dyn Bucket>,
@@ -101,7 +101,7 @@ async fn every_call_is_one_request() {
         stand.call(operation).await.unwrap();
         let calls = stand.emulator.storage().calls();
         assert_eq!(
-            (calls.of(operation), calls.total()),
+            (calls.count(operation), calls.total()),
             (1, 1),
             "{operation:?}"
         );
@@ -120,8 +120,8 @@ async fn merging_metadata_into_a_copy_costs_one_look() {
     let calls = stand.emulator.storage().calls();
     assert_eq!(
         (
-            calls.of(Asked::Rewrite),
-            calls.of(Asked::Get),
+            calls.count(Asked::Rewrite),
+            calls.count(Asked::Get),
             calls.total()
         ),
         (1, 1, 2)
@@ -187,8 +187,8 @@ async fn a_download_that_breaks_off_ends_with_an_error() {
 #[tokio::test]
 async fn an_object_under_a_hold_is_seen_to_be_and_refused_as_held() {
     let stand = Stand::start().await;
-    let people = stand.emulator.storage().bucket("bucket");
-    people
+    let external = stand.emulator.storage().bucket("bucket");
+    external
         .edit("in/a", |object| object.temporary_hold = true)
         .unwrap();
     let source = stand.object.pinned();
@@ -217,8 +217,8 @@ async fn an_object_under_a_hold_is_seen_to_be_and_refused_as_held() {
 async fn an_object_that_is_retained_is_seen_to_be_and_refused_as_held() {
     let stand = Stand::start().await;
     let hour = std::time::Duration::from_hours(1);
-    let people = stand.emulator.storage().bucket("bucket");
-    people.set_retention(Some(hour)).unwrap();
+    let external = stand.emulator.storage().bucket("bucket");
+    external.set_retention(Some(hour)).unwrap();
     for operation in [Asked::Move, Asked::Delete] {
         let error = stand.call(operation).await.unwrap_err();
         assert!(error.is_held(), "{operation:?}: {error}");
