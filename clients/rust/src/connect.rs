@@ -9,9 +9,10 @@ use tower::{Layer as _, util::BoxCloneSyncService};
 use url::Url;
 
 use crate::{
-    answer::{CallError, RecordLayer, RecordedBody},
+    answer::{CallError, RecordedBody, Recorder},
     identity::{self, Environment, TokenSource, attach::AttachLayer, origin},
     pool::{Pool, TrackedBody},
+    renewal::Tokens,
 };
 
 /// A client that cannot be made. Nothing was sent.
@@ -48,24 +49,37 @@ pub enum ConnectError {
 pub(crate) type Stack =
     BoxCloneSyncService<Request<Body>, Response<RecordedBody<TrackedBody<Body>>>, CallError>;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// The stack to the service at `url`. Without an identity no token is sent.
-pub(crate) fn stack(
-    url: &Url,
-    identity: Option<Arc<dyn TokenSource>>,
-    audience: Option<&str>,
-) -> Result<Stack, ConnectError> {
-    let attach = identity
-        .map(|source| AttachLayer::new(source, url, audience))
-        .transpose()?;
+/// The stack to the service at `url`.
+pub(crate) fn stack(url: &Url, tokens: &Tokens) -> Result<Stack, ConnectError> {
+    let attach = attach_layer(url, tokens)?;
     let endpoint = endpoint(url)?;
     let pool = Pool::new(move || endpoint.connect_lazy());
     Ok(match attach {
-        Some(attach) => Stack::new(RecordLayer.layer(attach.layer(pool))),
-        None => Stack::new(RecordLayer.layer(pool)),
+        Some(attach) => Stack::new(Recorder::new(attach.layer(pool))),
+        None => Stack::new(Recorder::new(pool)),
     })
+}
+
+pub(crate) fn attach_layer(
+    url: &Url,
+    tokens: &Tokens,
+) -> Result<Option<AttachLayer>, identity::Error> {
+    let source = tokens.source.clone();
+    source
+        .map(|source| AttachLayer::new(source, url, Some(&tokens.audience)))
+        .transpose()
+}
+
+/// Refuses a URL that is not that of a service.
+pub(crate) fn check(url: &Url) -> Result<(), ConnectError> {
+    if matches!(url.scheme(), "http" | "https") && url.has_host() {
+        Ok(())
+    } else {
+        Err(ConnectError::Url(url.to_string()))
+    }
 }
 
 /// A service's URL, and the identity of this environment.
@@ -75,9 +89,7 @@ pub(crate) fn from_environment(url: &str) -> Result<(Url, Arc<dyn TokenSource>),
 }
 
 fn endpoint(url: &Url) -> Result<Endpoint, ConnectError> {
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(ConnectError::Url(url.to_string()));
-    }
+    check(url)?;
     let transport = |error| ConnectError::Transport {
         url: origin(url),
         error,

@@ -13,8 +13,8 @@ use url::Url;
 use crate::{
     answer::Record,
     connect::{ConnectError, Stack, from_environment, stack},
-    identity::{TokenSource, attach::Attached, origin},
-    renewal::invalidate,
+    identity::{TokenSource, attach::Attached},
+    renewal::Tokens,
     retry::{Retry, poll_retry_delay},
 };
 
@@ -30,8 +30,7 @@ const SLACK: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct PollerClient {
     client: PollerServiceClient<Stack>,
-    identity: Option<Arc<dyn TokenSource>>,
-    audience: String,
+    tokens: Tokens,
     retry: Retry,
     deadline: Option<Duration>,
 }
@@ -67,12 +66,12 @@ impl PollerClient {
         identity: Option<Arc<dyn TokenSource>>,
         audience: Option<&str>,
     ) -> Result<Self, ConnectError> {
-        let stack = stack(url, identity.clone(), audience)?;
+        let tokens = Tokens::new(url, identity, audience);
+        let stack = stack(url, &tokens)?;
         let client = PollerServiceClient::new(stack).max_decoding_message_size(MAX_MESSAGE);
         Ok(Self {
             client,
-            identity,
-            audience: audience.map_or_else(|| origin(url), str::to_owned),
+            tokens,
             retry: Retry::NEVER,
             deadline: None,
         })
@@ -118,7 +117,7 @@ impl PollerClient {
             };
             if may_renew
                 && status.code() == Code::Unauthenticated
-                && invalidate(self.identity.as_deref(), &self.audience, &attached)
+                && self.tokens.invalidate(&attached)
             {
                 may_renew = false;
                 continue;

@@ -1,32 +1,53 @@
-//! When a call is repeated with another token.
+//! The token that a client's calls carry, and when a call is repeated with another one.
+
+use std::sync::Arc;
 
 use tonic::Code;
+use url::Url;
 
 use crate::{
     answer::{Answer, TransportError},
-    identity::{TokenSource, attach::Attached},
+    identity::{TokenSource, attach::Attached, origin},
 };
 
-/// Whether the answer refuses the token and the next call would carry another one.
-pub(crate) fn should_renew(
-    answer: &Answer,
-    identity: Option<&dyn TokenSource>,
-    audience: &str,
-    attached: &Attached,
-) -> bool {
-    refuses_token(answer) && invalidate(identity, audience, attached)
+/// The tokens of one client. Without a source it sends none.
+#[derive(Clone, Debug)]
+pub(crate) struct Tokens {
+    pub(crate) source: Option<Arc<dyn TokenSource>>,
+    pub(crate) audience: String,
 }
 
-/// Invalidates the token that a call carried. Returns whether the next call would carry another one.
-pub(crate) fn invalidate(
-    identity: Option<&dyn TokenSource>,
-    audience: &str,
-    attached: &Attached,
-) -> bool {
-    let (Some(identity), Some(token)) = (identity, attached.token()) else {
-        return false;
-    };
-    identity.invalidate(audience, token)
+impl Tokens {
+    /// Tokens for calls to `url`, whose origin is the audience unless another is given.
+    pub(crate) fn new(
+        url: &Url,
+        source: Option<Arc<dyn TokenSource>>,
+        audience: Option<&str>,
+    ) -> Self {
+        let audience = audience.map_or_else(|| origin(url), str::to_owned);
+        Self { source, audience }
+    }
+
+    /// Makes a call, and once more with another token when the callee refused the first one.
+    pub(crate) async fn renewing<F: Future<Output = Answer>>(
+        &self,
+        call: impl Fn(Attached) -> F,
+    ) -> Answer {
+        let attached = Attached::default();
+        let answer = call(attached.clone()).await;
+        if refuses_token(&answer) && self.invalidate(&attached) {
+            return call(Attached::default()).await;
+        }
+        answer
+    }
+
+    /// Invalidates the token that a call carried. Returns whether the next call would carry another one.
+    pub(crate) fn invalidate(&self, attached: &Attached) -> bool {
+        let (Some(source), Some(token)) = (&self.source, attached.token()) else {
+            return false;
+        };
+        source.invalidate(&self.audience, token)
+    }
 }
 
 fn refuses_token(answer: &Answer) -> bool {

@@ -130,7 +130,9 @@ pub(crate) fn retry_delay_for(answer: &Answer) -> Option<Duration> {
 pub(crate) fn poll_retry_delay(code: Code, wire: &Wire) -> Option<Duration> {
     let delay = wire.retry_after.unwrap_or_default();
     match (&wire.error, wire.http_status, wire.grpc_status) {
-        (Some(WireError::Identity { transient, .. }), ..) => transient.then_some(delay),
+        (Some(WireError::Failed(TransportError::Identity { transient, .. })), ..) => {
+            transient.then_some(delay)
+        }
         (Some(WireError::TimedOut), ..) => None,
         (_, Some(200), Some(_)) => {
             matches!(code, Code::Unavailable | Code::ResourceExhausted).then_some(delay)

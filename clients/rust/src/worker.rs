@@ -12,8 +12,8 @@ use url::Url;
 use crate::{
     answer::{Answer, Record, classify},
     connect::{ConnectError, Stack, from_environment, stack},
-    identity::{TokenSource, attach::Attached, origin},
-    renewal::should_renew,
+    identity::{TokenSource, attach::Attached},
+    renewal::Tokens,
     retry::{self, Retry, retry_delay_for},
 };
 
@@ -29,8 +29,7 @@ const TRANSPORT_SLACK: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct WorkerClient {
     client: WorkerServiceClient<Stack>,
-    identity: Option<Arc<dyn TokenSource>>,
-    audience: String,
+    tokens: Tokens,
     retry: Retry,
 }
 
@@ -54,15 +53,14 @@ impl WorkerClient {
         identity: Option<Arc<dyn TokenSource>>,
         audience: Option<&str>,
     ) -> Result<Self, ConnectError> {
-        let stack = stack(url, identity.clone(), audience)?;
+        let tokens = Tokens::new(url, identity, audience);
+        let stack = stack(url, &tokens)?;
         let client = WorkerServiceClient::new(stack)
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
-        let audience = audience.map_or_else(|| origin(url), str::to_owned);
         Ok(Self {
             client,
-            identity,
-            audience,
+            tokens,
             retry: Retry::NEVER,
         })
     }
@@ -90,26 +88,12 @@ impl WorkerClient {
         let end = retry::deadline(budget);
         let mut backoff = self.retry.backoff(Some(end));
         loop {
-            let answer = self.call_with_renewal(request.clone(), budget, end).await;
+            let call = |attached| self.call(request.clone(), budget, end, attached);
+            let answer = self.tokens.renewing(call).await;
             if !backoff.wait(retry_delay_for(&answer)).await {
                 return answer;
             }
         }
-    }
-
-    async fn call_with_renewal(
-        &self,
-        request: ProcessRequest,
-        budget: Duration,
-        end: Instant,
-    ) -> Answer {
-        let attached = Attached::default();
-        let answer = self.call(request.clone(), budget, end, &attached).await;
-        let identity = self.identity.as_deref();
-        if !should_renew(&answer, identity, &self.audience, &attached) {
-            return answer;
-        }
-        self.call(request, budget, end, &Attached::default()).await
     }
 
     async fn call(
@@ -117,7 +101,7 @@ impl WorkerClient {
         request: ProcessRequest,
         budget: Duration,
         end: Instant,
-        attached: &Attached,
+        attached: Attached,
     ) -> Answer {
         let record = Record::default();
         let key = request.idempotency_key.clone();
@@ -127,7 +111,7 @@ impl WorkerClient {
                 .saturating_add(TRANSPORT_SLACK),
         );
         request.extensions_mut().insert(record.clone());
-        request.extensions_mut().insert(attached.clone());
+        request.extensions_mut().insert(attached);
         let mut client = self.client.clone();
         match timeout_at(end, client.process(request)).await {
             Ok(result) => classify(

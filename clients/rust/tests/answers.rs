@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use brigade_client::{
     Retry, WorkerClient,
-    answer::{Answer, TransportError},
+    answer::{Answer, TransportError, WorkerAnswer},
 };
 use brigade_proto::v1::{
     Object, ProcessRequest, ProcessResponse, worker_service_client::WorkerServiceClient,
@@ -41,52 +41,62 @@ async fn made_up(url: &Url) -> Code {
     answer.map_or_else(|status| status.code(), |_| Code::Ok)
 }
 
+/// The worker's own answer.
+fn own(answer: &Answer) -> &WorkerAnswer {
+    match answer {
+        Answer::Worker(answer) => answer,
+        _ => panic!("{answer:?} is not taken for the worker's"),
+    }
+}
+
+/// A listener, and its address.
+async fn listen() -> (TcpListener, Url) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    (listener, url.parse().unwrap())
+}
+
+fn http_error(status: u16, retry_after: Option<u64>) -> Answer {
+    Answer::Transport(TransportError::Http {
+        status,
+        retry_after: retry_after.map(Duration::from_secs),
+    })
+}
+
+/// Nothing says whether the connection was there.
+fn is_broken(answer: &Answer) -> bool {
+    use TransportError::{Connect, Reset};
+    matches!(answer, Answer::Transport(Reset(_) | Connect(_)))
+}
+
 fn is_cut_short(answer: &Answer) -> bool {
     matches!(answer, Answer::Transport(TransportError::CutShort(_)))
 }
 
 #[tokio::test]
-async fn every_status_in_trailers_only_is_the_workers_own() {
+async fn every_status_in_trailers_is_the_workers_own() {
     for number in 1..=16 {
         let status: &'static str = number.to_string().leak();
         let url = server(trailers_only(status)).await;
-        let Answer::Worker(answer) = asked(&url).await else {
-            panic!("status {number} is not taken for the worker's");
-        };
-        assert_eq!(answer.code, Code::from_i32(number));
+        assert_eq!(own(&asked(&url).await).code, Code::from_i32(number));
+    }
+    for (status, code, message) in [("3", Code::InvalidArgument, "said so"), ("0", Code::Ok, "")] {
+        let answer = asked(&server(streamed(EMPTY, status)).await).await;
+        let answer = own(&answer);
+        assert_eq!((answer.code, answer.message.as_str()), (code, message));
     }
 }
 
 #[tokio::test]
-async fn a_status_in_trailers_after_a_message_is_the_workers_own() {
-    let url = server(streamed(EMPTY, "3")).await;
-    let Answer::Worker(answer) = asked(&url).await else {
-        panic!()
-    };
-    assert_eq!(
-        (answer.code, answer.message.as_str()),
-        (Code::InvalidArgument, "said so")
-    );
-}
-
-#[tokio::test]
-async fn ok_with_a_message_is_the_workers_own() {
-    let url = server(streamed(EMPTY, "0")).await;
-    assert!(matches!(asked(&url).await, Answer::Worker(answer) if answer.code == Code::Ok));
-}
-
-#[tokio::test]
 async fn ok_without_a_readable_message_is_not() {
-    assert!(is_cut_short(
-        &asked(&server(streamed(b"", "0")).await).await
-    ));
-    assert!(is_cut_short(
-        &asked(&server(trailers_only("0")).await).await
-    ));
     let garbage: &'static [u8] = &[0, 0, 0, 0, 3, 0xff, 0xff, 0xff];
-    assert!(is_cut_short(
-        &asked(&server(streamed(garbage, "0")).await).await
-    ));
+    for url in [
+        server(streamed(b"", "0")).await,
+        server(trailers_only("0")).await,
+        server(streamed(garbage, "0")).await,
+    ] {
+        assert!(is_cut_short(&asked(&url).await));
+    }
 }
 
 /// `ProcessResponse` with this many outputs, as a worker in any language encodes it, and its status.
@@ -112,10 +122,8 @@ fn outputs(count: usize) -> impl Fn(Respond) + Clone {
 
 #[tokio::test]
 async fn an_answer_over_the_limit_is_neither_the_workers_own_nor_a_transport_error() {
-    assert!(matches!(
-        asked(&server(outputs(800)).await).await,
-        Answer::Worker(answer) if answer.response.outputs.len() == 800
-    ));
+    let answer = asked(&server(outputs(800)).await).await;
+    assert_eq!(own(&answer).response.outputs.len(), 800);
 
     let client = WorkerClient::new(&server(outputs(1_000)).await, None, None)
         .unwrap()
@@ -178,15 +186,9 @@ async fn a_page_is_a_transport_error_whatever_tonic_makes_of_it() {
         (504, Code::Unavailable),
         (302, Code::Unknown),
     ] {
-        let expected = Answer::Transport(TransportError::Http {
-            status,
-            retry_after: None,
-        });
-        assert_eq!(
-            asked(&server(page(status, &[])).await).await,
-            expected,
-            "{status} with a page"
-        );
+        let expected = http_error(status, None);
+        let answer = asked(&server(page(status, &[])).await).await;
+        assert_eq!(answer, expected, "{status} with a page");
         let empty = server(move |mut respond: Respond| {
             respond
                 .send_response(head(status, &[("content-type", "text/html")]), true)
@@ -206,32 +208,16 @@ async fn a_status_beside_an_http_error_is_not_the_workers() {
             .unwrap();
     })
     .await;
-    assert!(matches!(
-        asked(&url).await,
-        Answer::Transport(TransportError::Http { status: 503, .. })
-    ));
+    assert_eq!(asked(&url).await, http_error(503, None));
 }
 
 #[tokio::test]
 async fn retry_after_in_seconds_is_kept() {
     let url = server(page(503, &[("retry-after", "7")])).await;
-    let expected = TransportError::Http {
-        status: 503,
-        retry_after: Some(Duration::from_secs(7)),
-    };
-    assert_eq!(asked(&url).await, Answer::Transport(expected));
-    let dated = server(page(
-        503,
-        &[("retry-after", "Fri, 31 Dec 1999 23:59:59 GMT")],
-    ))
-    .await;
-    assert_eq!(
-        asked(&dated).await,
-        Answer::Transport(TransportError::Http {
-            status: 503,
-            retry_after: None
-        })
-    );
+    assert_eq!(asked(&url).await, http_error(503, Some(7)));
+    let date = &[("retry-after", "Fri, 31 Dec 1999 23:59:59 GMT")];
+    let dated = server(page(503, date)).await;
+    assert_eq!(asked(&dated).await, http_error(503, None));
 }
 
 #[tokio::test]
@@ -271,8 +257,7 @@ async fn a_stream_cut_after_headers_or_after_its_message_is_cut_short() {
 
 #[tokio::test]
 async fn a_connection_that_is_closed_in_the_middle_is_a_transport_error() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let (listener, url) = listen().await;
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(async move {
@@ -283,19 +268,12 @@ async fn a_connection_that_is_closed_in_the_middle_is_a_transport_error() {
         }
     });
     let answer = asked(&url).await;
-    assert!(
-        matches!(
-            answer,
-            Answer::Transport(TransportError::Reset(_) | TransportError::Connect(_))
-        ),
-        "{answer:?}"
-    );
+    assert!(is_broken(&answer), "{answer:?}");
 }
 
 #[tokio::test]
 async fn a_connection_that_is_refused_says_so() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let (listener, url) = listen().await;
     drop(listener);
     let answer = asked(&url).await;
     let Answer::Transport(TransportError::Connect(why)) = &answer else {
@@ -307,8 +285,7 @@ async fn a_connection_that_is_refused_says_so() {
 
 #[tokio::test]
 async fn a_server_that_speaks_http_1_alone_is_a_transport_error() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let (listener, url) = listen().await;
     tokio::spawn(async move {
         use tokio::io::AsyncWriteExt as _;
         while let Ok((mut stream, _)) = listener.accept().await {
@@ -318,13 +295,7 @@ async fn a_server_that_speaks_http_1_alone_is_a_transport_error() {
         }
     });
     let answer = asked(&url).await;
-    assert!(
-        matches!(
-            answer,
-            Answer::Transport(TransportError::Reset(_) | TransportError::Connect(_))
-        ),
-        "{answer:?}"
-    );
+    assert!(is_broken(&answer), "{answer:?}");
 }
 
 #[tokio::test]
@@ -341,8 +312,7 @@ async fn our_own_timer_ends_a_call_that_is_never_answered() {
 #[tokio::test]
 async fn the_worker_is_told_its_deadline() {
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let (listener, url) = listen().await;
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let mut connection = h2::server::handshake(stream).await.unwrap();
@@ -351,10 +321,7 @@ async fn the_worker_is_told_its_deadline() {
             trailers_only("3")(respond);
         }
     });
-    let client = WorkerClient::new(&url, None, None).unwrap();
-    client
-        .process(ProcessRequest::default(), Duration::from_secs(20))
-        .await;
+    asked(&url).await;
     assert!(told.recv().await.unwrap().is_some());
 }
 
@@ -373,11 +340,10 @@ async fn retry_info_of_the_worker_is_honoured() {
         respond.send_response(response, true).unwrap();
     })
     .await;
-    let Answer::Worker(answer) = asked(&url).await else {
-        panic!()
-    };
+    let answer = asked(&url).await;
+    let (code, delay) = (own(&answer).code, own(&answer).retry_after);
     assert_eq!(
-        (answer.code, answer.retry_after),
+        (code, delay),
         (Code::Unavailable, Some(Duration::from_secs(9)))
     );
 }
@@ -395,9 +361,5 @@ async fn a_status_with_a_message_as_long_as_a_message_may_be_is_the_workers_own(
         body.send_trailers(trailers).unwrap();
     })
     .await;
-    let answer = asked(&url).await;
-    assert!(
-        matches!(&answer, Answer::Worker(answer) if answer.code == Code::Internal),
-        "{answer:?}"
-    );
+    assert_eq!(own(&asked(&url).await).code, Code::Internal);
 }

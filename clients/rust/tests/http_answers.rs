@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use brigade_client::{
     HttpWorkerClient,
-    answer::{Answer, TransportError},
+    answer::{Answer, TransportError, WorkerAnswer},
     identity::{Error, IdToken, TokenSource},
 };
 use brigade_proto::v1::{Object, ProcessRequest};
@@ -111,20 +111,19 @@ const PAGE: &str = "\n<html><head>\n<meta http-equiv=\"content-type\" content=\"
 const FLASK: &str = "<!doctype html>\n<html lang=en>\n<title>500 Internal Server Error</title>\n\
     <h1>Internal Server Error</h1>\n<p>The server encountered an internal error.</p>\n";
 
-fn code(answer: &Answer) -> Option<Code> {
+/// The worker's own answer.
+fn own(answer: &Answer) -> &WorkerAnswer {
     match answer {
-        Answer::Worker(answer) => Some(answer.code),
-        Answer::Transport(_) | Answer::TimedOut(_) | Answer::TooLarge { .. } => None,
+        Answer::Worker(answer) => answer,
+        _ => panic!("{answer:?} is not taken for the worker's"),
     }
 }
 
-fn message(answer: &Answer) -> &str {
-    match answer {
-        Answer::Worker(answer) => &answer.message,
-        Answer::Transport(_) | Answer::TimedOut(_) | Answer::TooLarge { .. } => {
-            panic!("{answer:?}")
-        }
-    }
+fn http_error(status: u16, retry_after: Option<u64>) -> Answer {
+    Answer::Transport(TransportError::Http {
+        status,
+        retry_after: retry_after.map(Duration::from_secs),
+    })
 }
 
 #[tokio::test]
@@ -138,14 +137,8 @@ async fn a_post_of_json_names_the_object_at_the_top() {
     );
     let (_, body) = request.split_once("\r\n\r\n").unwrap();
     let body: serde_json::Value = serde_json::from_str(body).unwrap();
-    assert_eq!(
-        (&body["bucket"], &body["name"]),
-        (&"data".into(), &"in/a".into())
-    );
-    assert_eq!(
-        (&body["generation"], &body["attempt"]),
-        (&"7".into(), &1.into())
-    );
+    let named = ["bucket", "name", "generation", "attempt"].map(|field| body[field].to_string());
+    assert_eq!(named, ["\"data\"", "\"in/a\"", "\"7\"", "1"]);
     assert!(!request.to_ascii_lowercase().contains("authorization"));
 }
 
@@ -164,14 +157,9 @@ async fn success_is_the_workers_own_whatever_its_words() {
         (200, "", "OK\n", "OK"),
         (200, HTML, "<html><title>Fine</title></html>", "Fine"),
     ] {
-        let Answer::Worker(answer) = answered(status, headers, body).await else {
-            panic!("{status} {body}");
-        };
-        assert_eq!(
-            (answer.code, answer.response.summary.as_str()),
-            (Code::Ok, summary),
-            "{body}"
-        );
+        let answer = answered(status, headers, body).await;
+        let shown = (own(&answer).code, own(&answer).response.summary.as_str());
+        assert_eq!(shown, (Code::Ok, summary), "{status} {body}");
     }
 }
 
@@ -189,23 +177,14 @@ async fn a_500_is_the_workers_own_with_its_words() {
         ("", "", "HTTP 500 with an empty body"),
     ] {
         let answer = answered(500, headers, body).await;
-        assert_eq!(
-            (code(&answer), message(&answer)),
-            (Some(Code::Internal), words)
-        );
+        let shown = (own(&answer).code, own(&answer).message.as_str());
+        assert_eq!(shown, (Code::Internal, words));
     }
 }
 
 #[tokio::test]
 async fn a_500_of_googles_front_end_says_nothing_about_the_object() {
-    let answer = answered(500, HTML, PAGE).await;
-    assert!(
-        matches!(
-            answer,
-            Answer::Transport(TransportError::Http { status: 500, .. })
-        ),
-        "{answer:?}"
-    );
+    assert_eq!(answered(500, HTML, PAGE).await, http_error(500, None));
 }
 
 #[tokio::test]
@@ -214,24 +193,16 @@ async fn what_something_before_the_worker_says_too_is_never_the_workers_own() {
         202, 206, 301, 302, 400, 401, 403, 404, 405, 413, 429, 501, 502, 503, 504, 599,
     ] {
         let answer = answered(status, "retry-after: 9\r\n", "words").await;
-        let expected = TransportError::Http {
-            status,
-            retry_after: Some(Duration::from_secs(9)),
-        };
-        assert_eq!(answer, Answer::Transport(expected), "{status}");
+        assert_eq!(answer, http_error(status, Some(9)));
     }
 }
 
 #[tokio::test]
 async fn a_worker_that_asks_for_time_by_408_or_425_is_believed() {
     for status in [408, 425] {
-        let Answer::Worker(answer) = answered(status, "retry-after: 3\r\n", "later").await else {
-            panic!("{status}");
-        };
-        assert_eq!(
-            (answer.code, answer.retry_after),
-            (Code::Unavailable, Some(Duration::from_secs(3)))
-        );
+        let answer = answered(status, "retry-after: 3\r\n", "later").await;
+        assert_eq!(own(&answer).code, Code::Unavailable);
+        assert_eq!(own(&answer).retry_after, Some(Duration::from_secs(3)));
     }
 }
 
@@ -252,32 +223,23 @@ async fn a_body_cut_short_says_nothing_whatever_the_status() {
 async fn an_answer_without_end_is_read_no_further_than_a_line_needs() {
     let long = "x".repeat(1 << 20);
     let answer = answered(500, "", &long).await;
-    assert_eq!(code(&answer), Some(Code::Internal));
-    assert_eq!(message(&answer).len(), 1024);
+    assert_eq!(own(&answer).code, Code::Internal);
+    assert_eq!(own(&answer).message.len(), 1024);
 }
 
 #[tokio::test]
 async fn a_connection_that_is_refused_or_breaks_is_a_transport_error() {
-    let (url, _) = server("").await;
-    let answer = asked(&url).await;
-    assert!(
-        matches!(answer, Answer::Transport(TransportError::Reset(_))),
-        "{answer:?}"
-    );
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let closed = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     drop(listener);
     let answer = asked(&closed).await;
-    assert!(
-        matches!(answer, Answer::Transport(TransportError::Connect(_))),
-        "{answer:?}"
-    );
-    let (url, _) = server("SSH-2.0-OpenSSH_9.6\r\n").await;
-    let answer = asked(&url).await;
-    assert!(
-        matches!(answer, Answer::Transport(TransportError::Reset(_))),
-        "{answer:?}"
-    );
+    let connect = matches!(answer, Answer::Transport(TransportError::Connect(_)));
+    assert!(connect, "{answer:?}");
+    for sent in ["", "SSH-2.0-OpenSSH_9.6\r\n"] {
+        let answer = asked(&server(sent).await.0).await;
+        let reset = matches!(answer, Answer::Transport(TransportError::Reset(_)));
+        assert!(reset, "{answer:?}");
+    }
 }
 
 #[tokio::test]
@@ -295,13 +257,7 @@ async fn a_redirect_is_not_followed_with_the_token() {
     let (elsewhere, mut seen) = server(response(200, "", "OK")).await;
     let (url, _) = server(response(307, &format!("location: {elsewhere}\r\n"), "")).await;
     let answer = asked(&url).await;
-    assert!(
-        matches!(
-            answer,
-            Answer::Transport(TransportError::Http { status: 307, .. })
-        ),
-        "{answer:?}"
-    );
+    assert_eq!(answer, http_error(307, None));
     assert!(seen.try_recv().is_err());
 }
 
@@ -341,13 +297,7 @@ async fn a_token_that_is_refused_is_renewed_once() {
     let (url, mut seen) = server(response(401, "", "")).await;
     let client = HttpWorkerClient::new(&url, Some(Arc::new(Numbered::default())), None).unwrap();
     let answer = client.process(object(), Duration::from_secs(20)).await;
-    assert!(
-        matches!(
-            answer,
-            Answer::Transport(TransportError::Http { status: 401, .. })
-        ),
-        "{answer:?}"
-    );
+    assert_eq!(answer, http_error(401, None));
     let bearer = |request: String| {
         let line = request
             .lines()
@@ -373,11 +323,8 @@ async fn an_answer_of_any_length_counts_by_its_status() {
         let length = body.len();
         let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json");
         let (url, _) = server(format!("{head}\r\ncontent-length: {length}\r\n\r\n{body}")).await;
-        let client = HttpWorkerClient::new(&url, None, None).unwrap();
-        let request = ProcessRequest::default();
-        let Answer::Worker(answer) = client.process(request, Duration::from_secs(20)).await else {
-            panic!("{status}");
-        };
+        let answer = asked(&url).await;
+        let answer = own(&answer);
         assert_eq!(answer.code, code);
         let said = answer.message.len() + answer.response.summary.len();
         assert!((1..=1024).contains(&said), "{said}");

@@ -6,97 +6,73 @@ use std::{fmt::Write as _, time::Duration};
 
 use brigade_client::{
     ConnectError, HttpWorkerClient, WorkerClient,
-    answer::{Answer, Wire, WireError, classify},
+    answer::{Answer, TransportError, Wire, WireError, classify},
 };
 use brigade_proto::v1::ProcessResponse;
-use tonic::{Code, Status};
+use tonic::Status;
 use url::Url;
 
 const BUDGET: Duration = Duration::from_secs(90);
 
+/// A case, what tonic makes of it, the HTTP status, the `grpc-status` and how the call broke.
+type Row = (
+    &'static str,
+    Result,
+    Option<u16>,
+    Option<i32>,
+    Option<WireError>,
+);
 type Result = std::result::Result<ProcessResponse, Status>;
 
 fn answers() -> Vec<(&'static str, Answer)> {
-    let broken = |error| Wire {
-        error: Some(error),
-        ..Wire::default()
+    let failed = |error| Some(WireError::Failed(error));
+    let reset = || failed(TransportError::Reset("stream reset".into()));
+    let refused = failed(TransportError::Connect("Connection refused".into()));
+    let no_token = |transient| {
+        let message = "the metadata server at HOST does not answer: no answer in time".into();
+        failed(TransportError::Identity { message, transient })
     };
-    let arrived = |http_status, grpc_status, error| Wire {
-        http_status: Some(http_status),
-        grpc_status,
-        retry_after: None,
-        error,
-    };
-    let no_token = |transient| WireError::Identity {
-        message: "the metadata server at HOST does not answer: no answer in time".into(),
-        transient,
-    };
-    let classified = |result: Result, wire: &Wire| classify(result, wire, "data/in/a\n#7", BUDGET);
-    let made_up = || Err(Status::unknown("h2 protocol error"));
     let ok = || Ok(ProcessResponse::default());
-    let mut answers = vec![
-        (
-            "refused",
-            classified(
-                made_up(),
-                &broken(WireError::Connect("Connection refused".into())),
-            ),
-        ),
-        (
-            "reset",
-            classified(made_up(), &broken(WireError::Broken("stream reset".into()))),
-        ),
-        ("no record", classified(made_up(), &Wire::default())),
-        ("no record of a message", classified(ok(), &Wire::default())),
-        (
-            "the transport's timer",
-            classified(made_up(), &broken(WireError::TimedOut)),
-        ),
-        (
-            "no token for now",
-            classified(made_up(), &broken(no_token(true))),
-        ),
-        ("no token", classified(made_up(), &broken(no_token(false)))),
-        (
-            "no status",
-            classified(made_up(), &arrived(200, None, None)),
-        ),
-        (
-            "cut in the body",
-            classified(
-                made_up(),
-                &arrived(200, None, Some(WireError::Broken("stream reset".into()))),
-            ),
-        ),
-        (
-            "a message with a status",
-            classified(ok(), &arrived(200, Some(3), None)),
-        ),
-        (
-            "another status than tonic's",
-            classified(made_up(), &arrived(200, Some(0), None)),
-        ),
+    let made_up = || Err(Status::unknown("h2 protocol error"));
+    let large = "found 70000 bytes, the limit is 65536 bytes";
+    let own = Err(Status::invalid_argument("line 2 is not a number"));
+    let timer = Some(WireError::TimedOut);
+    let another = "another status than tonic's";
+    let mut rows: Vec<Row> = vec![
+        ("refused", made_up(), None, None, refused),
+        ("reset", made_up(), None, None, reset()),
+        ("no record", made_up(), None, None, None),
+        ("no record of a message", ok(), None, None, None),
+        ("the transport's timer", made_up(), None, None, timer),
+        ("no token for now", made_up(), None, None, no_token(true)),
+        ("no token", made_up(), None, None, no_token(false)),
+        ("no status", made_up(), Some(200), None, None),
+        ("cut in the body", made_up(), Some(200), None, reset()),
+        ("a message with a status", ok(), Some(200), Some(3), None),
+        (another, made_up(), Some(200), Some(0), None),
         (
             "too large",
-            classified(
-                Err(Status::out_of_range(
-                    "found 70000 bytes, the limit is 65536 bytes",
-                )),
-                &arrived(200, None, None),
-            ),
+            Err(Status::out_of_range(large)),
+            Some(200),
+            None,
+            None,
         ),
-        (
-            "the worker's own",
-            Answer::status(Code::InvalidArgument, "line 2 is not a number"),
-        ),
+        ("the worker's own", own, Some(200), Some(3), None),
     ];
     for status in [302, 401, 403, 404, 429, 503] {
-        answers.push((
-            "a page",
-            classified(made_up(), &arrived(status, None, None)),
-        ));
+        rows.push(("a page", made_up(), Some(status), None, None));
     }
-    answers
+    rows.into_iter()
+        .map(|(case, result, http_status, grpc_status, error)| {
+            let wire = Wire {
+                http_status,
+                grpc_status,
+                retry_after: None,
+                error,
+            };
+            (case, classify(result, &wire, "data/in/a\n#7", BUDGET))
+        })
+        .collect()
 }
 
 #[test]

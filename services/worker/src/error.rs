@@ -3,6 +3,7 @@
 use std::{error::Error as StdError, io, time::Duration};
 
 use brigade_storage::Kind;
+use rustix::io::Errno;
 
 /// How long a caller is asked to wait when no better time is known.
 pub(crate) const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -81,10 +82,7 @@ impl ProcessError {
     /// A dependency is unavailable for now: the object stays, and is retried after `delay` at the earliest. Attempts are
     /// counted; after too many the object goes to `failed/`.
     pub fn retry_after(delay: Duration, message: impl Into<String>) -> Self {
-        Self {
-            retry_after: Some(delay),
-            ..Self::new(ErrorKind::Unavailable, message)
-        }
+        Self::new(ErrorKind::Unavailable, message).after(delay)
     }
 
     /// The object was replaced or deleted while it was processed: what is there now is processed in its turn.
@@ -104,10 +102,7 @@ impl ProcessError {
 
     /// This worker could not start, for a reason that is not the object's: no attempt is counted.
     pub(crate) fn busy_for(delay: Duration, message: impl Into<String>) -> Self {
-        Self {
-            retry_after: Some(delay),
-            ..Self::new(ErrorKind::Busy, message)
-        }
+        Self::new(ErrorKind::Busy, message).after(delay)
     }
 
     pub(crate) fn deadline(message: impl Into<String>) -> Self {
@@ -132,6 +127,13 @@ impl ProcessError {
             retry_after: None,
             violations: Vec::new(),
             source: None,
+        }
+    }
+
+    fn after(self, delay: Duration) -> Self {
+        Self {
+            retry_after: Some(delay),
+            ..self
         }
     }
 
@@ -215,28 +217,29 @@ impl From<io::Error> for ProcessError {
 
 /// Whether this machine has run out of a resource that others will free: disk, memory, processes, open files.
 pub(crate) fn is_exhausted(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let exhausted = [
-        Errno::AGAIN,
-        Errno::NOMEM,
-        Errno::NFILE,
-        Errno::MFILE,
-        Errno::NOSPC,
-        Errno::DQUOT,
-        Errno::TXTBSY,
+    use Errno as E;
+    use io::ErrorKind as K;
+    let kinds = [K::StorageFull, K::QuotaExceeded, K::OutOfMemory];
+    let errnos = [
+        E::AGAIN,
+        E::NOMEM,
+        E::NFILE,
+        E::MFILE,
+        E::NOSPC,
+        E::DQUOT,
+        E::TXTBSY,
     ];
-    Errno::from_io_error(error).is_some_and(|errno| exhausted.contains(&errno))
-        || matches!(
-            error.kind(),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::OutOfMemory
-        )
+    kinds.contains(&error.kind()) || is_one_of(error, &errnos)
+}
+
+fn is_one_of(error: &io::Error, errnos: &[Errno]) -> bool {
+    Errno::from_io_error(error).is_some_and(|errno| errnos.contains(&errno))
 }
 
 /// Whether a resource of this machine is unavailable, which says nothing about any object.
 fn is_unavailable(error: &io::Error) -> bool {
     use io::ErrorKind as K;
-    let broken = [rustix::io::Errno::IO, rustix::io::Errno::NODEV];
-    rustix::io::Errno::from_io_error(error).is_some_and(|errno| broken.contains(&errno))
+    is_one_of(error, &[Errno::IO, Errno::NODEV])
         || matches!(
             error.kind(),
             K::ConnectionRefused

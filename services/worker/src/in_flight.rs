@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
@@ -12,9 +11,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Instrument as _;
 
 use crate::{
-    deadline::Deadline,
     error::{DEFAULT_RETRY_AFTER, ProcessError},
-    job::Progress,
+    job::{Deadline, Progress},
 };
 
 /// The result of a run, for all calls that wait for it.
@@ -25,12 +23,13 @@ pub(crate) type SharedResult = Result<ProcessResponse, Arc<ProcessError>>;
 pub(crate) struct InFlight(Arc<Mutex<HashMap<String, Weak<SharedRun>>>>);
 
 /// A run in flight, held by all calls that wait for it. It stops when the last of them drops it.
+#[derive(Debug)]
 pub(crate) struct SharedRun {
     answer: watch::Receiver<Option<SharedResult>>,
     /// No call may wait for this run any longer, whatever its own deadline.
-    latest: Instant,
+    pub(crate) latest: Instant,
     deadline: Arc<Deadline>,
-    progress: Arc<Progress>,
+    pub(crate) progress: Arc<Progress>,
     key: String,
     in_flight: InFlight,
     _stops: DropGuard,
@@ -54,7 +53,8 @@ impl InFlight {
     {
         let mut runs = self.lock();
         if let Some(run) = runs.get(key).and_then(Weak::upgrade) {
-            run.deadline.extend(deadline.min(run.latest));
+            let deadline = deadline.min(run.latest);
+            run.deadline.send_modify(|at| *at = deadline.max(*at));
             return Ok(run);
         }
         let end = Arc::new(Deadline::new(deadline));
@@ -82,7 +82,7 @@ impl InFlight {
                     answer = work => answer,
                 };
                 // A call that arrives from here on starts another run.
-                in_flight.complete(&key, &this);
+                in_flight.remove_if(&key, |there| Weak::ptr_eq(there, &this));
                 tell.send_replace(Some(answer));
             }
             .in_current_span(),
@@ -90,9 +90,9 @@ impl InFlight {
         Ok(run)
     }
 
-    fn complete(&self, key: &str, run: &Weak<SharedRun>) {
+    fn remove_if(&self, key: &str, condition: impl FnOnce(&Weak<SharedRun>) -> bool) {
         let mut runs = self.lock();
-        if runs.get(key).is_some_and(|there| Weak::ptr_eq(there, run)) {
+        if runs.get(key).is_some_and(condition) {
             runs.remove(key);
         }
     }
@@ -106,47 +106,23 @@ impl InFlight {
 // === impl SharedRun ===
 
 impl SharedRun {
-    /// No call waits longer than this.
-    pub(crate) fn latest(&self) -> Instant {
-        self.latest
-    }
-
-    /// The run's progress.
-    pub(crate) fn progress(&self) -> &Progress {
-        &self.progress
-    }
-
     /// Waits for the run's result.
     pub(crate) async fn result(&self) -> SharedResult {
         let mut answer = self.answer.clone();
-        let result = answer.wait_for(Option::is_some).await;
-        result
-            .ok()
-            .and_then(|answer| answer.clone())
-            .unwrap_or_else(|| {
-                Err(Arc::new(ProcessError::retry_after(
-                    DEFAULT_RETRY_AFTER,
-                    "this worker shut down before the work was done",
-                )))
-            })
+        if let Ok(answer) = answer.wait_for(Option::is_some).await
+            && let Some(answer) = &*answer
+        {
+            return answer.clone();
+        }
+        let why = "this worker shut down before the work was done";
+        Err(ProcessError::retry_after(DEFAULT_RETRY_AFTER, why).into())
     }
 }
 
 impl Drop for SharedRun {
     fn drop(&mut self) {
-        let mut runs = self.in_flight.lock();
         // A run that was started meanwhile is held by its calls.
-        if runs
-            .get(&self.key)
-            .is_some_and(|there| there.strong_count() == 0)
-        {
-            runs.remove(&self.key);
-        }
-    }
-}
-
-impl fmt::Debug for SharedRun {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SharedRun").finish_non_exhaustive()
+        let is_gone = |there: &Weak<Self>| there.strong_count() == 0;
+        self.in_flight.remove_if(&self.key, is_gone);
     }
 }

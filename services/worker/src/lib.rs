@@ -5,15 +5,10 @@
 
 #![deny(missing_docs)]
 
-mod deadline;
 pub mod error;
 pub mod exec;
-#[cfg(test)]
-mod fixtures;
 mod in_flight;
 pub mod job;
-#[cfg(test)]
-mod messages;
 pub mod processor;
 mod request;
 mod routes;
@@ -23,6 +18,8 @@ pub mod serve;
 pub mod settings;
 pub mod status;
 pub mod testing;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use error::{ErrorKind, ProcessError};

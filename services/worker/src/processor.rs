@@ -104,10 +104,8 @@ impl Outcome {
     /// remaining for. The label `omitted` counts the others.
     pub(crate) fn into_response(self) -> ProcessResponse {
         let mut remaining = MAX_OUTPUTS;
-        let (outputs, more): (Vec<_>, Vec<_>) = self
-            .outputs
-            .into_iter()
-            .partition(|uri| reserve(&mut remaining, uri.len()));
+        let fits = |uri: &String| reserve(&mut remaining, uri.len());
+        let (outputs, more): (Vec<_>, Vec<_>) = self.outputs.into_iter().partition(fits);
         let mut remaining = MAX_LABELS;
         let (mut labels, others): (BTreeMap<_, _>, BTreeMap<_, _>) = self
             .labels
@@ -128,13 +126,9 @@ impl Outcome {
 
 /// Subtracts `size`, and what protobuf adds to it, from `remaining` if it fits.
 fn reserve(remaining: &mut usize, size: usize) -> bool {
-    match remaining.checked_sub(size + 16) {
-        Some(rest) => {
-            *remaining = rest;
-            true
-        }
-        None => false,
-    }
+    let rest = remaining.checked_sub(size + 16);
+    *remaining = rest.unwrap_or(*remaining);
+    rest.is_some()
 }
 
 #[cfg(test)]

@@ -16,25 +16,22 @@ pub(crate) struct ValidRequest {
 ///
 /// A missing attempt is the first one, and a missing key is the object's own.
 pub(crate) fn validate(request: ProcessRequest) -> Result<ValidRequest, ProcessError> {
-    let mut violations = Violations::default();
-    let object = request.object.unwrap_or_else(|| {
-        violations.add("object", "is missing");
-        Object::default()
-    });
-    if violations.0.is_empty() {
-        check_object(&object, &mut violations);
-    }
+    let mut violations = match &request.object {
+        Some(object) => check_object(object),
+        None => vec![violation("object", "is missing")],
+    };
+    let object = request.object.unwrap_or_default();
     if request.attempt < 0 {
-        violations.add("attempt", "is negative");
+        violations.push(violation("attempt", "is negative"));
     }
     let key = object.idempotency_key();
-    if violations.0.is_empty() && !["", &key].contains(&request.idempotency_key.as_str()) {
-        violations.add(
-            "idempotency_key",
-            "is not that of the object; expected bucket/name#generation",
-        );
+    if violations.is_empty() && !["", &key].contains(&request.idempotency_key.as_str()) {
+        let why = "is not that of the object; expected bucket/name#generation";
+        violations.push(violation("idempotency_key", why));
     }
-    violations.into_result()?;
+    if !violations.is_empty() {
+        return Err(ProcessError::malformed(violations));
+    }
     Ok(ValidRequest {
         object,
         attempt: request.attempt.max(1).unsigned_abs(),
@@ -42,43 +39,25 @@ pub(crate) fn validate(request: ProcessRequest) -> Result<ValidRequest, ProcessE
     })
 }
 
-fn check_object(object: &Object, violations: &mut Violations) {
-    for (field, value) in [
-        ("object.bucket", &object.bucket),
-        ("object.name", &object.name),
-    ] {
-        if value.is_empty() {
-            violations.add(field, "is empty");
-        }
-    }
-    if object.generation <= 0 {
-        violations.add("object.generation", "is not positive");
-    }
-    if object.size < 0 {
-        violations.add("object.size", "is negative");
-    }
-    if !matches!(object.md5_hash.len(), 0 | 16) {
-        violations.add("object.md5_hash", "does not have 16 bytes");
-    }
+fn check_object(object: &Object) -> Vec<Violation> {
+    let no_md5 = !matches!(object.md5_hash.len(), 0 | 16);
+    let checks = [
+        (object.bucket.is_empty(), "bucket", "is empty"),
+        (object.name.is_empty(), "name", "is empty"),
+        (object.generation <= 0, "generation", "is not positive"),
+        (object.size < 0, "size", "is negative"),
+        (no_md5, "md5_hash", "does not have 16 bytes"),
+    ];
+    let wrong = checks.iter().filter(|(is_wrong, ..)| *is_wrong);
+    wrong
+        .map(|(_, field, what)| violation(&format!("object.{field}"), what))
+        .collect()
 }
 
-#[derive(Default)]
-struct Violations(Vec<Violation>);
-
-impl Violations {
-    fn add(&mut self, field: &str, description: &str) {
-        self.0.push(Violation {
-            field: field.to_owned(),
-            description: description.to_owned(),
-        });
-    }
-
-    fn into_result(self) -> Result<(), ProcessError> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(ProcessError::malformed(self.0))
-        }
+fn violation(field: &str, description: &str) -> Violation {
+    Violation {
+        field: field.to_owned(),
+        description: description.to_owned(),
     }
 }
 

@@ -50,11 +50,8 @@ const SERVICE: &str = "brigade.v1.WorkerService";
 /// code is that of `sysexits(3)`. On SIGTERM the objects in flight have 9 s to end.
 pub async fn serve<P: Processor>(processor: P) -> ExitCode {
     telemetry::init(Format::for_stderr(), "info");
-    let served = match from_env() {
-        Ok(settings) => settings.serve(processor).await,
-        Err(failure) => Err(failure),
-    };
-    match served {
+    let served = async { from_env()?.serve(processor).await };
+    match served.await {
         Ok(()) => Exit::Done.into(),
         Err(failure) => {
             // When stderr is closed there is no place to report it.
@@ -89,12 +86,8 @@ async fn serve_with<P: Processor>(
 ) -> Result<(), Failure> {
     let stop = shutdown.clone();
     let routes = async {
-        Ok(routes_with_shutdown(
-            processor,
-            store.await?,
-            settings,
-            stop,
-        ))
+        let store = store.await?;
+        Ok(routes_with_shutdown(processor, store, settings, stop))
     };
     let service = Service::new(SERVICE, gate).routes(routes);
     service.serve(listener, shutdown).await
@@ -181,25 +174,18 @@ impl Settings {
     /// `STORAGE_EMULATOR_HOST` names.
     pub async fn serve<P: Processor>(self, processor: P) -> Result<(), Failure> {
         let shutdown = shutdown::signal();
-        let listener = server::bind(self.server.address).await?;
+        let (worker, gate, address) = (self.worker, self.gate, self.server.address);
+        let listener = server::bind(address).await?;
         // Port 0 means any free port.
-        let address = listener.local_addr().unwrap_or(self.server.address);
-        tracing::info!(%address, exec = self.worker.exec.is_some(), "serving the worker");
+        let address = listener.local_addr().unwrap_or(address);
+        tracing::info!(%address, exec = worker.exec.is_some(), "serving the worker");
         // Connecting is by far the largest future here; boxed, it keeps the others small.
         let store = Box::pin(async {
             let settings = GcsSettings::from_env(|name| std::env::var(name).ok());
             let store = GcsStore::connect(settings).await;
             Ok(Arc::new(store.map_err(|error| storage_failure(&error))?) as Arc<dyn Store>)
         });
-        serve_with(
-            listener,
-            processor,
-            &self.worker,
-            self.gate,
-            store,
-            shutdown,
-        )
-        .await
+        serve_with(listener, processor, &worker, gate, store, shutdown).await
     }
 }
 

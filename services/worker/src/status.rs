@@ -25,46 +25,38 @@ const MAX_FIELD: usize = 128;
 impl ErrorKind {
     /// The gRPC status code.
     pub fn code(self) -> Code {
-        match self {
-            Self::Refused | Self::Malformed => Code::InvalidArgument,
-            Self::FailedPrecondition => Code::FailedPrecondition,
-            Self::Internal => Code::Internal,
-            Self::Unavailable => Code::Unavailable,
-            Self::Busy => Code::ResourceExhausted,
-            Self::Superseded => Code::Aborted,
-            Self::DeadlineExceeded => Code::DeadlineExceeded,
-            Self::Misconfigured => Code::PermissionDenied,
-        }
+        self.on_the_wire().0
     }
 
     /// The HTTP status of `POST /process`: 500 for an object that cannot be processed, whatever the reason; 503, 429
     /// and 408 for one to retry; 403 when the worker is misconfigured; 400 for a body that is not a request.
     pub fn http_status(self) -> StatusCode {
-        match self {
-            Self::Refused | Self::FailedPrecondition | Self::Internal => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
-            Self::Unavailable | Self::Superseded => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Busy => StatusCode::TOO_MANY_REQUESTS,
-            // 504 would look like a front end's.
-            Self::DeadlineExceeded => StatusCode::REQUEST_TIMEOUT,
-            Self::Misconfigured => StatusCode::FORBIDDEN,
-            Self::Malformed => StatusCode::BAD_REQUEST,
-        }
+        self.on_the_wire().1
     }
 
     /// The reason in `google.rpc.ErrorInfo`.
     pub fn reason(self) -> &'static str {
+        self.on_the_wire().2
+    }
+
+    fn on_the_wire(self) -> (Code, StatusCode, &'static str) {
+        const FAILED: StatusCode = StatusCode::INTERNAL_SERVER_ERROR;
+        const LATER: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+        const FULL: StatusCode = StatusCode::TOO_MANY_REQUESTS;
+        // 504 would look like a front end's.
+        const LATE: StatusCode = StatusCode::REQUEST_TIMEOUT;
+        const FORBIDDEN: StatusCode = StatusCode::FORBIDDEN;
+        const BAD: StatusCode = StatusCode::BAD_REQUEST;
         match self {
-            Self::Refused => "OBJECT_REFUSED",
-            Self::FailedPrecondition => "PRECONDITION_FAILED",
-            Self::Internal => "PROCESSOR_FAILED",
-            Self::Unavailable => "TRY_AGAIN",
-            Self::Busy => "WORKER_BUSY",
-            Self::Superseded => "OBJECT_SUPERSEDED",
-            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
-            Self::Misconfigured => "WORKER_MISCONFIGURED",
-            Self::Malformed => "REQUEST_MALFORMED",
+            Self::Refused => (Code::InvalidArgument, FAILED, "OBJECT_REFUSED"),
+            Self::FailedPrecondition => (Code::FailedPrecondition, FAILED, "PRECONDITION_FAILED"),
+            Self::Internal => (Code::Internal, FAILED, "PROCESSOR_FAILED"),
+            Self::Unavailable => (Code::Unavailable, LATER, "TRY_AGAIN"),
+            Self::Busy => (Code::ResourceExhausted, FULL, "WORKER_BUSY"),
+            Self::Superseded => (Code::Aborted, LATER, "OBJECT_SUPERSEDED"),
+            Self::DeadlineExceeded => (Code::DeadlineExceeded, LATE, "DEADLINE_EXCEEDED"),
+            Self::Misconfigured => (Code::PermissionDenied, FORBIDDEN, "WORKER_MISCONFIGURED"),
+            Self::Malformed => (Code::InvalidArgument, BAD, "REQUEST_MALFORMED"),
         }
     }
 }

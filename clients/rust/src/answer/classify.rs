@@ -7,7 +7,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use super::{
-    Answer, TransportError, WorkerAnswer,
+    Answer, TransportError,
     record::{Wire, WireError},
 };
 
@@ -60,24 +60,17 @@ fn from_status(result: Result<ProcessResponse, Status>, number: i32) -> Answer {
 }
 
 fn worker_answer(status: &Status) -> Answer {
-    let retry_after = status
-        .get_error_details()
-        .retry_info()
-        .and_then(|info| info.retry_delay);
-    Answer::Worker(Box::new(WorkerAnswer {
-        code: Code::from(status.code() as i32),
-        message: status.message().to_owned(),
-        retry_after,
-        response: ProcessResponse::default(),
-    }))
+    let details = status.get_error_details();
+    let retry_after = details.retry_info().and_then(|info| info.retry_delay);
+    Answer::refused(status.code(), status.message(), retry_after)
 }
 
 fn cut_reason(wire: &Wire) -> String {
     match &wire.error {
-        Some(WireError::Broken(why) | WireError::Connect(why)) => why.clone(),
-        Some(WireError::TimedOut | WireError::Identity { .. }) | None => {
-            "the response ended without a grpc-status".into()
+        Some(WireError::Failed(TransportError::Reset(why) | TransportError::Connect(why))) => {
+            why.clone()
         }
+        Some(_) | None => "the response ended without a grpc-status".into(),
     }
 }
 
@@ -87,15 +80,8 @@ fn without_response(
     budget: Duration,
 ) -> Answer {
     match &wire.error {
-        Some(WireError::Connect(why)) => Answer::Transport(TransportError::Connect(why.clone())),
-        Some(WireError::Broken(why)) => Answer::Transport(TransportError::Reset(why.clone())),
+        Some(WireError::Failed(error)) => Answer::Transport(error.clone()),
         Some(WireError::TimedOut) => Answer::TimedOut(budget),
-        Some(WireError::Identity { message, transient }) => {
-            Answer::Transport(TransportError::Identity {
-                message: message.clone(),
-                transient: *transient,
-            })
-        }
         None => Answer::Transport(TransportError::Reset(match result {
             Ok(_) => "a message arrived without a response".into(),
             Err(status) => status.message().to_owned(),

@@ -3,23 +3,19 @@
 //! A status is the worker's own when a `grpc-status` arrived on the wire. tonic makes up a status for everything else (an
 //! HTML page of a front end, a stream cut short, a refused connection), and a made-up status must never move a file.
 
-mod body;
 mod classify;
-mod layer;
 mod record;
-mod service;
+mod recorder;
 
 use std::{fmt, time::Duration};
 
 use brigade_proto::v1::ProcessResponse;
 use tonic::{Code, Status};
 
-pub use body::RecordedBody;
 pub use classify::classify;
-pub use layer::RecordLayer;
 pub use record::{Record, Wire, WireError};
-pub(crate) use record::{causes, chain};
-pub use service::{CallError, Recorder};
+pub(crate) use record::{chain, retry_after};
+pub use recorder::{CallError, RecordedBody, Recorder};
 
 /// What came back.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,6 +74,8 @@ pub enum TransportError {
     },
 }
 
+// === impl Answer ===
+
 impl Answer {
     /// The worker accepted the object.
     pub fn ok(response: ProcessResponse) -> Self {
@@ -91,16 +89,22 @@ impl Answer {
 
     /// The worker answered with this status.
     pub fn status(code: Code, message: impl Into<String>) -> Self {
+        Self::refused(code, message, None)
+    }
+
+    pub(crate) fn refused(
+        code: Code,
+        message: impl Into<String>,
+        retry_after: Option<Duration>,
+    ) -> Self {
         Self::Worker(Box::new(WorkerAnswer {
             code,
             message: message.into(),
-            retry_after: None,
+            retry_after,
             response: ProcessResponse::default(),
         }))
     }
-}
 
-impl Answer {
     /// The answer as gRPC's usual result.
     ///
     /// A transport failure is `UNAVAILABLE`; `UNAUTHENTICATED` or `PERMISSION_DENIED` when a front end refused the token;

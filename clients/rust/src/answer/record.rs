@@ -9,6 +9,7 @@ use std::{
 use http::{HeaderMap, header::RETRY_AFTER};
 use tonic::{ConnectError, TimeoutExpired};
 
+use super::TransportError;
 use crate::identity;
 
 /// The record of one call. It travels as a request extension, and the caller keeps a clone.
@@ -31,19 +32,10 @@ pub struct Wire {
 /// How a call broke.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WireError {
-    /// No connection could be made.
-    Connect(String),
-    /// The connection or the stream broke.
-    Broken(String),
     /// The timer that the transport keeps for `grpc-timeout` ran out.
     TimedOut,
-    /// There was no ID token.
-    Identity {
-        /// What was tried, and the fix.
-        message: String,
-        /// Whether it can pass by itself.
-        transient: bool,
-    },
+    /// The transport failed: [`TransportError::Reset`] when a connection or a stream broke, at whatever moment.
+    Failed(TransportError),
 }
 
 impl Record {
@@ -55,10 +47,7 @@ impl Record {
     pub(super) fn record_head(&self, status: u16, headers: &HeaderMap) {
         self.with(|wire| {
             wire.http_status = Some(status);
-            wire.retry_after = headers
-                .get(RETRY_AFTER)
-                .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-                .map(Duration::from_secs);
+            wire.retry_after = retry_after(headers);
         });
         self.record_status(headers);
     }
@@ -74,7 +63,12 @@ impl Record {
     }
 
     pub(super) fn record_error(&self, error: &(dyn Error + 'static)) {
-        let error = classify_error(error);
+        let error = match TransportError::from_error(error) {
+            TransportError::Reset(_) if causes(error).any(<dyn Error>::is::<TimeoutExpired>) => {
+                WireError::TimedOut
+            }
+            error => WireError::Failed(error),
+        };
         self.with(|wire| wire.error = Some(error));
     }
 
@@ -83,28 +77,32 @@ impl Record {
     }
 }
 
-/// The kind of an error, by the first cause that identifies it.
-fn classify_error(error: &(dyn Error + 'static)) -> WireError {
-    for cause in causes(error) {
-        if let Some(error) = cause.downcast_ref::<identity::Error>() {
-            return WireError::Identity {
-                message: error.to_string(),
-                transient: error.is_transient(),
-            };
+impl TransportError {
+    /// The error of a call without a response, by the first cause that identifies it.
+    pub(crate) fn from_error(error: &(dyn Error + 'static)) -> Self {
+        for cause in causes(error) {
+            if let Some(error) = cause.downcast_ref::<identity::Error>() {
+                return Self::Identity {
+                    message: error.to_string(),
+                    transient: error.is_transient(),
+                };
+            }
+            let http = cause.downcast_ref::<reqwest::Error>();
+            if cause.is::<ConnectError>() || http.is_some_and(reqwest::Error::is_connect) {
+                return Self::Connect(chain(cause));
+            }
         }
-        if cause.is::<ConnectError>() {
-            return WireError::Connect(chain(cause));
-        }
-        if cause.is::<TimeoutExpired>() {
-            return WireError::TimedOut;
-        }
+        Self::Reset(chain(error))
     }
-    WireError::Broken(chain(error))
 }
 
-pub(crate) fn causes<'a>(
-    error: &'a (dyn Error + 'static),
-) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+/// `Retry-After` in seconds; its other form, a date, is ignored.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?;
+    Some(Duration::from_secs(value.trim().parse().ok()?))
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| <dyn Error>::source(*error))
 }
 

@@ -1,22 +1,13 @@
 //! Who returned an HTTP status. There is no `grpc-status` to tell, so a status counts as the worker's own only where nothing
 //! before the worker returns the same.
 
-use std::{error::Error, time::Duration};
-
 use brigade_proto::v1::ProcessResponse;
-use http::{
-    HeaderMap, Response,
-    header::{CONTENT_TYPE, RETRY_AFTER},
-};
+use http::{HeaderMap, Response, header::CONTENT_TYPE};
 use http_body::Body as _;
 use serde_json::Value;
 use tonic::Code;
 
-use super::transport::BoxError;
-use crate::{
-    answer::{Answer, TransportError, WorkerAnswer, causes, chain},
-    identity,
-};
+use crate::answer::{Answer, TransportError, chain, retry_after};
 
 /// Bytes read of a body: it holds a line for the user, and the status decides.
 const MAX_BODY: usize = 64 * 1024;
@@ -50,18 +41,11 @@ async fn read_body(body: reqwest::Body) -> Result<Vec<u8>, reqwest::Error> {
 }
 
 fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> Answer {
-    let retry_after = headers
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-        .map(Duration::from_secs);
+    let retry_after = retry_after(headers);
     let own = |code| {
-        Answer::Worker(Box::new(WorkerAnswer {
-            code,
-            message: text(headers, body)
-                .unwrap_or_else(|| format!("HTTP {status} with an empty body")),
-            retry_after,
-            response: ProcessResponse::default(),
-        }))
+        let text = text(headers, body);
+        let message = text.unwrap_or_else(|| format!("HTTP {status} with an empty body"));
+        Answer::refused(code, message, retry_after)
     };
     match status {
         200 | 201 | 204 => Answer::ok(parse_response(headers, body)),
@@ -116,23 +100,4 @@ fn text(headers: &HeaderMap, body: &[u8]) -> Option<String> {
     let words = words.trim();
     let words = &words[..words.floor_char_boundary(MAX_TEXT)];
     (!words.is_empty()).then(|| words.to_owned())
-}
-
-/// The answer for a call without a response.
-pub(super) fn from_error(error: &BoxError) -> Answer {
-    let error: &(dyn Error + 'static) = &**error;
-    for cause in causes(error) {
-        if let Some(error) = cause.downcast_ref::<identity::Error>() {
-            return Answer::Transport(TransportError::Identity {
-                message: error.to_string(),
-                transient: error.is_transient(),
-            });
-        }
-        if let Some(error) = cause.downcast_ref::<reqwest::Error>()
-            && error.is_connect()
-        {
-            return Answer::Transport(TransportError::Connect(chain(error)));
-        }
-    }
-    Answer::Transport(TransportError::Reset(chain(error)))
 }

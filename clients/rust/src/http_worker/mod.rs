@@ -2,32 +2,32 @@
 
 mod answer;
 mod body;
-mod transport;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use brigade_proto::v1::ProcessRequest;
 use bytes::Bytes;
 use http::{
-    Request, Uri,
+    Request, Response, Uri,
     header::{ACCEPT, CONTENT_TYPE},
 };
+use reqwest::{Body, Client, redirect::Policy};
 use tokio::time::{Instant, timeout_at};
-use tower::{Layer as _, Service as _, ServiceExt as _};
+use tower::{Layer as _, ServiceExt as _, service_fn, util::BoxCloneSyncService};
 use url::Url;
 
-use self::transport::{Stack, Transport};
 use crate::{
-    answer::Answer,
-    connect::ConnectError,
-    identity::{
-        TokenSource,
-        attach::{AttachLayer, Attached},
-        origin,
-    },
-    renewal::should_renew,
+    answer::{Answer, TransportError},
+    connect::{self, CONNECT_TIMEOUT, ConnectError},
+    identity::{TokenSource, attach::Attached, origin},
+    renewal::Tokens,
     retry::deadline,
 };
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Boxed, because the type differs with and without an identity.
+type Stack = BoxCloneSyncService<Request<Bytes>, Response<Body>, BoxError>;
 
 /// Calls one HTTP worker. Cloning is cheap: clones share the connections.
 ///
@@ -35,12 +35,11 @@ use crate::{
 /// object's `bucket`, `name` and `generation` at the top as well, so that a service which takes `{"bucket": …, "name": …}`
 /// works unchanged. 200 accepts; 500 refuses, unless it is the error page of Google's front end. 429, 502, 503 and 504 never
 /// count as a status that the worker itself returned.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct HttpWorkerClient {
     stack: Stack,
     uri: Uri,
-    identity: Option<Arc<dyn TokenSource>>,
-    audience: String,
+    tokens: Tokens,
 }
 
 // === impl HttpWorkerClient ===
@@ -53,41 +52,32 @@ impl HttpWorkerClient {
         identity: Option<Arc<dyn TokenSource>>,
         audience: Option<&str>,
     ) -> Result<Self, ConnectError> {
-        let uri: Uri = url
-            .as_str()
-            .parse()
-            .map_err(|_| ConnectError::Url(url.to_string()))?;
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(ConnectError::Url(url.to_string()));
-        }
-        let transport =
-            Transport::new(url.scheme() == "http").map_err(|error| ConnectError::Client {
-                url: origin(url),
-                error,
-            })?;
-        let stack = match identity.clone() {
-            Some(source) => Stack::new(AttachLayer::new(source, url, audience)?.layer(transport)),
+        let uri = url.as_str().parse();
+        let uri = uri.map_err(|_| ConnectError::Url(url.to_string()))?;
+        connect::check(url)?;
+        let tokens = Tokens::new(url, identity, audience);
+        let client = http_client(url).map_err(|error| ConnectError::Client {
+            url: origin(url),
+            error,
+        })?;
+        // reqwest as a plain service, so that the layers of a gRPC channel fit around it.
+        let transport = service_fn(move |request: Request<Bytes>| {
+            let client = client.clone();
+            async move { Ok::<_, reqwest::Error>(client.execute(request.try_into()?).await?.into()) }
+        });
+        let stack = match connect::attach_layer(url, &tokens)? {
+            Some(attach) => Stack::new(attach.layer(transport)),
             None => Stack::new(transport.map_err(Into::into)),
         };
-        Ok(Self {
-            stack,
-            uri,
-            identity,
-            audience: audience.map_or_else(|| origin(url), str::to_owned),
-        })
+        Ok(Self { stack, uri, tokens })
     }
 
     /// Asks the worker to process one object, for at most `budget`. A refused token is renewed once, within that budget.
     pub async fn process(&self, request: ProcessRequest, budget: Duration) -> Answer {
         let end = deadline(budget);
         let body = body::from_request(&request);
-        let attached = Attached::default();
-        let answer = self.call(body.clone(), budget, end, &attached).await;
-        let identity = self.identity.as_deref();
-        if !should_renew(&answer, identity, &self.audience, &attached) {
-            return answer;
-        }
-        self.call(body, budget, end, &Attached::default()).await
+        let call = |attached| self.call(body.clone(), budget, end, attached);
+        self.tokens.renewing(call).await
     }
 
     async fn call(
@@ -95,7 +85,7 @@ impl HttpWorkerClient {
         body: Bytes,
         budget: Duration,
         end: Instant,
-        attached: &Attached,
+        attached: Attached,
     ) -> Answer {
         let mut request = Request::new(body);
         *request.method_mut() = http::Method::POST;
@@ -103,25 +93,31 @@ impl HttpWorkerClient {
         let json = http::HeaderValue::from_static("application/json");
         request.headers_mut().insert(CONTENT_TYPE, json.clone());
         request.headers_mut().insert(ACCEPT, json);
-        request.extensions_mut().insert(attached.clone());
-        let mut stack = self.stack.clone();
+        request.extensions_mut().insert(attached);
         let call = async {
-            let response = stack.ready().await?.call(request).await?;
+            let response = self.stack.clone().oneshot(request).await?;
             Ok(answer::from_response(response).await)
         };
         match timeout_at(end, call).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => answer::from_error(&error),
+            Ok(answer) => answer.unwrap_or_else(|error: BoxError| {
+                Answer::Transport(TransportError::from_error(&*error))
+            }),
             Err(_) => Answer::TimedOut(budget),
         }
     }
 }
 
-impl fmt::Debug for HttpWorkerClient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpWorkerClient")
-            .field("uri", &self.uri)
-            .field("audience", &self.audience)
-            .finish_non_exhaustive()
+/// Follows no redirect: that would send the token elsewhere. Plain HTTP goes to this machine only, so through no proxy.
+/// It speaks HTTP/1.1, one connection for each call in flight: over HTTP/2 all calls would share one connection with 100
+/// streams, and further calls would wait in it while their time runs.
+fn http_client(url: &Url) -> reqwest::Result<Client> {
+    let builder = Client::builder()
+        .redirect(Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .http1_only();
+    match url.scheme() {
+        "http" => builder.no_proxy().build(),
+        _ => builder.build(),
     }
 }

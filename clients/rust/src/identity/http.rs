@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, Response, redirect::Policy};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect::Policy};
 use url::Url;
 
-use super::error::Error;
+use super::{TokenSource, error::Error};
 
 /// A token has about 1 KiB.
 const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -30,9 +30,29 @@ pub(super) fn unavailable(source_name: String, error: &reqwest::Error) -> Error 
     } else {
         "the connection broke"
     };
-    Error::Away {
-        source_name,
+    Error::away(source_name, why)
+}
+
+/// The error of a call with another status than 200. `why` is the likely reason and the fix; empty, or begins with a space.
+pub(super) fn refused(source: &dyn TokenSource, status: StatusCode, why: &str) -> Error {
+    Error::Refused {
+        source_name: source.describe(),
+        status: status.as_u16(),
         why: why.into(),
+    }
+}
+
+/// Sends a source's request, and returns the body of the response. `reason` explains another status than 200.
+pub(super) async fn exchange(
+    source: &dyn TokenSource,
+    request: RequestBuilder,
+    reason: fn(StatusCode) -> &'static str,
+) -> Result<Vec<u8>, Error> {
+    let unavailable = |error: reqwest::Error| unavailable(source.describe(), &error);
+    let response = request.send().await.map_err(unavailable)?;
+    match response.status() {
+        StatusCode::OK => body(response).await.map_err(unavailable),
+        status => Err(refused(source, status, reason(status))),
     }
 }
 

@@ -52,10 +52,8 @@ impl Impersonated {
             return Err(wrong());
         }
         let path = format!("/v1/projects/-/serviceAccounts/{account}:generateIdToken");
-        let client = http::client(&base, RESPONSE_TIMEOUT).map_err(|error| Error::Away {
-            source_name: endpoint.to_owned(),
-            why: error.to_string(),
-        })?;
+        let client = http::client(&base, RESPONSE_TIMEOUT)
+            .map_err(|error| Error::away(endpoint, error.to_string()))?;
         Ok(Self {
             account: account.to_owned(),
             url: base.join(&path).map_err(|_| wrong())?,
@@ -63,25 +61,21 @@ impl Impersonated {
             client,
         })
     }
+}
 
-    pub(super) fn refused(&self, status: StatusCode) -> Error {
-        let why = match status {
-            StatusCode::BAD_REQUEST => " (the audience is invalid)",
-            StatusCode::UNAUTHORIZED => {
-                " (your login is not accepted; fix: run `gcloud auth application-default login`)"
-            }
-            StatusCode::FORBIDDEN => {
-                " (fix: grant yourself roles/iam.serviceAccountOpenIdTokenCreator on it, and enable the IAM Service Account \
-                 Credentials API in its project)"
-            }
-            StatusCode::NOT_FOUND => " (there is no such service account)",
-            _ => "",
-        };
-        Error::Refused {
-            source_name: self.describe(),
-            status: status.as_u16(),
-            why: why.into(),
+/// The likely reason of a refusal, and the fix.
+pub(super) fn reason(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST => " (the audience is invalid)",
+        StatusCode::UNAUTHORIZED => {
+            " (your login is not accepted; fix: run `gcloud auth application-default login`)"
         }
+        StatusCode::FORBIDDEN => {
+            " (fix: grant yourself roles/iam.serviceAccountOpenIdTokenCreator on it, and enable the IAM Service Account \
+             Credentials API in its project)"
+        }
+        StatusCode::NOT_FOUND => " (there is no such service account)",
+        _ => "",
     }
 }
 
@@ -100,25 +94,13 @@ fn is_account(account: &str) -> bool {
 impl TokenSource for Impersonated {
     async fn fetch(&self, audience: &str) -> Result<IdToken, Error> {
         let access = self.user.access_token().await?;
-        let response = self
-            .client
-            .post(self.url.clone())
-            .bearer_auth(access.as_str())
-            // Without the email the callee cannot identify the caller.
-            .json(&json!({"audience": audience, "includeEmail": true}))
-            .send()
-            .await
-            .map_err(|error| http::unavailable(self.describe(), &error))?;
-        if response.status() != StatusCode::OK {
-            return Err(self.refused(response.status()));
-        }
-        let body = http::body(response)
-            .await
-            .map_err(|error| http::unavailable(self.describe(), &error))?;
-        let answer: TokenResponse = serde_json::from_slice(&body).map_err(|_| Error::BadToken {
-            source_name: self.describe(),
-            why: "the response has no token".into(),
-        })?;
+        // Without the email the callee cannot identify the caller.
+        let body = json!({"audience": audience, "includeEmail": true});
+        let request = self.client.post(self.url.clone());
+        let request = request.bearer_auth(access.as_str()).json(&body);
+        let body = http::exchange(self, request, reason).await?;
+        let answer: TokenResponse = serde_json::from_slice(&body)
+            .map_err(|_| Error::bad_token(self.describe(), "the response has no token"))?;
         IdToken::parse(&answer.token, audience, &self.describe())
     }
 

@@ -9,24 +9,14 @@ use super::{TokenSource, error::Error, http, token::IdToken};
 
 /// Resolves only on Google's machines.
 const DEFAULT_HOST: &str = "metadata.google.internal";
-/// How long to wait for a server that may not exist: a machine outside Google must not wait long to learn it.
-const PROBE: Timeouts = Timeouts {
-    connect: Duration::from_secs(2),
-    answer: Duration::from_secs(3),
-};
-/// How long to wait for a server that `GCE_METADATA_HOST` names. It exists, so a late answer means a busy machine; a
-/// server that is down refuses the connection at once.
-const NAMED: Timeouts = Timeouts {
-    connect: Duration::from_secs(30),
-    answer: Duration::from_secs(30),
-};
+/// How long to wait for a connection and for an answer. A server that may not exist: a machine outside Google must not wait
+/// long to learn it.
+const PROBE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(3)];
+/// The same for a server that `GCE_METADATA_HOST` names. It exists, so a late answer means a busy machine; a server that is
+/// down refuses the connection at once.
+const NAMED: [Duration; 2] = [Duration::from_secs(30); 2];
 /// The header that identifies the server, in requests and responses.
 const FLAVOR_HEADER: &str = "Metadata-Flavor";
-
-struct Timeouts {
-    connect: Duration,
-    answer: Duration,
-}
 
 /// The metadata server of this machine.
 #[derive(Clone, Debug)]
@@ -49,12 +39,12 @@ impl MetadataServer {
 
     /// The server at this host; `explicit` when the user configured it.
     pub(super) fn at(host: &str, explicit: bool) -> Self {
-        let timeouts = if explicit { NAMED } else { PROBE };
+        let [connect, answer] = if explicit { NAMED } else { PROBE };
         let client = Client::builder()
             .no_proxy()
             .redirect(Policy::none())
-            .connect_timeout(timeouts.connect)
-            .timeout(timeouts.answer)
+            .connect_timeout(connect)
+            .timeout(answer)
             .build()
             .expect("a client with timeouts alone can be made");
         let host = host
@@ -101,18 +91,14 @@ impl MetadataServer {
         }
         http::unavailable(self.describe(), error)
     }
+}
 
-    fn refused(&self, status: StatusCode) -> Error {
-        let why = match status {
-            StatusCode::NOT_FOUND => " (this instance has no service account)",
-            StatusCode::BAD_REQUEST => " (the audience is invalid)",
-            _ => "",
-        };
-        Error::Refused {
-            source_name: self.describe(),
-            status: status.as_u16(),
-            why: why.into(),
-        }
+/// The likely reason of a refusal.
+fn reason(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::NOT_FOUND => " (this instance has no service account)",
+        StatusCode::BAD_REQUEST => " (the audience is invalid)",
+        _ => "",
     }
 }
 
@@ -120,20 +106,14 @@ impl MetadataServer {
 impl TokenSource for MetadataServer {
     async fn fetch(&self, audience: &str) -> Result<IdToken, Error> {
         let response = self.request(audience).await?;
-        if response
-            .headers()
-            .get(FLAVOR_HEADER)
-            .is_none_or(|flavor| flavor != "Google")
-        {
-            return Err(Error::BadToken {
-                source_name: self.describe(),
-                why:
-                    "the response has no header Metadata-Flavor: Google, so another server answered"
-                        .into(),
-            });
+        let (flavor, status) = (response.headers().get(FLAVOR_HEADER), response.status());
+        if flavor.is_none_or(|flavor| flavor != "Google") {
+            let why =
+                "the response has no header Metadata-Flavor: Google, so another server answered";
+            return Err(Error::bad_token(self.describe(), why));
         }
-        if response.status() != StatusCode::OK {
-            return Err(self.refused(response.status()));
+        if status != StatusCode::OK {
+            return Err(http::refused(self, status, reason(status)));
         }
         let body = http::body(response)
             .await

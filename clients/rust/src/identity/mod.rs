@@ -6,7 +6,6 @@ mod cache;
 mod environment;
 mod error;
 mod http;
-
 mod impersonate;
 mod metadata;
 mod service_account;

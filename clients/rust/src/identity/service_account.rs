@@ -53,10 +53,7 @@ impl ServiceAccountFile {
             path: path.to_owned(),
             why: error.to_string(),
         })?;
-        let invalid = |why: String| Error::NotServiceAccount {
-            path: path.to_owned(),
-            why,
-        };
+        let invalid = |why| invalid(path, why);
         let (file, token_uri) = parse_key_file(&json).map_err(invalid)?;
         let account = CustomServiceAccount::from_json(&json)
             .map_err(|_| invalid("its private_key is not an RSA key in PKCS #8 PEM".into()))?;
@@ -89,18 +86,22 @@ impl ServiceAccountFile {
         });
         let encode = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", encode(&header), encode(&claims));
-        let signature = self.account.signer().sign(signed.as_bytes()).map_err(|_| {
-            Error::NotServiceAccount {
-                path: self.path.clone(),
-                why: "its private_key cannot sign".into(),
-            }
-        })?;
+        let signature = self.account.signer().sign(signed.as_bytes());
+        let signature =
+            signature.map_err(|_| invalid(&self.path, "its private_key cannot sign".into()))?;
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 
     /// Access tokens of the account, for impersonation.
     pub(super) fn access_tokens(&self) -> &dyn TokenProvider {
         &self.account
+    }
+}
+
+fn invalid(path: &Path, why: String) -> Error {
+    Error::NotServiceAccount {
+        path: path.to_owned(),
+        why,
     }
 }
 
@@ -127,44 +128,30 @@ fn parse_key_file(json: &str) -> Result<(File, Url), String> {
     Ok((file, token_uri))
 }
 
+/// The likely reason of a refusal.
+fn reason(status: StatusCode) -> &'static str {
+    match status {
+        // An assertion with wrong times gets the same response as one with a wrong signature.
+        StatusCode::BAD_REQUEST => {
+            " (is the key disabled or deleted, or is this machine's clock wrong?)"
+        }
+        StatusCode::UNAUTHORIZED => " (is the key disabled or deleted?)",
+        _ => "",
+    }
+}
+
 #[async_trait]
 impl TokenSource for ServiceAccountFile {
     async fn fetch(&self, audience: &str) -> Result<IdToken, Error> {
         let assertion = self.assertion(audience)?;
-        let response = self
-            .client
-            .post(self.token_uri.clone())
-            .form(&[("grant_type", GRANT_TYPE), ("assertion", &assertion)])
-            .send()
-            .await
-            .map_err(|error| http::unavailable(self.describe(), &error))?;
-        if response.status() != StatusCode::OK {
-            let status = response.status().as_u16();
-            let why = match status {
-                // An assertion with wrong times gets the same response as one with a wrong signature.
-                400 => " (is the key disabled or deleted, or is this machine's clock wrong?)",
-                401 => " (is the key disabled or deleted?)",
-                _ => "",
-            };
-            return Err(Error::Refused {
-                source_name: self.describe(),
-                status,
-                why: why.into(),
-            });
-        }
-        let none = || Error::BadToken {
-            source_name: self.describe(),
-            why: "the response has no id_token".into(),
-        };
-        let body = http::body(response)
-            .await
-            .map_err(|error| http::unavailable(self.describe(), &error))?;
-        let answer: TokenResponse = serde_json::from_slice(&body).map_err(|_| none())?;
-        IdToken::parse(
-            &answer.id_token.ok_or_else(none)?,
-            audience,
-            &self.describe(),
-        )
+        let form = [("grant_type", GRANT_TYPE), ("assertion", &assertion)];
+        let request = self.client.post(self.token_uri.clone()).form(&form);
+        let body = http::exchange(self, request, reason).await?;
+        let answer: Option<TokenResponse> = serde_json::from_slice(&body).ok();
+        let token = answer
+            .and_then(|answer| answer.id_token)
+            .ok_or_else(|| Error::bad_token(self.describe(), "the response has no id_token"))?;
+        IdToken::parse(&token, audience, &self.describe())
     }
 
     fn describe(&self) -> String {

@@ -45,10 +45,7 @@ impl IdToken {
     /// broken then, and the callee's refusal would explain less.
     pub fn parse(secret: &str, audience: &str, source: &str) -> Result<Self, Error> {
         let secret = secret.trim();
-        let bad = |why: String| Error::BadToken {
-            source_name: source.to_owned(),
-            why,
-        };
+        let bad = |why: String| Error::bad_token(source, why);
         let claims = claims(secret).ok_or_else(|| bad("it is not an ID token".into()))?;
         if claims.aud != audience {
             return Err(bad(format!("its audience is not {audience}")));

@@ -37,13 +37,12 @@ impl User {
             Ok(fetched) => {
                 fetched.unwrap_or_else(|_| Err(no_user("the search for them was aborted")))
             }
-            Err(_) => Err(Error::Away {
-                source_name: "your own login (the application-default one, or that of gcloud)"
-                    .into(),
-                why: format!(
+            Err(_) => Err(Error::away(
+                "your own login (the application-default one, or that of gcloud)",
+                format!(
                     "no access token within {LOGIN_TIMEOUT:?}; see what `gcloud auth print-access-token` waits for"
                 ),
-            }),
+            )),
         }
     }
 
@@ -89,10 +88,9 @@ async fn login() -> Result<Box<dyn TokenProvider>, Error> {
 /// Only the kind of the error is shown, since it may quote a file; `gcp_auth` logs Google's response.
 fn refused(error: &gcp_auth::Error) -> Error {
     match error {
-        gcp_auth::Error::Http(..) | gcp_auth::Error::Other(..) => Error::Away {
-            source_name: "Google's token endpoint".into(),
-            why: "it cannot be reached".into(),
-        },
+        gcp_auth::Error::Http(..) | gcp_auth::Error::Other(..) => {
+            Error::away("Google's token endpoint", "it cannot be reached")
+        }
         gcp_auth::Error::Io(..)
         | gcp_auth::Error::Json(..)
         | gcp_auth::Error::NoAuthMethod(..)

@@ -4,20 +4,18 @@
 //! limit waits inside the client, unseen, while its time runs. So the pool counts calls, and opens another connection when
 //! all are full.
 
-mod body;
-mod future;
-
 use std::{
     fmt,
+    future::Future,
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
 use tower::{Service, ServiceExt as _};
-
-pub(crate) use body::TrackedBody;
-use future::TrackedCall;
 
 /// Calls in flight on one connection. Fewer than a server allows, since a cancelled stream counts there until its reset
 /// arrives.
@@ -41,10 +39,14 @@ struct Connection<S> {
     count: Arc<()>,
 }
 
-/// Counts a call as in flight until it is dropped.
-#[derive(Debug)]
-pub(crate) struct CallGuard {
-    _count: Arc<()>,
+pin_project! {
+    /// A response body that counts as a call in flight until its last frame, or until it is dropped.
+    #[derive(Debug)]
+    pub(crate) struct TrackedBody<B> {
+        #[pin]
+        inner: B,
+        count: Option<Arc<()>>,
+    }
 }
 
 // === impl Pool ===
@@ -60,7 +62,7 @@ impl<S: Clone> Pool<S> {
     }
 
     /// A connection for one call.
-    fn take(&self) -> (S, CallGuard) {
+    fn take(&self) -> (S, Arc<()>) {
         // The list is consistent at any time, so a panic while it is locked does no harm.
         let mut connections = self
             .0
@@ -95,11 +97,12 @@ impl<S> fmt::Debug for Pool<S> {
 
 impl<S, A, B> Service<Request<A>> for Pool<S>
 where
-    S: Service<Request<A>, Response = Response<B>> + Clone,
+    S: Service<Request<A>, Response = Response<B>, Future: Send> + Clone + Send + 'static,
+    A: Send + 'static,
 {
     type Response = Response<TrackedBody<B>>;
     type Error = S::Error;
-    type Future = TrackedCall<S, A>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
 
     fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         // The call itself chooses the connection, and waits for it to be ready.
@@ -107,8 +110,12 @@ where
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
-        let (service, guard) = self.take();
-        TrackedCall::new(service.oneshot(request), guard)
+        let (service, count) = self.take();
+        let call = service.oneshot(request);
+        Box::pin(async move {
+            let count = Some(count);
+            Ok(call.await?.map(|inner| TrackedBody { inner, count }))
+        })
     }
 }
 
@@ -126,11 +133,35 @@ impl<S: Clone> Connection<S> {
         Arc::strong_count(&self.count) - 1
     }
 
-    fn take(&self) -> (S, CallGuard) {
-        let guard = CallGuard {
-            _count: self.count.clone(),
-        };
-        (self.service.clone(), guard)
+    fn take(&self) -> (S, Arc<()>) {
+        (self.service.clone(), self.count.clone())
+    }
+}
+
+// === impl TrackedBody ===
+
+impl<B: Body> Body for TrackedBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.project();
+        let frame = ready!(this.inner.poll_frame(context));
+        if !matches!(&frame, Some(Ok(frame)) if !frame.is_trailers()) {
+            *this.count = None;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
     }
 }
 

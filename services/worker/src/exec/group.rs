@@ -79,18 +79,16 @@ impl Group {
         // Before the start, so that no end is missed.
         let children = signal(SignalKind::child())?;
         KILL_AT_EXIT.call_once(|| shutdown::on_forced_exit(kill_all));
-        let mut child = {
-            // Locked until the group is registered, so that an exit misses none.
-            let mut running = running();
-            let child = command.spawn()?;
-            running.push(Pid::from_child(&child));
-            child
-        };
+        // Locked until the group is registered, so that an exit misses none.
+        let mut running = running();
+        let mut child = command.spawn()?;
         let group = Self {
             id: Pid::from_child(&child),
             children,
             ended: false,
         };
+        running.push(group.id);
+        drop(running);
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(io::Error::other("the program has no pipes"));
         };

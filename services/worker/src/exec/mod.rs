@@ -118,24 +118,20 @@ fn interpret(run: Run, ending: bool) -> Result<String, ProcessError> {
         "" => what,
         why => format!("{what}: {why}"),
     };
+    let failed = |why| Err(ProcessError::internal(why));
     match end {
         End::Exited(0) => Ok(stdout_summary),
-        end if ending => Err(ProcessError::busy(because(format!(
-            "this worker is shutting down, and the program {end}"
-        )))),
-        End::Exited(TEMPFAIL) => Err(ProcessError::retry_after(
-            RETRY_AFTER,
-            because(format!(
-                "the program asked for a retry (exit status {TEMPFAIL})"
-            )),
-        )),
-        End::Exited(_) if !stderr_tail.is_empty() => Err(ProcessError::internal(stderr_tail)),
-        End::Exited(_) => Err(ProcessError::internal(format!(
-            "the program {end} and wrote nothing to stderr"
-        ))),
-        End::Killed(_) => Err(ProcessError::internal(because(format!(
-            "the program {end}"
-        )))),
+        end if ending => {
+            let what = format!("this worker is shutting down, and the program {end}");
+            Err(ProcessError::busy(because(what)))
+        }
+        End::Exited(TEMPFAIL) => {
+            let what = format!("the program asked for a retry (exit status {TEMPFAIL})");
+            Err(ProcessError::retry_after(RETRY_AFTER, because(what)))
+        }
+        End::Exited(_) if !stderr_tail.is_empty() => failed(stderr_tail),
+        End::Exited(_) => failed(format!("the program {end} and wrote nothing to stderr")),
+        End::Killed(_) => failed(because(format!("the program {end}"))),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Uploads what a program left in its output directory.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsStr,
     fs::{self, File, OpenOptions},
     io,
@@ -17,13 +18,6 @@ use crate::{
     job::{Job, no_output},
 };
 
-/// A file below the output directory.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct OutputFile {
-    name: String,
-    path: PathBuf,
-}
-
 /// Uploads every file under `directory` by its path below it, and returns the URIs in name order. Files are read piece by
 /// piece.
 ///
@@ -32,14 +26,14 @@ pub(super) async fn upload(job: &Job, directory: &Path) -> Result<Vec<String>, P
     let directory = directory.to_owned();
     let found = blocking(move || find(&directory)).await?;
     if !found.is_empty() && job.output().is_none() {
-        return Err(no_output(&format!(
-            "the program left {} in OUTPUT_DIR",
-            count_files(found.len())
-        )));
+        let left = match found.len() {
+            1 => "a file".to_owned(),
+            count => format!("{count} files"),
+        };
+        return Err(no_output(&format!("the program left {left} in OUTPUT_DIR")));
     }
     let mut uris = Vec::with_capacity(found.len());
-    for found in found {
-        let OutputFile { name, path } = found;
+    for (name, path) in found {
         let (name, file) = blocking(move || open(&name, &path).map(|file| (name, file))).await?;
         let content = FileContent::new(file).await;
         let content = content.map_err(|error| cannot_read(&error))?;
@@ -47,14 +41,6 @@ pub(super) async fn upload(job: &Job, directory: &Path) -> Result<Vec<String>, P
         uris.push(job.write(&name, content, content_type).await?);
     }
     Ok(uris)
-}
-
-fn count_files(count: usize) -> String {
-    if count == 1 {
-        "a file".to_owned()
-    } else {
-        format!("{count} files")
-    }
 }
 
 async fn blocking<T: Send + 'static>(
@@ -75,8 +61,8 @@ fn cannot_read(error: &io::Error) -> ProcessError {
 
 /// The files below a directory, in name order. Links are not followed, as they could lead anywhere; pipes, sockets and
 /// devices are skipped.
-fn find(directory: &Path) -> io::Result<Vec<OutputFile>> {
-    let mut found = Vec::new();
+fn find(directory: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
+    let mut found = BTreeMap::new();
     let mut open = vec![directory.to_owned()];
     while let Some(next) = open.pop() {
         for entry in fs::read_dir(&next)? {
@@ -85,16 +71,12 @@ fn find(directory: &Path) -> io::Result<Vec<OutputFile>> {
             if kind.is_dir() {
                 open.push(path);
             } else if kind.is_file() {
-                found.push(OutputFile {
-                    name: below(directory, &path)?,
-                    path,
-                });
+                found.insert(below(directory, &path)?, path);
             } else {
                 tracing::warn!(path = ?path, "skipped an output that is not a regular file");
             }
         }
     }
-    found.sort();
     Ok(found)
 }
 
@@ -131,10 +113,7 @@ fn open(name: &str, path: &Path) -> io::Result<File> {
 /// The content type of the usual extensions; any other file is bytes.
 fn content_type(name: &str) -> &'static str {
     let extension = Path::new(name).extension().map(OsStr::to_ascii_lowercase);
-    match extension
-        .as_deref()
-        .and_then(|extension| extension.to_str())
-    {
+    match extension.as_deref().and_then(OsStr::to_str) {
         Some("json") => "application/json",
         Some("jsonl" | "ndjson") => "application/x-ndjson",
         Some("csv") => "text/csv",
@@ -179,11 +158,7 @@ mod tests {
             0,
         )
         .unwrap();
-        let names: Vec<_> = find(directory.path())
-            .unwrap()
-            .into_iter()
-            .map(|found| found.name)
-            .collect();
+        let names: Vec<_> = find(directory.path()).unwrap().into_keys().collect();
         assert_eq!(names, ["a.txt", "b/c/x.json"]);
         assert!(open("pipe", &pipe).is_err() && open("link", &at("link")).is_err());
     }

@@ -55,10 +55,8 @@ impl FromStr for Program {
     fn from_str(given: &str) -> Result<Self, InvalidProgram> {
         let words = shell_words::split(given).map_err(|_| InvalidProgram::Quotes)?;
         let mut words = words.into_iter();
-        let name = words
-            .next()
-            .filter(|name| !name.is_empty())
-            .ok_or(InvalidProgram::Empty)?;
+        let name = words.next().filter(|name| !name.is_empty());
+        let name = name.ok_or(InvalidProgram::Empty)?;
         if name.contains(PLACEHOLDER) {
             return Err(InvalidProgram::Object);
         }
@@ -95,30 +93,17 @@ impl Program {
     /// One argument more, or exactly as many as were given: a path never becomes two of them.
     fn arguments(&self, file: &Path) -> Vec<OsString> {
         let mut placed = false;
-        let mut arguments: Vec<OsString> = self
-            .arguments
-            .iter()
-            .map(|argument| {
-                placed |= argument.contains(PLACEHOLDER);
-                replace(argument, file.as_os_str())
-            })
-            .collect();
+        let replaced = self.arguments.iter().map(|argument| {
+            placed |= argument.contains(PLACEHOLDER);
+            let parts: Vec<&OsStr> = argument.split(PLACEHOLDER).map(OsStr::new).collect();
+            parts.join(file.as_os_str())
+        });
+        let mut arguments: Vec<OsString> = replaced.collect();
         if !placed {
             arguments.push(file.into());
         }
         arguments
     }
-}
-
-fn replace(argument: &str, path: &OsStr) -> OsString {
-    let mut replaced = OsString::new();
-    for (n, part) in argument.split(PLACEHOLDER).enumerate() {
-        if n > 0 {
-            replaced.push(path);
-        }
-        replaced.push(part);
-    }
-    replaced
 }
 
 /// Searched when the worker starts, so that a missing program is one error then, and not one for each object.
@@ -154,10 +139,8 @@ fn is_executable(path: &Path) -> bool {
 pub(super) fn file_name(name: &str) -> String {
     const MAX: usize = 100;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    let cleaned: String = name
-        .chars()
-        .map(|c| if plain(c) { c } else { '_' })
-        .collect();
+    let cleaned = name.chars().map(|c| if plain(c) { c } else { '_' });
+    let cleaned: String = cleaned.collect();
     // The end is kept: that is where the extension is.
     let kept = &cleaned[cleaned.len().saturating_sub(MAX)..];
     match kept.trim_start_matches(['.', '-']) {

@@ -122,7 +122,7 @@ mod tests {
     use futures::poll;
 
     use super::*;
-    use crate::{error::ErrorKind, fixtures::one_busy_blocking_thread};
+    use crate::{error::ErrorKind, tests::fixtures::one_busy_blocking_thread};
 
     #[test]
     fn a_program_is_started_by_a_thread_that_serves_nobody() {

@@ -4,13 +4,8 @@ use rustix::process::Signal;
 
 /// `SIGSEGV`, or its number when it has no name here.
 pub(super) fn name(number: i32) -> String {
-    NAMES
-        .iter()
-        .find(|(signal, _)| signal.as_raw() == number)
-        .map_or_else(
-            || format!("signal {number}"),
-            |(_, name)| (*name).to_owned(),
-        )
+    let named = NAMES.iter().find(|(signal, _)| signal.as_raw() == number);
+    named.map_or_else(|| format!("signal {number}"), |(_, name)| (*name).into())
 }
 
 /// Whether a supervisor, a terminal or a host that shuts down sends this signal.

@@ -40,11 +40,11 @@ pub(super) struct WorkDir {
     contents: Option<Contents>,
 }
 
-/// The directory and the job's slot, which is released after the directory is removed.
+/// The directory and the job's slot, which is released after the directory is removed: fields are dropped in this order.
 #[derive(Debug)]
 struct Contents {
     directory: TempDir,
-    slot: Arc<OwnedSemaphorePermit>,
+    _slot: Arc<OwnedSemaphorePermit>,
 }
 
 // === impl WorkDir ===
@@ -53,9 +53,8 @@ impl WorkDir {
     pub(super) async fn create(job: &Job) -> Result<Self, ProcessError> {
         let (file, slot) = (program::file_name(job.file_name()), job.slot());
         let made = spawn_blocking(move || Self::new(&file, slot)).await;
-        made.map_err(io::Error::other)
-            .flatten()
-            .map_err(|error| cannot_create(&error))
+        let made = made.map_err(io::Error::other).flatten();
+        made.map_err(|error| cannot_create(&error))
     }
 
     fn new(file: &str, slot: Arc<OwnedSemaphorePermit>) -> io::Result<Self> {
@@ -70,7 +69,10 @@ impl WorkDir {
             file: input.join(file),
             output: create_below(&root, "output")?,
             scratch: create_below(&root, "tmp")?,
-            contents: Some(Contents { directory, slot }),
+            contents: Some(Contents {
+                directory,
+                _slot: slot,
+            }),
         })
     }
 
@@ -103,14 +105,10 @@ impl Drop for WorkDir {
 
 impl Contents {
     fn remove(self) {
-        let Self { directory, slot } = self;
-        let path = directory.path().to_owned();
-        if let Err(error) = remove(&path) {
+        let path = self.directory.path();
+        if let Err(error) = remove(path) {
             tracing::warn!(path = %path.display(), %error, "cannot remove a run's temporary directory");
         }
-        // It is removed, or cannot be.
-        drop(directory);
-        drop(slot);
     }
 }
 
@@ -173,7 +171,7 @@ mod tests {
     use tokio::sync::Semaphore;
 
     use super::*;
-    use crate::{error::ErrorKind, fixtures::one_busy_blocking_thread};
+    use crate::{error::ErrorKind, tests::fixtures::one_busy_blocking_thread};
 
     fn work_dir(places: &Arc<Semaphore>) -> (WorkDir, PathBuf) {
         let slot = Arc::clone(places).try_acquire_owned().unwrap();

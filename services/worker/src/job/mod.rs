@@ -9,10 +9,13 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use brigade_proto::v1::Object;
 use brigade_storage::{Bucket, Location, ObjectRef, Store};
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tokio::{
+    sync::{OwnedSemaphorePermit, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
-use crate::{deadline::Deadline, request::ValidRequest};
+use crate::request::ValidRequest;
 
 pub(crate) use progress::Progress;
 pub(crate) use write::no_output;
@@ -23,15 +26,12 @@ pub(crate) use write::no_output;
 /// [`write`](Self::write) stores results below the worker's output location.
 pub struct Job {
     request: ValidRequest,
-    store: Arc<dyn Store>,
-    output: Option<Location>,
-    deadline: Arc<Deadline>,
-    progress: Arc<Progress>,
-    max_size: Option<u64>,
+    context: JobContext,
     cancelled: CancellationToken,
-    shutdown: CancellationToken,
-    slot: Arc<OwnedSemaphorePermit>,
 }
+
+/// The latest deadline of the calls that wait for one run.
+pub(crate) type Deadline = watch::Sender<Instant>;
 
 /// Everything that a job has besides its request.
 pub(crate) struct JobContext {
@@ -41,7 +41,7 @@ pub(crate) struct JobContext {
     pub(crate) progress: Arc<Progress>,
     pub(crate) max_size: Option<u64>,
     pub(crate) shutdown: CancellationToken,
-    pub(crate) slot: OwnedSemaphorePermit,
+    pub(crate) slot: Arc<OwnedSemaphorePermit>,
 }
 
 // === impl Job ===
@@ -50,14 +50,8 @@ impl Job {
     pub(crate) fn new(request: ValidRequest, context: JobContext) -> Self {
         Self {
             request,
-            store: context.store,
-            output: context.output,
-            deadline: context.deadline,
-            progress: context.progress,
-            max_size: context.max_size,
+            context,
             cancelled: CancellationToken::new(),
-            shutdown: context.shutdown,
-            slot: Arc::new(context.slot),
         }
     }
 
@@ -68,17 +62,13 @@ impl Job {
 
     /// The last part of the object's name. It may hold any character but a slash, and may be empty.
     pub fn file_name(&self) -> &str {
-        self.request
-            .object
-            .name
-            .rsplit('/')
-            .next()
-            .unwrap_or_default()
+        let name = &self.object().name;
+        name.rsplit('/').next().unwrap_or_default()
     }
 
     /// The worker's output location, if it has one.
     pub fn output(&self) -> Option<&Location> {
-        self.output.as_ref()
+        self.context.output.as_ref()
     }
 
     /// 1 for the first call about this generation, one more for each retry that a worker asked for.
@@ -94,9 +84,8 @@ impl Job {
     /// The time left for this object: it grows when a call joins that waits longer. At zero the
     /// future of [`Processor::process`](crate::Processor::process) is dropped.
     pub fn remaining(&self) -> Duration {
-        self.deadline
-            .get()
-            .saturating_duration_since(Instant::now())
+        let deadline = *self.context.deadline.borrow();
+        deadline.saturating_duration_since(Instant::now())
     }
 
     /// Cancelled when the work is over: it returned, ran out of time, or has no waiting caller any more. For work that does
@@ -108,24 +97,28 @@ impl Job {
     /// Cancelled when this worker shuts down. The work has 9 s from then on; its child processes may have received the same
     /// signal.
     pub fn shutdown(&self) -> &CancellationToken {
-        &self.shutdown
+        &self.context.shutdown
     }
 
     /// This job's slot of the concurrency limit, for work that may outlive the processor's future.
     pub(crate) fn slot(&self) -> Arc<OwnedSemaphorePermit> {
-        Arc::clone(&self.slot)
+        Arc::clone(&self.context.slot)
     }
 
     fn source(&self) -> Arc<dyn Bucket> {
-        self.store.bucket(&self.request.object.bucket)
+        self.context.store.bucket(&self.request.object.bucket)
     }
 
     /// For messages.
     fn object_ref(&self) -> ObjectRef<'_> {
-        ObjectRef {
-            bucket: &self.request.object.bucket,
-            name: &self.request.object.name,
-        }
+        object_ref(self.object())
+    }
+}
+
+fn object_ref(object: &Object) -> ObjectRef<'_> {
+    ObjectRef {
+        bucket: &object.bucket,
+        name: &object.name,
     }
 }
 

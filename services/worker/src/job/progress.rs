@@ -38,7 +38,7 @@ impl Job {
     /// Reports the progress in a few words: "fold 3 of 5". It is logged at most every 10 s; and when the time runs out, the
     /// answer names the last one. Without a report that is the number of bytes read.
     pub fn progress(&self, words: impl fmt::Display) {
-        if let Some(progress) = self.progress.update(&words.to_string()) {
+        if let Some(progress) = self.context.progress.update(&words.to_string()) {
             let remaining = self.remaining();
             tracing::info!(key = self.request.key, progress, ?remaining, "at work");
         }
@@ -49,8 +49,8 @@ impl Job {
         &self,
         report: impl Fn() -> Option<String> + Send + 'static,
     ) {
-        self.progress
-            .with(|state| state.reporter = Some(Box::new(report)));
+        let progress = &self.context.progress;
+        progress.with(|state| state.reporter = Some(Box::new(report)));
     }
 }
 
@@ -63,10 +63,8 @@ impl Progress {
         self.with(|state| {
             text::cut(&line.unwrap_or_default(), MAX_MESSAGE).clone_into(&mut state.message);
             let now = Instant::now();
-            let due = state
-                .logged
-                .is_none_or(|logged| now - logged >= LOG_INTERVAL);
-            due.then(|| {
+            let is_old = |logged| now - logged >= LOG_INTERVAL;
+            state.logged.is_none_or(is_old).then(|| {
                 state.logged = Some(now);
                 state.message.clone()
             })

@@ -3,12 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use brigade_proto::v1::Object;
-use brigade_storage::{Bucket, Error, ObjectRef, Pinned};
+use brigade_storage::{Bucket, Error, Pinned};
 use bytes::{Bytes, BytesMut};
-use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use futures::stream::{self, BoxStream, StreamExt as _};
 use tokio::time::sleep;
 
-use super::{Job, progress::Progress};
+use super::{Job, object_ref, progress::Progress};
 use crate::error::{DEFAULT_RETRY_AFTER, ProcessError};
 
 /// How often in a row a download resumes without a single new byte.
@@ -61,15 +61,12 @@ impl Job {
                 expected.size
             )));
         }
-        let download = self.read_expecting(expected).await?;
-        let whole =
-            download
-                .into_stream()
-                .try_fold(BytesMut::new(), |mut whole, chunk| async move {
-                    whole.extend_from_slice(&chunk);
-                    Ok(whole)
-                });
-        Ok(whole.await?.freeze())
+        let mut download = self.read_expecting(expected).await?;
+        let mut whole = BytesMut::new();
+        while let Some(chunk) = download.next().await? {
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(whole.freeze())
     }
 
     /// Opens the stream at once, so that a missing object is reported before any other work.
@@ -78,7 +75,7 @@ impl Job {
             source: self.source(),
             object: self.object().clone(),
             expected,
-            progress: Arc::clone(&self.progress),
+            progress: Arc::clone(&self.context.progress),
             chunks: None,
             size: 0,
             crc32c: 0,
@@ -92,7 +89,7 @@ impl Job {
 
     async fn expected(&self) -> Result<Expected, ProcessError> {
         let expected = self.announced().await?;
-        match self.max_size {
+        match self.context.max_size {
             Some(max) if expected.size > max => Err(ProcessError::refuse(format!(
                 "the object has {} bytes; the limit of this worker is {max} (BRIGADE_MAX_SIZE)",
                 expected.size
@@ -211,29 +208,18 @@ impl Download {
 
     fn damaged(&self) -> ProcessError {
         let Expected { size, crc32c } = self.expected;
-        ProcessError::retry_after(
-            DEFAULT_RETRY_AFTER,
-            format!(
-                "{}: read {} bytes with CRC32C {:08x}; {size} bytes with {:08x} were uploaded",
-                object_ref(&self.object),
-                self.size,
-                self.crc32c,
-                crc32c.unwrap_or_default()
-            ),
-        )
+        let (object, read, read_crc) = (object_ref(&self.object), self.size, self.crc32c);
+        let crc = crc32c.unwrap_or_default();
+        let message = format!(
+            "{object}: read {read} bytes with CRC32C {read_crc:08x}; {size} bytes with {crc:08x} were uploaded"
+        );
+        ProcessError::retry_after(DEFAULT_RETRY_AFTER, message)
     }
 }
 
 fn replaced(object: &Object) -> ProcessError {
+    let object = object_ref(object);
     ProcessError::superseded(format!(
-        "{} was replaced: it has another generation now",
-        object_ref(object)
+        "{object} was replaced: it has another generation now"
     ))
-}
-
-fn object_ref(object: &Object) -> ObjectRef<'_> {
-    ObjectRef {
-        bucket: &object.bucket,
-        name: &object.name,
-    }
 }

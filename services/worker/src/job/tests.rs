@@ -5,9 +5,9 @@ use futures::TryStreamExt as _;
 use super::*;
 use crate::{
     error::{ErrorKind, ProcessError},
-    fixtures::{BUCKET, HOUR, job, job_with, request, settings, sim},
     processor::{Outcome, Processor},
     testing::TestWorker,
+    tests::fixtures::{BUCKET, HOUR, job, job_with, request, settings, sim, uploaded},
 };
 
 fn kind<T: fmt::Debug>(answer: Result<T, ProcessError>) -> ErrorKind {
@@ -16,8 +16,7 @@ fn kind<T: fmt::Debug>(answer: Result<T, ProcessError>) -> ErrorKind {
 
 #[tokio::test(start_paused = true)]
 async fn a_job_knows_its_object_and_how_long_it_may_take() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/night 1.csv", "abc").unwrap();
+    let (sim, object) = uploaded("in/night 1.csv", "abc");
     let job = job(&sim, &object);
     assert_eq!(job.file_name(), "night 1.csv");
     assert_eq!(
@@ -32,9 +31,8 @@ async fn a_job_knows_its_object_and_how_long_it_may_take() {
 
 #[tokio::test]
 async fn content_of_several_chunks_arrives_whole() {
-    let sim = sim();
     let content: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
-    let object = sim.upload(BUCKET, "in/a", content.clone()).unwrap();
+    let (sim, object) = uploaded("in/a", content.clone());
     let job = job(&sim, &object);
     assert_eq!(job.bytes(2_000_000).await.unwrap(), content);
     let directory = tempfile::tempdir().unwrap();
@@ -47,8 +45,7 @@ async fn content_of_several_chunks_arrives_whole() {
 
 #[tokio::test]
 async fn content_that_is_longer_than_the_limit_is_refused_unread() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "abcd").unwrap();
+    let (sim, object) = uploaded("in/a", "abcd");
     let answer = job(&sim, &object).bytes(3).await;
     assert_eq!(kind(answer), ErrorKind::Refused);
     assert_eq!(sim.calls(Operation::Read), 0);
@@ -56,15 +53,13 @@ async fn content_that_is_longer_than_the_limit_is_refused_unread() {
 
 #[tokio::test]
 async fn an_empty_object_is_read_as_one() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "").unwrap();
+    let (sim, object) = uploaded("in/a", "");
     assert!(job(&sim, &object).bytes(0).await.unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn an_object_that_was_replaced_or_deleted_is_superseded_and_never_read_as_another() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "old").unwrap();
+    let (sim, object) = uploaded("in/a", "old");
     let job = job(&sim, &object);
     sim.upload(BUCKET, "in/a", "new").unwrap();
     assert_eq!(kind(job.bytes(9).await), ErrorKind::Superseded);
@@ -74,8 +69,7 @@ async fn an_object_that_was_replaced_or_deleted_is_superseded_and_never_read_as_
 
 #[tokio::test]
 async fn content_other_than_was_uploaded_is_tried_again_and_leaves_no_file() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "abc").unwrap();
+    let (sim, object) = uploaded("in/a", "abc");
     for (size, crc32c) in [(3, 7), (2, 7), (4, object.crc32c.unwrap())] {
         let mut damaged = object.clone();
         (damaged.size, damaged.crc32c) = (size, Some(crc32c));
@@ -92,8 +86,7 @@ async fn content_other_than_was_uploaded_is_tried_again_and_leaves_no_file() {
 
 #[tokio::test(start_paused = true)]
 async fn a_download_that_is_cut_goes_on_where_it_was() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "abcdef").unwrap();
+    let (sim, object) = uploaded("in/a", "abcdef");
     sim.fail_next(Operation::Read, Fault::Cut(3));
     sim.fail_next(Operation::Read, Fault::Before(Kind::Unknown));
     let busy = Kind::Busy { retry_after: None };
@@ -108,8 +101,7 @@ async fn a_download_that_is_cut_goes_on_where_it_was() {
 
 #[tokio::test(start_paused = true)]
 async fn a_download_that_brings_nothing_more_is_given_up_for_now() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "abcdef").unwrap();
+    let (sim, object) = uploaded("in/a", "abcdef");
     sim.fail_next(Operation::Read, Fault::Cut(3));
     for _ in 0..5 {
         sim.fail_next(Operation::Read, Fault::Cut(0));
@@ -126,8 +118,7 @@ async fn a_download_that_brings_nothing_more_is_given_up_for_now() {
 
 #[tokio::test]
 async fn what_time_does_not_heal_is_not_tried_again() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "abcdef").unwrap();
+    let (sim, object) = uploaded("in/a", "abcdef");
     sim.fail_next(Operation::Read, Fault::Before(Kind::PermissionDenied));
     assert_eq!(
         kind(job(&sim, &object).bytes(9).await),
@@ -193,8 +184,7 @@ impl Processor for Reads {
 
 #[tokio::test]
 async fn a_file_is_an_output_as_bytes_are() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "").unwrap();
+    let (sim, object) = uploaded("in/a", "");
     let content: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), &content).unwrap();
@@ -214,8 +204,7 @@ async fn a_file_is_an_output_as_bytes_are() {
 
 #[tokio::test]
 async fn a_file_that_is_there_is_never_overwritten_by_a_download() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "abc").unwrap();
+    let (sim, object) = uploaded("in/a", "abc");
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a");
     std::fs::write(&path, "mine").unwrap();
@@ -228,8 +217,7 @@ async fn a_file_that_is_there_is_never_overwritten_by_a_download() {
 
 #[tokio::test]
 async fn a_caller_who_knows_no_checksum_gets_the_stored_one_checked() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "abc").unwrap();
+    let (sim, object) = uploaded("in/a", "abc");
     let mut bare = request(&object);
     let named = bare.object.as_mut().unwrap();
     (named.crc32c, named.size) = (None, 0);
@@ -241,8 +229,7 @@ async fn a_caller_who_knows_no_checksum_gets_the_stored_one_checked() {
 
 #[tokio::test]
 async fn an_output_lies_below_the_output_location() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "").unwrap();
+    let (sim, object) = uploaded("in/a", "");
     let uri = job(&sim, &object)
         .write("x/a.json", "{}", "application/json")
         .await
@@ -254,8 +241,7 @@ async fn an_output_lies_below_the_output_location() {
 
 #[tokio::test]
 async fn a_repeated_run_does_not_double_its_outputs() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "").unwrap();
+    let (sim, object) = uploaded("in/a", "");
     let job = job(&sim, &object);
     let generation = || sim.objects(BUCKET)[0].generation;
     job.write("a", "1", "text/plain").await.unwrap();
@@ -270,8 +256,7 @@ async fn a_repeated_run_does_not_double_its_outputs() {
 
 #[tokio::test]
 async fn an_output_whose_answer_was_lost_is_written_once() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "").unwrap();
+    let (sim, object) = uploaded("in/a", "");
     sim.fail_next(Operation::Create, Fault::AppliedThenLost);
     job(&sim, &object).write("a", "1", "").await.unwrap();
     assert_eq!(sim.calls(Operation::Create), 1);
@@ -279,8 +264,7 @@ async fn an_output_whose_answer_was_lost_is_written_once() {
 
 #[tokio::test]
 async fn an_output_that_was_not_applied_is_written_again() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "").unwrap();
+    let (sim, object) = uploaded("in/a", "");
     sim.fail_next(Operation::Create, Fault::Before(Kind::Unknown));
     job(&sim, &object).write("a", "1", "").await.unwrap();
     assert_eq!(sim.content(BUCKET, "features/a").unwrap(), "1");
@@ -288,8 +272,7 @@ async fn an_output_that_was_not_applied_is_written_again() {
 
 #[tokio::test]
 async fn an_output_that_others_keep_changing_is_given_up_for_now() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "").unwrap();
+    let (sim, object) = uploaded("in/a", "");
     for _ in 0..4 {
         sim.fail_next(Operation::Create, Fault::Before(Kind::Precondition));
     }
@@ -299,8 +282,7 @@ async fn an_output_that_others_keep_changing_is_given_up_for_now() {
 
 #[tokio::test]
 async fn an_output_never_replaces_the_object_itself() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "features/a", "precious").unwrap();
+    let (sim, object) = uploaded("features/a", "precious");
     let error = job(&sim, &object).write("a", "1", "").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
     assert!(error.message().contains("BRIGADE_OUTPUT"), "{error}");
@@ -309,8 +291,7 @@ async fn an_output_never_replaces_the_object_itself() {
 
 #[tokio::test]
 async fn a_missing_output_bucket_blames_no_object() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "").unwrap();
+    let (sim, object) = uploaded("in/a", "");
     let mut output = settings().output.unwrap();
     output.bucket = "nowhere".into();
     let job = job_with(&sim, request(&object), Some(output));
@@ -322,8 +303,7 @@ async fn a_missing_output_bucket_blames_no_object() {
 
 #[tokio::test]
 async fn work_elsewhere_hears_that_the_call_has_ended() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "").unwrap();
+    let (sim, object) = uploaded("in/a", "");
     let job = job(&sim, &object);
     let cancelled = job.cancelled().clone();
     assert!(!cancelled.is_cancelled());

@@ -20,26 +20,23 @@ impl Job {
         content: impl Into<Content> + Send,
         content_type: &str,
     ) -> Result<String, ProcessError> {
-        let output = self
-            .output
-            .as_ref()
-            .ok_or_else(|| no_output("the processor has an output"))?;
+        let output = self.output();
+        let output = output.ok_or_else(|| no_output("the processor has an output"))?;
         let name = self.output_name(output, name)?;
         let new = NewObject {
             content: content.into(),
             content_type: content_type.to_owned(),
             ..NewObject::default()
         };
-        let bucket = self.store.bucket(&output.bucket);
+        let bucket = self.context.store.bucket(&output.bucket);
         create_or_replace(&*bucket, &name, new).await?;
         Ok(format!("gs://{}/{name}", output.bucket))
     }
 
     fn output_name(&self, output: &Location, name: &str) -> Result<String, ProcessError> {
         if name.is_empty() {
-            return Err(ProcessError::internal(
-                "the processor wrote an output without a name",
-            ));
+            let why = "the processor wrote an output without a name";
+            return Err(ProcessError::internal(why));
         }
         let whole = format!("{}{name}", output.prefix);
         let object = self.object();
@@ -74,7 +71,7 @@ async fn create_or_replace(
         match bucket.create(name, replaces, new.clone()).await {
             Ok(_) => return Ok(()),
             Err(error) if error.is_precondition() || error.is_ambiguous() => {
-                last_error = Some(error)
+                last_error = Some(error);
             }
             Err(error) => return Err(error.into()),
         }
@@ -83,9 +80,7 @@ async fn create_or_replace(
             live => replaces = live.map_or(0, |live| live.generation),
         }
     }
-    let why = last_error
-        .map(|error| error.to_string())
-        .unwrap_or_default();
+    let why = last_error.map_or_else(String::new, |error| error.to_string());
     Err(ProcessError::retry_after(DEFAULT_RETRY_AFTER, why))
 }
 

@@ -16,15 +16,13 @@ use tonic::{Request, Response, Status};
 use crate::{processor::Processor, runner::Runner};
 
 pub(crate) fn routes<P: Processor>(runner: Arc<Runner<P>>) -> Router {
-    let service = WorkerServiceServer::new(Service { runner })
+    let service = WorkerServiceServer::new(Service(runner))
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
     tonic::service::Routes::new(service).into_axum_router()
 }
 
-struct Service<P> {
-    runner: Arc<Runner<P>>,
-}
+struct Service<P>(Arc<Runner<P>>);
 
 #[tonic::async_trait]
 impl<P: Processor> WorkerService for Service<P> {
@@ -33,9 +31,9 @@ impl<P: Processor> WorkerService for Service<P> {
         request: Request<ProcessRequest>,
     ) -> Result<Response<ProcessResponse>, Status> {
         let budget = deadline::from_headers(request.metadata().as_ref());
-        match self.runner.run(request.into_inner(), budget).await {
-            Ok(response) => Ok(Response::new(response)),
-            Err(error) => Err(Status::from(&*error)),
-        }
+        let answer = self.0.run(request.into_inner(), budget).await;
+        answer
+            .map(Response::new)
+            .map_err(|error| Status::from(&*error))
     }
 }

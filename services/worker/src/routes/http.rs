@@ -61,21 +61,15 @@ fn parse(body: &[u8]) -> Result<ProcessRequest, ProcessError> {
 }
 
 fn refuse(error: &ProcessError) -> Response {
-    let body = Json(json!({
-        "error": error.message(),
-        "reason": error.kind().reason(),
-    }));
-    let mut response = (error.kind().http_status(), body).into_response();
-    let waits = matches!(
-        error.kind(),
-        ErrorKind::Unavailable | ErrorKind::Busy | ErrorKind::Superseded
-    );
-    if waits {
+    use ErrorKind::{Busy, Superseded, Unavailable};
+    let kind = error.kind();
+    let body = Json(json!({"error": error.message(), "reason": kind.reason()}));
+    let mut response = (kind.http_status(), body).into_response();
+    if matches!(kind, Unavailable | Busy | Superseded) {
         let delay = error.delay().unwrap_or(DEFAULT_RETRY_AFTER);
         let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
-        response
-            .headers_mut()
-            .insert(RETRY_AFTER, HeaderValue::from(seconds));
+        let headers = response.headers_mut();
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }

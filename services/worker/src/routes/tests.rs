@@ -1,6 +1,6 @@
 //! The whole worker over a real socket, through tonic's client; and its HTTP route.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use axum::{
     body::{Body, to_bytes},
@@ -8,7 +8,7 @@ use axum::{
 };
 use brigade_proto::{
     MAX_MESSAGE,
-    v1::{Object, ProcessRequest, ProcessResponse, worker_service_client::WorkerServiceClient},
+    v1::{Object, ProcessRequest, worker_service_client::WorkerServiceClient},
 };
 use brigade_runtime::serve::{Limits, serve};
 use brigade_sim::Sim;
@@ -21,8 +21,8 @@ use tower::ServiceExt as _;
 use super::*;
 use crate::{
     Job, Outcome, ProcessError,
-    fixtures::{BUCKET, request, settings, sim},
     sample::SleepStudy,
+    tests::fixtures::{BUCKET, TellsWhenDropped, one_at_a_time, request, settings, sim, uploaded},
 };
 
 /// Does what the object's name says.
@@ -31,14 +31,6 @@ struct Obedient {
     begun: Notify,
     dropped: Arc<Notify>,
     go_on: Notify,
-}
-
-struct TellsWhenDropped(Arc<Notify>);
-
-impl Drop for TellsWhenDropped {
-    fn drop(&mut self) {
-        self.0.notify_one();
-    }
 }
 
 impl Processor for Obedient {
@@ -106,76 +98,49 @@ async fn served(router: Router) -> Served {
 
 async fn obedient() -> (Arc<Obedient>, Served) {
     let processor = Arc::new(Obedient::default());
-    let one = WorkerSettings {
-        concurrency: 1,
-        ..settings()
-    };
-    let router = routes(processor.clone(), Arc::new(sim()), &one);
+    let router = routes(processor.clone(), Arc::new(sim()), &one_at_a_time());
     (processor, served(router).await)
 }
 
-async fn answer(name: &str) -> Result<ProcessResponse, tonic::Status> {
+/// A panic comes first: the worker goes on.
+#[tokio::test]
+async fn every_answer_is_the_same_over_grpc_and_over_http() {
     let (_, mut served) = obedient().await;
-    served
-        .client
-        .process(named(name))
-        .await
-        .map(tonic::Response::into_inner)
-}
-
-#[tokio::test]
-async fn an_outcome_travels_with_its_outputs_and_labels() {
-    let response = answer("a").await.unwrap();
-    assert_eq!(response.summary, "ok");
-    assert_eq!(response.outputs, ["gs://data/features/a"]);
-    assert_eq!(response.labels["days"], "10");
-}
-
-#[tokio::test]
-async fn a_refusal_is_invalid_argument_and_says_where() {
-    let status = answer("refuse").await.unwrap_err();
-    assert_eq!(
-        (status.code(), status.message()),
-        (Code::InvalidArgument, "line 2 is not a number")
-    );
-    let details = status.get_error_details();
-    assert_eq!(
-        details.bad_request().unwrap().field_violations[0].field,
-        "line 2"
-    );
-    assert_eq!(details.error_info().unwrap().reason, "OBJECT_REFUSED");
-}
-
-#[tokio::test]
-async fn a_retry_is_unavailable_and_says_when() {
-    let status = answer("retry").await.unwrap_err();
-    assert_eq!(status.code(), Code::Unavailable);
-    let delay = status.get_error_details().retry_info().unwrap().retry_delay;
-    assert_eq!(delay, Some(Duration::from_millis(1_500)));
-}
-
-#[tokio::test]
-async fn a_superseded_object_is_aborted_and_a_wrong_setup_permission_denied() {
-    assert_eq!(
-        answer("superseded").await.unwrap_err().code(),
-        Code::Aborted
-    );
-    assert_eq!(
-        answer("misconfigured").await.unwrap_err().code(),
-        Code::PermissionDenied
-    );
-}
-
-#[tokio::test]
-async fn a_panic_is_internal_with_its_message_and_the_worker_goes_on() {
-    let (_, mut served) = obedient().await;
-    let status = served.client.process(named("panic")).await.unwrap_err();
-    assert_eq!(status.code(), Code::Internal);
-    assert_eq!(
-        status.message(),
-        "the processor panicked: index out of bounds: 1"
-    );
-    served.client.process(named("a")).await.unwrap();
+    let mut wrong = named("");
+    wrong.object.as_mut().unwrap().generation = 0;
+    let names = [
+        "panic",
+        "a",
+        "refuse",
+        "retry",
+        "superseded",
+        "misconfigured",
+    ];
+    let mut table = String::new();
+    for request in names
+        .map(named)
+        .into_iter()
+        .chain([ProcessRequest::default(), wrong])
+    {
+        let grpc = match served.client.process(request.clone()).await {
+            Ok(response) => format!("{:?}", response.into_inner()),
+            Err(status) => {
+                let details = status.get_error_details();
+                let reason = &details.error_info().unwrap().reason;
+                let delay = details.retry_info().and_then(|info| info.retry_delay);
+                let wrong = details.bad_request().map(|wrong| &wrong.field_violations);
+                let (code, message) = (status.code(), status.message());
+                format!("{code:?} {message:?} {reason} {delay:?} {wrong:?}")
+            }
+        };
+        let (status, delay, body) = post(serde_json::to_vec(&request).unwrap()).await;
+        let name = request.object.map(|object| object.name);
+        let _ = writeln!(
+            table,
+            "{name:?}\n  gRPC {grpc}\n  HTTP {status} {delay:?} {body}"
+        );
+    }
+    insta::assert_snapshot!(table);
 }
 
 #[tokio::test]
@@ -187,19 +152,11 @@ async fn a_worker_that_is_full_says_when_to_come_again_and_has_room_afterwards()
     let mut client = served.client.clone();
     let status = client.process(named("a")).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted);
-    assert!(
-        status
-            .get_error_details()
-            .retry_info()
-            .unwrap()
-            .retry_delay
-            .is_some()
-    );
+    let details = status.get_error_details();
+    assert!(details.retry_info().unwrap().retry_delay.is_some());
     processor.go_on.notify_one();
-    assert_eq!(
-        waiting.await.unwrap().unwrap().into_inner().summary,
-        "waited"
-    );
+    let response = waiting.await.unwrap().unwrap();
+    assert_eq!(response.into_inner().summary, "waited");
     client.process(named("a")).await.unwrap();
 }
 
@@ -247,54 +204,20 @@ async fn a_caller_without_a_deadline_gets_the_workers_own() {
 }
 
 #[tokio::test]
-async fn a_request_without_an_object_is_refused_by_its_fields() {
-    let (_, mut served) = obedient().await;
-    let status = served
-        .client
-        .process(ProcessRequest::default())
-        .await
-        .unwrap_err();
-    assert_eq!(
-        (status.code(), status.message()),
-        (Code::InvalidArgument, "object is missing")
-    );
-    let mut wrong = named("");
-    wrong.object.as_mut().unwrap().generation = 0;
-    let status = served.client.process(wrong).await.unwrap_err();
-    let fields: Vec<_> = status
-        .get_error_details()
-        .bad_request()
-        .unwrap()
-        .field_violations
-        .iter()
-        .map(|violation| violation.field.clone())
-        .collect();
-    assert_eq!(fields, ["object.name", "object.generation"]);
-}
-
-#[tokio::test]
 async fn a_message_beyond_the_limit_is_not_read() {
     let (_, mut served) = obedient().await;
-    let status = served
-        .client
-        .process(named(&"x".repeat(MAX_MESSAGE)))
-        .await
-        .unwrap_err();
+    let request = named(&"x".repeat(MAX_MESSAGE));
+    let status = served.client.process(request).await.unwrap_err();
     assert_eq!(status.code(), Code::OutOfRange);
 }
 
 #[tokio::test]
 async fn the_sample_writes_a_recordings_features() {
-    let sim = sim();
     let recording = include_bytes!("../../../../samples/sleepstudy/subject-308.csv").as_slice();
-    let object = sim.upload(BUCKET, "in/subject-308.csv", recording).unwrap();
+    let (sim, object) = uploaded("in/subject-308.csv", recording);
     let mut served = served(routes(SleepStudy, Arc::new(sim.clone()), &settings())).await;
-    let response = served
-        .client
-        .process(request(&object))
-        .await
-        .unwrap()
-        .into_inner();
+    let response = served.client.process(request(&object)).await.unwrap();
+    let response = response.into_inner();
     assert_eq!(
         response.summary,
         "subject 308: slope +21.76 ms/day over 10 days"
@@ -308,9 +231,8 @@ async fn the_sample_writes_a_recordings_features() {
 
 #[tokio::test]
 async fn the_sample_refuses_a_broken_recording_by_line_and_column() {
-    let sim = sim();
     let recording = include_bytes!("../../../../samples/sleepstudy/subject-399.csv").as_slice();
-    let object = sim.upload(BUCKET, "in/subject-399.csv", recording).unwrap();
+    let (sim, object) = uploaded("in/subject-399.csv", recording);
     let mut served = served(routes(SleepStudy, Arc::new(sim), &settings())).await;
     let status = served.client.process(request(&object)).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
@@ -322,13 +244,8 @@ async fn the_sample_refuses_a_broken_recording_by_line_and_column() {
 /// `POST /process` with this body.
 async fn post(body: impl Into<Body>) -> (StatusCode, Option<String>, serde_json::Value) {
     let router = routes(Obedient::default(), Arc::new(Sim::new()), &settings());
-    read(
-        router
-            .oneshot(Request::post("/process").body(body.into()).unwrap())
-            .await
-            .unwrap(),
-    )
-    .await
+    let request = Request::post("/process").body(body.into()).unwrap();
+    read(router.oneshot(request).await.unwrap()).await
 }
 
 async fn read(response: Response<Body>) -> (StatusCode, Option<String>, serde_json::Value) {
@@ -345,54 +262,16 @@ async fn read(response: Response<Body>) -> (StatusCode, Option<String>, serde_js
     )
 }
 
-async fn post_named(name: &str) -> (StatusCode, Option<String>, serde_json::Value) {
-    post(serde_json::to_vec(&named(name)).unwrap()).await
-}
-
-#[tokio::test]
-async fn http_answers_as_grpc_does() {
-    let (status, _, body) = post_named("a").await;
-    assert_eq!((status, &body["summary"]), (StatusCode::OK, &"ok".into()));
-    let (status, retry_after, body) = post_named("refuse").await;
-    assert_eq!(
-        (status, retry_after),
-        (StatusCode::INTERNAL_SERVER_ERROR, None)
-    );
-    assert_eq!(body["error"], "line 2 is not a number");
-    assert_eq!(body["reason"], "OBJECT_REFUSED");
-    let (status, retry_after, _) = post_named("retry").await;
-    assert_eq!(
-        (status, retry_after.as_deref()),
-        (StatusCode::SERVICE_UNAVAILABLE, Some("2"))
-    );
-    let (status, retry_after, _) = post_named("superseded").await;
-    assert_eq!(
-        (status, retry_after.as_deref()),
-        (StatusCode::SERVICE_UNAVAILABLE, Some("1"))
-    );
-    assert_eq!(
-        post_named("panic").await.0,
-        StatusCode::INTERNAL_SERVER_ERROR
-    );
-    assert_eq!(post_named("misconfigured").await.0, StatusCode::FORBIDDEN);
-}
-
 #[tokio::test]
 async fn http_and_grpc_share_one_limit() {
     let processor = Arc::new(Obedient::default());
-    let one = WorkerSettings {
-        concurrency: 1,
-        ..settings()
-    };
-    let router = routes(processor.clone(), Arc::new(sim()), &one);
+    let router = routes(processor.clone(), Arc::new(sim()), &one_at_a_time());
     let mut grpc = WorkerServiceClient::new(router.clone());
     let waiting = tokio::spawn(async move { grpc.process(named("wait")).await });
     processor.begun.notified().await;
     let body = serde_json::to_vec(&named("a")).unwrap();
-    let response = router
-        .oneshot(Request::post("/process").body(Body::from(body)).unwrap())
-        .await
-        .unwrap();
+    let request = Request::post("/process").body(Body::from(body)).unwrap();
+    let response = router.oneshot(request).await.unwrap();
     let (status, retry_after, _) = read(response).await;
     assert_eq!(
         (status, retry_after.as_deref()),
@@ -404,14 +283,9 @@ async fn http_and_grpc_share_one_limit() {
 
 #[tokio::test]
 async fn a_body_that_is_no_request_is_400_and_an_endless_one_413() {
-    for body in [
-        "",
-        "{",
-        "[]",
-        "{\"objekt\":{}}",
-        "{\"object\":{\"generation\":\"x\"}}",
-        "{}",
-    ] {
+    let unknown = r#"{"objekt":{}}"#;
+    let text = r#"{"object":{"generation":"x"}}"#;
+    for body in ["", "{", "[]", unknown, text, "{}"] {
         let (status, _, answer) = post(body).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
         assert!(answer["error"].is_string(), "{body}");

@@ -1,9 +1,9 @@
 //! Runs a processor on one request, for gRPC and HTTP alike.
 
-use std::{any::Any, fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use brigade_proto::v1::ProcessRequest;
-use brigade_storage::{Location, Store};
+use brigade_storage::Store;
 use futures::FutureExt as _;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -12,10 +12,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    deadline::Deadline,
     error::{ErrorKind, ProcessError},
     in_flight::{InFlight, SharedResult},
-    job::{Job, JobContext, Progress},
+    job::{Deadline, Job, JobContext, Progress},
     processor::{Outcome, Processor},
     request::{ValidRequest, validate},
     settings::WorkerSettings,
@@ -32,10 +31,7 @@ const MAX_LOGGED: usize = 1_536;
 pub(crate) struct Runner<P> {
     processor: P,
     store: Arc<dyn Store>,
-    output: Option<Location>,
-    timeout: Duration,
-    max_size: Option<u64>,
-    concurrency: usize,
+    settings: WorkerSettings,
     slots: Arc<Semaphore>,
     in_flight: InFlight,
     shutdown: CancellationToken,
@@ -55,15 +51,13 @@ impl<P: Processor> Runner<P> {
         settings: &WorkerSettings,
         shutdown: CancellationToken,
     ) -> Arc<Self> {
-        let concurrency = settings.concurrency.min(Semaphore::MAX_PERMITS);
+        let mut settings = settings.clone();
+        settings.concurrency = settings.concurrency.min(Semaphore::MAX_PERMITS);
         Arc::new(Self {
             processor,
             store,
-            output: settings.output.clone(),
-            timeout: settings.timeout,
-            max_size: settings.max_size,
-            concurrency,
-            slots: Arc::new(Semaphore::new(concurrency)),
+            slots: Arc::new(Semaphore::new(settings.concurrency)),
+            settings,
             in_flight: InFlight::default(),
             shutdown,
         })
@@ -80,16 +74,14 @@ impl<P: Processor> Runner<P> {
         let after = |time: Duration| began.checked_add(time).unwrap_or(began + FAR_FUTURE);
         let valid = validate(request)?;
         let (key, attempt) = (valid.key.clone(), valid.attempt);
-        let time = budget.map_or(self.timeout, |budget| budget.min(self.timeout));
-        let shared = self.in_flight.join(
-            &key,
-            after(time),
-            after(self.timeout),
-            |deadline, progress| self.start(valid, deadline, progress),
-        )?;
-        let deadline = after(time).min(shared.latest());
+        let longest = self.settings.timeout;
+        let time = budget.map_or(longest, |budget| budget.min(longest));
+        let start = |deadline, progress| self.start(valid, deadline, progress);
+        let runs = &self.in_flight;
+        let shared = runs.join(&key, after(time), after(longest), start)?;
+        let deadline = after(time).min(shared.latest);
         let Ok(answer) = timeout_at(deadline, shared.result()).await else {
-            let error = deadline_exceeded(deadline - began, shared.progress());
+            let error = deadline_exceeded(deadline - began, &shared.progress);
             log_result(&key, attempt, began.elapsed(), &Err(&error));
             return Err(Arc::new(error));
         };
@@ -105,12 +97,12 @@ impl<P: Processor> Runner<P> {
     ) -> Result<impl Future<Output = SharedResult> + Send + use<P>, ProcessError> {
         let context = JobContext {
             store: Arc::clone(&self.store),
-            output: self.output.clone(),
+            output: self.settings.output.clone(),
             deadline,
             progress,
-            max_size: self.max_size,
+            max_size: self.settings.max_size,
             shutdown: self.shutdown.clone(),
-            slot: self.acquire_slot()?,
+            slot: Arc::new(self.acquire_slot()?),
         };
         let runner = Arc::clone(self);
         Ok(async move {
@@ -126,7 +118,7 @@ impl<P: Processor> Runner<P> {
         Arc::clone(&self.slots).try_acquire_owned().map_err(|_| {
             ProcessError::busy(format!(
                 "this worker already processes {} objects, its limit (BRIGADE_CONCURRENCY)",
-                self.concurrency
+                self.settings.concurrency
             ))
         })
     }
@@ -134,13 +126,11 @@ impl<P: Processor> Runner<P> {
     async fn process(&self, job: Job) -> Result<Outcome, ProcessError> {
         // A processor may panic before its first await too, and its error in its conversion.
         let work = async { self.processor.process(&job).await.map_err(Into::into) };
-        match AssertUnwindSafe(work).catch_unwind().await {
-            Ok(answer) => answer,
-            Err(panic) => Err(ProcessError::internal(format!(
-                "the processor panicked: {}",
-                panic_message(&*panic)
-            ))),
-        }
+        let done = AssertUnwindSafe(work).catch_unwind().await;
+        done.unwrap_or_else(|panic| {
+            let why = format!("the processor panicked: {}", panic_message(&*panic));
+            Err(ProcessError::internal(why))
+        })
     }
 }
 
@@ -175,15 +165,6 @@ fn log_result(key: &str, attempt: u32, took: Duration, answer: &Result<&Outcome,
                 tracing::info!(key, attempt, ?took, ?code, %reason, "not processed");
             }
         }
-    }
-}
-
-impl<P> fmt::Debug for Runner<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runner")
-            .field("concurrency", &self.concurrency)
-            .field("timeout", &self.timeout)
-            .finish_non_exhaustive()
     }
 }
 

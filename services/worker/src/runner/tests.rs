@@ -8,8 +8,8 @@ use tokio::{sync::Notify, task::JoinHandle};
 
 use super::*;
 use crate::{
-    fixtures::{BUCKET, HOUR, request, settings, sim},
     in_flight::SharedResult,
+    tests::fixtures::{BUCKET, HOUR, TellsWhenDropped, one_at_a_time, request, sim},
 };
 
 /// Begins, says so, and waits for leave to go on.
@@ -19,14 +19,6 @@ struct Waits {
     begun: Notify,
     go_on: Notify,
     dropped: Arc<Notify>,
-}
-
-struct TellsWhenDropped(Arc<Notify>);
-
-impl Drop for TellsWhenDropped {
-    fn drop(&mut self) {
-        self.0.notify_one();
-    }
 }
 
 impl Processor for Waits {
@@ -53,12 +45,9 @@ impl World {
     /// Of a worker that does one object at a time.
     fn new() -> Self {
         let (processor, sim) = (Arc::new(Waits::default()), sim());
-        let one = WorkerSettings {
-            concurrency: 1,
-            ..settings()
-        };
+        let runner = Runner::new(processor.clone(), Arc::new(sim.clone()), &one_at_a_time());
         Self {
-            runner: Runner::new(processor.clone(), Arc::new(sim.clone()), &one),
+            runner,
             processor,
             sim,
         }

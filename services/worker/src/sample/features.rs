@@ -23,18 +23,11 @@ impl Features {
     /// The features of a recording, by ordinary least squares. `stem` is the file's name without its extension.
     pub fn from_recording(stem: &str, recording: &Recording) -> Self {
         let days = recording.points.len();
-        #[allow(
-            clippy::cast_precision_loss,
-            reason = "a recording has far fewer than 2^52 lines"
-        )]
+        #[allow(clippy::cast_precision_loss, reason = "far fewer than 2^52 lines")]
         let n = days as f64;
-        let mean_day = recording
-            .points
-            .iter()
-            .map(|(day, _)| f64::from(*day))
-            .sum::<f64>()
-            / n;
-        let mean_ms = recording.points.iter().map(|(_, ms)| ms).sum::<f64>() / n;
+        let points = recording.points.iter();
+        let mean_day = points.clone().map(|(day, _)| f64::from(*day)).sum::<f64>() / n;
+        let mean_ms = points.map(|(_, ms)| ms).sum::<f64>() / n;
         let (mut products, mut squares) = (0.0, 0.0);
         for (day, ms) in &recording.points {
             let distance = f64::from(*day) - mean_day;

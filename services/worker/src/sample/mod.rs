@@ -25,16 +25,13 @@ impl Processor for SleepStudy {
     async fn process(&self, job: &Job) -> Result<Outcome, ProcessError> {
         let content = job.bytes(MAX_SIZE).await?;
         let recording = Recording::read(&content).map_err(|error| refusal(&error))?;
-        let stem = job
-            .file_name()
-            .strip_suffix(".csv")
-            .unwrap_or(job.file_name());
+        let name = job.file_name();
+        let stem = name.strip_suffix(".csv").unwrap_or(name);
         let features = Features::from_recording(stem, &recording);
         let json = serde_json::to_vec_pretty(&features)
             .map_err(|error| ProcessError::internal(error.to_string()))?;
-        let uri = job
-            .write(&format!("{stem}.json"), json, "application/json")
-            .await?;
+        let output = format!("{stem}.json");
+        let uri = job.write(&output, json, "application/json").await?;
         Ok(Outcome::summary(features.summary()).output(uri))
     }
 }

@@ -87,10 +87,8 @@ impl FromStr for Recording {
             header.split(',').map(str::trim).collect()
         });
         let at = |name| {
-            columns
-                .iter()
-                .position(|column| *column == name)
-                .ok_or(Malformed::NoColumn(name))
+            let at = columns.iter().position(|column| *column == name);
+            at.ok_or(Malformed::NoColumn(name))
         };
         let (day_at, reaction_at) = (at("day")?, at("reaction_ms")?);
         let mut points: Vec<(u32, f64)> = Vec::new();
@@ -118,24 +116,23 @@ impl FromStr for Recording {
 }
 
 fn day(value: &str, line: usize) -> Result<u32, Malformed> {
-    value.parse().map_err(|_| Malformed::Value {
-        line,
-        column: "day",
-        value: value.to_owned(),
-        wanted: "a whole number of days",
-    })
+    let day = value.parse().ok();
+    day.ok_or_else(|| wrong(line, "day", value, "a whole number of days"))
 }
 
 /// `inf` and `nan` parse as numbers, and are none.
 fn reaction(value: &str, line: usize) -> Result<f64, Malformed> {
-    let parsed = value
-        .parse()
-        .ok()
-        .filter(|ms: &f64| *ms > 0.0 && *ms < MAX_REACTION);
-    parsed.ok_or_else(|| Malformed::Value {
+    let in_range = |ms: &f64| *ms > 0.0 && *ms < MAX_REACTION;
+    let wanted = "a number of milliseconds above 0 and below an hour";
+    let reaction = value.parse().ok().filter(in_range);
+    reaction.ok_or_else(|| wrong(line, "reaction_ms", value, wanted))
+}
+
+fn wrong(line: usize, column: &'static str, value: &str, wanted: &'static str) -> Malformed {
+    Malformed::Value {
         line,
-        column: "reaction_ms",
+        column,
         value: value.to_owned(),
-        wanted: "a number of milliseconds above 0 and below an hour",
-    })
+        wanted,
+    }
 }

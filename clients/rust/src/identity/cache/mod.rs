@@ -21,7 +21,7 @@ use super::{TokenSource, error::Error, token::IdToken};
 pub struct Cached<S> {
     source: Arc<S>,
     // A service has a handful of audiences, all from its settings, so nothing needs to be evicted.
-    slots: RwLock<HashMap<String, Arc<Slot>>>,
+    slots: RwLock<HashMap<String, Arc<Slot<S>>>>,
 }
 
 impl<S: TokenSource> Cached<S> {
@@ -33,22 +33,26 @@ impl<S: TokenSource> Cached<S> {
         }
     }
 
-    fn slot(&self, audience: &str) -> Arc<Slot> {
+    fn slot(&self, audience: &str) -> Arc<Slot<S>> {
         let known = self.slots.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = known.get(audience) {
             return slot.clone();
         }
         drop(known);
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
-        slots.entry(audience.to_owned()).or_default().clone()
+        let slot = || Slot::new(self.source.clone(), audience).into();
+        slots
+            .entry(audience.to_owned())
+            .or_insert_with(slot)
+            .clone()
     }
 }
 
 #[async_trait]
 impl<S: TokenSource> TokenSource for Cached<S> {
     async fn fetch(&self, audience: &str) -> Result<IdToken, Error> {
-        let slot = self.slot(audience);
-        match slot.lookup(&self.source, audience) {
+        let lookup = self.slot(audience).lookup();
+        match lookup {
             Lookup::Hit(token) => Ok(token),
             Lookup::Miss(fetch) => fetch.result().await,
         }
@@ -56,7 +60,7 @@ impl<S: TokenSource> TokenSource for Cached<S> {
 
     fn ready(&self, audience: &str) -> Option<IdToken> {
         let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
-        slots.get(audience)?.ready(&self.source, audience)
+        slots.get(audience)?.ready()
     }
 
     fn describe(&self) -> String {

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::{runtime::Handle, sync::watch, time::Instant};
 
-use crate::identity::{Error, IdToken, TokenSource};
+use crate::identity::{TokenSource, error::Error, token::IdToken};
 
 /// A token is renewed this long before it expires; the metadata server itself returns a new one from then on.
 const RENEW_BEFORE_EXPIRY: Duration = Duration::from_mins(5);
@@ -19,8 +19,12 @@ const MIN_RENEWAL_INTERVAL: Duration = Duration::from_secs(30);
 const FETCH_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The token of one audience, and the fetch in flight for it.
-#[derive(Debug, Default)]
-pub(super) struct Slot(Mutex<SlotState>);
+#[derive(Debug)]
+pub(super) struct Slot<S> {
+    source: Arc<S>,
+    audience: String,
+    state: Mutex<SlotState>,
+}
 
 #[derive(Debug, Default)]
 struct SlotState {
@@ -44,27 +48,27 @@ pub(super) struct SharedFetch(watch::Receiver<Option<Result<IdToken, Error>>>);
 
 // === impl Slot ===
 
-impl Slot {
+impl<S: TokenSource> Slot<S> {
+    pub(super) fn new(source: Arc<S>, audience: &str) -> Self {
+        Self {
+            source,
+            audience: audience.to_owned(),
+            state: Mutex::default(),
+        }
+    }
+
     /// The token if it can be sent, else the fetch that brings it.
-    pub(super) fn lookup<S: TokenSource>(
-        self: &Arc<Self>,
-        source: &Arc<S>,
-        audience: &str,
-    ) -> Lookup {
+    pub(super) fn lookup(self: &Arc<Self>) -> Lookup {
         let mut state = self.lock();
-        match self.usable(&mut state, source, audience) {
+        match self.usable(&mut state) {
             Some(token) => Lookup::Hit(token),
-            None => Lookup::Miss(self.fetch(&mut state, source, audience, &Handle::current())),
+            None => Lookup::Miss(self.fetch(&mut state, &Handle::current())),
         }
     }
 
     /// The token if it can be sent.
-    pub(super) fn ready<S: TokenSource>(
-        self: &Arc<Self>,
-        source: &Arc<S>,
-        audience: &str,
-    ) -> Option<IdToken> {
-        self.usable(&mut self.lock(), source, audience)
+    pub(super) fn ready(self: &Arc<Self>) -> Option<IdToken> {
+        self.usable(&mut self.lock())
     }
 
     /// Makes the next call fetch another token, unless another one is cached already. Limited in frequency: a callee that
@@ -77,10 +81,8 @@ impl Slot {
             return true;
         }
         let now = Instant::now();
-        if state
-            .forced
-            .is_some_and(|forced| now < forced + MIN_RENEWAL_INTERVAL)
-        {
+        let recent = |forced| now < forced + MIN_RENEWAL_INTERVAL;
+        if state.forced.is_some_and(recent) {
             return false;
         }
         state.forced = Some(now);
@@ -88,12 +90,7 @@ impl Slot {
         true
     }
 
-    fn usable<S: TokenSource>(
-        self: &Arc<Self>,
-        state: &mut SlotState,
-        source: &Arc<S>,
-        audience: &str,
-    ) -> Option<IdToken> {
+    fn usable(self: &Arc<Self>, state: &mut SlotState) -> Option<IdToken> {
         if state.refused {
             return None;
         }
@@ -105,34 +102,24 @@ impl Slot {
                 .is_none_or(|renewed| renewed + MIN_RENEWAL_INTERVAL <= now);
         // Without a runtime the token cannot be renewed, and is still valid.
         if due && let Ok(runtime) = Handle::try_current() {
-            self.fetch(state, source, audience, &runtime);
+            self.fetch(state, &runtime);
         }
         Some(token)
     }
 
     /// The fetch in flight, or a new one.
-    fn fetch<S: TokenSource>(
-        self: &Arc<Self>,
-        state: &mut SlotState,
-        source: &Arc<S>,
-        audience: &str,
-        runtime: &Handle,
-    ) -> SharedFetch {
+    fn fetch(self: &Arc<Self>, state: &mut SlotState, runtime: &Handle) -> SharedFetch {
         if let Some(fetch) = state.fetch.clone().filter(SharedFetch::is_alive) {
             return fetch;
         }
         state.renewed = Some(Instant::now());
         let (sender, receiver) = watch::channel(None);
-        let (slot, source, audience) = (self.clone(), source.clone(), audience.to_owned());
+        let slot = self.clone();
         runtime.spawn(async move {
-            let fetched = tokio::time::timeout(FETCH_TIMEOUT, source.fetch(&audience)).await;
-            let fetched = fetched.unwrap_or_else(|_| {
-                Err(Error::Away {
-                    source_name: source.describe(),
-                    why: "no answer in time".into(),
-                })
-            });
-            sender.send_replace(Some(slot.complete(fetched, &audience)));
+            let fetch = slot.source.fetch(&slot.audience);
+            let fetched = tokio::time::timeout(FETCH_TIMEOUT, fetch).await;
+            let late = |_| Err(Error::away(slot.source.describe(), "no answer in time"));
+            sender.send_replace(Some(slot.complete(fetched.unwrap_or_else(late))));
         });
         let fetch = SharedFetch(receiver);
         state.fetch = Some(fetch.clone());
@@ -140,7 +127,7 @@ impl Slot {
     }
 
     /// Stores the fetched token. The result is for all waiting callers: the old token if the fetch failed and it is valid.
-    fn complete(&self, fetched: Result<IdToken, Error>, audience: &str) -> Result<IdToken, Error> {
+    fn complete(&self, fetched: Result<IdToken, Error>) -> Result<IdToken, Error> {
         let mut state = self.lock();
         state.fetch = None;
         state.refused = false;
@@ -150,7 +137,7 @@ impl Slot {
                 Ok(token)
             }
             (Err(error), Some(old)) => {
-                tracing::warn!(%error, audience, "cannot renew the ID token; the current one stays in use while it is valid");
+                tracing::warn!(%error, audience = self.audience, "cannot renew the ID token; the current one stays in use while it is valid");
                 Ok(old)
             }
             (Err(error), None) => Err(error),
@@ -158,7 +145,7 @@ impl Slot {
     }
 
     fn lock(&self) -> MutexGuard<'_, SlotState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -184,10 +171,7 @@ impl SharedFetch {
     pub(super) async fn result(mut self) -> Result<IdToken, Error> {
         match self.0.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(result)) => result.clone(),
-            Ok(None) | Err(_) => Err(Error::Away {
-                source_name: "the token source".into(),
-                why: "the fetch was aborted".into(),
-            }),
+            Ok(None) | Err(_) => Err(Error::away("the token source", "the fetch was aborted")),
         }
     }
 }

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::task::JoinHandle;
+
 use super::*;
 
 /// Hands out tokens of a life, and counts.
@@ -16,6 +18,19 @@ pub(super) struct Counting {
     panics: AtomicBool,
 }
 
+impl Counting {
+    fn slow() -> Self {
+        Self {
+            slow: true,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn fetched(&self) -> usize {
+        self.fetched.load(Ordering::SeqCst)
+    }
+}
+
 #[async_trait]
 impl TokenSource for Arc<Counting> {
     async fn fetch(&self, audience: &str) -> Result<IdToken, Error> {
@@ -25,10 +40,7 @@ impl TokenSource for Arc<Counting> {
         }
         assert!(!self.panics.load(Ordering::SeqCst), "a source with a bug");
         if self.broken.load(Ordering::SeqCst) {
-            return Err(Error::Away {
-                source_name: "it".into(),
-                why: "away".into(),
-            });
+            return Err(Error::away("it", "away"));
         }
         IdToken::parse(&numbered(audience, now() + 3600, number), audience, "test")
     }
@@ -43,6 +55,11 @@ pub(super) fn cached(source: Counting) -> (Arc<Counting>, Arc<Cached<Arc<Countin
     (source.clone(), Arc::new(Cached::new(source)))
 }
 
+fn spawned(cached: &Arc<Cached<Arc<Counting>>>) -> JoinHandle<Result<IdToken, Error>> {
+    let cached = cached.clone();
+    tokio::spawn(async move { cached.fetch(AUDIENCE).await })
+}
+
 /// A call a second, each with its token refused.
 async fn refuse_for_a_minute(cached: &Cached<Arc<Counting>>) {
     for _ in 0..60 {
@@ -54,18 +71,12 @@ async fn refuse_for_a_minute(cached: &Cached<Arc<Counting>>) {
 
 #[tokio::test(start_paused = true)]
 async fn a_hundred_first_calls_cost_one_fetch() {
-    let (source, cached) = cached(Counting {
-        slow: true,
-        ..Counting::default()
-    });
-    let calls = (0..100).map(|_| {
-        let cached = cached.clone();
-        tokio::spawn(async move { cached.fetch(AUDIENCE).await })
-    });
-    for call in calls.collect::<Vec<_>>() {
+    let (source, cached) = cached(Counting::slow());
+    let calls: Vec<_> = (0..100).map(|_| spawned(&cached)).collect();
+    for call in calls {
         call.await.unwrap().unwrap();
     }
-    assert_eq!(source.fetched.load(Ordering::SeqCst), 1);
+    assert_eq!(source.fetched(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -74,7 +85,7 @@ async fn each_audience_has_its_own_token() {
     for audience in ["https://a", "https://b", "https://a"] {
         cached.fetch(audience).await.unwrap();
     }
-    assert_eq!(source.fetched.load(Ordering::SeqCst), 2);
+    assert_eq!(source.fetched(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -84,7 +95,7 @@ async fn a_token_is_renewed_before_it_ends_and_nobody_waits_for_it() {
     tokio::time::advance(Duration::from_secs(3600 - 299)).await;
     cached.fetch(AUDIENCE).await.unwrap();
     tokio::task::yield_now().await;
-    assert_eq!(source.fetched.load(Ordering::SeqCst), 2);
+    assert_eq!(source.fetched(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -109,11 +120,9 @@ async fn a_token_that_was_refused_is_fetched_again_once() {
     assert_ne!(fresh.secret(), refused.secret());
     // Another call, refused at the same time with the same token, finds the fresh one.
     assert!(cached.invalidate(AUDIENCE, &refused));
-    assert_eq!(
-        cached.fetch(AUDIENCE).await.unwrap().secret(),
-        fresh.secret()
-    );
-    assert_eq!(source.fetched.load(Ordering::SeqCst), 2);
+    let cached_now = cached.fetch(AUDIENCE).await.unwrap();
+    assert_eq!(cached_now.secret(), fresh.secret());
+    assert_eq!(source.fetched(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,15 +132,13 @@ async fn a_refused_token_serves_again_while_there_is_no_other_and_it_is_valid() 
     source.broken.store(true, Ordering::SeqCst);
     assert!(cached.invalidate(AUDIENCE, &refused));
     assert!(cached.ready(AUDIENCE).is_none(), "it must be fetched again");
-    assert!(
-        cached.invalidate(AUDIENCE, &refused),
-        "told twice of one call"
-    );
+    let twice = cached.invalidate(AUDIENCE, &refused);
+    assert!(twice, "told twice of one call");
     let again = cached.fetch(AUDIENCE).await.unwrap();
     assert_eq!(again.secret(), refused.secret());
     assert!(cached.ready(AUDIENCE).is_some());
     assert!(!cached.invalidate(AUDIENCE, &refused), "it was just tried");
-    assert_eq!(source.fetched.load(Ordering::SeqCst), 2);
+    assert_eq!(source.fetched(), 2);
 
     tokio::time::advance(Duration::from_secs(3595)).await;
     let error = cached.fetch(AUDIENCE).await.unwrap_err();
@@ -146,64 +153,40 @@ async fn a_refused_token_without_another_costs_two_fetches_a_minute_and_not_one_
     cached.fetch(AUDIENCE).await.unwrap();
     source.broken.store(true, Ordering::SeqCst);
     refuse_for_a_minute(&cached).await;
-    assert_eq!(
-        source.fetched.load(Ordering::SeqCst),
-        3,
-        "the first, and two forced ones"
-    );
+    assert_eq!(source.fetched(), 3, "the first, and two forced ones");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_callee_that_refuses_every_token_costs_two_fetches_a_minute_and_not_one_a_call() {
     let (source, cached) = cached(Counting::default());
     refuse_for_a_minute(&cached).await;
-    assert_eq!(
-        source.fetched.load(Ordering::SeqCst),
-        3,
-        "the first, and two forced ones"
-    );
+    assert_eq!(source.fetched(), 3, "the first, and two forced ones");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_gives_up_takes_nothing_from_the_others() {
-    let (source, cached) = cached(Counting {
-        slow: true,
-        ..Counting::default()
-    });
-    let first = tokio::spawn({
-        let cached = cached.clone();
-        async move { cached.fetch(AUDIENCE).await }
-    });
+    let (source, cached) = cached(Counting::slow());
+    let first = spawned(&cached);
     tokio::task::yield_now().await;
     first.abort();
     assert!(first.await.unwrap_err().is_cancelled());
-    assert_eq!(
-        source.fetched.load(Ordering::SeqCst),
-        1,
-        "the fetch had begun"
-    );
+    assert_eq!(source.fetched(), 1, "the fetch had begun");
     cached.fetch(AUDIENCE).await.unwrap();
-    assert_eq!(source.fetched.load(Ordering::SeqCst), 1);
+    assert_eq!(source.fetched(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn all_who_wait_share_one_failure_and_the_next_call_tries_again() {
-    let (source, cached) = cached(Counting {
-        slow: true,
-        ..Counting::default()
-    });
+    let (source, cached) = cached(Counting::slow());
     source.broken.store(true, Ordering::SeqCst);
-    let calls = (0..100).map(|_| {
-        let cached = cached.clone();
-        tokio::spawn(async move { cached.fetch(AUDIENCE).await })
-    });
-    for call in calls.collect::<Vec<_>>() {
+    let calls: Vec<_> = (0..100).map(|_| spawned(&cached)).collect();
+    for call in calls {
         assert!(call.await.unwrap().unwrap_err().is_transient());
     }
-    assert_eq!(source.fetched.load(Ordering::SeqCst), 1);
+    assert_eq!(source.fetched(), 1);
     source.broken.store(false, Ordering::SeqCst);
     cached.fetch(AUDIENCE).await.unwrap();
-    assert_eq!(source.fetched.load(Ordering::SeqCst), 2);
+    assert_eq!(source.fetched(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -256,9 +239,9 @@ async fn a_renewal_that_fails_is_not_repeated_by_every_call() {
         cached.fetch(AUDIENCE).await.unwrap();
         tokio::task::yield_now().await;
     }
-    assert_eq!(source.fetched.load(Ordering::SeqCst), 2);
+    assert_eq!(source.fetched(), 2);
     tokio::time::advance(Duration::from_secs(31)).await;
     cached.fetch(AUDIENCE).await.unwrap();
     tokio::task::yield_now().await;
-    assert_eq!(source.fetched.load(Ordering::SeqCst), 3);
+    assert_eq!(source.fetched(), 3);
 }

@@ -178,8 +178,9 @@ fn impersonation_and_settings() {
     let account = "poller@p.iam.gserviceaccount.com";
     let source = Impersonated::new(account, None, None).unwrap();
     for status in [400, 401, 403, 404, 503] {
-        let error = source.refused(StatusCode::from_u16(status).unwrap());
-        table.add(&status.to_string(), &error);
+        let status = StatusCode::from_u16(status).unwrap();
+        let error = http::refused(&source, status, impersonate::reason(status));
+        table.add(status.as_str(), &error);
     }
     table.add(
         "no account",

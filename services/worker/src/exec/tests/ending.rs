@@ -1,12 +1,11 @@
 //! Programs that end while their worker is told to.
 
 use super::*;
-use crate::fixtures::job_with_shutdown;
+use crate::tests::fixtures::job_with_shutdown;
 
 /// What a program comes to when the worker is told to end this long after the program ended, if at all.
 async fn ended(body: &str, shutdown: Option<Duration>) -> Result<Outcome, (ErrorKind, String)> {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "x").unwrap();
+    let (sim, object) = uploaded("in/a", "x");
     let token = CancellationToken::new();
     let job = job_with_shutdown(&sim, request(&object), None, token.clone());
     let program = script(body);

@@ -57,8 +57,7 @@ async fn a_setup_that_is_wrong_blames_no_object() {
     line(&mut table, "no #!", run(program.clone()).await);
     fs::remove_file(&path).unwrap();
     line(&mut table, "gone", run(program).await);
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "x").unwrap();
+    let (sim, object) = uploaded("in/a", "x");
     let job = job_with(&sim, request(&object), None);
     for body in [
         "cd \"$OUTPUT_DIR\"; touch a",

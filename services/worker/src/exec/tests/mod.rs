@@ -24,9 +24,11 @@ use tokio::{io::AsyncReadExt as _, net::unix::pipe};
 use super::*;
 use crate::{
     error::ErrorKind,
-    fixtures::{BUCKET, HOUR, job, job_with, request, settings, sim},
     runner::Runner,
     testing::TestWorker,
+    tests::fixtures::{
+        BUCKET, HOUR, job, job_with, one_at_a_time, request, settings, sim, uploaded,
+    },
 };
 
 fn exec(command: &str) -> ExecProcessor {
@@ -47,10 +49,7 @@ async fn run_on(
 }
 
 async fn run(processor: ExecProcessor) -> Result<Outcome, ProcessError> {
-    let sim = sim();
-    let object = sim
-        .upload(BUCKET, "in/night.csv", "day,reaction_ms\n")
-        .unwrap();
+    let (sim, object) = uploaded("in/night.csv", "day,reaction_ms\n");
     run_on(&sim, &object, processor).await
 }
 
@@ -93,7 +92,7 @@ impl Ears {
         assert_eq!(String::from_utf8(heard).unwrap(), expected);
     }
 
-    /// Whatever is still stdout_summary until the last process is gone.
+    /// What is still written until the last process is gone.
     async fn hear_the_end(&mut self) -> String {
         let mut heard = String::new();
         self.pipe.read_to_string(&mut heard).await.unwrap();
@@ -154,8 +153,7 @@ async fn a_name_never_becomes_a_command_or_an_option() {
 
 #[tokio::test]
 async fn a_name_with_a_nul_is_told_by_the_json_alone() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a\0b.csv", "x").unwrap();
+    let (sim, object) = uploaded("in/a\0b.csv", "x");
     let tell =
         r#"test -z "${OBJECT_NAME+set}" || exit 1; printf %s "$OBJECT_JSON" > "$OUTPUT_DIR/json""#;
     run_on(&sim, &object, script(tell)).await.unwrap();
@@ -166,8 +164,7 @@ async fn a_name_with_a_nul_is_told_by_the_json_alone() {
 
 #[tokio::test]
 async fn a_program_is_told_of_its_object() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/night 1.csv", "x").unwrap();
+    let (sim, object) = uploaded("in/night 1.csv", "x");
     let tell = r#"echo "$OBJECT_BUCKET/$OBJECT_NAME#$OBJECT_GENERATION $OBJECT_CONTENT_TYPE $OBJECT_ATTEMPT ${1##*/}""#;
     let outcome = run_on(&sim, &object, script(tell)).await.unwrap();
     let expected = format!(
@@ -199,8 +196,7 @@ async fn the_directory_is_private_and_gone_afterwards() {
 
 #[tokio::test]
 async fn what_is_left_in_the_output_directory_is_uploaded_once() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "x").unwrap();
+    let (sim, object) = uploaded("in/a", "x");
     let write = r#"cd "$OUTPUT_DIR"; mkdir -p by/day; echo 1 > by/day/a.json; echo 2 > b.txt; ln -s /etc/passwd link"#;
     let outcome = run_on(&sim, &object, script(write)).await.unwrap();
     let uris = [
@@ -222,8 +218,7 @@ async fn what_is_left_in_the_output_directory_is_uploaded_once() {
 
 #[tokio::test]
 async fn a_large_output_is_uploaded_piece_by_piece() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "x").unwrap();
+    let (sim, object) = uploaded("in/a", "x");
     let write = "yes 0123456 | head -c 8000000 > \"$OUTPUT_DIR/large\"";
     run_on(&sim, &object, script(write)).await.unwrap();
     let stored = sim.content(BUCKET, "features/large").unwrap();
@@ -245,8 +240,7 @@ async fn a_file_that_is_too_large_is_refused_and_the_program_never_runs() {
 
 #[tokio::test]
 async fn outputs_of_a_program_that_fails_are_not_uploaded() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "x").unwrap();
+    let (sim, object) = uploaded("in/a", "x");
     for code in [1, 75] {
         let failing = script(&format!("echo 1 > \"$OUTPUT_DIR/a\"; exit {code}"));
         run_on(&sim, &object, failing).await.unwrap_err();
@@ -256,8 +250,7 @@ async fn outputs_of_a_program_that_fails_are_not_uploaded() {
 
 #[tokio::test]
 async fn a_replaced_object_is_superseded_and_never_run() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "old").unwrap();
+    let (sim, object) = uploaded("in/a", "old");
     sim.upload(BUCKET, "in/a", "new").unwrap();
     let error = run_on(&sim, &object, script("echo ran > \"$OUTPUT_DIR/a\""))
         .await
@@ -296,8 +289,7 @@ async fn a_program_that_ignores_sigterm_is_killed_after_the_grace() {
 
 #[tokio::test]
 async fn the_deadline_kills_grandchildren_too() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "x").unwrap();
+    let (sim, object) = uploaded("in/a", "x");
     let mut ears = Ears::new();
     let program = ears.script(
         "(sh -c 'sleep 1000 & wait' & wait) & (trap '' TERM; sleep 1000) & echo ready >&3; wait",
@@ -314,8 +306,7 @@ async fn the_deadline_kills_grandchildren_too() {
 
 #[tokio::test]
 async fn a_program_whose_time_is_out_has_its_last_words_in_the_reason() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "x").unwrap();
+    let (sim, object) = uploaded("in/a", "x");
     let mut ears = Ears::new();
     let program = ears.script("echo fold 3 of 5 >&2; echo ready >&3; sleep 1000 & wait");
     let runner = Runner::new(program, Arc::new(sim), &settings());
@@ -334,15 +325,10 @@ async fn a_program_whose_time_is_out_has_its_last_words_in_the_reason() {
 
 #[tokio::test]
 async fn a_program_that_is_still_ending_keeps_its_place() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "x").unwrap();
+    let (sim, object) = uploaded("in/a", "x");
     let mut ears = Ears::new();
     let program = ears.script("trap 'read end; exit 0' TERM; echo ready >&3; sleep 1000 & wait");
-    let one = crate::WorkerSettings {
-        concurrency: 1,
-        ..settings()
-    };
-    let runner = Runner::new(program, Arc::new(sim), &one);
+    let runner = Runner::new(program, Arc::new(sim), &one_at_a_time());
     let running = tokio::spawn({
         let (runner, request) = (runner.clone(), request(&object));
         async move { runner.run(request, None).await }

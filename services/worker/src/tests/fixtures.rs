@@ -8,12 +8,16 @@ use std::{
 use brigade_proto::v1;
 use brigade_sim::Sim;
 use brigade_storage::{Location, Object};
-use tokio::{runtime, sync::Semaphore, time::Instant};
+use bytes::Bytes;
+use tokio::{
+    runtime,
+    sync::{Notify, Semaphore},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    deadline::Deadline,
-    job::{Job, JobContext},
+    job::{Deadline, Job, JobContext},
     request::validate,
     settings::WorkerSettings,
     testing,
@@ -24,6 +28,30 @@ pub(crate) const HOUR: Duration = Duration::from_hours(1);
 
 pub(crate) fn sim() -> Sim {
     Sim::new().with_bucket(BUCKET)
+}
+
+/// A simulated bucket with one object.
+pub(crate) fn uploaded(name: &str, content: impl Into<Bytes>) -> (Sim, Object) {
+    let sim = sim();
+    let object = sim.upload(BUCKET, name, content).unwrap();
+    (sim, object)
+}
+
+/// The settings of a worker that does one object at a time.
+pub(crate) fn one_at_a_time() -> WorkerSettings {
+    WorkerSettings {
+        concurrency: 1,
+        ..settings()
+    }
+}
+
+/// Notifies when it is dropped.
+pub(crate) struct TellsWhenDropped(pub(crate) Arc<Notify>);
+
+impl Drop for TellsWhenDropped {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
 }
 
 /// The request that a poller makes of an object at its second attempt.
@@ -67,7 +95,7 @@ pub(crate) fn job_with_shutdown(
             progress: Arc::default(),
             max_size: None,
             shutdown,
-            slot,
+            slot: Arc::new(slot),
         },
     )
 }

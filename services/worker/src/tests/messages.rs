@@ -9,10 +9,10 @@ use futures::TryStreamExt as _;
 
 use crate::{
     ErrorKind, Job, Outcome, ProcessError, Processor, WorkerSettings,
-    fixtures::{BUCKET, HOUR, job_with, request, settings, sim},
     request::validate,
     sample::Recording,
     testing::TestWorker,
+    tests::fixtures::{BUCKET, HOUR, job_with, request, settings, uploaded},
 };
 
 fn line(table: &mut String, case: &str, error: &ProcessError) {
@@ -128,8 +128,7 @@ async fn a_run_that_did_not_end_well() {
 
 #[tokio::test]
 async fn content_and_outputs() {
-    let sim = sim();
-    let object = sim.upload(BUCKET, "in/a", "abc").unwrap();
+    let (sim, object) = uploaded("in/a", "abc");
     let mut table = String::new();
     for (size, crc32c) in [(3, 7), (2, 7), (4, object.crc32c.unwrap())] {
         let mut damaged = object.clone();
