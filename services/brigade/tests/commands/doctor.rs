@@ -6,13 +6,12 @@ use brigade_emulator::Emulator;
 use brigade_worker::{sample::SleepStudy, settings::WorkerSettings};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio_util::sync::CancellationToken;
 
 use super::command::{
-    POLLER, brigade, closed, google, guard, loopback, normalised, run_beside, store,
+    POLLER, brigade, closed, google, loopback, normalised, run_beside, serve, store,
 };
 
-/// The stand-in, and a worker that lets this account in.
+/// The emulator, and a worker that lets this account in.
 struct World {
     emulator: Emulator,
     worker: String,
@@ -24,15 +23,7 @@ impl World {
         let (listener, worker) = loopback().await;
         let store = store(&emulator).await;
         let routes = brigade_worker::routes(SleepStudy, store, &WorkerSettings::default());
-        let guard = guard(&emulator, &worker, caller);
-        tokio::spawn(async move {
-            let service = brigade::Service::new("brigade.v1.WorkerService", guard);
-            let service = service.routes(async { Ok(routes) });
-            service
-                .serve(listener, CancellationToken::new())
-                .await
-                .unwrap();
-        });
+        serve((listener, &worker), routes, &emulator, caller);
         Self { emulator, worker }
     }
 
