@@ -47,6 +47,10 @@ pub fn form<T, E: fmt::Display>(
 }
 
 /// One of the values of an enum.
+///
+/// # Panics
+///
+/// For an enum without values.
 pub fn choice<E: ValueEnum>(given: &str) -> Result<E, Unfit> {
     E::from_str(given, false).map_err(|_| {
         let values = E::value_variants().iter().filter_map(E::to_possible_value);
