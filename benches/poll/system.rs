@@ -87,7 +87,8 @@ impl System {
         };
         tokio::spawn(async move {
             let never = CancellationToken::new();
-            let poller = brigade::poller::serve(listener, &settings, gate, outside, never);
+            let poller =
+                brigade::poller::serve(listener, &settings, gate, async { Ok(outside) }, never);
             poller.await.unwrap();
         });
         Self {

@@ -132,8 +132,8 @@ fn terraform_speaks_h2c_and_is_probed_by_grpc() {
         for probe in ["startup_probe", "liveness_probe"] {
             let probe = terraform::blocks(&container.body, probe)[0];
             let grpc = terraform::blocks(&probe.body, "grpc")[0];
-            let asked = terraform::attribute(&grpc.body, "service").to_lowercase();
-            assert_eq!(asked, format!("brigade.v1.{}service", service.name));
+            let probed = terraform::attribute(&grpc.body, "service").to_lowercase();
+            assert_eq!(probed, format!("brigade.v1.{}service", service.name));
         }
     }
 }

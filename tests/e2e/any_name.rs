@@ -2,13 +2,13 @@
 //! destination and the log.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex},
 };
 
 use brigade_client::WorkerClient;
-use brigade_poller::{config::Config, poller::Poller, request::Trigger};
-use brigade_proto::v1::{ObjectSettled, PollRequest, Settlement, poll_response::Event};
+use brigade_poller::{config::Config, poller::Poller};
+use brigade_proto::v1::{ObjectSettled, Settlement};
 use brigade_runtime::telemetry::{self, Buffer, Format};
 use brigade_sim::Sim;
 use brigade_storage::{Location, Object};
@@ -19,23 +19,23 @@ use proptest::{
 };
 
 use crate::{
-    harness::{BUCKET, loopback, scripted, url},
-    names::{harmless, logged, settled_lines, source_of},
+    harness::{BUCKET, loopback, scripted, settled, url},
+    names::{check_log, source_of},
 };
 
-/// A worker over a real socket, which refuses what ends in `!`, and keeps the names that it is asked about.
-struct Asked {
+/// A worker over a real socket, which refuses what ends in `!`, and keeps the names that it sees.
+struct Recording {
     client: Arc<WorkerClient>,
     names: Arc<Mutex<Vec<String>>>,
 }
 
-impl Asked {
+impl Recording {
     async fn start() -> Self {
         let names = Arc::new(Mutex::new(Vec::new()));
-        let asked = names.clone();
+        let seen = names.clone();
         let processor = scripted(move |job| {
             let name = job.object().name.clone();
-            asked.lock().unwrap().push(name.clone());
+            seen.lock().unwrap().push(name.clone());
             Box::pin(async move {
                 if name.ends_with('!') {
                     return Err(ProcessError::refuse(name));
@@ -59,17 +59,7 @@ impl Asked {
 
     /// Polls until the listing's end; what was said of each object.
     async fn poll(&self, sim: &Sim) -> Vec<ObjectSettled> {
-        let poller = self.poller(sim);
-        let mut events = poller
-            .start(&PollRequest::default(), &Trigger::default())
-            .unwrap();
-        let mut settled = Vec::new();
-        while let Some(event) = events.recv().await {
-            if let Some(Event::Settled(said)) = event.unwrap().event {
-                settled.push(said);
-            }
-        }
-        settled
+        settled(&self.poller(sim)).await.unwrap()
     }
 }
 
@@ -100,8 +90,8 @@ fn check(sim: &Sim, uploaded: &BTreeMap<String, Object>, settled: &[ObjectSettle
         .map(|said| (said.object.clone().unwrap().name, said))
         .collect();
     assert!(said.keys().eq(uploaded.keys()), "{said:?}");
-    let lie = sim.objects(BUCKET);
-    assert_eq!(lie.len(), uploaded.len(), "{lie:?}");
+    let stored = sim.objects(BUCKET);
+    assert_eq!(stored.len(), uploaded.len(), "{stored:?}");
     for (name, object) in uploaded {
         let said = said[name];
         let (settlement, folder) = if name.ends_with('!') {
@@ -117,24 +107,13 @@ fn check(sim: &Sim, uploaded: &BTreeMap<String, Object>, settled: &[ObjectSettle
             at == whole || (whole.len() > 1_024 && at.len() <= 1_024),
             "{at:?}"
         );
-        let there = lie.iter().find(|found| found.name == at).unwrap();
+        let there = stored.iter().find(|found| found.name == at).unwrap();
         if at != whole || settlement == Settlement::Failed {
             let want = (object.uri(), object.generation);
             assert_eq!(source_of(&there.metadata["brigade-source"]), want);
         }
     }
-    harmless(log);
-    let lines = settled_lines(log);
-    let told: BTreeSet<&str> = lines
-        .iter()
-        .map(|line| line["object"].as_str().unwrap())
-        .collect();
-    let uris: Vec<String> = uploaded
-        .values()
-        .map(|object| logged(&object.uri()))
-        .collect();
-    assert_eq!(told, uris.iter().map(String::as_str).collect());
-    assert_eq!(lines.len(), uploaded.len(), "one line an object");
+    check_log(log, uploaded.values().map(Object::uri));
 }
 
 #[test]
@@ -143,7 +122,7 @@ fn any_legal_name_goes_the_whole_way_byte_for_byte_and_is_escaped_in_the_log() {
         .enable_all()
         .build()
         .unwrap();
-    let asked = runtime.block_on(Asked::start());
+    let worker = runtime.block_on(Recording::start());
     let cases = Cases {
         failure_persistence: None,
         ..Cases::with_cases(150)
@@ -153,26 +132,17 @@ fn any_legal_name_goes_the_whole_way_byte_for_byte_and_is_escaped_in_the_log() {
         let log = Buffer::default();
         let subscriber = telemetry::subscriber(Format::Json, "info", log.clone());
         let _logged = tracing::subscriber::set_default(subscriber);
-        asked.names.lock().unwrap().clear();
+        worker.names.lock().unwrap().clear();
         runtime.block_on(async {
             let sim = Sim::new().with_bucket(BUCKET);
-            let uploaded: BTreeMap<String, Object> = names
-                .iter()
-                .map(|name| format!("in/{name}"))
-                .map(|name| {
-                    (
-                        name.clone(),
-                        sim.upload(BUCKET, &name, name.clone()).unwrap(),
-                    )
-                })
-                .collect();
-            let settled = asked.poll(&sim).await;
-            let mut seen = asked.names.lock().unwrap().clone();
+            let names = names.iter().map(|name| format!("in/{name}"));
+            let upload = |name: String| sim.upload(BUCKET, &name, name.clone()).unwrap();
+            let uploaded: BTreeMap<String, Object> =
+                names.map(|name| (name.clone(), upload(name))).collect();
+            let settled = worker.poll(&sim).await;
+            let mut seen = worker.names.lock().unwrap().clone();
             seen.sort();
-            assert!(
-                seen.iter().eq(uploaded.keys()),
-                "what the worker saw: {seen:?}"
-            );
+            assert!(seen.iter().eq(uploaded.keys()), "the worker saw {seen:?}");
             check(&sim, &uploaded, &settled, &log.text());
         });
         Ok(())

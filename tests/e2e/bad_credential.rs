@@ -22,21 +22,19 @@ impl TokenSource for Broken {
     }
 }
 
-#[tokio::test]
-async fn no_token_at_all_stops_the_poll_and_says_what_was_tried() {
-    let error = Error::NoSource {
-        tried: "nothing answered".into(),
-    };
+/// Nothing moves when tokens fail like this.
+async fn stops(error: Error, code: Code, words: &str) {
     let system = System::with_identity(|_| Arc::new(Broken(error))).await;
     system.upload("a", "x");
-    let status = system.poll().await.unwrap_err();
-    assert_eq!(status.code(), Code::FailedPrecondition);
-    assert!(
-        status.message().contains("nothing answered"),
-        "{}",
-        status.message()
-    );
+    system.poll_fails(code, words).await;
     assert_eq!(system.names(), ["incoming/a"]);
+}
+
+#[tokio::test]
+async fn no_token_at_all_stops_the_poll_and_says_what_was_tried() {
+    let tried = "nothing answered".to_owned();
+    let error = Error::NoSource { tried };
+    stops(error, Code::FailedPrecondition, "nothing answered").await;
 }
 
 #[tokio::test]
@@ -45,12 +43,7 @@ async fn a_token_source_that_is_away_ends_the_poll_for_now() {
         source_name: "the metadata server".into(),
         why: "no answer in time".into(),
     };
-    let system = System::with_identity(|_| Arc::new(Broken(error))).await;
-    system.upload("a", "x");
-    let status = system.poll().await.unwrap_err();
-    assert_eq!(status.code(), Code::Unavailable);
-    assert!(status.message().contains("no answer in time"), "{status}");
-    assert_eq!(system.names(), ["incoming/a"]);
+    stops(error, Code::Unavailable, "no answer in time").await;
 }
 
 #[tokio::test]
@@ -60,15 +53,8 @@ async fn a_worker_that_does_not_know_us_stops_the_poll() {
         Arc::new(Cached::new(server))
     })
     .await;
-    for name in ["a", "b", "c"] {
-        system.upload(name, "x");
-    }
-    let status = system.poll().await.unwrap_err();
-    assert_eq!(status.code(), Code::FailedPrecondition);
-    assert!(
-        status.message().contains("BRIGADE_ALLOWED_CALLERS"),
-        "{}",
-        status.message()
-    );
+    system.upload_all(&["a", "b", "c"]);
+    let setting = "BRIGADE_ALLOWED_CALLERS";
+    system.poll_fails(Code::FailedPrecondition, setting).await;
     assert_eq!(system.names(), ["incoming/a", "incoming/b", "incoming/c"]);
 }

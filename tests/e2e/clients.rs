@@ -4,25 +4,17 @@ use std::process::{Command, Output};
 
 use crate::harness::{BUCKET, CALLER, POLLER, System, accepting};
 
-#[allow(
-    dead_code,
-    unreachable_pub,
-    reason = "it is a program, with a main for people"
-)]
-#[path = "../../clients/rust/examples/poll.rs"]
-mod poll_example;
-#[allow(
-    dead_code,
-    unreachable_pub,
-    reason = "it is a program, with a main for people"
-)]
-#[path = "../../clients/rust/examples/process.rs"]
-mod process_example;
+#[allow(dead_code, unreachable_pub, reason = "they are programs")]
+#[path = "../../clients/rust/examples"]
+mod examples {
+    pub(super) mod poll;
+    pub(super) mod process;
+}
 
 /// Runs one of the halves below, as this account.
 async fn half(name: &str, account: &str, system: &System, arguments: &[(&str, String)]) -> Output {
-    let room = tempfile::tempdir().unwrap();
-    let key = room.path().join("key.json");
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("key.json");
     let file = system.emulator.identity().service_account_file(account);
     std::fs::write(&key, file.to_string()).unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -42,7 +34,7 @@ async fn half(name: &str, account: &str, system: &System, arguments: &[(&str, St
     output.await.unwrap().unwrap()
 }
 
-fn said(output: &Output) -> String {
+fn text(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.clone(), output.stderr.clone()].concat()).into_owned()
 }
 
@@ -53,7 +45,7 @@ fn given(name: &str) -> String {
 #[tokio::test]
 #[ignore = "half of a test below, in a process of its own"]
 async fn polls() {
-    poll_example::poll(&given("POLLER")).await.unwrap();
+    examples::poll::poll(&given("POLLER")).await.unwrap();
 }
 
 #[tokio::test]
@@ -65,7 +57,7 @@ async fn processes() {
         generation: given("GENERATION").parse().unwrap(),
         ..Default::default()
     };
-    process_example::process(&given("WORKER"), object)
+    examples::process::process(&given("WORKER"), object)
         .await
         .unwrap();
 }
@@ -76,12 +68,9 @@ async fn the_poll_example_polls_as_the_environment_says() {
     system.upload("a", "x");
     let poller = [("POLLER", system.poller.to_string())];
     let output = half("polls", CALLER, &system, &poller).await;
-    assert!(output.status.success(), "{}", said(&output));
-    assert!(
-        said(&output).contains("incoming/a: Processed"),
-        "{}",
-        said(&output)
-    );
+    assert!(output.status.success(), "{}", text(&output));
+    let text = text(&output);
+    assert!(text.contains("incoming/a: Processed"), "{text}");
     assert_eq!(system.names(), ["processed/a"]);
 }
 
@@ -95,13 +84,10 @@ async fn the_process_example_asks_as_the_environment_says() {
         ("GENERATION", generation.to_string()),
     ];
     let output = half("processes", POLLER, &system, &object).await;
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", text(&output));
     // Another account is refused, in words.
     let output = half("processes", CALLER, &system, &object).await;
     assert!(!output.status.success());
-    assert!(
-        said(&output).contains("PermissionDenied"),
-        "{}",
-        said(&output)
-    );
+    let text = text(&output);
+    assert!(text.contains("PermissionDenied"), "{text}");
 }

@@ -74,10 +74,8 @@ async fn a_hundred_and_fifty_files_of_one_poll_are_inside_the_worker_at_once() {
         system.upload(&number.to_string(), "x");
     }
     let outcomes = system.poll().await.unwrap().outcomes();
-    assert_eq!(outcomes.len(), CROWD);
-    assert!(
-        outcomes
-            .iter()
-            .all(|(_, settlement)| *settlement == Settlement::Processed)
-    );
+    let processed = outcomes
+        .iter()
+        .filter(|(_, it)| *it == Settlement::Processed);
+    assert_eq!((outcomes.len(), processed.count()), (CROWD, CROWD));
 }

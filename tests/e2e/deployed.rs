@@ -12,28 +12,24 @@ async fn system() -> System {
     System::behind_front_end(|service| service.invoker(POLLER)).await
 }
 
-fn processed(name: &str) -> (String, Settlement) {
-    (format!("incoming/{name}"), Settlement::Processed)
+/// Polls, and these files are processed, and no other.
+async fn processes(system: &System, names: &[&str]) {
+    let settled = names.iter().map(|name| (*name, Settlement::Processed));
+    system.poll_settles(&settled.collect::<Vec<_>>()).await;
 }
 
 #[tokio::test]
 async fn the_workers_guard_verifies_the_header_that_the_front_end_leaves_alone() {
     let system = system().await;
-    system.upload("a", "x");
-    system.upload("b", "x");
-    let polled = system.poll().await.unwrap();
-    assert_eq!(polled.outcomes(), [processed("a"), processed("b")]);
+    system.upload_all(&["a", "b"]);
+    processes(&system, &["a", "b"]).await;
     assert_eq!(system.names(), ["processed/a", "processed/b"]);
 }
 
 /// Two objects stay where they are, and the poll ends with an error that has the fix.
 async fn stops(system: &System, hint: &str) {
-    system.upload("a", "x");
-    system.upload("b", "x");
-    let error = system.poll().await.unwrap_err();
-    let words = error.message();
-    assert_eq!(error.code(), Code::FailedPrecondition, "{words}");
-    assert!(words.contains(hint), "{words}");
+    system.upload_all(&["a", "b"]);
+    system.poll_fails(Code::FailedPrecondition, hint).await;
     assert_eq!(system.names(), ["incoming/a", "incoming/b"]);
 }
 
@@ -56,8 +52,7 @@ async fn a_token_that_is_refused_once_is_renewed_and_the_file_processed() {
     let system = system().await;
     let met = system.front().fault(Fault::page(StatusCode::UNAUTHORIZED));
     system.upload("a", "x");
-    let polled = system.poll().await.unwrap();
-    assert_eq!(polled.outcomes(), [processed("a")]);
+    processes(&system, &["a"]).await;
     assert_eq!(met.count(), 1);
 }
 
@@ -86,14 +81,8 @@ async fn pages_about_load_and_outages_move_nothing_and_are_no_attempts() {
             Err(error) => assert_eq!(error.code(), Code::Unavailable, "{status}: {error}"),
         }
         assert_eq!(system.names(), ["incoming/a"], "{status}");
-        assert_eq!(
-            system
-                .metadata_of("incoming/a")
-                .await
-                .get("brigade-attempts"),
-            None,
-            "{status}"
-        );
+        let metadata = system.metadata_of("incoming/a").await;
+        assert_eq!(metadata.get("brigade-attempts"), None, "{status}");
     });
     futures::future::join_all(all).await;
 }
@@ -106,20 +95,18 @@ async fn a_page_in_between_costs_no_file_and_no_second_poll() {
         let page = Fault::page(StatusCode::from_u16(status).unwrap());
         let met = system.front().fault(page);
         system.upload("a", "x");
-        let polled = system.poll().await.unwrap();
-        assert_eq!(polled.outcomes(), [processed("a")], "{status}");
-        assert_eq!(met.count(), 1);
+        processes(&system, &["a"]).await;
+        assert_eq!(met.count(), 1, "{status}");
     });
     futures::future::join_all(all).await;
 }
 
 #[tokio::test]
-async fn a_stream_cut_before_its_trailers_is_asked_again() {
+async fn a_stream_cut_before_its_trailers_is_called_again() {
     let system = system().await;
     let met = system.front().fault(Fault::cut());
     system.upload("a", "x");
-    let polled = system.poll().await.unwrap();
-    assert_eq!(polled.outcomes(), [processed("a")]);
+    processes(&system, &["a"]).await;
     assert_eq!(met.count(), 1);
 
     system.front().fault(Fault::cut().times(1_000));
@@ -146,8 +133,8 @@ async fn tokens_and_keys_outlive_the_identity_part() {
     system.emulator.identity().kill();
     system.poll().await.unwrap_err();
     system.upload("b", "x");
-    let polled = system.poll_by(&client).await.unwrap();
-    assert_eq!(polled.outcomes(), [processed("b")]);
+    system.poll_by(&client).await.unwrap();
+    assert_eq!(system.names(), ["processed/a", "processed/b"]);
     system.emulator.identity().revive();
     system.poll().await.unwrap();
 }

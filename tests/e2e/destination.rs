@@ -15,10 +15,10 @@ use crate::harness::{BUCKET, System, accepting, scripted};
 const FILES: [&str; 3] = ["incoming/a", "incoming/b", "incoming/c"];
 
 /// Accepts everything, and counts.
-fn counting(asked: &Arc<AtomicUsize>) -> impl Processor + use<> {
-    let asked = asked.clone();
+fn counting(calls: &Arc<AtomicUsize>) -> impl Processor + use<> {
+    let calls = calls.clone();
     scripted(move |_| {
-        asked.fetch_add(1, Ordering::SeqCst);
+        calls.fetch_add(1, Ordering::SeqCst);
         Box::pin(async { Ok(Outcome::default()) })
     })
 }
@@ -29,9 +29,7 @@ async fn stops(system: &System, words: &str) {
         let below = name.strip_prefix("incoming/").unwrap();
         system.upload(below, below);
     }
-    let error = system.poll().await.unwrap_err();
-    assert_eq!(error.code(), Code::FailedPrecondition, "{error}");
-    assert!(error.message().contains(words), "{error}");
+    system.poll_fails(Code::FailedPrecondition, words).await;
     assert_eq!(system.names(), FILES);
     for name in FILES {
         assert!(name.ends_with(&system.content(name)));
@@ -41,69 +39,48 @@ async fn stops(system: &System, words: &str) {
 /// Everything is moved by the next poll.
 async fn goes_on(system: &System, bucket: &str) {
     system.poll().await.unwrap();
-    assert_eq!(
-        system
-            .emulator
-            .storage()
-            .bucket(BUCKET)
-            .list("incoming/")
-            .unwrap(),
-        []
-    );
-    let there = system
-        .emulator
-        .storage()
-        .bucket(bucket)
-        .list("processed/")
-        .unwrap();
+    assert_eq!(system.bucket().list("incoming/").unwrap(), []);
+    let bucket = system.emulator.storage().bucket(bucket);
+    let there = bucket.list("processed/").unwrap();
     let names: Vec<_> = there.iter().map(|object| object.name.as_str()).collect();
     assert_eq!(names, ["processed/a", "processed/b", "processed/c"]);
 }
 
+/// Makes this bucket, as an operator does.
+async fn make(system: &System, bucket: &str) {
+    let url = system.emulator.url().join("storage/v1/b?project=p");
+    let made = reqwest::Client::new()
+        .post(url.unwrap())
+        .header("content-type", "application/json")
+        .body(format!(r#"{{"name":"{bucket}"}}"#));
+    assert!(made.send().await.unwrap().status().is_success());
+}
+
+/// A poller whose processed files go to this bucket, and how often its worker is called.
+async fn moving_to(bucket: &str) -> (System, Arc<AtomicUsize>) {
+    let calls = Arc::default();
+    let system = System::tuned(counting(&calls), |_, settings| {
+        settings.config.processed = Location::new(bucket, "processed/");
+    });
+    (system.await, calls)
+}
+
 #[tokio::test]
 async fn a_destination_bucket_that_is_missing_stops_the_poll_until_it_is_made() {
-    let asked = Arc::default();
-    let system = System::with_settings(counting(&asked), |settings| {
-        settings.config.processed = Location::new("nowhere", "processed/");
-    })
-    .await;
+    let (system, calls) = moving_to("nowhere").await;
     stops(&system, "to gs://nowhere/processed/").await;
-
-    let url = system
-        .emulator
-        .url()
-        .join("storage/v1/b?project=p")
-        .unwrap();
-    let made = reqwest::Client::new()
-        .post(url)
-        .body(r#"{"name":"nowhere"}"#);
-    let made = made.header("content-type", "application/json").send().await;
-    assert!(made.unwrap().status().is_success());
+    make(&system, "nowhere").await;
     goes_on(&system, "nowhere").await;
-    // What was accepted before is not asked about again.
-    assert_eq!(asked.load(Ordering::SeqCst), FILES.len());
+    // What was accepted before is not processed again.
+    assert_eq!(calls.load(Ordering::SeqCst), FILES.len());
 }
 
 #[tokio::test]
 async fn a_destination_bucket_that_is_forbidden_stops_the_poll_until_the_role_is_granted() {
-    let asked = Arc::default();
-    let system = System::with_settings(counting(&asked), |settings| {
-        settings.config.processed = Location::new("elsewhere", "processed/");
-    })
-    .await;
-    let url = system
-        .emulator
-        .url()
-        .join("storage/v1/b?project=p")
-        .unwrap();
-    let made = reqwest::Client::new()
-        .post(url)
-        .body(r#"{"name":"elsewhere"}"#);
-    let made = made.header("content-type", "application/json").send().await;
-    assert!(made.unwrap().status().is_success());
-    let storage = system.emulator.storage();
+    let (system, calls) = moving_to("elsewhere").await;
+    make(&system, "elsewhere").await;
     let forbidden = Fault::before(Kind::PermissionDenied).times(3);
-    let met = storage.fault(Operation::Rewrite, forbidden);
+    let met = system.fault(Operation::Rewrite, forbidden);
     stops(&system, "to gs://elsewhere/processed/").await;
     assert!((1..=3).contains(&met.count()));
     // The role is granted.
@@ -111,15 +88,14 @@ async fn a_destination_bucket_that_is_forbidden_stops_the_poll_until_the_role_is
         let _ = system.poll().await;
     }
     goes_on(&system, "elsewhere").await;
-    assert_eq!(asked.load(Ordering::SeqCst), FILES.len());
+    assert_eq!(calls.load(Ordering::SeqCst), FILES.len());
 }
 
 #[tokio::test]
 async fn a_destination_in_the_same_bucket_that_is_forbidden_stops_the_poll() {
     let system = System::with_processor(accepting()).await;
-    let storage = system.emulator.storage();
     let forbidden = Fault::before(Kind::PermissionDenied).times(3);
-    let met = storage.fault(Operation::Move, forbidden);
+    let met = system.fault(Operation::Move, forbidden);
     stops(&system, "permission denied").await;
     while met.count() < 3 {
         let _ = system.poll().await;

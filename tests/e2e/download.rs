@@ -45,10 +45,7 @@ async fn a_connection_that_is_cut_goes_on_and_the_object_is_processed() {
     let moments = Moments::default();
     let system = reading(moments.clone()).await;
     system.upload("a", &large("x"));
-    let met = system
-        .emulator
-        .storage()
-        .fault(Operation::Read, Fault::cut());
+    let met = system.fault(Operation::Read, Fault::cut());
     moments.go_on.notify_one();
     let polled = system.poll().await.unwrap();
     assert_eq!(met.count(), 1);
@@ -61,17 +58,14 @@ async fn an_object_that_is_replaced_during_its_download_is_superseded_and_not_co
     let moments = Moments::default();
     let system = reading(moments.clone()).await;
     system.upload("a", &large("x"));
-    let _ = system
-        .emulator
-        .storage()
-        .fault(Operation::Read, Fault::cut());
+    let _ = system.fault(Operation::Read, Fault::cut());
     let polling = system.poll();
-    let meddling = async {
+    let replacing = async {
         moments.begun.notified().await;
         system.upload("a", &large("y"));
         moments.go_on.notify_one();
     };
-    let (polled, ()) = futures::join!(polling, meddling);
+    let (polled, ()) = futures::join!(polling, replacing);
     let settled = &polled.unwrap().settled[0];
     assert_eq!(settled.settlement(), Settlement::Superseded, "{settled:?}");
     assert!(!settled.reason.contains("CRC32C"), "{settled:?}");

@@ -1,4 +1,4 @@
-//! Which room may know which.
+//! Which crate may depend on which.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,52 +32,31 @@ fn uses() -> BTreeMap<String, BTreeSet<String>> {
         .collect()
 }
 
-fn rooms(names: &BTreeSet<String>) -> Vec<&str> {
-    names
-        .iter()
-        .map(String::as_str)
-        .filter(|name| name.starts_with("brigade"))
-        .collect()
+fn own(names: &BTreeSet<String>) -> Vec<&str> {
+    let names = names.iter().map(String::as_str);
+    names.filter(|name| name.starts_with("brigade")).collect()
 }
 
 #[test]
 fn dependencies_point_one_way() {
     let uses = uses();
-    let of = |room: &str| rooms(&uses[room]);
-    assert_eq!(of("brigade-proto"), [""; 0]);
-    assert_eq!(of("brigade-client"), ["brigade-proto"]);
+    let uses = |name: &str| own(&uses[name]);
+    assert_eq!(uses("brigade-proto"), [""; 0]);
+    assert_eq!(uses("brigade-client"), ["brigade-proto"]);
     assert_eq!(
-        of("brigade-storage"),
+        uses("brigade-storage"),
         [""; 0],
-        "storage knows no gRPC contract"
+        "it knows no gRPC contract"
     );
-    assert_eq!(of("brigade-contract"), ["brigade-storage"]);
-    assert_eq!(of("brigade-model"), [""; 0]);
-    assert_eq!(of("brigade-sim"), ["brigade-model", "brigade-storage"]);
-    assert_eq!(of("brigade-emulator"), ["brigade-model"]);
-    assert!(
-        of("brigade-runtime")
-            .iter()
-            .all(|room| *room == "brigade-proto")
-    );
-    assert_eq!(
-        of("brigade-poller"),
-        [
-            "brigade-client",
-            "brigade-proto",
-            "brigade-runtime",
-            "brigade-storage"
-        ]
-    );
-    assert_eq!(
-        of("brigade-worker"),
-        [
-            "brigade-proto",
-            "brigade-runtime",
-            "brigade-sim",
-            "brigade-storage"
-        ]
-    );
+    assert_eq!(uses("brigade-contract"), ["brigade-storage"]);
+    assert_eq!(uses("brigade-model"), [""; 0]);
+    assert_eq!(uses("brigade-sim"), ["brigade-model", "brigade-storage"]);
+    assert_eq!(uses("brigade-emulator"), ["brigade-model"]);
+    assert_eq!(uses("brigade-runtime"), ["brigade-proto"]);
+    let poller = "brigade-client brigade-proto brigade-runtime brigade-storage";
+    assert_eq!(uses("brigade-poller").join(" "), poller);
+    let worker = "brigade-proto brigade-runtime brigade-sim brigade-storage";
+    assert_eq!(uses("brigade-worker").join(" "), worker);
 }
 
 /// What runs in the cloud knows no test equipment, but for the worker's test kit, `brigade dev` and `brigade emulator`.
@@ -111,7 +90,7 @@ fn each_outside_library_is_known_where_it_belongs() {
     let known_to = |library: &str| -> Vec<&str> {
         uses.iter()
             .filter(|(_, names)| names.contains(library))
-            .map(|(room, _)| room.as_str())
+            .map(|(name, _)| name.as_str())
             .collect()
     };
     assert_eq!(known_to("google-cloud-storage"), ["brigade-storage"]);

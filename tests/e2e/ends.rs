@@ -11,10 +11,9 @@ use brigade_proto::v1::{
 };
 use brigade_worker::{Outcome, ProcessError, Processor};
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Semaphore;
 use tonic::{Request, transport::Endpoint};
 
-use crate::harness::{BUCKET, CALLER, System, scripted};
+use crate::harness::{CALLER, System, held, scripted};
 
 /// The times that the worker was given.
 type Times = Arc<Mutex<Vec<Duration>>>;
@@ -36,12 +35,10 @@ fn hanging(times: &Times) -> impl Processor + use<> {
 
 /// Polls with this deadline of the caller's own, or without one.
 async fn poll(system: &System, request: PollRequest, time: Option<Duration>) -> Vec<Event> {
-    let audience = brigade_client::identity::origin(&system.poller);
-    let token = system.emulator.identity().mint(CALLER, &audience);
-    let endpoint = Endpoint::from_shared(audience).unwrap();
+    let endpoint = Endpoint::from_shared(system.poller.to_string()).unwrap();
     let mut client = PollerServiceClient::new(endpoint.connect_lazy());
     let mut request = Request::new(request);
-    let value = format!("Bearer {token}").parse().unwrap();
+    let value = format!("Bearer {}", system.token(CALLER)).parse().unwrap();
     request.metadata_mut().insert("authorization", value);
     if let Some(time) = time {
         request.set_timeout(time);
@@ -64,17 +61,8 @@ fn end(events: &[Event]) -> (EndReason, bool) {
 
 #[tokio::test]
 async fn a_caller_that_goes_away_starts_nothing_more_and_what_is_in_flight_settles() {
-    let (entered, leave) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-    let (inside, gate) = (entered.clone(), leave.clone());
-    let system = System::with_processor(scripted(move |_| {
-        let (inside, gate) = (inside.clone(), gate.clone());
-        Box::pin(async move {
-            inside.add_permits(1);
-            gate.acquire().await.unwrap().forget();
-            Ok(Outcome::default())
-        })
-    }))
-    .await;
+    let (processor, entered, leave) = held();
+    let system = System::with_processor(processor).await;
     for n in 0..12 {
         system.upload(&format!("{n:02}"), "x");
     }
@@ -115,33 +103,25 @@ async fn a_callers_deadline_ends_the_poll_and_the_worker_sees_what_is_left_of_it
     // 5 s are kept back for settling, and the transport gets 1 s more than our own timer.
     let times = times.lock().unwrap();
     assert_eq!(times.len(), 8);
-    assert!(
-        times.iter().all(|time| *time <= Duration::from_secs(31)),
-        "{times:?}"
-    );
+    let most = Duration::from_secs(31);
+    assert!(times.iter().all(|time| *time <= most), "{times:?}");
 }
 
 #[tokio::test]
 async fn a_file_has_its_own_time_which_the_worker_sees_and_an_attempt_is_counted() {
     let times = Times::default();
-    let system = System::with_settings(hanging(&times), |settings| {
+    let system = System::tuned(hanging(&times), |_, settings| {
         settings.config.budgets.process_timeout = Duration::from_secs(1);
         settings.config.budgets.max_attempts = 2;
     })
     .await;
     system.upload("hang", "x");
-    let polled = system.poll().await.unwrap();
-    assert_eq!(
-        polled.outcomes(),
-        [("incoming/hang".into(), Settlement::Failed)]
-    );
+    system.poll_settles(&[("hang", Settlement::Failed)]).await;
     let metadata = system.metadata_of("failed/hang").await;
     assert_eq!(metadata["brigade-attempts"], "2");
     let times = times.lock().unwrap();
-    assert!(
-        times.iter().all(|time| *time <= Duration::from_secs(2)),
-        "{times:?}"
-    );
+    let most = Duration::from_secs(2);
+    assert!(times.iter().all(|time| *time <= most), "{times:?}");
 }
 
 #[tokio::test]
@@ -155,18 +135,12 @@ async fn the_time_that_a_worker_asks_for_is_written_on_the_file_and_kept() {
     .await;
     let before = Timestamp::now();
     system.upload("a", "x");
-    let polled = system.poll().await.unwrap();
-    assert_eq!(
-        polled.outcomes(),
-        [("incoming/a".into(), Settlement::Retry)]
-    );
+    system.poll_settles(&[("a", Settlement::Retry)]).await;
     let metadata = system.metadata_of("incoming/a").await;
     assert_eq!(metadata["brigade-reason"], "the model is loading");
     let due: Timestamp = metadata["brigade-retry-at"].parse().unwrap();
-    assert!(
-        due.duration_since(before) >= SignedDuration::from_secs(89),
-        "{due}"
-    );
+    let delay = due.duration_since(before);
+    assert!(delay >= SignedDuration::from_secs(89), "{due}");
 
     let request = PollRequest {
         explain: true,
@@ -178,14 +152,5 @@ async fn the_time_that_a_worker_asks_for_is_written_on_the_file_and_kept() {
         _ => None,
     });
     assert_eq!(skipped, Some(Filter::NotDue), "{events:?}");
-    assert_eq!(
-        system
-            .emulator
-            .storage()
-            .bucket(BUCKET)
-            .list("incoming/")
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(system.names(), ["incoming/a"]);
 }

@@ -22,19 +22,11 @@ async fn exit_codes_decide_and_stderr_is_the_reason() {
     system.upload("a", "ok");
     system.upload("b", "later");
     system.upload("c", "broken");
-    let polled = system.poll().await.unwrap();
-    assert_eq!(
-        polled.outcomes(),
-        [
-            ("incoming/a".into(), Settlement::Processed),
-            ("incoming/b".into(), Settlement::Processed),
-            ("incoming/c".into(), Settlement::Failed),
-        ]
-    );
-    assert_eq!(
-        system.metadata_of("failed/c").await["brigade-reason"],
-        "line 2: not ok"
-    );
+    let (processed, failed) = (Settlement::Processed, Settlement::Failed);
+    let outcomes = [("a", processed), ("b", processed), ("c", failed)];
+    system.poll_settles(&outcomes).await;
+    let metadata = system.metadata_of("failed/c").await;
+    assert_eq!(metadata["brigade-reason"], "line 2: not ok");
 }
 
 #[tokio::test]
@@ -52,31 +44,19 @@ async fn what_is_left_in_the_output_directory_is_uploaded_and_the_object_is_desc
     let system = running(&format!("sh -c \"{script}\" sh")).await;
     system.upload("a b.csv", "x");
     let polled = system.poll().await.unwrap();
-    assert_eq!(
-        polled.settled[0].outputs,
-        ["gs://data/features/deep/out.txt"],
-        "{polled:?}"
-    );
-    assert_eq!(
-        system.content("features/deep/out.txt"),
-        "incoming/a b.csv|data|1"
-    );
+    let outputs = ["gs://data/features/deep/out.txt"];
+    assert_eq!(polled.settled[0].outputs, outputs, "{polled:?}");
+    let content = system.content("features/deep/out.txt");
+    assert_eq!(content, "incoming/a b.csv|data|1");
 }
 
 #[tokio::test]
 async fn a_name_never_becomes_a_command() {
     let system = running("cat {}").await;
     let names = ["$(touch pwned)", "; touch pwned", "-rf", "a b 'c\"", "`id`"];
-    for name in names {
-        system.upload(name, "x");
-    }
-    let polled = system.poll().await.unwrap();
-    assert!(
-        polled
-            .settled
-            .iter()
-            .all(|settled| settled.settlement() == Settlement::Processed),
-        "{polled:?}"
-    );
+    system.upload_all(&names);
+    let mut processed = names.map(|name| (name, Settlement::Processed));
+    processed.sort_unstable();
+    system.poll_settles(&processed).await;
     assert!(!std::path::Path::new("pwned").exists());
 }

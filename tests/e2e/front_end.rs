@@ -5,8 +5,7 @@ use tonic::Code;
 use crate::harness::{System, cut_short, front_end};
 
 async fn nothing_moves(system: &System) {
-    system.upload("a", "x");
-    system.upload("b", "x");
+    system.upload_all(&["a", "b"]);
     let _ = system.poll().await;
     assert_eq!(system.names(), ["incoming/a", "incoming/b"]);
 }
@@ -30,13 +29,7 @@ async fn a_front_end_that_refuses_us_stops_the_poll_with_the_hint() {
     ] {
         let system = System::with_worker_at(front_end(status).await).await;
         system.upload("a", "x");
-        let error = system.poll().await.unwrap_err();
-        assert_eq!(error.code(), Code::FailedPrecondition, "{status}");
-        assert!(
-            error.message().contains(hint),
-            "{status}: {}",
-            error.message()
-        );
+        system.poll_fails(Code::FailedPrecondition, hint).await;
     }
 }
 

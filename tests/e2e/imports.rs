@@ -17,7 +17,7 @@ use syn::{
 use crate::edges::metadata;
 
 /// Crates whose files still import each other in a ring. Take a crate out when it is clean; put none in.
-const NOT_CLEAN: [&str; 1] = ["brigade"];
+const NOT_CLEAN: [&str; 0] = [];
 
 /// A module's path below its crate's root.
 type Module = Vec<String>;
@@ -58,10 +58,12 @@ impl Sources {
             file: file.to_vec(),
             ..Source::default()
         };
-        for item in items.iter().filter(|item| !for_tests(attributes(item))) {
-            if let Some(name) = defined(item) {
-                source.defines.insert(name);
+        for item in &items {
+            let (attributes, name) = parts(item);
+            if for_tests(attributes) {
+                continue;
             }
+            source.defines.extend(name.map(ToString::to_string));
             match item {
                 Item::Use(item) => source.imports(
                     &mut Vec::new(),
@@ -233,35 +235,22 @@ fn for_tests(attributes: &[syn::Attribute]) -> bool {
     })
 }
 
-fn attributes(item: &Item) -> &[syn::Attribute] {
+/// An item's attributes, and the name that it defines, if any.
+fn parts(item: &Item) -> (&[syn::Attribute], Option<&syn::Ident>) {
     match item {
-        Item::Const(item) => &item.attrs,
-        Item::Enum(item) => &item.attrs,
-        Item::Fn(item) => &item.attrs,
-        Item::Impl(item) => &item.attrs,
-        Item::Mod(item) => &item.attrs,
-        Item::Static(item) => &item.attrs,
-        Item::Struct(item) => &item.attrs,
-        Item::Trait(item) => &item.attrs,
-        Item::Type(item) => &item.attrs,
-        Item::Use(item) => &item.attrs,
-        _ => &[],
+        Item::Const(item) => (&item.attrs, Some(&item.ident)),
+        Item::Enum(item) => (&item.attrs, Some(&item.ident)),
+        Item::Fn(item) => (&item.attrs, Some(&item.sig.ident)),
+        Item::Static(item) => (&item.attrs, Some(&item.ident)),
+        Item::Struct(item) => (&item.attrs, Some(&item.ident)),
+        Item::Trait(item) => (&item.attrs, Some(&item.ident)),
+        Item::Type(item) => (&item.attrs, Some(&item.ident)),
+        Item::Macro(item) => (&item.attrs, item.ident.as_ref()),
+        Item::Impl(item) => (&item.attrs, None),
+        Item::Mod(item) => (&item.attrs, None),
+        Item::Use(item) => (&item.attrs, None),
+        _ => (&[], None),
     }
-}
-
-fn defined(item: &Item) -> Option<String> {
-    let name = match item {
-        Item::Const(item) => &item.ident,
-        Item::Enum(item) => &item.ident,
-        Item::Fn(item) => &item.sig.ident,
-        Item::Static(item) => &item.ident,
-        Item::Struct(item) => &item.ident,
-        Item::Trait(item) => &item.ident,
-        Item::Type(item) => &item.ident,
-        Item::Macro(item) => item.ident.as_ref()?,
-        _ => return None,
-    };
-    Some(name.to_string())
 }
 
 /// The sets of files of which each reaches every other by imports.

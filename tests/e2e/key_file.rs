@@ -1,12 +1,21 @@
 //! A service account's key file as the source of tokens, over the real exchange.
 
-use std::{fs, sync::Arc};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use brigade_client::identity::{Environment, Error, ServiceAccountFile, source};
 use brigade_proto::v1::Settlement;
 use tempfile::TempDir;
 
-use crate::harness::{POLLER, System};
+use crate::harness::{POLLER, System, accepting};
+
+/// Asks for no key file but this, and for no metadata server that answers.
+fn environment(key_file: PathBuf) -> Environment {
+    Environment {
+        google_application_credentials: Some(key_file),
+        gce_metadata_host: Some("127.0.0.1:1".into()),
+        ..Environment::default()
+    }
+}
 
 #[tokio::test]
 async fn a_key_file_is_exchanged_at_its_own_token_uri_and_the_worker_accepts_the_token() {
@@ -15,39 +24,20 @@ async fn a_key_file_is_exchanged_at_its_own_token_uri_and_the_worker_accepts_the
     let system = System::with_identity(|emulator| {
         let file = emulator.identity().service_account_file(POLLER);
         fs::write(&path, file.to_string()).unwrap();
-        let environment = Environment {
-            google_application_credentials: Some(path.clone()),
-            gce_metadata_host: Some("127.0.0.1:1".into()),
-            ..Environment::default()
-        };
-        source(&environment).unwrap()
+        source(&environment(path)).unwrap()
     })
     .await;
     system.upload("a", "x");
-    let polled = system.poll().await.unwrap();
-    assert_eq!(
-        polled.outcomes(),
-        [("incoming/a".into(), Settlement::Processed)]
-    );
+    system.poll_settles(&[("a", Settlement::Processed)]).await;
 }
 
 #[tokio::test]
 async fn a_key_that_the_exchange_does_not_know_is_refused_and_nothing_moves() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("key.json");
-    let other = System::with_identity(|emulator| {
-        fs::write(
-            &path,
-            emulator.identity().service_account_file(POLLER).to_string(),
-        )
-        .unwrap();
-        Arc::new(ServiceAccountFile::read(&path).unwrap())
-    })
-    .await;
-    drop(other);
+    let other = System::with_processor(accepting()).await;
+    let mut file = other.emulator.identity().service_account_file(POLLER);
     let system = System::with_identity(|emulator| {
-        let mut file: serde_json::Value =
-            serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         file["token_uri"] = format!("{}token", emulator.url()).into();
         fs::write(&path, file.to_string()).unwrap();
         Arc::new(ServiceAccountFile::read(&path).unwrap())
@@ -55,11 +45,8 @@ async fn a_key_that_the_exchange_does_not_know_is_refused_and_nothing_moves() {
     .await;
     system.upload("a", "x");
     let status = system.poll().await.unwrap_err();
-    assert!(
-        status.message().contains("refused: HTTP 400"),
-        "{}",
-        status.message()
-    );
+    let words = status.message();
+    assert!(words.contains("refused: HTTP 400"), "{words}");
     assert_eq!(system.names(), ["incoming/a"]);
 }
 
@@ -69,12 +56,7 @@ fn a_wrong_file_is_an_error_and_never_falls_through_to_the_metadata_server() {
     let read = |content: &str| {
         let path = directory.path().join("key.json");
         fs::write(&path, content).unwrap();
-        let environment = Environment {
-            google_application_credentials: Some(path),
-            gce_metadata_host: Some("127.0.0.1:1".into()),
-            ..Environment::default()
-        };
-        source(&environment).unwrap_err().to_string()
+        source(&environment(path)).unwrap_err().to_string()
     };
     assert!(read("hello").contains("not JSON"));
     assert!(read(r#"{"type":"authorized_user"}"#).contains("\"authorized_user\""));
@@ -87,10 +69,6 @@ fn a_wrong_file_is_an_error_and_never_falls_through_to_the_metadata_server() {
     );
     assert!(read(&bad_key.replace("https://x", "http://evil.example/token")).contains("https"));
 
-    let missing = Environment {
-        google_application_credentials: Some(directory.path().join("none.json")),
-        gce_metadata_host: None,
-        ..Environment::default()
-    };
-    assert!(matches!(source(&missing), Err(Error::Unreadable { .. })));
+    let missing = source(&environment(directory.path().join("none.json")));
+    assert!(matches!(missing, Err(Error::Unreadable { .. })));
 }

@@ -8,15 +8,11 @@ use std::{
 
 use brigade_emulator::Emulator;
 use brigade_runtime::telemetry::{self, Buffer, Format};
-use brigade_storage::{
-    NewObject, Store as _,
-    gcs::{GcsSettings, GcsStore},
-    object::escape,
-};
+use brigade_storage::{NewObject, Store as _, object::escape};
 use brigade_worker::{Outcome, ProcessError};
 use percent_encoding::percent_decode_str;
 
-use crate::harness::{BUCKET, System, loopback, scripted};
+use crate::harness::{BUCKET, System, connect, loopback, scripted};
 
 /// Each has broken something: a path that was joined, a URL that was resolved, a glob, a shell, a log line, a terminal.
 const ODD: [&str; 45] = [
@@ -79,7 +75,7 @@ fn long(bytes: usize) -> impl Iterator<Item = String> {
 }
 
 /// No line of a log acts on what shows it.
-pub(crate) fn harmless(log: &str) {
+fn harmless(log: &str) {
     let acts = |c: &char| {
         let turns = matches!(c, '\u{200b}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
         turns || (c.is_control() && *c != '\n')
@@ -87,20 +83,26 @@ pub(crate) fn harmless(log: &str) {
     assert_eq!(log.chars().find(acts), None, "{log:?}");
 }
 
-/// The lines that tell of a settlement, as JSON.
-pub(crate) fn settled_lines(log: &str) -> Vec<serde_json::Value> {
+/// The log has one harmless line about the settlement of each of these URIs.
+pub(crate) fn check_log(log: &str, uris: impl Iterator<Item = String>) {
+    harmless(log);
     let lines = log.lines().map(|line| serde_json::from_str(line).unwrap());
-    lines
-        .filter(|line: &serde_json::Value| line["message"] == "object settled")
-        .collect()
+    let settled = lines.filter(|line: &serde_json::Value| line["message"] == "object settled");
+    let mut settled: Vec<_> = settled
+        .map(|line| line["object"].as_str().unwrap().to_owned())
+        .collect();
+    settled.sort();
+    let mut escaped: Vec<_> = uris.map(|uri| logged(&uri)).collect();
+    escaped.sort();
+    assert_eq!(settled, escaped);
 }
 
 /// A name as a log line shows it: escaped, but for the backslash.
-pub(crate) fn logged(name: &str) -> String {
+fn logged(name: &str) -> String {
     escape(name).to_string().replace(r"\\", r"\")
 }
 
-/// The whole name that an object had, as its mark tells it.
+/// The whole name that an object had, as its mark has it.
 pub(crate) fn source_of(marked: &str) -> (String, i64) {
     let (uri, generation) = marked.rsplit_once('#').unwrap();
     let uri = percent_decode_str(uri).decode_utf8().unwrap();
@@ -113,10 +115,10 @@ async fn every_odd_name_goes_the_whole_way_byte_for_byte_and_is_escaped_in_the_l
     let subscriber = telemetry::subscriber(Format::Json, "info", log.clone());
     let _logged = tracing::subscriber::set_default(subscriber);
     let seen = Arc::new(Mutex::new(BTreeSet::new()));
-    let asked = seen.clone();
+    let insert = seen.clone();
     let system = System::with_processor(scripted(move |job| {
         let name = job.object().name.clone();
-        asked.lock().unwrap().insert(name.clone());
+        insert.lock().unwrap().insert(name.clone());
         Box::pin(async move {
             if name.starts_with("incoming/bad/") {
                 return Err(ProcessError::refuse(format!("{name} is bad")));
@@ -140,11 +142,11 @@ async fn every_odd_name_goes_the_whole_way_byte_for_byte_and_is_escaped_in_the_l
 
     let names: BTreeSet<String> = expected.keys().cloned().collect();
     assert_eq!(*seen.lock().unwrap(), names, "what the worker saw");
-    let mut lie = system.names();
-    lie.sort();
+    let mut stored = system.names();
+    stored.sort();
     let mut want: Vec<String> = expected.values().cloned().collect();
     want.sort();
-    assert_eq!(lie, want);
+    assert_eq!(stored, want);
     for settled in &polled.settled {
         let object = settled.object.clone().unwrap();
         let to = &expected[&object.name];
@@ -156,21 +158,8 @@ async fn every_odd_name_goes_the_whole_way_byte_for_byte_and_is_escaped_in_the_l
     }
     assert_eq!(polled.settled.len(), expected.len());
 
-    let log = log.text();
-    harmless(&log);
-    let told: BTreeSet<String> = settled_lines(&log)
-        .iter()
-        .map(|line| line["object"].as_str().unwrap().to_owned())
-        .collect();
-    let uris = names
-        .iter()
-        .map(|name| logged(&format!("gs://{BUCKET}/{name}")));
-    assert_eq!(told, uris.collect());
-    assert_eq!(
-        settled_lines(&log).len(),
-        expected.len(),
-        "one line an object"
-    );
+    let uris = names.iter().map(|name| format!("gs://{BUCKET}/{name}"));
+    check_log(&log.text(), uris);
 }
 
 #[tokio::test]
@@ -195,9 +184,9 @@ async fn the_longest_names_settle_and_can_be_told_from_their_marks() {
     }
     let polled = system.poll().await.unwrap();
     assert_eq!(polled.settled.len(), uploaded.len(), "{polled:?}");
-    let lie = system.names();
-    assert_eq!(lie.len(), uploaded.len());
-    for at in lie {
+    let stored = system.names();
+    assert_eq!(stored.len(), uploaded.len());
+    for at in stored {
         assert!(at.len() <= 1_024);
         let name = system.content(&at);
         let whole = [format!("processed/{name}"), format!("failed/{name}")].contains(&at);
@@ -207,7 +196,7 @@ async fn the_longest_names_settle_and_can_be_told_from_their_marks() {
                 let uri = format!("gs://{BUCKET}/incoming/{name}");
                 assert_eq!(source_of(source), (uri, uploaded[&name]));
             }
-            None => assert!(whole, "{at:?} does not tell its name"),
+            None => assert!(whole, "{at:?} does not have its name"),
         }
     }
 }
@@ -217,12 +206,7 @@ async fn a_name_that_no_directory_can_have_is_refused_with_a_line_that_says_why(
     let directory = tempfile::tempdir().unwrap();
     let builder = Emulator::builder().directory("files", directory.path());
     let emulator = builder.start(loopback().await).await.unwrap();
-    let env = emulator.env();
-    let settings = GcsSettings::from_env(|name| {
-        let found = env.iter().find(|(key, _)| *key == name);
-        found.map(|(_, value)| value.clone())
-    });
-    let bucket = GcsStore::connect(settings).await.unwrap().bucket("files");
+    let bucket = connect(&emulator).await.bucket("files");
     let long = "x".repeat(256);
     for (name, why) in [
         ("in/a/../b", "a part of it is"),

@@ -1,4 +1,4 @@
-//! Every route of the real services: who has no token is told of none of them, and finds only health.
+//! Every route of the real services: a caller without a token learns of none of them, and finds only health.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -58,13 +58,13 @@ fn rpcs() -> Vec<String> {
 fn routes() -> BTreeSet<String> {
     let mut routes = BTreeSet::new();
     let services = Path::new(env!("CARGO_MANIFEST_DIR")).join("services");
-    let mut rooms: Vec<_> = ["runtime", "poller", "worker", "brigade"]
-        .map(|room| services.join(room).join("src"))
+    let mut paths: Vec<_> = ["runtime", "poller", "worker", "brigade"]
+        .map(|name| services.join(name).join("src"))
         .into();
-    while let Some(path) = rooms.pop() {
+    while let Some(path) = paths.pop() {
         if path.is_dir() {
             let entries = fs::read_dir(path).unwrap();
-            rooms.extend(entries.map(|entry| entry.unwrap().path()));
+            paths.extend(entries.map(|entry| entry.unwrap().path()));
             continue;
         }
         let source = fs::read_to_string(path).unwrap();

@@ -11,28 +11,17 @@ async fn a_stopped_worker_leaves_every_file_in_the_inbox() {
     system.upload("before", "x");
     system.poll().await.unwrap();
     system.stop_worker().await;
-    for name in ["a", "b", "c"] {
-        system.upload(name, "x");
-    }
-    let status = system.poll().await.unwrap_err();
-    assert_eq!(status.code(), Code::Unavailable);
-    assert!(status.message().contains("WORKER_URL"), "{status}");
-    assert_eq!(
-        system.names(),
-        ["incoming/a", "incoming/b", "incoming/c", "processed/before"]
-    );
+    system.upload_all(&["a", "b", "c"]);
+    system.poll_fails(Code::Unavailable, "WORKER_URL").await;
+    let names = ["incoming/a", "incoming/b", "incoming/c", "processed/before"];
+    assert_eq!(system.names(), names);
 }
 
 #[tokio::test]
-async fn a_port_where_nobody_listens_is_not_the_files_fault() {
-    let listener = loopback().await;
-    let closed = url(&listener);
-    drop(listener);
-    let system = System::with_worker_at(closed).await;
+async fn a_port_without_a_listener_is_not_the_files_fault() {
+    let system = System::with_worker_at(url(&loopback().await)).await;
     system.upload("a", "x");
-    let status = system.poll().await.unwrap_err();
-    assert_eq!(status.code(), Code::Unavailable);
-    assert!(status.message().contains("cannot connect"), "{status}");
+    system.poll_fails(Code::Unavailable, "cannot connect").await;
     assert_eq!(system.names(), ["incoming/a"]);
 }
 
@@ -45,8 +34,7 @@ async fn a_panic_in_the_worker_fails_its_file_and_no_other() {
         })
     }))
     .await;
-    system.upload("bomb", "x");
-    system.upload("calm", "x");
+    system.upload_all(&["bomb", "calm"]);
     system.poll().await.unwrap();
     assert_eq!(system.names(), ["failed/bomb", "processed/calm"]);
     assert!(system.metadata_of("failed/bomb").await["brigade-reason"].contains("boom at line 7"));

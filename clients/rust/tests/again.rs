@@ -17,7 +17,7 @@ use brigade_proto::v1::{PollRequest, PollResponse, ProcessRequest};
 use tonic::Code;
 use url::Url;
 
-use self::raw::{EMPTY, Respond, page, server, streamed, trailers_only};
+use self::raw::{EMPTY, PATIENCE, Respond, page, server, streamed, trailers_only};
 
 type Step = Arc<dyn Fn(Respond) + Send + Sync>;
 
@@ -43,9 +43,7 @@ async fn asked_again(steps: Vec<Step>) -> (Answer, usize) {
     let client = WorkerClient::new(&url, None, None)
         .unwrap()
         .with_retry(SOON);
-    let answer = client
-        .process(ProcessRequest::default(), Duration::from_secs(20))
-        .await;
+    let answer = client.process(ProcessRequest::default(), PATIENCE).await;
     (answer, calls.load(Ordering::SeqCst))
 }
 
@@ -91,7 +89,7 @@ async fn asking_ends_after_its_times_and_before_a_pause_that_is_longer_than_the_
 async fn a_client_that_was_told_nothing_of_retries_asks_once() {
     let (url, calls) = in_turn(vec![Arc::new(page(503, &[]))]).await;
     let client = WorkerClient::new(&url, None, None).unwrap();
-    let answer = client.process(ProcessRequest::default(), Duration::from_secs(20));
+    let answer = client.process(ProcessRequest::default(), PATIENCE);
     assert_eq!(
         answer.await.into_result().unwrap_err().code(),
         Code::Unavailable

@@ -21,13 +21,11 @@ use tokio::net::TcpListener;
 use tonic::{Code, transport::Channel};
 use url::Url;
 
-use self::raw::{EMPTY, GRPC, Respond, head, page, server, streamed, trailers_only};
+use self::raw::{EMPTY, GRPC, PATIENCE, Respond, head, page, server, streamed, trailers_only};
 
 async fn asked(url: &Url) -> Answer {
     let client = WorkerClient::new(url, None, None).unwrap();
-    client
-        .process(ProcessRequest::default(), Duration::from_secs(20))
-        .await
+    client.process(ProcessRequest::default(), PATIENCE).await
 }
 
 /// What plain tonic makes of the same server.
@@ -138,7 +136,7 @@ async fn an_answer_over_the_limit_is_neither_the_workers_own_nor_a_transport_err
         object: Some(object),
         ..ProcessRequest::default()
     };
-    let answer = client.process(request, Duration::from_secs(20)).await;
+    let answer = client.process(request, PATIENCE).await;
     let Answer::TooLarge { key, found } = &answer else {
         panic!("{answer:?}");
     };

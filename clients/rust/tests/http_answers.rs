@@ -25,6 +25,9 @@ use tokio::{
 use tonic::Code;
 use url::Url;
 
+/// Longer than any call takes on a busy machine: a call that hangs fails its test.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A server that answers each request with these bytes and hangs up, and tells what it was sent.
 async fn server(answer: impl Into<String>) -> (Url, UnboundedReceiver<String>) {
     let answer = answer.into();
@@ -92,7 +95,7 @@ async fn asked_within(url: &Url, budget: Duration) -> Answer {
 }
 
 async fn asked(url: &Url) -> Answer {
-    asked_within(url, Duration::from_secs(20)).await
+    asked_within(url, PATIENCE).await
 }
 
 async fn answered(status: u16, headers: &str, body: &str) -> Answer {
@@ -296,7 +299,7 @@ fn token(audience: &str, number: usize) -> IdToken {
 async fn a_token_that_is_refused_is_renewed_once() {
     let (url, mut seen) = server(response(401, "", "")).await;
     let client = HttpWorkerClient::new(&url, Some(Arc::new(Numbered::default())), None).unwrap();
-    let answer = client.process(object(), Duration::from_secs(20)).await;
+    let answer = client.process(object(), PATIENCE).await;
     assert_eq!(answer, http_error(401, None));
     let bearer = |request: String| {
         let line = request
@@ -337,11 +340,8 @@ async fn over_tls_too_each_call_in_flight_has_a_connection_of_its_own() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap());
     let client = HttpWorkerClient::new(&url.parse().unwrap(), None, None).unwrap();
-    let call = tokio::spawn(async move {
-        client
-            .process(ProcessRequest::default(), Duration::from_secs(20))
-            .await
-    });
+    let call =
+        tokio::spawn(async move { client.process(ProcessRequest::default(), PATIENCE).await });
     let (mut stream, _) = listener.accept().await.unwrap();
     let mut head = [0; 5];
     stream.read_exact(&mut head).await.unwrap();

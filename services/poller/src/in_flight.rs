@@ -18,7 +18,7 @@ use crate::retry::{MOVE_RETRY_MAX, MOVE_RETRY_MIN};
 /// An object generation of the inbox's bucket.
 type Key = (String, i64);
 
-/// Remembered objects of each kind: several times a page of a listing.
+/// Objects of each kind that are remembered at least: several times a page of a listing. Twice as many are at most.
 const REMEMBERED: usize = 4_096;
 
 /// The objects at work, each with its result to come.
@@ -100,8 +100,9 @@ impl<T> Default for InFlight<T> {
 
 fn remember<V>(memory: &mut Memory<V>, key: &Key, value: V) {
     memory.insert(key.clone(), value);
-    if memory.len() > REMEMBERED {
-        memory.shift_remove_index(0);
+    // To remove one at a time would move all the others each time.
+    if memory.len() > 2 * REMEMBERED {
+        memory.drain(..=REMEMBERED);
     }
 }
 
@@ -205,11 +206,16 @@ mod tests {
         let in_flight = InFlight::default();
         lead(&in_flight, 0).complete(7);
         assert!(!lead(&in_flight, 0).is_settled());
-        for generation in (1..).take(REMEMBERED + 1) {
+        let last = 2 * i64::try_from(REMEMBERED).unwrap() + 1;
+        for generation in 1..=last {
             lead(&in_flight, generation).remember_settled();
         }
-        assert!(!lead(&in_flight, 1).is_settled(), "the oldest is forgotten");
-        assert!(lead(&in_flight, 2).is_settled());
+        let half = last / 2 + 1;
+        assert!(
+            !lead(&in_flight, half).is_settled(),
+            "the older half is forgotten"
+        );
+        assert!(lead(&in_flight, half + 1).is_settled());
         assert_eq!(in_flight.lock().settled.len(), REMEMBERED);
     }
 

@@ -69,8 +69,8 @@ impl fmt::Display for Failure {
     }
 }
 
-impl From<crate::settings::SettingsError> for Failure {
-    fn from(error: crate::settings::SettingsError) -> Self {
+impl From<crate::settings::Problems> for Failure {
+    fn from(error: crate::settings::Problems) -> Self {
         Self::usage(error, "")
     }
 }

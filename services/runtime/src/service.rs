@@ -1,6 +1,6 @@
 //! A service: its routes behind the guard, reflection and health beside them, on one port.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
@@ -21,7 +21,7 @@ use crate::{
     readiness::ReadinessGate,
     reflection,
     serve::{self, Limits},
-    settings::{Problems, ServerSettings},
+    settings::Problems,
 };
 
 /// The longest request body that any route accepts, in bytes: 1 MiB, for `POST /events`. A storage notification carries the whole
@@ -52,10 +52,10 @@ impl AuthConfig {
     /// Resolves the arguments; `None` when there was a problem.
     pub fn resolve(
         args: &GuardArgs,
-        server: Option<&ServerSettings>,
+        address: Option<SocketAddr>,
         problems: &mut Problems,
     ) -> Option<Self> {
-        let guard = args.resolve(server, problems);
+        let guard = args.resolve(address, problems);
         let public_url = args.public_url(problems);
         Some(Self {
             guard: guard?,

@@ -100,7 +100,6 @@ impl Default for WorkerSettings {
 mod tests {
     use std::fmt::Write as _;
 
-    use brigade_runtime::settings::SettingsError;
     use clap::Parser as _;
 
     use super::*;
@@ -112,12 +111,11 @@ mod tests {
         worker: WorkerArgs,
     }
 
-    fn resolve(flags: &[&str]) -> Result<WorkerSettings, SettingsError> {
+    fn resolve(flags: &[&str]) -> Result<WorkerSettings, Problems> {
         let mut problems = Problems::default();
         let cli = Cli::try_parse_from(flags).unwrap();
         let settings = cli.worker.resolve(&mut problems);
-        problems.into_result()?;
-        Ok(settings.expect("no problem means settings"))
+        problems.into_settings(settings)
     }
 
     #[test]

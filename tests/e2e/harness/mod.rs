@@ -1,4 +1,4 @@
-//! Starts everything on port 0, and tells what became of the objects.
+//! Starts everything on port 0, and looks what became of the objects.
 
 mod page;
 mod polled;
@@ -11,24 +11,37 @@ use brigade_client::{
     PollerClient,
     identity::{Cached, MetadataServer, TokenSource, origin},
 };
-use brigade_emulator::{Emulator, FrontEnd, frontend::Service, identity::ISSUER};
+use brigade_emulator::{
+    Emulator, FrontEnd,
+    frontend::Service,
+    identity::ISSUER,
+    storage::{Fault, HitCount, Operation},
+};
 use brigade_poller::{
     config::{Budgets, Config},
+    poller::Poller,
+    request::Trigger,
     settings::{PollerSettings, Protocol},
 };
-use brigade_proto::v1::{PollRequest, PollResponse, poll_response::Event};
+use brigade_proto::v1::{
+    ObjectSettled, PollRequest, PollResponse, Settlement, poll_response::Event,
+};
 use brigade_runtime::guard::{GuardSettings, Mode};
 use brigade_storage::Location;
 use brigade_storage::gcs::{Credentials, GcsSettings, GcsStore};
 use brigade_worker::{Processor, settings::WorkerSettings};
-use tokio::{net::TcpListener, sync::broadcast, task::JoinSet};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::broadcast,
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
+use tonic::{Code, Status};
 use url::Url;
 
 pub(crate) use page::{cut_short, front_end};
 pub(crate) use polled::Polled;
-pub(crate) use processor::{accepting, scripted};
+pub(crate) use processor::{accepting, held, scripted};
 
 pub(crate) const BUCKET: &str = "data";
 pub(crate) const POLLER: &str = "poller@test.iam.gserviceaccount.com";
@@ -42,9 +55,8 @@ pub(crate) struct System {
     pub(crate) worker: Url,
     front: Option<FrontEnd>,
     bucket: &'static str,
-    /// What every poll and event tells.
+    /// What every poll and event reports.
     pub(crate) events: broadcast::Sender<PollResponse>,
-    adjust: fn(&mut PollerSettings),
     stop_worker: CancellationToken,
     stop_poller: CancellationToken,
     services: JoinSet<()>,
@@ -53,25 +65,7 @@ pub(crate) struct System {
 impl System {
     /// Everything, with this processor in the worker.
     pub(crate) async fn with_processor(processor: impl Processor) -> Self {
-        let mut system = Self::bare().await;
-        let listener = loopback().await;
-        system.worker = url(&listener);
-        system.start_worker(listener, processor).await;
-        let identity = system.metadata();
-        system.start_poller(identity).await;
-        system
-    }
-
-    /// The same, with other settings of the poller.
-    pub(crate) async fn with_settings(
-        processor: impl Processor,
-        adjust: fn(&mut PollerSettings),
-    ) -> Self {
-        let mut system = Self::with_processor(processor).await;
-        system.adjust = adjust;
-        let identity = system.metadata();
-        system.start_poller(identity).await;
-        system
+        Self::tuned(processor, |_, _| {}).await
     }
 
     /// Everything in its deployed shape: the worker accepts everything, and before it is a front end for this service.
@@ -83,8 +77,7 @@ impl System {
         let front = system.front.insert(front.unwrap());
         system.worker = front.url();
         system.start_worker(listener, accepting()).await;
-        let identity = system.metadata();
-        system.start_poller(identity).await;
+        system.start(system.metadata(), |_, _| {}).await;
         system
     }
 
@@ -119,18 +112,13 @@ impl System {
                 .await
                 .unwrap();
         });
-        let identity = system.metadata();
-        system.start_poller(identity).await;
+        system.start(system.metadata(), |_, _| {}).await;
         system
     }
 
     /// A poller whose worker is whatever answers at `worker`.
     pub(crate) async fn with_worker_at(worker: Url) -> Self {
-        let mut system = Self::bare().await;
-        system.worker = worker;
-        let identity = system.metadata();
-        system.start_poller(identity).await;
-        system
+        Self::tuned_at(worker, |_, _| {}).await
     }
 
     /// Everything, with this processor in the worker, and a poller whose settings are tuned.
@@ -142,7 +130,7 @@ impl System {
         let listener = loopback().await;
         system.worker = url(&listener);
         system.start_worker(listener, processor).await;
-        system.start_tuned(tune).await;
+        system.start(system.metadata(), tune).await;
         system
     }
 
@@ -153,7 +141,7 @@ impl System {
     ) -> Self {
         let mut system = Self::bare().await;
         system.worker = worker;
-        system.start_tuned(tune).await;
+        system.start(system.metadata(), tune).await;
         system
     }
 
@@ -163,7 +151,7 @@ impl System {
     ) -> Self {
         let mut system = Self::with_processor(accepting()).await;
         let identity = identity(&system.emulator);
-        system.start_poller(identity).await;
+        system.start(identity, |_, _| {}).await;
         system
     }
 
@@ -185,7 +173,6 @@ impl System {
             front: None,
             bucket: BUCKET,
             events: broadcast::channel(4096).0,
-            adjust: |_| {},
             stop_worker: CancellationToken::new(),
             stop_poller: CancellationToken::new(),
             services: JoinSet::new(),
@@ -196,17 +183,8 @@ impl System {
     pub(crate) async fn without_bucket() -> Self {
         let mut system = Self::bare().await;
         system.bucket = "no-such-bucket";
-        let identity = system.metadata();
-        system.start_poller(identity).await;
+        system.start(system.metadata(), |_, _| {}).await;
         system
-    }
-
-    async fn start_poller(&mut self, identity: Arc<dyn TokenSource>) {
-        self.start(identity, |_, _| {}).await;
-    }
-
-    async fn start_tuned(&mut self, tune: impl FnOnce(&Self, &mut PollerSettings)) {
-        self.start(self.metadata(), tune).await;
     }
 
     async fn start(
@@ -231,14 +209,14 @@ impl System {
         };
         let stop = self.stop_poller.clone();
         self.services.spawn(async move {
-            brigade::poller::serve(listener, &settings, gate, outside, stop)
+            brigade::poller::serve(listener, &settings, gate, async { Ok(outside) }, stop)
                 .await
                 .unwrap();
         });
     }
 
     fn poller_settings(&self) -> PollerSettings {
-        let mut settings = PollerSettings {
+        PollerSettings {
             config: Config {
                 budgets: Budgets {
                     concurrency: 8,
@@ -254,19 +232,12 @@ impl System {
             worker_audience: None,
             worker_protocol: Protocol::Grpc,
             tasks: None,
-        };
-        (self.adjust)(&mut settings);
-        settings
+        }
     }
 
     fn guard(&self, service: &Url, callers: &[&str]) -> GuardSettings {
-        let keys = self
-            .emulator
-            .env()
-            .into_iter()
-            .find(|(name, _)| name == "BRIGADE_JWKS_URL")
-            .unwrap()
-            .1;
+        let mut env = self.emulator.env().into_iter();
+        let (_, keys) = env.find(|(name, _)| name == "BRIGADE_JWKS_URL").unwrap();
         GuardSettings {
             mode: Mode::Verify,
             audiences: vec![origin(service)],
@@ -287,45 +258,54 @@ impl System {
     }
 
     fn metadata(&self) -> Arc<dyn TokenSource> {
-        Arc::new(Cached::new(MetadataServer::new(Some(
-            self.emulator.url().authority(),
-        ))))
+        let server = MetadataServer::new(Some(self.emulator.url().authority()));
+        Arc::new(Cached::new(server))
     }
 
     /// Stops the worker, and waits until its port is closed.
     pub(crate) async fn stop_worker(&mut self) {
         self.stop_worker.cancel();
-        while tokio::net::TcpStream::connect(self.worker.socket_addrs(|| None).unwrap()[0])
-            .await
-            .is_ok()
-        {
+        let address = self.worker.socket_addrs(|| None).unwrap()[0];
+        while TcpStream::connect(address).await.is_ok() {
             tokio::task::yield_now().await;
         }
     }
 
+    pub(crate) fn bucket(&self) -> brigade_emulator::storage::BucketHandle {
+        self.emulator.storage().bucket(BUCKET)
+    }
+
     /// Uploads content under a name below the inbox.
     pub(crate) fn upload(&self, name: &str, content: &str) -> i64 {
-        self.emulator
-            .storage()
-            .bucket(BUCKET)
-            .put(&format!("incoming/{name}"), content.to_owned())
-            .unwrap()
+        let name = format!("incoming/{name}");
+        self.bucket().put(&name, content.to_owned()).unwrap()
+    }
+
+    /// Uploads files under these names.
+    pub(crate) fn upload_all(&self, names: &[&str]) {
+        for name in names {
+            self.upload(name, "x");
+        }
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
-        let objects = self.emulator.storage().bucket(BUCKET).list("").unwrap();
+        let objects = self.bucket().list("").unwrap();
         objects.into_iter().map(|object| object.name).collect()
     }
 
     pub(crate) fn content(&self, name: &str) -> String {
-        let content = self
-            .emulator
-            .storage()
-            .bucket(BUCKET)
-            .read(name)
-            .unwrap()
-            .unwrap();
+        let content = self.bucket().read(name).unwrap().unwrap();
         String::from_utf8(content.to_vec()).unwrap()
+    }
+
+    pub(crate) fn fault(&self, operation: Operation, fault: Fault) -> HitCount {
+        self.emulator.storage().fault(operation, fault)
+    }
+
+    /// A token of this account for the poller.
+    pub(crate) fn token(&self, account: &str) -> String {
+        let issuer = self.emulator.identity();
+        issuer.mint(account, &origin(&self.poller))
     }
 
     /// The custom metadata of an object.
@@ -350,6 +330,24 @@ impl System {
         self.poll_by(&self.client()).await
     }
 
+    /// Polls, and these files below the inbox settle like this, and no other.
+    pub(crate) async fn poll_settles(&self, expected: &[(&str, Settlement)]) -> Polled {
+        let polled = self.poll().await.unwrap();
+        let expected = expected.iter();
+        let expected: Vec<_> = expected
+            .map(|(name, settlement)| (format!("incoming/{name}"), *settlement))
+            .collect();
+        assert_eq!(polled.outcomes(), expected);
+        polled
+    }
+
+    /// Polls, and the error has this code and these words.
+    pub(crate) async fn poll_fails(&self, code: Code, words: &str) {
+        let status = self.poll().await.unwrap_err();
+        assert_eq!(status.code(), code, "{status}");
+        assert!(status.message().contains(words), "{status}");
+    }
+
     /// The same by a client that has its token already.
     pub(crate) async fn poll_by(&self, client: &PollerClient) -> Result<Polled, Status> {
         let mut events = client.poll(PollRequest::default()).await?;
@@ -363,6 +361,30 @@ impl System {
         }
         Ok(polled)
     }
+}
+
+/// Storage, as the emulator's variables say how to reach it.
+pub(crate) async fn connect(emulator: &Emulator) -> GcsStore {
+    let env = emulator.env();
+    let settings = GcsSettings::from_env(|name| {
+        let found = env.iter().find(|(key, _)| *key == name);
+        found.map(|(_, value)| value.clone())
+    });
+    GcsStore::connect(settings).await.unwrap()
+}
+
+/// Polls to the end: what was settled, or why the poll could not go on.
+pub(crate) async fn settled(poller: &Poller) -> Result<Vec<ObjectSettled>, String> {
+    let (request, trigger) = (PollRequest::default(), Trigger::default());
+    let mut events = poller.start(&request, &trigger).unwrap();
+    let mut all = Vec::new();
+    while let Some(event) = events.recv().await {
+        let event = event.map_err(|error| error.to_string())?.event;
+        if let Some(Event::Settled(settled)) = event {
+            all.push(settled);
+        }
+    }
+    Ok(all)
 }
 
 pub(crate) async fn loopback() -> TcpListener {

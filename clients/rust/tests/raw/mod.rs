@@ -2,11 +2,16 @@
 
 #![allow(dead_code, reason = "each test binary needs some of it")]
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use h2::{RecvStream, server::SendResponse};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use tokio::net::TcpListener;
 use url::Url;
+
+/// Longer than any call takes on a busy machine: a call that hangs fails its test.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) type Respond = SendResponse<Bytes>;
 

@@ -1,4 +1,4 @@
-//! Calls over HTTP/2, whose bodies need not end, and what they are told.
+//! Calls over HTTP/2, whose bodies need not end, and what they are answered.
 
 use std::net::SocketAddr;
 
@@ -15,7 +15,7 @@ pub(crate) struct Caller {
     begun: Vec<SendStream<Bytes>>,
 }
 
-/// What a call is told.
+/// What a call is answered.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -38,7 +38,7 @@ impl Caller {
         }
     }
 
-    /// Begins a call, sends this of its body, and says what will be told.
+    /// Begins a call, sends this of its body, and returns what will be answered.
     pub(crate) async fn begin(
         &mut self,
         path: &str,

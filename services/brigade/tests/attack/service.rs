@@ -100,7 +100,7 @@ impl Service {
         self.google.identity().mint(CALLER, AUDIENCE)
     }
 
-    /// Whether a new connection is told that all is well.
+    /// Whether a new connection gets a healthy answer.
     pub(crate) async fn health(&self) -> io::Result<bool> {
         health(self.address).await
     }
@@ -126,12 +126,12 @@ impl Service {
     #[allow(dead_code, reason = "the tests wait for it, the bench does not")]
     pub(crate) async fn rested(&self) -> u64 {
         let (mut memory, mut same) = (self.memory(), 0);
-        for _ in 0..50 {
+        for _ in 0..300 {
             sleep(Duration::from_millis(100)).await;
             let now = self.memory();
             same = if now == memory { same + 1 } else { 0 };
             memory = now;
-            if same == 3 {
+            if same == 5 {
                 break;
             }
         }
@@ -145,7 +145,7 @@ impl Service {
         kibibytes.parse::<u64>().unwrap() * 1024
     }
 
-    /// Asks for its health, again and again, until it is told to stop.
+    /// Asks for its health, again and again, until it is stopped.
     pub(crate) fn watched(&self) -> Watch {
         let stop = CancellationToken::new();
         let (address, stopped) = (self.address, stop.clone());
@@ -172,13 +172,13 @@ impl Drop for Service {
     }
 }
 
-/// Somebody who asks for the health all the time.
+/// A client that asks for the health all the time.
 pub(crate) struct Watch {
     stop: CancellationToken,
     watching: JoinHandle<Seen>,
 }
 
-/// What he was told, and how soon.
+/// What it was answered, and how soon.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) failed: usize,
@@ -193,7 +193,7 @@ impl Watch {
 }
 
 async fn health(address: SocketAddr) -> io::Result<bool> {
-    let asked = async {
+    let answer = async {
         let mut stream = TcpStream::connect(address).await?;
         stream
             .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
@@ -202,5 +202,5 @@ async fn health(address: SocketAddr) -> io::Result<bool> {
         stream.read_to_string(&mut answer).await?;
         Ok(answer.starts_with("HTTP/1.1 200 OK"))
     };
-    timeout(PATIENCE, asked).await.unwrap_or(Ok(false))
+    timeout(PATIENCE, answer).await.unwrap_or(Ok(false))
 }

@@ -11,6 +11,7 @@ use brigade_emulator::{Emulator, identity::ISSUER};
 use brigade_runtime::guard::{GuardSettings, Mode};
 use brigade_storage::gcs::{Credentials, GcsSettings, GcsStore};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 pub(super) const DEVELOPER: &str = "developer@brigade-dev.iam.gserviceaccount.com";
 pub(super) const POLLER: &str = "poller@brigade-dev.iam.gserviceaccount.com";
@@ -112,8 +113,24 @@ pub(super) async fn store(emulator: &Emulator) -> Arc<GcsStore> {
     Arc::new(store.await.unwrap())
 }
 
+/// Serves a worker until the test ends, and lets this account in.
+pub(super) fn serve(
+    (listener, url): (TcpListener, &str),
+    routes: axum::Router,
+    emulator: &Emulator,
+    caller: &str,
+) {
+    let guard = guard(emulator, url, caller);
+    tokio::spawn(async move {
+        let service = brigade::Service::new("brigade.v1.WorkerService", guard);
+        let service = service.routes(async { Ok(routes) });
+        let served = service.serve(listener, CancellationToken::new());
+        served.await.unwrap();
+    });
+}
+
 /// A guard that lets this account in with the emulator's tokens.
-pub(super) fn guard(emulator: &Emulator, service: &str, caller: &str) -> GuardSettings {
+fn guard(emulator: &Emulator, service: &str, caller: &str) -> GuardSettings {
     GuardSettings {
         mode: Mode::Verify,
         audiences: vec![service.to_owned()],

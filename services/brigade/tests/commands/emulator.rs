@@ -13,15 +13,9 @@ use super::command::{Running, brigade, loopback};
 
 /// Starts it, and takes the variables that it prints up to this one.
 fn start(front_end: &str, last: &str) -> (Running, HashMap<String, String>) {
-    let words = [
-        "emulator",
-        "--memory",
-        "--port",
-        "0",
-        "--front-end",
-        front_end,
-    ];
+    let words = "emulator --memory --port 0 --front-end".split(' ');
     let mut child = brigade(&std::env::temp_dir(), words)
+        .arg(front_end)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -31,11 +25,8 @@ fn start(front_end: &str, last: &str) -> (Running, HashMap<String, String>) {
     let mut variables = HashMap::new();
     for line in lines {
         let line = line.unwrap();
-        let (name, value) = line
-            .strip_prefix("export ")
-            .unwrap()
-            .split_once('=')
-            .unwrap();
+        let variable = line.strip_prefix("export ").unwrap();
+        let (name, value) = variable.split_once('=').unwrap();
         variables.insert(name.to_owned(), value.to_owned());
         if name == last {
             break;
@@ -49,10 +40,8 @@ async fn service() -> u16 {
     let (listener, _) = loopback().await;
     let port = listener.local_addr().unwrap().port();
     let echo = async |headers: HeaderMap| {
-        let token = headers
-            .get("authorization")
-            .map(|value| value.to_str().unwrap());
-        token.unwrap_or("none").to_owned()
+        let token = headers.get("authorization");
+        token.map_or("none", |it| it.to_str().unwrap()).to_owned()
     };
     tokio::spawn(async move { axum::serve(listener, Router::new().fallback(echo)).await });
     port
@@ -74,8 +63,8 @@ async fn a_front_end_lets_its_invokers_in_and_adds_the_token_that_an_emulator_le
     let identity = format!(
         "http://{metadata}/computeMetadata/v1/instance/service-accounts/default/identity?audience={url}&format=full"
     );
-    let asked = http.get(identity).header("metadata-flavor", "Google");
-    let token = asked.send().await.unwrap().text().await.unwrap();
+    let request = http.get(identity).header("metadata-flavor", "Google");
+    let token = request.send().await.unwrap().text().await.unwrap();
     let answer = http.get(url).bearer_auth(token).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
 

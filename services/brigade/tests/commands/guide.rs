@@ -40,19 +40,15 @@ fn run(directory: &Path, script: &str) -> Ended {
 
 #[test]
 fn the_program_of_the_guide_counts_lines() {
-    let room = TempDir::new().unwrap();
-    let program = room.path().join("lines.sh");
+    let directory = TempDir::new().unwrap();
+    let program = directory.path().join("lines.sh");
     fs::write(&program, block("file: lines.sh")).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o644)).unwrap();
-    let Ended {
-        code, err: said, ..
-    } = run(room.path(), &block("run"));
-    assert_eq!(code, Some(0), "{said}");
-    assert!(
-        said.contains(&block("says")),
-        "the guide promises another end: {said}"
-    );
-    let read = |name: &str| fs::read_to_string(room.path().join("data").join(name)).unwrap();
+    let ended = run(directory.path(), &block("run"));
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let end = block("says");
+    assert!(ended.err.contains(&end), "not {end}: {}", ended.err);
+    let read = |name: &str| fs::read_to_string(directory.path().join("data").join(name)).unwrap();
     assert_eq!(read("processed/two.txt"), "a\nb\n");
     assert_eq!(read("failed/empty.txt"), "");
     assert_eq!(read("features/two.txt.lines"), "2\n");
@@ -61,44 +57,37 @@ fn the_program_of_the_guide_counts_lines() {
 #[test]
 fn the_crate_of_the_guide_is_the_example_whose_tests_run() {
     let example = root().join("services/worker/examples/lines.rs");
-    assert_eq!(
-        block("file: src/main.rs"),
-        fs::read_to_string(example).unwrap()
-    );
+    let example = fs::read_to_string(example).unwrap();
+    assert_eq!(block("file: src/main.rs"), example);
 }
 
 /// The Python of the machine, if it has one that is new enough for `statistics.linear_regression`.
 fn python() -> bool {
     let asks = "import sys; sys.exit(sys.version_info < (3, 10))";
-    Command::new("python3")
-        .args(["-c", asks])
-        .status()
-        .is_ok_and(|status| status.success())
+    let status = Command::new("python3").args(["-c", asks]).status();
+    status.is_ok_and(|status| status.success())
 }
 
 #[test]
 fn the_python_example_scores_the_samples() {
     if !python() {
-        eprintln!(
-            "SKIPPED: there is no python3 of at least 3.10 here, and examples/score.py was not run"
-        );
+        eprintln!("SKIPPED: no python3 of at least 3.10 here; examples/score.py was not run");
         return;
     }
-    let room = TempDir::new().unwrap();
-    let data = room.path().join("data");
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
     let script = format!(
         "brigade dev --once --data '{}' --exec 'python3 examples/score.py'",
         data.display()
     );
-    let Ended {
-        code, err: said, ..
-    } = run(&root(), &script);
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("20 found, 18 processed, 2 failed"), "{said}");
-    assert!(
-        said.contains("failed incoming/subject-398.csv: row 5: day 3 is there already"),
-        "{said}"
-    );
+    let ended = run(&root(), &script);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    for part in [
+        "20 found, 18 processed, 2 failed",
+        "failed incoming/subject-398.csv: row 5: day 3 is there already",
+    ] {
+        assert!(ended.err.contains(part), "{}", ended.err);
+    }
     let features = fs::read_dir(data.join("features")).unwrap();
     assert_eq!(features.count(), 18);
     let one = fs::read(data.join("features/subject-308.json")).unwrap();
@@ -110,24 +99,21 @@ fn the_python_example_scores_the_samples() {
 
 #[test]
 fn a_program_that_does_not_end_is_stopped_by_the_timeout() {
-    let room = TempDir::new().unwrap();
+    let directory = TempDir::new().unwrap();
     let script = "mkdir -p data/incoming; echo x > data/incoming/a; \
                   brigade dev --once --data data --timeout 1s --exec 'sh -c \"sleep 1000\" sh'";
-    let Ended {
-        code, err: said, ..
-    } = run(room.path(), script);
-    assert_eq!(code, Some(1), "it is left in the inbox: {said}");
-    assert!(said.contains("did not end within 1s"), "{said}");
-    assert!(room.path().join("data/incoming/a").exists());
+    let ended = run(directory.path(), script);
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    let limit = "did not end within 1s";
+    assert!(ended.err.contains(limit), "{}", ended.err);
+    assert!(directory.path().join("data/incoming/a").exists());
 }
 
 #[test]
 fn a_worker_that_runs_elsewhere_is_told_where_everything_is() {
-    let room = TempDir::new().unwrap();
+    let directory = TempDir::new().unwrap();
     let script = "brigade dev --once --data data --no-samples --worker http://127.0.0.1:9";
-    let Ended {
-        code, err: said, ..
-    } = run(room.path(), script);
-    assert_eq!(code, Some(0), "{said}");
-    insta::assert_snapshot!(normalised(&said, room.path()));
+    let ended = run(directory.path(), script);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    insta::assert_snapshot!(normalised(&ended.err, directory.path()));
 }

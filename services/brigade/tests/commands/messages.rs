@@ -78,13 +78,8 @@ fn outcomes_of_mistakes() {
         command.envs(environment.iter().copied());
         let ended = run(command);
         assert!(ended.err.is_empty() || ended.out.is_empty(), "{ended:?}");
-        let said = format!(
-            "brigade {}\nexit {}\n{}{}\n",
-            arguments.join(" "),
-            ended.code.unwrap(),
-            ended.out,
-            ended.err
-        );
+        let (line, code) = (arguments.join(" "), ended.code.unwrap());
+        let said = format!("brigade {line}\nexit {code}\n{}{}\n", ended.out, ended.err);
         let said = normalised(&said, directory.path()).replace(&taken, "PORT");
         writeln!(table, "{said}").unwrap();
     }

@@ -26,7 +26,7 @@ struct Poller {
     lines: mpsc::Receiver<String>,
 }
 
-/// The poller as Cloud Run would start it, at this address, told that this is its URL.
+/// The poller as Cloud Run would start it, at this address, with this as its URL.
 fn poller(emulator: &Emulator, address: SocketAddr, public_url: &str) -> Poller {
     let mut child = brigade(&std::env::temp_dir(), ["poller"])
         .envs(emulator.env())
@@ -43,11 +43,11 @@ fn poller(emulator: &Emulator, address: SocketAddr, public_url: &str) -> Poller 
         .spawn()
         .unwrap();
     let stderr = BufReader::new(child.stderr.take().unwrap());
-    let (told, lines) = mpsc::channel();
+    let (sent, lines) = mpsc::channel();
     std::thread::spawn(move || {
         for line in stderr.lines().map_while(Result::ok) {
-            // Whoever writes into a pipe that nobody reads waits.
-            let _ = told.send(line);
+            // A process whose output is not read would wait.
+            let _ = sent.send(line);
         }
     });
     let child = Running(child);
@@ -55,7 +55,7 @@ fn poller(emulator: &Emulator, address: SocketAddr, public_url: &str) -> Poller 
 }
 
 impl Poller {
-    /// Waits for a line with these words, or for the end; says all that was told until then.
+    /// Waits for a line with these words, or for the end; returns all that was logged until then.
     fn until(&self, words: &str) -> (bool, String) {
         let mut all = String::new();
         loop {
@@ -75,13 +75,13 @@ impl Poller {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_poller_that_anybody_can_call_ends_with_77_and_says_what_to_mend() {
+async fn a_poller_that_anybody_can_call_ends_with_77_and_reports_the_fix() {
     let emulator = google(&[POLLER]).await;
     let (mut poller, address, said) = loop {
         let address = free().await;
         let poller = poller(&emulator, address, &format!("http://{address}"));
         let (_, said) = poller.until("never said");
-        // Somebody else was given the port meanwhile.
+        // Another process was given the port meanwhile.
         if !said.contains("cannot listen") {
             break (poller, address, said);
         }

@@ -1,6 +1,6 @@
 //! `docs/SETTINGS.md` has every setting, as the command line declares it.
 
-use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use brigade::cli::Cli;
 use clap::{Arg, Command, CommandFactory as _};
@@ -51,19 +51,12 @@ fn table() -> String {
     let mut table =
         String::from("| variable | flag | default | used by | meaning |\n|---|---|---|---|---|\n");
     let only_worker = worker.iter().filter(|row| !poller.contains(row));
-    let named = poller
-        .iter()
-        .map(|row| {
-            (
-                row,
-                if worker.contains(row) {
-                    "both"
-                } else {
-                    "poller"
-                },
-            )
-        })
-        .chain(only_worker.map(|row| (row, "worker")));
+    let user = |row| match worker.contains(row) {
+        true => "both",
+        false => "poller",
+    };
+    let named = poller.iter().map(|row| (row, user(row)));
+    let named = named.chain(only_worker.map(|row| (row, "worker")));
     for (row, user) in named {
         let Row {
             variable,
@@ -71,11 +64,8 @@ fn table() -> String {
             default,
             meaning,
         } = row;
-        writeln!(
-            table,
-            "| `{variable}` | `--{flag}` | {default} | {user} | {meaning} |"
-        )
-        .unwrap();
+        let line = format!("| `{variable}` | `--{flag}` | {default} | {user} | {meaning} |\n");
+        table.push_str(&line);
     }
     table
 }

@@ -126,7 +126,7 @@ async fn decode_names_the_source_and_the_claims_of_each_kind_of_token() {
     insta::assert_snapshot!(normalised(&table, home.path()));
 }
 
-/// The command itself needs 3 s; a busy machine may need more.
+/// The limit is the promise: the command needs 3 s, and a metadata server that is named would have 30 s.
 #[tokio::test]
 async fn without_any_source_it_ends_within_30_seconds() {
     let home = TempDir::new().unwrap();
@@ -202,7 +202,7 @@ async fn outcomes_without_a_token() {
 }
 
 #[tokio::test]
-async fn a_gcloud_that_waits_for_somebody_is_given_up_and_said() {
+async fn a_gcloud_that_waits_for_input_is_given_up_and_reported() {
     let (google, home) = (emulator().await, TempDir::new().unwrap());
     let pid = home.path().join("pid");
     let hangs = format!("echo $$ > {}; exec /bin/sleep 600", pid.display());

@@ -55,13 +55,8 @@ impl Worker {
 
     fn signal(&self, signal: &str) {
         let pid = self.child.0.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args([signal, &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        let sent = Command::new("kill").args([signal, &pid]).status();
+        assert!(sent.unwrap().success());
     }
 
     fn ended(mut self) -> ExitStatus {
@@ -73,35 +68,27 @@ impl Worker {
 fn address(log: &mut BufReader<ChildStderr>) -> String {
     let mut line = String::new();
     log.read_line(&mut line).unwrap();
-    let at = line
-        .find("127.0.0.1:")
-        .unwrap_or_else(|| panic!("no address: {line}"));
-    let address: String = line[at..]
-        .chars()
-        .take_while(|c| c.is_ascii_digit() || ".:".contains(*c))
-        .collect();
-    format!("http://{address}")
+    let (_, address) = line.split_once("127.0.0.1:").unwrap();
+    let port = address.split(|c: char| !c.is_ascii_digit()).next();
+    format!("http://127.0.0.1:{}", port.unwrap())
 }
 
-async fn storage() -> (Emulator, i64) {
+async fn storage(content: &str) -> (Emulator, i64) {
     let emulator = google(&[]).await;
-    let generation = emulator
-        .storage()
-        .bucket("data")
-        .put("in/a", "x".to_owned())
-        .unwrap();
+    let bucket = emulator.storage().bucket("data");
+    let generation = bucket.put("in/a", content.to_owned()).unwrap();
     (emulator, generation)
 }
 
 /// Two named pipes: the program says in one that it runs, and waits for the other.
 struct Pipes {
-    room: TempDir,
+    directory: TempDir,
 }
 
 impl Pipes {
     fn new() -> Self {
         let pipes = Self {
-            room: TempDir::new().unwrap(),
+            directory: TempDir::new().unwrap(),
         };
         let made = Command::new("mkfifo")
             .args([pipes.runs(), pipes.go_on()])
@@ -111,11 +98,11 @@ impl Pipes {
     }
 
     fn runs(&self) -> PathBuf {
-        self.room.path().join("runs")
+        self.directory.path().join("runs")
     }
 
     fn go_on(&self) -> PathBuf {
-        self.room.path().join("go-on")
+        self.directory.path().join("go-on")
     }
 
     fn program(&self) -> String {
@@ -130,30 +117,28 @@ impl Pipes {
 
     async fn wait_until_it_runs(&self) {
         let runs = self.runs();
-        spawn_blocking(move || fs::read(runs).unwrap())
-            .await
-            .unwrap();
+        let read = spawn_blocking(|| fs::read(runs).unwrap());
+        read.await.unwrap();
     }
 
     async fn let_it_go_on(&self) {
         let go_on = self.go_on();
-        spawn_blocking(move || fs::write(go_on, "\n").unwrap())
-            .await
-            .unwrap();
+        let written = spawn_blocking(|| fs::write(go_on, "\n").unwrap());
+        written.await.unwrap();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_told_to_end_ends_what_is_at_work_first() {
-    let (storage, generation) = storage().await;
+    let (storage, generation) = storage("x").await;
     let pipes = Pipes::new();
     let worker = Worker::start(&storage, &["--exec", &pipes.program()]);
-    let meddling = async {
+    let meanwhile = async {
         pipes.wait_until_it_runs().await;
         worker.signal("-TERM");
         pipes.let_it_go_on().await;
     };
-    let (response, ()) = futures::join!(worker.process(generation), meddling);
+    let (response, ()) = futures::join!(worker.process(generation), meanwhile);
     assert_eq!(response.status(), StatusCode::OK);
     let answer: Value = response.json().await.unwrap();
     assert_eq!(answer["summary"], "ended by itself");
@@ -163,24 +148,20 @@ async fn a_worker_that_is_told_to_end_ends_what_is_at_work_first() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_full_says_when_to_come_again() {
-    let (storage, generation) = storage().await;
+    let (storage, generation) = storage("x").await;
     let pipes = Pipes::new();
-    let arguments = [
-        "--exec",
-        &pipes.program(),
-        "--concurrency",
-        "1",
-        "--timeout",
-        "1h",
-    ];
-    let worker = Worker::start(&storage, &arguments);
-    let meddling = async {
+    let one = ["--concurrency", "1", "--timeout", "1h"];
+    let worker = Worker::start(
+        &storage,
+        &[&["--exec", &pipes.program()], &one[..]].concat(),
+    );
+    let meanwhile = async {
         pipes.wait_until_it_runs().await;
         let full = worker.process(generation + 1).await;
         pipes.let_it_go_on().await;
         full
     };
-    let (first, full) = futures::join!(worker.process(generation), meddling);
+    let (first, full) = futures::join!(worker.process(generation), meanwhile);
     assert_eq!(first.status(), StatusCode::OK);
     assert_eq!(full.status(), StatusCode::TOO_MANY_REQUESTS);
     assert!(full.headers().contains_key("retry-after"));
@@ -188,28 +169,21 @@ async fn a_worker_that_is_full_says_when_to_come_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_above_the_largest_size_is_refused_and_the_program_never_runs() {
-    let (storage, _) = storage().await;
-    let content = "x".repeat(2_000);
-    let generation = storage
-        .storage()
-        .bucket("data")
-        .put("in/a", content)
-        .unwrap();
+    let (storage, generation) = storage(&"x".repeat(2_000)).await;
     let worker = Worker::start(&storage, &["--exec", "false", "--max-size", "1KB"]);
     let response = worker.process(generation).await;
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
     let answer: Value = response.json().await.unwrap();
     assert_eq!(answer["reason"], "OBJECT_REFUSED");
     let message = answer["error"].as_str().unwrap();
-    assert!(
-        message.contains("2000 bytes") && message.contains("BRIGADE_MAX_SIZE"),
-        "{message}"
-    );
+    for part in ["2000 bytes", "BRIGADE_MAX_SIZE"] {
+        assert!(message.contains(part), "{message}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_is_served_beside_the_worker() {
-    let (storage, _) = storage().await;
+    let (storage, _) = storage("x").await;
     let worker = Worker::start(&storage, &[]);
     let health = async || reqwest::get(format!("{}/healthz", worker.url)).await;
     // It answers from its first moment, and says when it is ready.

@@ -48,24 +48,18 @@ impl Google {
         Self { emulator }
     }
 
-    fn variables(&self, more: &[(&str, &str)]) -> Vec<(String, String)> {
-        let more = more
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        service(self.emulator.env())
-            .into_iter()
-            .chain(more)
-            .collect()
+    async fn serve(&self, command: &str, more: &[(&str, &str)]) -> (Process, SocketAddr) {
+        serve(command, self.emulator.env(), more).await
     }
 
     /// A worker that runs this program for each file.
     pub(crate) async fn worker(&self, program: &str) -> (Process, SocketAddr) {
-        let variables = self.variables(&[
+        let variables = [
             ("BRIGADE_EXEC", program),
             ("BRIGADE_AUDIENCE", WORKER_AUDIENCE),
             ("BRIGADE_ALLOWED_CALLERS", SERVICES),
-        ]);
-        Process::serve(&["worker"], &variables).await
+        ];
+        self.serve("worker", &variables).await
     }
 
     /// A poller of `gs://data/in/` whose accepted files go to this place.
@@ -74,7 +68,7 @@ impl Google {
         worker: SocketAddr,
         processed: &str,
     ) -> (Process, SocketAddr) {
-        let variables = self.variables(&[
+        let variables = [
             ("BRIGADE_INBOX", "gs://data/in/"),
             ("BRIGADE_PROCESSED", processed),
             ("BRIGADE_FAILED", "gs://data/failed/"),
@@ -83,8 +77,8 @@ impl Google {
             ("WORKER_AUDIENCE", WORKER_AUDIENCE),
             ("BRIGADE_AUDIENCE", POLLER_AUDIENCE),
             ("BRIGADE_ALLOWED_CALLERS", CALLER),
-        ]);
-        Process::serve(&["poller"], &variables).await
+        ];
+        self.serve("poller", &variables).await
     }
 
     /// `POST /poll`, as a scheduler does.
@@ -118,7 +112,7 @@ impl Google {
             if self.names(BUCKET, "in/").is_empty() {
                 return;
             }
-            // A file whose worker asked for time is not due yet.
+            // A file whose worker wants it later is not due yet.
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
         panic!("it never drains: {said:?}\n{}", process.log());
@@ -132,11 +126,17 @@ impl Google {
     }
 }
 
-/// A service's variables: these, a loopback address, and any port.
-pub(crate) fn service(google: Vec<(String, String)>) -> Vec<(String, String)> {
+/// Starts a service with these variables, on a loopback address and any port.
+pub(crate) async fn serve(
+    command: &str,
+    google: Vec<(String, String)>,
+    more: &[(&str, &str)],
+) -> (Process, SocketAddr) {
     let own = [("BRIGADE_BIND", "127.0.0.1"), ("PORT", "0")];
-    let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    google.into_iter().chain(own).collect()
+    let own = own.iter().chain(more);
+    let own = own.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let variables: Vec<_> = google.into_iter().chain(own).collect();
+    Process::serve(&[command], &variables).await
 }
 
 /// `POST /poll` with this token.

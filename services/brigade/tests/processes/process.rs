@@ -109,13 +109,8 @@ impl Process {
         let groups = groups.iter().map(|id| format!("-{id}"));
         let all: Vec<_> = groups.chain([self.child.id().to_string()]).collect();
         let kill = format!("kill -TERM {}", all.join(" "));
-        assert!(
-            Command::new("sh")
-                .args(["-c", &kill])
-                .status()
-                .unwrap()
-                .success()
-        );
+        let sent = Command::new("sh").args(["-c", &kill]).status();
+        assert!(sent.unwrap().success());
     }
 
     /// Waits for its end.

@@ -8,7 +8,7 @@ use brigade_storage::{
 };
 
 use crate::{
-    google::{PICKY, post, service},
+    google::{PICKY, post, serve},
     process::Process,
 };
 
@@ -27,19 +27,10 @@ struct Google {
 impl Google {
     /// The first account is the machine's own: the poller and the worker are it.
     async fn start() -> Self {
-        let (emulator, variables) = Process::emulator(&[
-            "emulator",
-            "--memory",
-            "--port",
-            "0",
-            "--role",
-            "services=list,get,update,move,create",
-            "--role",
-            "services=delete@.brigade/",
-            "--role",
-            "person=list,get,create,update,delete",
-        ])
-        .await;
+        let arguments = "emulator --memory --port 0 --role services=list,get,update,move,create \
+            --role services=delete@.brigade/ --role person=list,get,create,update,delete";
+        let arguments: Vec<_> = arguments.split_whitespace().collect();
+        let (emulator, variables) = Process::emulator(&arguments).await;
         Self {
             variables,
             _emulator: emulator,
@@ -89,14 +80,7 @@ impl Google {
     }
 
     async fn serve(&self, command: &str, more: &[(&str, &str)]) -> (Process, SocketAddr) {
-        let more = more
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let variables: Vec<_> = service(self.variables.clone())
-            .into_iter()
-            .chain(more)
-            .collect();
-        Process::serve(&[command], &variables).await
+        serve(command, self.variables.clone(), more).await
     }
 
     /// Both services; the poller's address.

@@ -7,7 +7,6 @@ use crate::{
 
 /// What must hold of the live object before a call is applied. All given ones must.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_field_names, reason = "they are Google's names")]
 pub struct Conditions {
     /// This generation is live; 0: none is.
     pub generation_match: Option<i64>,

@@ -138,8 +138,7 @@ impl Bucket for SimBucket {
     }
 
     async fn get(&self, name: &str) -> Result<Object> {
-        self.call(Operation::Get, name, |state, at| state.get(at))
-            .await
+        self.call(Operation::Get, name, State::get).await
     }
 
     async fn create(&self, name: &str, replaces: i64, mut new: NewObject) -> Result<Object> {

@@ -102,7 +102,7 @@ impl Sim {
     /// When there is no such object.
     pub fn set_temporary_hold(&self, bucket: &str, name: &str, held: bool) -> Result<Object> {
         self.edit(bucket, name, move |attributes| {
-            attributes.temporary_hold = held
+            attributes.temporary_hold = held;
         })
     }
 
@@ -112,7 +112,7 @@ impl Sim {
     /// When there is no such object.
     pub fn set_event_based_hold(&self, bucket: &str, name: &str, held: bool) -> Result<Object> {
         self.edit(bucket, name, move |attributes| {
-            attributes.event_based_hold = held
+            attributes.event_based_hold = held;
         })
     }
 
@@ -122,7 +122,7 @@ impl Sim {
     /// When there is no such object.
     pub fn retain(&self, bucket: &str, name: &str, until: Option<Timestamp>) -> Result<Object> {
         self.edit(bucket, name, move |attributes| {
-            attributes.retain_until = until
+            attributes.retain_until = until;
         })
     }
 

@@ -154,10 +154,14 @@ impl State {
             ..Upload::default()
         };
         let Request { bucket, name, .. } = request;
-        let replaced = self.live(bucket, name).map(|live| live.generation);
+        let before = self.live(bucket, name).map(|live| live.generation);
         let conditions = generation(replaces);
         let made = request.object(self.model.insert(bucket, name, upload, &conditions))?;
-        self.record(request, made.generation, Change::Created { replaced });
+        self.record(
+            request,
+            made.generation,
+            Change::Created { replaced: before },
+        );
         Ok(made)
     }
 

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
@@ -23,12 +25,12 @@ async fn an_emulator_that_cannot_start_says_why() {
     let mut table = String::new();
     for (case, builder) in cases {
         let error = builder.start(loopback().await).await.unwrap_err();
-        table += &format!("{case}\n    {error}\n");
+        writeln!(table, "{case}\n    {error}").unwrap();
     }
     let open = TcpListener::bind("0.0.0.0:0").await.unwrap();
     let port = open.local_addr().unwrap().port();
     let error = some().start(open).await.unwrap_err().to_string();
-    table += &format!("an open address\n    {error}\n");
+    writeln!(table, "an open address\n    {error}").unwrap();
     let table = table.replace(&port.to_string(), "PORT");
     insta::assert_snapshot!(table.replace(&root.path().display().to_string(), "ROOT"));
 }

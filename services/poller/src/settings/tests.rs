@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use brigade_runtime::settings::SettingsError;
 use clap::Parser as _;
 
 use super::*;
@@ -15,7 +14,7 @@ struct Cli {
 }
 
 /// The settings of a complete command line, and these flags.
-fn resolve(flags: &[&str]) -> Result<PollerSettings, SettingsError> {
+fn resolve(flags: &[&str]) -> Result<PollerSettings, Problems> {
     let complete = [
         "--inbox",
         "gs://data/incoming",
@@ -25,8 +24,7 @@ fn resolve(flags: &[&str]) -> Result<PollerSettings, SettingsError> {
     let cli = Cli::try_parse_from([&complete, flags].concat());
     let mut problems = Problems::default();
     let settings = cli.unwrap().poller.resolve(&mut problems);
-    problems.into_result()?;
-    Ok(settings.expect("no problem means settings"))
+    problems.into_settings(settings)
 }
 
 const QUEUE: [&str; 4] = [

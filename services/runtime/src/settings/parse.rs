@@ -47,12 +47,17 @@ pub fn form<T, E: fmt::Display>(
 }
 
 /// One of the values of an enum.
+///
+/// # Panics
+///
+/// For an enum without values.
 pub fn choice<E: ValueEnum>(given: &str) -> Result<E, Unfit> {
     E::from_str(given, false).map_err(|_| {
         let values = E::value_variants().iter().filter_map(E::to_possible_value);
         let names: Vec<_> = values.map(|value| value.get_name().to_owned()).collect();
-        let (last, others) = names.split_last().expect("an enum of choices has some");
-        Unfit::new(format!("{} or {last}", others.join(", ")), "")
+        let names = names.join(", ");
+        let (others, last) = names.rsplit_once(", ").unwrap_or_default();
+        Unfit::new(format!("{others} or {last}"), "")
     })
 }
 

@@ -1,6 +1,6 @@
 //! What is refused, and every message that says so.
 
-use std::{ffi::OsString, fmt::Write as _, time::Duration};
+use std::{ffi::OsString, fmt::Write as _, net::SocketAddr, time::Duration};
 
 use clap::{CommandFactory as _, Parser as _};
 
@@ -19,13 +19,12 @@ struct Cli {
     guard: GuardArgs,
 }
 
-fn resolve(flags: &[&str]) -> Result<(ServerSettings, AuthConfig), SettingsError> {
+fn resolve(flags: &[&str]) -> Result<(SocketAddr, AuthConfig), Problems> {
     let cli = Cli::try_parse_from(flags).expect("every value is parsed later");
     let mut problems = Problems::default();
     let server = cli.server.resolve(&mut problems);
-    let auth = AuthConfig::resolve(&cli.guard, server.as_ref(), &mut problems);
-    problems.into_result()?;
-    Ok((server.unwrap(), auth.unwrap()))
+    let auth = AuthConfig::resolve(&cli.guard, server, &mut problems);
+    problems.into_settings(server.zip(auth))
 }
 
 const AUDIENCE: [&str; 2] = ["--audience", "https://poller.example"];
@@ -92,7 +91,7 @@ fn problems_of_unknown_variables() {
 #[test]
 fn defaults_are_google_and_every_signature() {
     let (server, auth) = resolve(&with_required(&["--issuers", " ", "--public-url", ""])).unwrap();
-    assert_eq!(server.address, "0.0.0.0:8080".parse().unwrap());
+    assert_eq!(server, "0.0.0.0:8080".parse().unwrap());
     assert_eq!(auth.guard.mode, Mode::Verify);
     assert_eq!(auth.guard.issuers, GOOGLE_ISSUERS);
     assert_eq!(auth.guard.jwks_url.as_str(), GOOGLE_JWKS);
@@ -119,7 +118,7 @@ fn platform_is_refused_outside_cloud_run_on_every_address() {
             let flags = [&PLATFORM[..], &["--bind", ip], service].concat();
             let error = resolve(&with_required(&flags)).unwrap_err();
             assert!(
-                matches!(error.problems(), [Problem::Conflict { .. }]),
+                matches!(error.0.as_slice(), [Problem::Conflict { .. }]),
                 "{error}"
             );
         }

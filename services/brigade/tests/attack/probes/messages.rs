@@ -1,4 +1,4 @@
-//! Messages that are more than they seem, and what each is told.
+//! Messages that are more than they seem, and what each is answered.
 
 use std::{io::Write as _, net::SocketAddr, sync::OnceLock};
 
@@ -19,7 +19,7 @@ const INTERNAL: &str = "13";
 
 const GZIP: (&str, &str) = ("grpc-encoding", "gzip");
 
-/// Five bytes that announce 4 MiB, and as much of them as is sent before anybody reads.
+/// Five bytes that announce 4 MiB, and as much of them as is sent before the service reads.
 pub(super) async fn length_prefix(address: SocketAddr) -> Attacked {
     let announced = [&[0][..], &(4_u32 << 20).to_be_bytes(), &[7; 16_000]].concat();
     let announced = Bytes::from(announced);
@@ -51,12 +51,13 @@ pub(super) async fn bomb(service: &Service) -> Attacked {
     ];
     let mut callers = Vec::new();
     for _ in 0..10 {
-        for (mebibytes, fields, told) in &kinds {
+        for (mebibytes, fields, expected) in &kinds {
             let mut caller = Caller::connect(service.address).await;
             let message = packed(*mebibytes);
             let answer = caller.begin(PROCESS, fields, message, true).await;
             let answer: Answer = within(answer).await;
-            assert_eq!(answer.grpc_status(), *told, "{mebibytes} MiB, {fields:?}");
+            let status = answer.grpc_status();
+            assert_eq!(status, *expected, "{mebibytes} MiB, {fields:?}");
             callers.push(caller);
         }
     }
@@ -74,7 +75,7 @@ fn packed(mebibytes: usize) -> Bytes {
     [&[1][..], &length, &packed].concat().into()
 }
 
-/// Of a gzip file (RFC 1952, section 2.3). Its end is left out: who unpacks sees that after all the rest.
+/// Of a gzip file (RFC 1952, section 2.3). Its end is left out: a reader sees that after all the rest.
 const HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
 /// A MiB of zeros that can stand anywhere in a deflated stream, for it refers to nothing before it.

@@ -1,4 +1,4 @@
-//! What an ill-meaning client may do. Each is bounded in what it sends and in how long it waits.
+//! What a hostile client may do. Each is bounded in what it sends and in how long it waits.
 
 mod floods;
 mod messages;
@@ -72,22 +72,9 @@ pub(crate) const ALL: [Probe; 14] = [
 impl Probe {
     /// How much the service may take in before it closes the connection; nothing when it need not close it.
     pub(crate) fn closed_within(self) -> Option<usize> {
-        match self {
-            Self::Malformed
-            | Self::RapidReset
-            | Self::NeverEnded
-            | Self::Continuation
-            | Self::EmptyData => Some(200),
-            Self::LongHeaders
-            | Self::Unread
-            | Self::LengthPrefix
-            | Self::Bomb
-            | Self::OpenChecks
-            | Self::NoWindow
-            | Self::SlowHeaders
-            | Self::Idle
-            | Self::HalfClosed => None,
-        }
+        use Probe::{Continuation, EmptyData, Malformed, NeverEnded, RapidReset};
+        let closed = [Malformed, RapidReset, NeverEnded, Continuation, EmptyData];
+        closed.contains(&self).then_some(200)
     }
 
     /// Attacks, and says whether the service closed the connection by itself, where one should be.

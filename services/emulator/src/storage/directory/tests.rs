@@ -1,4 +1,5 @@
 use std::{
+    fmt::Write as _,
     fs,
     os::unix::{ffi::OsStrExt as _, fs::symlink},
     time::{Duration, UNIX_EPOCH},
@@ -239,7 +240,7 @@ fn names_that_no_path_can_have_are_refused_to_writers_and_missing_to_readers() {
     ] {
         let refused = put(&mut model, name, "1").unwrap_err();
         assert_eq!(refused.kind, Kind::Invalid, "{name:?}");
-        messages += &format!("{refused}\n");
+        writeln!(messages, "{refused}").unwrap();
         assert_eq!(
             rename(&mut model, "file", name).unwrap_err().kind,
             Kind::Invalid,
@@ -380,7 +381,7 @@ fn a_directory_that_cannot_be_a_bucket_says_why() {
     let mut table = String::new();
     for path in [file.clone(), file.join("below"), blocked] {
         let error = Directory::open(BUCKET, &path).unwrap_err();
-        table += &format!("{error}\n");
+        writeln!(table, "{error}").unwrap();
     }
     insta::assert_snapshot!(table.replace(&root.path().display().to_string(), "ROOT"));
 }

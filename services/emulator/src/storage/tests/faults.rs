@@ -64,23 +64,6 @@ async fn an_error_after_applying_loses_the_answer_alone() {
 }
 
 #[tokio::test]
-async fn a_reset_ends_the_connection_before_or_after_applying() {
-    for (fault, left) in [(Fault::reset_before(), "a"), (Fault::reset_after(), "b")] {
-        let emulator = start().await;
-        let mut client = grpc(&emulator).await;
-        let generation = emulator.storage().put("a", "1").unwrap();
-        let met = emulator.storage().fault(Operation::Move, fault);
-        client
-            .move_object(pinned_move("a", "b", generation))
-            .await
-            .unwrap_err();
-        assert_eq!(met.count(), 1);
-        // The channel connects again by itself.
-        assert_eq!(list(&mut client, "").await, [left]);
-    }
-}
-
-#[tokio::test]
 async fn a_cut_answer_breaks_off_in_the_middle() {
     let emulator = start().await;
     let mut client = grpc(&emulator).await;

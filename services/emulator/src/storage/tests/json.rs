@@ -218,38 +218,3 @@ async fn buckets_live_and_die() {
         (404, &json!("The specified bucket does not exist."))
     );
 }
-
-#[tokio::test]
-async fn what_is_not_there_says_so_in_the_callers_api() {
-    let emulator = start().await;
-    let (status, error) = answer(http().get(url(&emulator, "/iam"))).await;
-    assert_eq!(
-        (status, &error["error"]["errors"][0]["reason"]),
-        (404, &json!("notFound"))
-    );
-    let unknown = emulator
-        .url()
-        .join("google.storage.v2.Storage/ComposeObject")
-        .unwrap();
-    let response = http()
-        .post(unknown)
-        .header("content-type", "application/grpc")
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(response.headers()["grpc-status"], "12");
-    let other = emulator.url().join("google.storage.v3.Other/Call").unwrap();
-    let response = http()
-        .post(other)
-        .header("content-type", "application/grpc")
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(
-        (
-            response.status().as_u16(),
-            response.headers()["grpc-status"].to_str().unwrap()
-        ),
-        (200, "12")
-    );
-}

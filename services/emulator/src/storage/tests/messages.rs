@@ -26,6 +26,7 @@ fn grpc_line<T: std::fmt::Debug>(case: &str, answer: Result<T, Status>) -> Strin
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn refusals_of_the_json_api() {
     let emulator = start().await;
     let storage = emulator.storage();
@@ -186,14 +187,18 @@ async fn refusals_of_the_json_api() {
     for (case, request) in cases {
         table += &json_line(case, request).await;
     }
+    let names = list(&mut grpc(&emulator).await, "").await;
+    assert_eq!(names, ["a", "held"], "a refused call changes nothing");
     insta::assert_snapshot!(table);
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn refusals_of_the_grpc_api() {
     let emulator = start().await;
     let mut client = grpc(&emulator).await;
-    emulator.storage().put("a", "1").unwrap();
+    let generation = emulator.storage().put("a", "1").unwrap();
+    let held = emulator.storage().put("held", "").unwrap();
     let mut table = String::new();
     let list = |parent: &str| wire::ListObjectsRequest {
         parent: parent.into(),
@@ -243,6 +248,29 @@ async fn refusals_of_the_grpc_api() {
     }
     table += &grpc_line("no such object", get(&mut client, "nothing").await);
     table += &grpc_line("illegal name", get(&mut client, "..").await);
+    for hold in ["temporary", "event-based"] {
+        let edit = move |to: &mut brigade_model::Attributes| {
+            to.temporary_hold = hold == "temporary";
+            to.event_based_hold = hold == "event-based";
+        };
+        emulator
+            .storage()
+            .bucket(BUCKET)
+            .edit("held", edit)
+            .unwrap();
+        let case = format!("{hold} hold");
+        table += &grpc_line(
+            &case,
+            client.move_object(pinned_move("held", "free", held)).await,
+        );
+    }
+    let known = wire::GetObjectRequest {
+        bucket: RESOURCE.into(),
+        object: "a".into(),
+        if_generation_not_match: Some(generation),
+        ..Default::default()
+    };
+    table += &grpc_line("not modified", client.get_object(known).await);
     let looked = wire::GetObjectRequest {
         bucket: RESOURCE.into(),
         object: "a".into(),
@@ -314,6 +342,7 @@ async fn refusals_of_the_grpc_api() {
     insta::assert_snapshot!(table);
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every mask is an optional field")]
 fn mask(paths: &[&str]) -> Option<prost_types::FieldMask> {
     let paths = paths.iter().map(|&path| path.into()).collect();
     Some(prost_types::FieldMask { paths })

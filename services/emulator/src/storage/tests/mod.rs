@@ -5,7 +5,6 @@ mod faults;
 mod holds;
 mod json;
 mod messages;
-mod names;
 mod permissions;
 mod rewrites;
 mod uploads;

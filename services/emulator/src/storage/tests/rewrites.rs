@@ -17,36 +17,6 @@ fn copy(name: &str, generation: i64) -> wire::RewriteObjectRequest {
 }
 
 #[tokio::test]
-async fn a_copy_in_one_call_has_the_sources_metadata() {
-    let emulator = start().await;
-    let generation = emulator.storage().put("a", "content").unwrap();
-    emulator
-        .storage()
-        .bucket(BUCKET)
-        .edit("a", |to| to.content_type = "text/csv".into())
-        .unwrap();
-    let mut client = grpc(&emulator).await;
-    let done = client
-        .rewrite_object(copy("a", generation))
-        .await
-        .unwrap()
-        .into_inner();
-    assert!(done.done && done.rewrite_token.is_empty());
-    assert_eq!((done.total_bytes_rewritten, done.object_size), (7, 7));
-    let copied = done.resource.unwrap();
-    assert_eq!(
-        (copied.content_type.as_str(), copied.bucket.as_str()),
-        ("text/csv", OTHER)
-    );
-    let again = client
-        .rewrite_object(copy("a", generation))
-        .await
-        .unwrap_err();
-    assert_eq!(again.code(), Code::FailedPrecondition);
-    assert!(emulator.storage().get("a").unwrap().is_some());
-}
-
-#[tokio::test]
 async fn a_destination_resource_replaces_all_metadata() {
     let emulator = start().await;
     let generation = emulator.storage().put("a", "content").unwrap();

@@ -37,21 +37,6 @@ async fn a_simple_upload_takes_its_type_from_the_header_and_its_conditions_from_
 }
 
 #[tokio::test]
-async fn a_wrong_checksum_is_refused_and_stores_nothing() {
-    let emulator = start().await;
-    let upload = http()
-        .post(upload_url(&emulator, "uploadType=media&name=a"))
-        .body("day");
-    let refused = upload
-        .header("x-goog-hash", format!("crc32c={}", sum(b"night")))
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(refused.status(), 400);
-    assert!(emulator.storage().get("a").unwrap().is_none());
-}
-
-#[tokio::test]
 async fn a_multipart_upload_has_metadata_media_and_checksums() {
     let emulator = start().await;
     let upload = |media: &str, sum: &str| {

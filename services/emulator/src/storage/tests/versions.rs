@@ -47,19 +47,6 @@ async fn a_conditional_deletion_keeps_a_version_and_one_that_names_it_does_not()
 }
 
 #[tokio::test]
-async fn a_version_that_is_not_live_is_read_by_its_generation_alone() {
-    let emulator = versioned().await;
-    let first = emulator.storage().put("a", "first").unwrap();
-    emulator.storage().put("a", "second").unwrap();
-    let content = |query: String| {
-        let at = url(&emulator, &format!("/o/a?alt=media{query}"));
-        async move { http().get(at).send().await.unwrap().text().await.unwrap() }
-    };
-    assert_eq!(content(format!("&generation={first}")).await, "first");
-    assert_eq!(content(String::new()).await, "second");
-}
-
-#[tokio::test]
 async fn a_move_keeps_a_version_of_its_source_and_of_what_it_replaces() {
     let emulator = versioned().await;
     let mut client = grpc(&emulator).await;

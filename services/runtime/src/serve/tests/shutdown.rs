@@ -41,7 +41,7 @@ async fn what_is_in_flight_when_the_grace_ends_is_cut_off() {
         server.stop.cancel();
         server.stopped().await;
         // Sooner than the client gives up by itself.
-        let ended = timeout(PATIENCE / 2, call)
+        let ended = timeout(PATIENCE * 2 / 3, call)
             .await
             .expect("the call is cut off");
         assert!(ended.unwrap().is_err());
