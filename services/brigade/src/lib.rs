@@ -74,9 +74,7 @@ mod tests {
                 let _ = begun.send(());
                 waiting.recv_timeout(Duration::from_mins(1))
             });
-            begins
-                .recv()
-                .map_err(|_| Failure::usage("it did not begin", ""))?;
+            begins.recv().map_err(|_| Failure::usage("it did not begin", ""))?;
             Ok(Exit::Partly)
         });
         // The thread still waits.

@@ -19,20 +19,12 @@ pub(crate) trait Fatal: Display {
 }
 
 pub(crate) fn failure(error: impl Fatal) -> Failure {
-    Failure {
-        exit: error.exit(),
-        message: error.message(),
-        hint: String::new(),
-    }
+    Failure { exit: error.exit(), message: error.message(), hint: String::new() }
 }
 
 impl Fatal for identity::Error {
     fn exit(&self) -> Exit {
-        if self.is_transient() {
-            Exit::Unavailable
-        } else {
-            Exit::Permission
-        }
+        if self.is_transient() { Exit::Unavailable } else { Exit::Permission }
     }
 }
 

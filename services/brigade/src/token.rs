@@ -81,9 +81,6 @@ mod tests {
         let seconds = u64::try_from(now.as_second()).unwrap() + 3599;
         assert_eq!(expiry(seconds, now), "2026-11-24T12:59:59Z (in 1h)");
         assert_eq!(expiry(seconds - 600, now), "2026-11-24T12:49:59Z (in 50m)");
-        assert_eq!(
-            expiry(u64::MAX, now),
-            format!("{} seconds after 1970", u64::MAX)
-        );
+        assert_eq!(expiry(u64::MAX, now), format!("{} seconds after 1970", u64::MAX));
     }
 }

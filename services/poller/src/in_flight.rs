@@ -74,11 +74,7 @@ impl<T> InFlight<T> {
             Entry::Vacant(free) => {
                 let (result, follower) = watch::channel(None);
                 free.insert(follower);
-                Join::Leader(Leader {
-                    in_flight: Self(self.0.clone()),
-                    key,
-                    result,
-                })
+                Join::Leader(Leader { in_flight: Self(self.0.clone()), key, result })
             }
         }
     }
@@ -125,9 +121,7 @@ impl<T> Leader<T> {
     pub(crate) fn defer(&self) {
         let mut state = self.in_flight.lock();
         let before = state.deferred.get(&self.key);
-        let pause = before.map_or(MOVE_RETRY_MIN, |before| {
-            (before.pause * 2).min(MOVE_RETRY_MAX)
-        });
+        let pause = before.map_or(MOVE_RETRY_MIN, |before| (before.pause * 2).min(MOVE_RETRY_MAX));
         let until = Instant::now() + pause;
         remember(&mut state.deferred, &self.key, Deferred { pause, until });
     }
@@ -184,10 +178,7 @@ mod tests {
         let leader = lead(&in_flight, 1);
         let (second, third) = (follow(&in_flight), follow(&in_flight));
         leader.complete(7);
-        assert_eq!(
-            (second.result().await, third.result().await),
-            (Some(7), Some(7))
-        );
+        assert_eq!((second.result().await, third.result().await), (Some(7), Some(7)));
         lead(&in_flight, 1);
     }
 
@@ -211,10 +202,7 @@ mod tests {
             lead(&in_flight, generation).remember_settled();
         }
         let half = last / 2 + 1;
-        assert!(
-            !lead(&in_flight, half).is_settled(),
-            "the older half is forgotten"
-        );
+        assert!(!lead(&in_flight, half).is_settled(), "the older half is forgotten");
         assert!(lead(&in_flight, half + 1).is_settled());
         assert_eq!(in_flight.lock().settled.len(), REMEMBERED);
     }

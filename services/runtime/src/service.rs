@@ -57,19 +57,13 @@ impl AuthConfig {
     ) -> Option<Self> {
         let guard = args.resolve(address, problems);
         let public_url = args.public_url(problems);
-        Some(Self {
-            guard: guard?,
-            public_url: public_url?,
-        })
+        Some(Self { guard: guard?, public_url: public_url? })
     }
 }
 
 impl From<GuardSettings> for AuthConfig {
     fn from(guard: GuardSettings) -> Self {
-        Self {
-            guard,
-            public_url: None,
-        }
+        Self { guard, public_url: None }
     }
 }
 
@@ -78,11 +72,7 @@ impl From<GuardSettings> for AuthConfig {
 impl Service<()> {
     /// A service of this gRPC name, by which health knows it.
     pub fn new(name: &'static str, auth: impl Into<AuthConfig>) -> Self {
-        Self {
-            name,
-            auth: auth.into(),
-            routes: (),
-        }
+        Self { name, auth: auth.into(), routes: () }
     }
 
     /// What the service does. The port is open while this future still connects what the routes need.
@@ -116,11 +106,7 @@ impl<R: Future<Output = Result<Router, Failure>>> Service<R> {
             let routes = self.routes.await?.merge(gate.watch());
             gate.open(guarded(routes, guard.clone())?).await;
             guard.warm();
-            Ok::<_, Failure>(
-                guard
-                    .verify_front_end(self.auth.public_url.as_ref())
-                    .await?,
-            )
+            Ok::<_, Failure>(guard.verify_front_end(self.auth.public_url.as_ref()).await?)
         };
         tokio::select! {
             ended = &mut server => return finished(ended),

@@ -156,11 +156,7 @@ impl Args {
         let gate = AuthConfig::resolve(&self.guard, address, &mut problems);
         let worker = self.worker.resolve(&mut problems);
         let ((address, gate), worker) = problems.into_settings(address.zip(gate).zip(worker))?;
-        Ok(Settings {
-            address,
-            gate,
-            worker,
-        })
+        Ok(Settings { address, gate, worker })
     }
 }
 

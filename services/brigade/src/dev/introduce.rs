@@ -42,10 +42,7 @@ fn addresses(system: &System) -> String {
 fn worker_environment(system: &System) -> String {
     let variables = system.worker_environment().into_iter();
     let lines = variables.map(|(name, value)| format!("  export {name}={value}\n"));
-    format!(
-        "Start the worker with these variables:\n\n{}",
-        lines.collect::<String>()
-    )
+    format!("Start the worker with these variables:\n\n{}", lines.collect::<String>())
 }
 
 fn places(system: &System, args: &Args) -> String {

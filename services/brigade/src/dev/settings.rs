@@ -74,10 +74,8 @@ pub(super) fn poller_settings(
     timeout: Duration,
     push: bool,
 ) -> Result<PollerSettings, Failure> {
-    let (inbox, worker) = (
-        format!("--inbox=gs://{BUCKET}/incoming/"),
-        format!("--worker-url={worker}"),
-    );
+    let (inbox, worker) =
+        (format!("--inbox=gs://{BUCKET}/incoming/"), format!("--worker-url={worker}"));
     let mut flags = vec![inbox.as_str(), &worker];
     flags.extend(push.then_some(PUSH_AGE));
     let args: PollerArgs = from_flags(&flags).map_err(|error| Failure::usage(error, ""))?;

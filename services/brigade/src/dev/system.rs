@@ -121,17 +121,7 @@ impl System {
         });
         let developer = Arc::new(identity(&emulator, DEVELOPER));
         let client = PollerClient::new(&poller, Some(developer), None).map_err(failure)?;
-        Ok(Self {
-            emulator,
-            poller,
-            client,
-            events,
-            worker,
-            samples,
-            front_ends,
-            stop,
-            services,
-        })
+        Ok(Self { emulator, poller, client, events, worker, samples, front_ends, stop, services })
     }
 
     /// The variables that a worker elsewhere needs to work here, and their values.

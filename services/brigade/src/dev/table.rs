@@ -26,9 +26,7 @@ impl Show {
         if json || !io::stdout().is_terminal() {
             return Self::Json;
         }
-        Self::Table {
-            colour: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-        }
+        Self::Table { colour: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) }
     }
 }
 
@@ -49,8 +47,7 @@ pub(super) struct Totals(BTreeMap<(String, i64), ObjectSettled>);
 impl Totals {
     fn keep(&mut self, settled: &ObjectSettled) {
         let object = settled.object.clone().unwrap_or_default();
-        self.0
-            .insert((object.name, object.generation), settled.clone());
+        self.0.insert((object.name, object.generation), settled.clone());
     }
 
     /// Objects that were handed to the worker.
@@ -74,10 +71,8 @@ impl Totals {
 impl fmt::Display for Totals {
     /// The counts, and below them the failed objects and those left, with their reasons, in name order.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (processed, failed) = (
-            self.count(Settlement::Processed),
-            self.count(Settlement::Failed),
-        );
+        let (processed, failed) =
+            (self.count(Settlement::Processed), self.count(Settlement::Failed));
         let found = self.found();
         write!(f, "{found} found, {processed} processed, {failed} failed")?;
         if self.left() > 0 {

@@ -72,10 +72,7 @@ fn scheduler(system: &System, every: Duration) -> Result<Scheduler, Failure> {
         account: SCHEDULER.into(),
         audience: origin(&system.poller),
         every,
-        retry: RetryConfig {
-            retry_count: 3,
-            ..RetryConfig::default()
-        },
+        retry: RetryConfig { retry_count: 3, ..RetryConfig::default() },
     })
 }
 

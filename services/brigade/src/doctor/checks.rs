@@ -37,9 +37,9 @@ pub(super) async fn worker(worker: &WorkerClient) -> Result<String, Failure> {
     let answer = worker.process(ProcessRequest::default(), WORKER_TIMEOUT);
     match verdict(answer.await) {
         Verdict::Processed(_) => Ok("it answers, and accepts even a request without object".into()),
-        Verdict::Failed(why) => Ok(format!(
-            "it admits this account and returns a status of its own ({why})"
-        )),
+        Verdict::Failed(why) => {
+            Ok(format!("it admits this account and returns a status of its own ({why})"))
+        }
         Verdict::Retry(retry) => Err(Failure::unavailable(
             retry.why,
             "check that the worker is running and that WORKER_URL points to it",
@@ -50,11 +50,7 @@ pub(super) async fn worker(worker: &WorkerClient) -> Result<String, Failure> {
 
 /// Lists one object.
 pub(super) async fn inbox(bucket: &dyn Bucket, prefix: &str) -> Result<String, Failure> {
-    let request = ListRequest {
-        prefix: prefix.to_owned(),
-        page_size: 1,
-        ..ListRequest::default()
-    };
+    let request = ListRequest { prefix: prefix.to_owned(), page_size: 1, ..ListRequest::default() };
     let page = bucket.list(&request).await;
     let page =
         page.map_err(|error| storage_failure(&error, "storage.objects.list on the bucket"))?;
@@ -74,10 +70,7 @@ pub(super) async fn lease(bucket: &dyn Bucket, prefix: &str) -> Result<String, F
     let first = write(0).await.map_err(failed)?;
     let second = write(first.generation).await;
     let last = second.as_ref().map_or(first.generation, |it| it.generation);
-    let own = Pinned {
-        name: &name,
-        generation: last,
-    };
+    let own = Pinned { name: &name, generation: last };
     let removed = bucket.delete(own).await;
     second.map_err(failed)?;
     removed.map_err(failed)?;

@@ -96,9 +96,6 @@ mod tests {
     #[test]
     fn a_line_has_the_fix_below_it_and_no_control_characters() {
         let line = human("worker", false, "returned \u{1b}[31mred", "do this");
-        assert_eq!(
-            line,
-            "FAILED  worker       returned  [31mred\n                     do this"
-        );
+        assert_eq!(line, "FAILED  worker       returned  [31mred\n                     do this");
     }
 }

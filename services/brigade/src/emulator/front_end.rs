@@ -79,12 +79,9 @@ impl FromStr for FrontEndOption {
     type Err = String;
 
     fn from_str(given: &str) -> Result<Self, String> {
-        let (name, rest) = given
-            .split_once('=')
-            .filter(|(name, _)| is_name(name))
-            .ok_or(
-                "give NAME=PORT, such as worker=9000; a name consists of letters, digits and hyphens",
-            )?;
+        let (name, rest) = given.split_once('=').filter(|(name, _)| is_name(name)).ok_or(
+            "give NAME=PORT, such as worker=9000; a name consists of letters, digits and hyphens",
+        )?;
         let mut options = rest.split(',');
         let target = port(options.next().unwrap_or_default())?;
         let plain = Self {
@@ -103,9 +100,7 @@ fn is_name(name: &str) -> bool {
 }
 
 fn port(given: &str) -> Result<u16, String> {
-    given
-        .parse()
-        .map_err(|_| format!("{given:?} is not a port; expected 0 to 65535"))
+    given.parse().map_err(|_| format!("{given:?} is not a port; expected 0 to 65535"))
 }
 
 #[cfg(test)]
@@ -120,10 +115,7 @@ mod tests {
         let full = parse(
             "my-poller=9000,port=8080,http1,invoker=pubsub,invoker=a@b.c,push=/events:pubsub",
         );
-        assert_eq!(
-            (full.port, full.variable().as_str()),
-            (8080, "MY_POLLER_URL")
-        );
+        assert_eq!((full.port, full.variable().as_str()), (8080, "MY_POLLER_URL"));
         let pubsub = "pubsub@brigade-dev.iam.gserviceaccount.com";
         assert_eq!(full.accounts, [pubsub, "a@b.c", pubsub]);
         let target = |name| Service::new(name, (Ipv4Addr::LOCALHOST, 9000).into());

@@ -19,12 +19,7 @@ mod front_end;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// Keep the bucket in this directory
-    #[arg(
-        long,
-        value_name = "DIR",
-        conflicts_with = "memory",
-        required_unless_present = "memory"
-    )]
+    #[arg(long, value_name = "DIR", conflicts_with = "memory", required_unless_present = "memory")]
     data: Option<PathBuf>,
     /// Keep the bucket in memory
     #[arg(long)]
@@ -68,10 +63,7 @@ impl FromStr for Role {
         let (permissions, prefix) = rest.split_once('@').unwrap_or((rest, ""));
         Ok(Self {
             account: account(name),
-            permissions: permissions
-                .split(',')
-                .map(str::parse)
-                .collect::<Result<_, _>>()?,
+            permissions: permissions.split(',').map(str::parse).collect::<Result<_, _>>()?,
             prefix: prefix.to_owned(),
         })
     }
@@ -133,14 +125,8 @@ mod tests {
         };
         let poller = "poller@brigade-dev.iam.gserviceaccount.com";
         for (given, wanted) in [
-            (
-                "poller=list,move",
-                role(poller, &[Permission::List, Permission::Move], ""),
-            ),
-            (
-                "poller=delete@.brigade/",
-                role(poller, &[Permission::Delete], ".brigade/"),
-            ),
+            ("poller=list,move", role(poller, &[Permission::List, Permission::Move], "")),
+            ("poller=delete@.brigade/", role(poller, &[Permission::Delete], ".brigade/")),
             ("a@b.c=get", role("a@b.c", &[Permission::Get], "")),
         ] {
             assert_eq!(given.parse(), Ok(wanted));

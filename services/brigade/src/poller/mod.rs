@@ -71,11 +71,7 @@ async fn dependencies(settings: &PollerSettings) -> Result<Dependencies, Failure
             tracing::warn!(audience, error = %error, "no ID token for the worker yet; the first poll asks again");
         }
     });
-    Ok(Dependencies {
-        store: setup::store().await?,
-        identity,
-        observer: None,
-    })
+    Ok(Dependencies { store: setup::store().await?, identity, observer: None })
 }
 
 /// What a poller needs from outside of its process.
@@ -102,19 +98,11 @@ pub async fn serve(
     let queue = queue::connect(settings, &auth)?;
     let made = OnceLock::new();
     let routes = async {
-        let Dependencies {
-            store,
-            identity,
-            observer,
-        } = dependencies.await?;
-        let poller = Poller::new(
-            settings.config.clone(),
-            &*store,
-            worker(settings, identity)?,
-        )
-        .queue(queue)
-        .observer(observer)
-        .shutdown(shutdown.clone());
+        let Dependencies { store, identity, observer } = dependencies.await?;
+        let poller = Poller::new(settings.config.clone(), &*store, worker(settings, identity)?)
+            .queue(queue)
+            .observer(observer)
+            .shutdown(shutdown.clone());
         Ok(trigger::routes(made.get_or_init(|| poller)))
     };
     let service = Service::new("brigade.v1.PollerService", auth).routes(routes);

@@ -53,11 +53,7 @@ async fn findings_of_every_wire() {
     for (case, world, settings) in [
         ("every wire is whole", &well, &[][..]),
         ("the worker admits another account", &other, &[]),
-        (
-            "the worker is absent",
-            &well,
-            &[("WORKER_URL", closed.as_str())],
-        ),
+        ("the worker is absent", &well, &[("WORKER_URL", closed.as_str())]),
         ("the bucket is absent", &well, &absent),
         ("the settings are wrong", &well, &wrong),
     ] {

@@ -64,12 +64,8 @@ impl Sim {
                 return Err(request.failed(Kind::Held, why));
             }
             let content = state.content(bucket, name).unwrap_or_default();
-            let there = Request {
-                operation: Operation::Create,
-                bucket: to.0,
-                name: to.1,
-                ..request
-            };
+            let there =
+                Request { operation: Operation::Create, bucket: to.0, name: to.1, ..request };
             let new = NewObject {
                 content: content.into(),
                 content_type: found.content_type,
@@ -168,13 +164,8 @@ impl Sim {
         name: &str,
         act: impl FnOnce(&mut State, Request<'_>) -> Result<T>,
     ) -> Result<T> {
-        let request = Request {
-            operation,
-            bucket,
-            name,
-            by: Actor::External,
-            now: self.inner.clock.now(),
-        };
+        let request =
+            Request { operation, bucket, name, by: Actor::External, now: self.inner.clock.now() };
         act(&mut self.inner.state(), request)
     }
 }

@@ -15,12 +15,7 @@ struct Cli {
 
 /// The settings of a complete command line, and these flags.
 fn resolve(flags: &[&str]) -> Result<PollerSettings, Problems> {
-    let complete = [
-        "--inbox",
-        "gs://data/incoming",
-        "--worker-url",
-        "https://worker.example",
-    ];
+    let complete = ["--inbox", "gs://data/incoming", "--worker-url", "https://worker.example"];
     let cli = Cli::try_parse_from([&complete, flags].concat());
     let mut problems = Problems::default();
     let settings = cli.unwrap().poller.resolve(&mut problems);
@@ -103,28 +98,12 @@ fn problems_of_the_poller() {
 fn ranges_of_the_poller() {
     let cases: [(&str, &[&str], &[&str]); 7] = [
         ("--concurrency", &["1", "10000"], &["0", "-1", "10001"]),
-        (
-            "--process-timeout",
-            &["1s", "7days"],
-            &["0", "0s", "999ms", "8days", "10"],
-        ),
-        (
-            "--poll-deadline",
-            &["15s", "7days"],
-            &["0", "5s", "14s", "8days", "10"],
-        ),
-        (
-            "--max-objects",
-            &["1", "1000000000"],
-            &["0", "-1", "1.5", "many", "1000000000001"],
-        ),
+        ("--process-timeout", &["1s", "7days"], &["0", "0s", "999ms", "8days", "10"]),
+        ("--poll-deadline", &["15s", "7days"], &["0", "5s", "14s", "8days", "10"]),
+        ("--max-objects", &["1", "1000000000"], &["0", "-1", "1.5", "many", "1000000000001"]),
         ("--max-attempts", &["1", "1000000"], &["0", "-1", "1000001"]),
         ("--breaker", &["1", "1000000"], &["0", "-1", "1000001"]),
-        (
-            "--min-age",
-            &["0", "0s", "30days", "1year"],
-            &["-1s", "2years"],
-        ),
+        ("--min-age", &["0", "0s", "30days", "1year"], &["-1s", "2years"]),
     ];
     let mut table = String::new();
     for (flag, good, bad) in cases {

@@ -31,10 +31,7 @@ pub struct Unfit {
 impl Unfit {
     /// A value of another kind than this.
     pub fn new(expected: impl Into<String>, why: impl fmt::Display) -> Self {
-        Self {
-            expected: expected.into(),
-            why: why.to_string(),
-        }
+        Self { expected: expected.into(), why: why.to_string() }
     }
 }
 
@@ -77,10 +74,7 @@ where
 
 /// A time with its unit, such as `90s` or `10m`, in `range`.
 pub fn time(range: RangeInclusive<Duration>) -> impl Parse<Duration> {
-    let form = form(
-        "a time with its unit, such as 90s or 10m",
-        humantime::parse_duration,
-    );
+    let form = form("a time with its unit, such as 90s or 10m", humantime::parse_duration);
     move |given: &str| {
         let shown = |time: &Duration| humantime::format_duration(*time).to_string();
         within(&range, form(given)?, shown)
@@ -102,12 +96,7 @@ pub fn within<T: PartialOrd>(
 
 /// A list separated by commas; blanks around its items and empty items do not count.
 pub fn list(given: &str) -> Vec<String> {
-    given
-        .split(',')
-        .map(str::trim)
-        .filter(|item| !item.is_empty())
-        .map(str::to_owned)
-        .collect()
+    given.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
 /// An `http` or `https` URL with a host.

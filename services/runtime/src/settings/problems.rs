@@ -6,10 +6,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// It has no default and was not given.
-    #[error(
-        "{setting} is not set; give {expected}, as {} or in the environment",
-        flag(setting)
-    )]
+    #[error("{setting} is not set; give {expected}, as {} or in the environment", flag(setting))]
     Missing {
         /// The environment variable.
         setting: String,
@@ -53,13 +50,7 @@ pub enum Problem {
 impl Problem {
     /// Whether a variable looks like a misspelt setting.
     pub fn is_typo(&self) -> bool {
-        matches!(
-            self,
-            Self::Unknown {
-                nearest: Some(_),
-                ..
-            }
-        )
+        matches!(self, Self::Unknown { nearest: Some(_), .. })
     }
 }
 
@@ -119,9 +110,7 @@ impl fmt::Display for Problems {
             return write!(f, "{one}");
         }
         write!(f, "{} settings are wrong:", self.0.len())?;
-        self.0
-            .iter()
-            .try_for_each(|problem| write!(f, "\n  - {problem}"))
+        self.0.iter().try_for_each(|problem| write!(f, "\n  - {problem}"))
     }
 }
 

@@ -49,11 +49,7 @@ impl GcsSettings {
             }
             Some(_) | None => Credentials::Anonymous,
         };
-        Self {
-            grpc_endpoint,
-            json_endpoint,
-            credentials,
-        }
+        Self { grpc_endpoint, json_endpoint, credentials }
     }
 }
 
@@ -75,9 +71,7 @@ mod tests {
 
     fn from(vars: &[(&str, &str)]) -> GcsSettings {
         GcsSettings::from_env(|name| {
-            vars.iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| (*value).to_owned())
+            vars.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         })
     }
 
@@ -118,11 +112,7 @@ mod tests {
     fn an_emulator_gets_the_tokens_that_it_gave_and_no_others() {
         let own = "127.0.0.1:9000";
         let env = |json: &str, grpc: &str, metadata: &str| {
-            let vars = [
-                (JSON_HOST, json),
-                (GRPC_HOST, grpc),
-                (METADATA_HOST, metadata),
-            ];
+            let vars = [(JSON_HOST, json), (GRPC_HOST, grpc), (METADATA_HOST, metadata)];
             from(&vars).credentials
         };
         assert_eq!(
