@@ -25,8 +25,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         .extern_path(".google.protobuf", "::pbjson_types")
         .compile_fds(descriptors)?;
 
-    pbjson_build::Builder::new()
-        .register_descriptors(&encoded)?
-        .build(&[".brigade.v1"])?;
+    pbjson_build::Builder::new().register_descriptors(&encoded)?.build(&[".brigade.v1"])?;
     Ok(())
 }

@@ -19,9 +19,7 @@ pub(crate) fn figure(scale: &Scale, runtime: &Runtime, google: &Google) -> Figur
     let bare =
         service_fn(async |_: Request<Body>| Ok::<_, Infallible>(Response::new(Body::empty())));
     let source = Arc::new(Cached::new(google.metadata()));
-    let attached = AttachLayer::new(source, &AUDIENCE.parse().unwrap(), None)
-        .unwrap()
-        .layer(bare);
+    let attached = AttachLayer::new(source, &AUDIENCE.parse().unwrap(), None).unwrap().layer(bare);
     // The uncounted first round fetches the token.
     let request = || Request::new(Body::empty());
     let pair = paired(

@@ -76,9 +76,7 @@ async fn connected(guard: GuardSettings) -> Vec<Channel> {
     tokio::spawn(service.serve(listener, CancellationToken::new()));
     let mut channels = Vec::new();
     for _ in 0..CONNECTIONS {
-        let endpoint = Endpoint::from_shared(url.clone())
-            .unwrap()
-            .tcp_nodelay(true);
+        let endpoint = Endpoint::from_shared(url.clone()).unwrap().tcp_nodelay(true);
         channels.push(endpoint.connect().await.unwrap());
     }
     channels

@@ -22,10 +22,8 @@ pub(crate) async fn poll(system: &System, objects: usize) {
             return Ok(None);
         };
         let page = system.bucket.list(&request).await?;
-        let next = (!page.next.is_empty()).then_some(ListRequest {
-            page_token: page.next,
-            ..request
-        });
+        let next =
+            (!page.next.is_empty()).then_some(ListRequest { page_token: page.next, ..request });
         Ok::<_, brigade_storage::Error>(Some((page.objects, next)))
     });
     let moved = pages
@@ -41,20 +39,14 @@ pub(crate) async fn poll(system: &System, objects: usize) {
 }
 
 async fn one(system: &System, object: &Object) {
-    let answer = system
-        .worker
-        .process(request(object), Duration::from_secs(600));
+    let answer = system.worker.process(request(object), Duration::from_secs(600));
     match answer.await {
         Answer::Worker(answer) => assert_eq!(answer.code, Code::Ok),
         other => panic!("{other:?}"),
     }
     let below = object.name.strip_prefix("incoming/").unwrap();
     let to = format!("processed/{below}");
-    system
-        .bucket
-        .rename(object.pinned(), object.metageneration, &to)
-        .await
-        .unwrap();
+    system.bucket.rename(object.pinned(), object.metageneration, &to).await.unwrap();
 }
 
 fn request(object: &Object) -> ProcessRequest {
@@ -72,9 +64,5 @@ fn request(object: &Object) -> ProcessRequest {
         }),
         metadata: object.metadata.clone().into_iter().collect(),
     };
-    ProcessRequest {
-        idempotency_key: object.idempotency_key(),
-        attempt: 1,
-        object: Some(object),
-    }
+    ProcessRequest { idempotency_key: object.idempotency_key(), attempt: 1, object: Some(object) }
 }

@@ -42,19 +42,9 @@ struct Figure {
 impl Scale {
     fn from_env() -> Self {
         if std::env::var_os("BENCH_SMOKE").is_some() {
-            return Self {
-                rounds: 1,
-                objects: 300,
-                most_objects: 20_000,
-                judged: false,
-            };
+            return Self { rounds: 1, objects: 300, most_objects: 20_000, judged: false };
         }
-        Self {
-            rounds: 9,
-            objects: 2_000,
-            most_objects: 1_000_000,
-            judged: true,
-        }
+        Self { rounds: 9, objects: 2_000, most_objects: 1_000_000, judged: true }
     }
 }
 
@@ -84,10 +74,7 @@ fn main() -> ExitCode {
             (true, true) => "met",
             (true, false) => "MISSED",
         };
-        println!(
-            "{:<66} {:>28}   goal {:<8} {verdict}",
-            figure.what, figure.measured, figure.goal
-        );
+        println!("{:<66} {:>28}   goal {:<8} {verdict}", figure.what, figure.measured, figure.goal);
     }
     if scale.judged && figures.iter().any(|figure| !figure.met) {
         return ExitCode::FAILURE;

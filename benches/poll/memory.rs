@@ -21,10 +21,8 @@ const ASK: &str = "--measure-memory-of";
 const FEW: u64 = 1_000;
 
 /// What becomes of the objects.
-const WORK: [(&str, &str); 2] = [
-    ("processed", "all processed, 32 in flight"),
-    ("filtered", "all filtered out"),
-];
+const WORK: [(&str, &str); 2] =
+    [("processed", "all processed, 32 in flight"), ("filtered", "all filtered out")];
 
 /// Accepts everything, after others had their turn.
 #[derive(Debug)]
@@ -61,10 +59,7 @@ pub(crate) fn figures(scale: &Scale) -> Vec<Figure> {
         #[allow(clippy::cast_precision_loss, reason = "no process has 2^52 KiB")]
         let (ratio, few) = (many as f64 / few as f64, few as f64 / 1024.0);
         Figure {
-            what: format!(
-                "peak memory for {} objects, {words}, to {FEW}",
-                scale.most_objects
-            ),
+            what: format!("peak memory for {} objects, {words}, to {FEW}", scale.most_objects),
             measured: format!("{ratio:.2} of {few:.1} MiB"),
             goal: "≤ 1.5",
             met: ratio <= 1.5,
@@ -75,25 +70,15 @@ pub(crate) fn figures(scale: &Scale) -> Vec<Figure> {
 
 fn measured(work: &str, objects: u64) -> u64 {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    let output = command
-        .args([ASK, work, &objects.to_string()])
-        .output()
-        .unwrap();
+    let output = command.args([ASK, work, &objects.to_string()]).output().unwrap();
     assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout)
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap()
+    String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
 }
 
 /// `VmHWM`: the most that was ever resident, in KiB. Linux has it.
 fn peak() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
@@ -106,15 +91,10 @@ async fn poll(work: &str, objects: u64) {
     }
     config.budgets.poll_deadline = Duration::from_hours(1);
     let poller = Poller::new(config, &bucket, Arc::new(Accepting)).lease(false);
-    let mut events = poller
-        .start(&PollRequest::default(), &Trigger::default())
-        .unwrap();
+    let mut events = poller.start(&PollRequest::default(), &Trigger::default()).unwrap();
     while let Some(event) = events.recv().await {
         event.unwrap();
     }
     assert_eq!(bucket.shown(), objects);
-    assert_eq!(
-        bucket.written(),
-        if work == "processed" { objects } else { 0 }
-    );
+    assert_eq!(bucket.written(), if work == "processed" { objects } else { 0 });
 }

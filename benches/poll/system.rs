@@ -55,11 +55,7 @@ impl System {
     pub(crate) async fn start(work: Duration) -> Self {
         let (listener, _) = bound().await;
         let builder = Emulator::builder().memory().bucket(BUCKET);
-        let emulator = builder
-            .service_account(ACCOUNT)
-            .start(listener)
-            .await
-            .unwrap();
+        let emulator = builder.service_account(ACCOUNT).start(listener).await.unwrap();
         let endpoint = Some(origin(&emulator.url()));
         let settings = GcsSettings {
             grpc_endpoint: endpoint.clone(),
@@ -80,14 +76,12 @@ impl System {
         let (listener, poller) = bound().await;
         let settings = poller_settings(&worker);
         let gate = guard(&emulator, &poller);
-        let outside = Dependencies {
-            store: store.clone(),
-            identity: identity.clone(),
-            observer: None,
-        };
+        let outside =
+            Dependencies { store: store.clone(), identity: identity.clone(), observer: None };
         tokio::spawn(async move {
             let never = CancellationToken::new();
-            let poller = brigade::poller::serve(listener, &settings, gate, outside, never);
+            let poller =
+                brigade::poller::serve(listener, &settings, gate, async { Ok(outside) }, never);
             poller.await.unwrap();
         });
         Self {

@@ -109,9 +109,7 @@ fn nobody_is_everybody_and_no_role_is_a_primitive_one() {
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
-    let found = text
-        .strip_prefix(before)
-        .and_then(|rest| rest.split_once(after));
+    let found = text.strip_prefix(before).and_then(|rest| rest.split_once(after));
     let (found, _) = found.unwrap_or_else(|| panic!("{text} is not {before}…{after}"));
     found
 }

@@ -26,16 +26,11 @@ fn of_gcloud(service: &str, recording: &str) -> BTreeSet<String> {
     let command = commands.iter().find(deploys).unwrap();
     let settings = command.flag("--set-env-vars");
     let settings = settings.strip_prefix("^;^").unwrap();
-    settings
-        .split(';')
-        .map(|setting| setting.split_once('=').unwrap().0.to_owned())
-        .collect()
+    settings.split(';').map(|setting| setting.split_once('=').unwrap().0.to_owned()).collect()
 }
 
 fn of_yaml(service: &str) -> BTreeSet<String> {
-    yaml::environment(&yaml::service(service))
-        .into_keys()
-        .collect()
+    yaml::environment(&yaml::service(service)).into_keys().collect()
 }
 
 #[test]
@@ -57,10 +52,7 @@ fn every_setting_is_one_that_the_services_know() {
 #[test]
 fn three_ways_to_deploy_give_the_services_the_same_settings() {
     let poller = of_yaml("poller");
-    assert!(
-        poller.contains(names::PUBLIC_URL),
-        "the front end is proven"
-    );
+    assert!(poller.contains(names::PUBLIC_URL), "the front end is proven");
     assert_eq!(of_gcloud("poller", gcloud::PLAIN), poller);
     let mut with_limits = poller.clone();
     with_limits.insert(names::CONCURRENCY.into());
@@ -73,11 +65,9 @@ fn three_ways_to_deploy_give_the_services_the_same_settings() {
 
 #[test]
 fn the_front_ends_check_is_on_unless_the_poller_checks_signatures_itself() {
-    for (recording, checks) in [
-        (gcloud::PLAIN, "platform"),
-        (gcloud::WHOLE, "platform"),
-        (gcloud::VERIFY, "verify"),
-    ] {
+    for (recording, checks) in
+        [(gcloud::PLAIN, "platform"), (gcloud::WHOLE, "platform"), (gcloud::VERIFY, "verify")]
+    {
         for command in gcloud::commands(recording) {
             if command.path() == "run deploy" {
                 let is_poller = command.argument() == "brigade-poller";

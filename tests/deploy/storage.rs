@@ -17,9 +17,7 @@ const PICTURE: [(&str, &str, &str); 6] = [
 type Grant = (String, String, String);
 
 fn picture() -> Vec<Grant> {
-    PICTURE
-        .map(|(who, what, where_)| (who.into(), what.into(), where_.into()))
-        .to_vec()
+    PICTURE.map(|(who, what, where_)| (who.into(), what.into(), where_.into())).to_vec()
 }
 
 /// The last words of `storage.objects.get` and the like, in order.
@@ -67,12 +65,8 @@ fn terraform_grants_each_account_what_it_needs_below_its_prefixes() {
         let member = member.strip_prefix("google_service_account.").unwrap();
         let role = binding.get("role");
         // A choice: its first is the default, and the wider one.
-        let role = role
-            .strip_prefix("var.worker_replaces_outputs ? ")
-            .unwrap_or(&role);
-        let role = role
-            .strip_prefix("google_project_iam_custom_role.")
-            .unwrap();
+        let role = role.strip_prefix("var.worker_replaces_outputs ? ").unwrap_or(&role);
+        let role = role.strip_prefix("google_project_iam_custom_role.").unwrap();
         let condition = binding
             .block("condition")
             .map(|block| terraform::attribute(&block.body, "expression"))
@@ -95,10 +89,7 @@ fn terraform_grants_each_account_what_it_needs_below_its_prefixes() {
     grants.sort();
     assert_eq!(grants, picture());
     let locals = terraform::locals();
-    assert_eq!(
-        locals["objects"],
-        "projects/_/buckets/${local.bucket}/objects"
-    );
+    assert_eq!(locals["objects"], "projects/_/buckets/${local.bucket}/objects");
     assert_eq!(locals["control_prefix"], ".brigade/");
 }
 
@@ -148,11 +139,7 @@ fn granted(command: &gcloud::Command, roles: &BTreeMap<String, String>) -> Grant
     };
     let role = command.flag("--role");
     let role = role.strip_prefix("projects/my-project/roles/").unwrap();
-    (
-        member.split('@').next().unwrap().to_owned(),
-        roles[role].clone(),
-        prefixes(&condition, named),
-    )
+    (member.split('@').next().unwrap().to_owned(), roles[role].clone(), prefixes(&condition, named))
 }
 
 #[test]

@@ -64,10 +64,7 @@ pub(crate) fn resources() -> Vec<Resource> {
 
 /// The resources of one type.
 pub(crate) fn all(kind: &str) -> Vec<Resource> {
-    resources()
-        .into_iter()
-        .filter(|resource| resource.kind == kind)
-        .collect()
+    resources().into_iter().filter(|resource| resource.kind == kind).collect()
 }
 
 /// Every `locals` value by its name.
@@ -149,10 +146,8 @@ fn every_resource_that_is_referred_to_is_there() {
     let text = text();
     let resources = labels("resource");
     let sources = labels("data");
-    let mut kinds: Vec<_> = resources
-        .iter()
-        .map(|label| label.split('.').next().unwrap())
-        .collect();
+    let mut kinds: Vec<_> =
+        resources.iter().map(|label| label.split('.').next().unwrap()).collect();
     kinds.dedup();
     let mut referred = 0;
     for kind in kinds {
@@ -163,10 +158,7 @@ fn every_resource_that_is_referred_to_is_there() {
         }
     }
     for rest in named(&text, "data.") {
-        assert!(
-            sources.iter().any(|source| source.starts_with(rest)),
-            "{rest}"
-        );
+        assert!(sources.iter().any(|source| source.starts_with(rest)), "{rest}");
         referred += 1;
     }
     assert!(referred > 40, "only {referred} references were seen");

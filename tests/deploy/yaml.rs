@@ -7,10 +7,7 @@ use serde_json::Value;
 /// One of `deploy/cloudrun/`.
 pub(crate) fn service(name: &str) -> Value {
     let file = format!("{name}.yaml");
-    let path = super::files("yaml")
-        .into_iter()
-        .find(|path| path.ends_with(&file))
-        .unwrap();
+    let path = super::files("yaml").into_iter().find(|path| path.ends_with(&file)).unwrap();
     serde_saphyr::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
@@ -18,10 +15,7 @@ pub(crate) fn service(name: &str) -> Value {
 pub(crate) fn environment(service: &Value) -> BTreeMap<String, String> {
     let variables = container(service)["env"].as_array().unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    variables
-        .iter()
-        .map(|variable| (text(&variable["name"]), text(&variable["value"])))
-        .collect()
+    variables.iter().map(|variable| (text(&variable["name"]), text(&variable["value"]))).collect()
 }
 
 /// Its one container.

@@ -85,10 +85,8 @@ fn name() -> impl Strategy<Value = String> {
 }
 
 fn check(sim: &Sim, uploaded: &BTreeMap<String, Object>, settled: &[ObjectSettled], log: &str) {
-    let said: BTreeMap<String, &ObjectSettled> = settled
-        .iter()
-        .map(|said| (said.object.clone().unwrap().name, said))
-        .collect();
+    let said: BTreeMap<String, &ObjectSettled> =
+        settled.iter().map(|said| (said.object.clone().unwrap().name, said)).collect();
     assert!(said.keys().eq(uploaded.keys()), "{said:?}");
     let stored = sim.objects(BUCKET);
     assert_eq!(stored.len(), uploaded.len(), "{stored:?}");
@@ -103,10 +101,7 @@ fn check(sim: &Sim, uploaded: &BTreeMap<String, Object>, settled: &[ObjectSettle
         let at = said.destination.strip_prefix("gs://data/").unwrap();
         assert_eq!(sim.content(BUCKET, at).unwrap(), name.as_bytes());
         let whole = name.replacen("in/", folder, 1);
-        assert!(
-            at == whole || (whole.len() > 1_024 && at.len() <= 1_024),
-            "{at:?}"
-        );
+        assert!(at == whole || (whole.len() > 1_024 && at.len() <= 1_024), "{at:?}");
         let there = stored.iter().find(|found| found.name == at).unwrap();
         if at != whole || settlement == Settlement::Failed {
             let want = (object.uri(), object.generation);
@@ -118,15 +113,9 @@ fn check(sim: &Sim, uploaded: &BTreeMap<String, Object>, settled: &[ObjectSettle
 
 #[test]
 fn any_legal_name_goes_the_whole_way_byte_for_byte_and_is_escaped_in_the_log() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let worker = runtime.block_on(Recording::start());
-    let cases = Cases {
-        failure_persistence: None,
-        ..Cases::with_cases(150)
-    };
+    let cases = Cases { failure_persistence: None, ..Cases::with_cases(150) };
     let names = prop::collection::btree_set(name(), 1..8);
     let run = TestRunner::new(cases).run(&names, |names| {
         let log = Buffer::default();

@@ -39,10 +39,8 @@ async fn no_token_at_all_stops_the_poll_and_says_what_was_tried() {
 
 #[tokio::test]
 async fn a_token_source_that_is_away_ends_the_poll_for_now() {
-    let error = Error::Away {
-        source_name: "the metadata server".into(),
-        why: "no answer in time".into(),
-    };
+    let error =
+        Error::Away { source_name: "the metadata server".into(), why: "no answer in time".into() };
     stops(error, Code::Unavailable, "no answer in time").await;
 }
 

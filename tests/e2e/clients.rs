@@ -19,12 +19,7 @@ async fn half(name: &str, account: &str, system: &System, arguments: &[(&str, St
     std::fs::write(&key, file.to_string()).unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .args([
-            &format!("clients::{name}"),
-            "--exact",
-            "--ignored",
-            "--nocapture",
-        ])
+        .args([&format!("clients::{name}"), "--exact", "--ignored", "--nocapture"])
         .env_remove("BRIGADE_IMPERSONATE")
         .env("GOOGLE_APPLICATION_CREDENTIALS", &key);
     for (name, value) in arguments {
@@ -57,9 +52,7 @@ async fn processes() {
         generation: given("GENERATION").parse().unwrap(),
         ..Default::default()
     };
-    examples::process::process(&given("WORKER"), object)
-        .await
-        .unwrap();
+    examples::process::process(&given("WORKER"), object).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -25,10 +25,7 @@ async fn worker() -> Url {
             Ok(Outcome::default())
         })
     });
-    let settings = WorkerSettings {
-        concurrency: CROWD,
-        ..WorkerSettings::default()
-    };
+    let settings = WorkerSettings { concurrency: CROWD, ..WorkerSettings::default() };
     let routes = brigade_worker::routes(processor, Arc::new(Sim::default()), &settings);
     let listener = loopback().await;
     let url = url(&listener);
@@ -49,11 +46,8 @@ async fn a_hundred_and_fifty_calls_of_one_client_are_inside_the_worker_at_once()
             generation: generation.try_into().unwrap(),
             ..Object::default()
         };
-        let request = ProcessRequest {
-            object: Some(object),
-            attempt: 1,
-            ..ProcessRequest::default()
-        };
+        let request =
+            ProcessRequest { object: Some(object), attempt: 1, ..ProcessRequest::default() };
         let client = client.clone();
         calls.spawn(async move { client.process(request, Duration::from_secs(30)).await });
     }
@@ -74,8 +68,6 @@ async fn a_hundred_and_fifty_files_of_one_poll_are_inside_the_worker_at_once() {
         system.upload(&number.to_string(), "x");
     }
     let outcomes = system.poll().await.unwrap().outcomes();
-    let processed = outcomes
-        .iter()
-        .filter(|(_, it)| *it == Settlement::Processed);
+    let processed = outcomes.iter().filter(|(_, it)| *it == Settlement::Processed);
     assert_eq!((outcomes.len(), processed.count()), (CROWD, CROWD));
 }

@@ -73,10 +73,7 @@ async fn pages_about_load_and_outages_move_nothing_and_are_no_attempts() {
         system.front().fault(page.times(1_000));
         system.upload("a", "x");
         match system.poll().await {
-            Ok(polled) => assert_eq!(
-                polled.outcomes(),
-                [("incoming/a".into(), Settlement::Retry)]
-            ),
+            Ok(polled) => assert_eq!(polled.outcomes(), [("incoming/a".into(), Settlement::Retry)]),
             // The breaker ended the poll; the wiring is not blamed.
             Err(error) => assert_eq!(error.code(), Code::Unavailable, "{status}: {error}"),
         }

@@ -20,11 +20,7 @@ fn sources() -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = SOURCES.iter().map(|source| root().join(source)).collect();
     while let Some(path) = paths.pop() {
         if path.is_dir() {
-            paths.extend(
-                fs::read_dir(&path)
-                    .unwrap()
-                    .map(|entry| entry.unwrap().path()),
-            );
+            paths.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             found.push(path);
         }
@@ -106,10 +102,7 @@ fn tests_of_promise(body: &str) -> Vec<String> {
 #[test]
 fn every_test_that_a_document_names_exists() {
     let known = names();
-    let promised = promises()
-        .iter()
-        .flat_map(|(_, body)| tests_of_promise(body))
-        .collect();
+    let promised = promises().iter().flat_map(|(_, body)| tests_of_promise(body)).collect();
     for (document, named) in [(TABLES, tests_in_tables()), (PROMISES, promised)] {
         assert!(named.len() > 10, "{document} has lost its tests");
         for test in named {
@@ -120,10 +113,7 @@ fn every_test_that_a_document_names_exists() {
                 continue;
             }
             let name = test.rsplit("::").next().unwrap_or_default();
-            assert!(
-                known.contains(name),
-                "{document} names {test}, which is no test"
-            );
+            assert!(known.contains(name), "{document} names {test}, which is no test");
         }
     }
 }
@@ -143,9 +133,7 @@ fn every_promise_has_a_test_or_says_that_it_has_none() {
 fn every_planted_bug_that_a_promise_names_exists() {
     let planted = read("tests/simulation/planted.rs");
     let text = read(PROMISES);
-    let lists = text
-        .lines()
-        .filter_map(|line| line.split_once(", planted: "));
+    let lists = text.lines().filter_map(|line| line.split_once(", planted: "));
     let bugs: Vec<_> = lists.flat_map(|(_, bugs)| between(bugs, '*')).collect();
     assert_eq!(bugs.len(), 14, "the planted bugs: {bugs:?}");
     for bug in bugs {
@@ -162,10 +150,7 @@ fn every_file_that_a_document_links_to_exists() {
     let documents = documents.map(|entry| entry.unwrap().path());
     let others = ["README.md", "CONTRIBUTING.md", "SECURITY.md"].map(|name| root().join(name));
     for document in documents.chain(others) {
-        if document
-            .extension()
-            .is_none_or(|extension| extension != "md")
-        {
+        if document.extension().is_none_or(|extension| extension != "md") {
             continue;
         }
         let text = fs::read_to_string(&document).unwrap();
@@ -190,9 +175,7 @@ fn every_path_that_the_architecture_names_exists() {
     for path in paths.filter(|path| path.ends_with('/') || path.ends_with(".rs")) {
         let folders = ["", "services/poller/src", "services/worker/src"];
         assert!(
-            folders
-                .iter()
-                .any(|folder| root().join(folder).join(&path).exists()),
+            folders.iter().any(|folder| root().join(folder).join(&path).exists()),
             "docs/ARCHITECTURE.md names {path}"
         );
     }
@@ -200,10 +183,7 @@ fn every_path_that_the_architecture_names_exists() {
 
 #[test]
 fn every_log_message_that_the_runbook_quotes_is_in_the_code() {
-    let code: Vec<_> = sources()
-        .iter()
-        .map(|path| fs::read_to_string(path).unwrap())
-        .collect();
+    let code: Vec<_> = sources().iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     for line in read("docs/RUNBOOK.md").split("{\"message\":\"").skip(1) {
         // What follows a colon is often a figure.
         let message = line.split(['"', ':']).next().unwrap_or_default();

@@ -43,11 +43,7 @@ fn dependencies_point_one_way() {
     let uses = |name: &str| own(&uses[name]);
     assert_eq!(uses("brigade-proto"), [""; 0]);
     assert_eq!(uses("brigade-client"), ["brigade-proto"]);
-    assert_eq!(
-        uses("brigade-storage"),
-        [""; 0],
-        "it knows no gRPC contract"
-    );
+    assert_eq!(uses("brigade-storage"), [""; 0], "it knows no gRPC contract");
     assert_eq!(uses("brigade-contract"), ["brigade-storage"]);
     assert_eq!(uses("brigade-model"), [""; 0]);
     assert_eq!(uses("brigade-sim"), ["brigade-model", "brigade-storage"]);
@@ -62,12 +58,8 @@ fn dependencies_point_one_way() {
 /// What runs in the cloud knows no test equipment, but for the worker's test kit, `brigade dev` and `brigade emulator`.
 #[test]
 fn deployed_crates_know_no_test_equipment() {
-    const EQUIPMENT: [&str; 4] = [
-        "brigade-contract",
-        "brigade-emulator",
-        "brigade-model",
-        "brigade-sim",
-    ];
+    const EQUIPMENT: [&str; 4] =
+        ["brigade-contract", "brigade-emulator", "brigade-model", "brigade-sim"];
     let uses = uses();
     let known: Vec<(&str, &str)> = uses
         .iter()
@@ -75,13 +67,7 @@ fn deployed_crates_know_no_test_equipment() {
         .flat_map(|(name, used)| used.iter().map(|used| (name.as_str(), used.as_str())))
         .filter(|(_, used)| EQUIPMENT.contains(used))
         .collect();
-    assert_eq!(
-        known,
-        [
-            ("brigade", "brigade-emulator"),
-            ("brigade-worker", "brigade-sim")
-        ]
-    );
+    assert_eq!(known, [("brigade", "brigade-emulator"), ("brigade-worker", "brigade-sim")]);
 }
 
 #[test]

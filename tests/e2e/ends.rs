@@ -142,10 +142,7 @@ async fn the_time_that_a_worker_asks_for_is_written_on_the_file_and_kept() {
     let delay = due.duration_since(before);
     assert!(delay >= SignedDuration::from_secs(89), "{due}");
 
-    let request = PollRequest {
-        explain: true,
-        ..PollRequest::default()
-    };
+    let request = PollRequest { explain: true, ..PollRequest::default() };
     let events = poll(&system, request, None).await;
     let skipped = events.iter().find_map(|event| match event {
         Event::Skipped(skipped) => Some(skipped.filter()),

@@ -22,11 +22,9 @@ async fn pages_of_a_front_end_move_nothing() {
 
 #[tokio::test]
 async fn a_front_end_that_refuses_us_stops_the_poll_with_the_hint() {
-    for (status, hint) in [
-        (401, "roles/run.invoker"),
-        (403, "roles/run.invoker"),
-        (404, "WORKER_URL"),
-    ] {
+    for (status, hint) in
+        [(401, "roles/run.invoker"), (403, "roles/run.invoker"), (404, "WORKER_URL")]
+    {
         let system = System::with_worker_at(front_end(status).await).await;
         system.upload("a", "x");
         system.poll_fails(Code::FailedPrecondition, hint).await;

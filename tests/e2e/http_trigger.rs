@@ -56,13 +56,9 @@ async fn a_request_in_the_body_is_honoured() {
 async fn a_body_that_is_no_request_is_refused_and_loses_nothing() {
     let system = System::with_processor(accepting()).await;
     system.upload("a", "x");
-    for body in [
-        "{",
-        "[]",
-        r#"{"maxObjects": "many"}"#,
-        r#"{"maxObjects": -1}"#,
-        r#"{"noSuchField": 1}"#,
-    ] {
+    for body in
+        ["{", "[]", r#"{"maxObjects": "many"}"#, r#"{"maxObjects": -1}"#, r#"{"noSuchField": 1}"#]
+    {
         let (status, _, answer) = post(&system, body).await;
         assert_eq!(status, 400, "{body}");
         if !body.contains("-1") {

@@ -63,10 +63,7 @@ fn a_wrong_file_is_an_error_and_never_falls_through_to_the_metadata_server() {
     assert!(read(r#"{"type":"service_account"}"#).contains("client_email"));
     let bad_key = r#"{"type":"service_account","client_email":"a@b","private_key_id":"1","private_key":"SECRET","token_uri":"https://x"}"#;
     let error = read(bad_key);
-    assert!(
-        error.contains("private_key") && !error.contains("SECRET"),
-        "{error}"
-    );
+    assert!(error.contains("private_key") && !error.contains("SECRET"), "{error}");
     assert!(read(&bad_key.replace("https://x", "http://evil.example/token")).contains("https"));
 
     let missing = source(&environment(directory.path().join("none.json")));

@@ -65,13 +65,11 @@ const ODD: [&str; 45] = [
 
 /// Names of exactly so many bytes, of characters of one to four.
 fn long(bytes: usize) -> impl Iterator<Item = String> {
-    ["x", "é", "日", "\u{1f600}"]
-        .into_iter()
-        .map(move |filler| {
-            let mut name = filler.repeat(bytes / filler.len());
-            name.extend(std::iter::repeat_n('.', bytes - name.len()));
-            name
-        })
+    ["x", "é", "日", "\u{1f600}"].into_iter().map(move |filler| {
+        let mut name = filler.repeat(bytes / filler.len());
+        name.extend(std::iter::repeat_n('.', bytes - name.len()));
+        name
+    })
 }
 
 /// No line of a log acts on what shows it.
@@ -88,9 +86,8 @@ pub(crate) fn check_log(log: &str, uris: impl Iterator<Item = String>) {
     harmless(log);
     let lines = log.lines().map(|line| serde_json::from_str(line).unwrap());
     let settled = lines.filter(|line: &serde_json::Value| line["message"] == "object settled");
-    let mut settled: Vec<_> = settled
-        .map(|line| line["object"].as_str().unwrap().to_owned())
-        .collect();
+    let mut settled: Vec<_> =
+        settled.map(|line| line["object"].as_str().unwrap().to_owned()).collect();
     settled.sort();
     let mut escaped: Vec<_> = uris.map(|uri| logged(&uri)).collect();
     escaped.sort();
@@ -132,10 +129,7 @@ async fn every_odd_name_goes_the_whole_way_byte_for_byte_and_is_escaped_in_the_l
 
     let mut expected = BTreeMap::new();
     for odd in ODD {
-        for (name, to) in [
-            (odd.to_owned(), "processed"),
-            (format!("bad/{odd}"), "failed"),
-        ] {
+        for (name, to) in [(odd.to_owned(), "processed"), (format!("bad/{odd}"), "failed")] {
             system.upload(&name, &name);
             expected.insert(format!("incoming/{name}"), format!("{to}/{name}"));
         }
@@ -153,10 +147,7 @@ async fn every_odd_name_goes_the_whole_way_byte_for_byte_and_is_escaped_in_the_l
         let object = settled.object.clone().unwrap();
         let to = &expected[&object.name];
         assert_eq!(settled.destination, format!("gs://{BUCKET}/{to}"));
-        assert_eq!(
-            system.content(to),
-            object.name.strip_prefix("incoming/").unwrap()
-        );
+        assert_eq!(system.content(to), object.name.strip_prefix("incoming/").unwrap());
     }
     assert_eq!(polled.settled.len(), expected.len());
 
@@ -220,10 +211,7 @@ async fn a_name_that_no_directory_can_have_is_refused_with_a_line_that_says_why(
         (&*format!("in/{long}"), "longer than 255 bytes"),
         (".brigade-emulator/x", "its own notes"),
     ] {
-        let error = bucket
-            .create(name, 0, NewObject::default())
-            .await
-            .unwrap_err();
+        let error = bucket.create(name, 0, NewObject::default()).await.unwrap_err();
         let text = error.to_string();
         assert!(text.contains("A directory cannot store the name"), "{text}");
         assert!(text.contains(why) && text.contains("in memory"), "{text}");

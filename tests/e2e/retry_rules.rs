@@ -46,10 +46,7 @@ const RETRIED: [&[Trouble]; 6] = [
     &[Refused(Kind::Unavailable), Refused(Kind::Unavailable)],
     &[Reset, Reset],
     &[Reset, Refused(Kind::Unavailable)],
-    &[
-        Refused(Kind::RequestTimeout),
-        Refused(Kind::TooManyRequests),
-    ],
+    &[Refused(Kind::RequestTimeout), Refused(Kind::TooManyRequests)],
     &[Refused(Kind::Internal), Refused(Kind::BadGateway)],
     &[Refused(Kind::DeadlineExceeded)],
 ];
@@ -72,34 +69,17 @@ struct Course {
 }
 
 const fn course(operation: Operation) -> Course {
-    Course {
-        operation,
-        accepted: true,
-        elsewhere: false,
-        lease: false,
-    }
+    Course { operation, accepted: true, elsewhere: false, lease: false }
 }
 
 const LIST: Course = course(Operation::List);
 const MOVE: Course = course(Operation::Move);
 /// A look follows a move whose answer was lost.
 const GET: Course = course(Operation::Get);
-const UPDATE: Course = Course {
-    accepted: false,
-    ..course(Operation::Update)
-};
-const REWRITE: Course = Course {
-    elsewhere: true,
-    ..course(Operation::Rewrite)
-};
-const DELETE: Course = Course {
-    elsewhere: true,
-    ..course(Operation::Delete)
-};
-const CREATE: Course = Course {
-    lease: true,
-    ..course(Operation::Insert)
-};
+const UPDATE: Course = Course { accepted: false, ..course(Operation::Update) };
+const REWRITE: Course = Course { elsewhere: true, ..course(Operation::Rewrite) };
+const DELETE: Course = Course { elsewhere: true, ..course(Operation::Delete) };
+const CREATE: Course = Course { lease: true, ..course(Operation::Insert) };
 
 #[derive(Debug)]
 struct Says(Answer);
@@ -154,9 +134,7 @@ impl Stand {
             Reset => Fault::reset_before(),
         });
         let storage = self.emulator.storage();
-        faults
-            .map(|fault| storage.fault(self.course.operation, fault))
-            .collect()
+        faults.map(|fault| storage.fault(self.course.operation, fault)).collect()
     }
 
     /// How often the operation was called.
@@ -173,14 +151,9 @@ impl Stand {
         } else {
             Answer::status(Code::InvalidArgument, "no")
         };
-        let config = Config {
-            processed,
-            failed,
-            ..Config::for_inbox(Location::new("data", "in/"))
-        };
-        Poller::new(config, &store, Arc::new(Says(answer)))
-            .clock(clock)
-            .lease(self.course.lease)
+        let config =
+            Config { processed, failed, ..Config::for_inbox(Location::new("data", "in/")) };
+        Poller::new(config, &store, Arc::new(Says(answer))).clock(clock).lease(self.course.lease)
     }
 
     async fn poll(&self) -> Ended {
@@ -190,27 +163,18 @@ impl Stand {
     async fn poll_by(&self, clock: Arc<dyn Clock>) -> Ended {
         let settled = settled(&self.poller(clock).await).await?;
         let settled = settled.into_iter();
-        Ok(settled
-            .map(|one| (one.settlement(), one.destination))
-            .collect())
+        Ok(settled.map(|one| (one.settlement(), one.destination)).collect())
     }
 
     /// The one thing that may be said of the object when all went well.
-    #[allow(
-        clippy::unnecessary_wraps,
-        reason = "it is compared with how a poll ended"
-    )]
+    #[allow(clippy::unnecessary_wraps, reason = "it is compared with how a poll ended")]
     fn at_its_place(&self) -> Ended {
         Ok(vec![self.place()])
     }
 
     /// The bucket that it goes to.
     fn to(&self) -> &'static str {
-        if self.course.elsewhere {
-            "archive"
-        } else {
-            "data"
-        }
+        if self.course.elsewhere { "archive" } else { "data" }
     }
 
     fn place(&self) -> (Settlement, String) {

@@ -149,9 +149,7 @@ async fn no_route_of_either_service_answers_without_a_token() {
 async fn health_alone_answers_everybody() {
     let system = services().await;
     for service in [&system.poller, &system.worker] {
-        let answer = reqwest::get(service.join("healthz").unwrap())
-            .await
-            .unwrap();
+        let answer = reqwest::get(service.join("healthz").unwrap()).await.unwrap();
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.text().await.unwrap(), "ok\n");
         let answer = grpc(service, CHECK, None).await;
@@ -166,12 +164,7 @@ async fn health_alone_answers_everybody() {
 async fn with_a_token_each_service_has_its_own_routes_and_no_other() {
     let system = services().await;
     let client = Client::new();
-    let of_the_poller = (
-        &system.poller,
-        CALLER,
-        "PollerService",
-        "poll events process",
-    );
+    let of_the_poller = (&system.poller, CALLER, "PollerService", "poll events process");
     let of_the_worker = (&system.worker, POLLER, "WorkerService", "process");
     for (service, caller, own, paths) in [of_the_poller, of_the_worker] {
         let token = token(&system, service, caller);
@@ -186,11 +179,7 @@ async fn with_a_token_each_service_has_its_own_routes_and_no_other() {
             let answer = grpc(service, path, Some(&token)).await;
             let expected = BESIDE.contains(&path) || path.contains(own);
             let status = status(&answer);
-            assert_eq!(
-                status != Some("12"),
-                expected,
-                "{service} {path}: {status:?}"
-            );
+            assert_eq!(status != Some("12"), expected, "{service} {path}: {status:?}");
             assert_ne!(status, Some("16"));
         }
     }

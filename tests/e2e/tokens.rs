@@ -16,14 +16,9 @@ async fn system() -> System {
 async fn poll(system: &System, authorization: Option<&str>) -> Result<(), Code> {
     let endpoint = Endpoint::from_shared(system.poller.to_string()).unwrap();
     let channel = endpoint.connect_lazy();
-    let mut request = Request::new(PollRequest {
-        dry_run: true,
-        ..PollRequest::default()
-    });
+    let mut request = Request::new(PollRequest { dry_run: true, ..PollRequest::default() });
     if let Some(value) = authorization {
-        request
-            .metadata_mut()
-            .insert("authorization", MetadataValue::try_from(value).unwrap());
+        request.metadata_mut().insert("authorization", MetadataValue::try_from(value).unwrap());
     }
     let answer = PollerServiceClient::new(channel).poll(request).await;
     answer.map(|_| ()).map_err(|status| status.code())
@@ -56,21 +51,13 @@ async fn only_a_valid_token_of_an_allowed_caller_gets_in() {
         ("valid", Some(good.clone()), Ok(())),
         ("none", None, unauthenticated),
         ("bad signature", Some(forged), unauthenticated),
-        (
-            "other audience",
-            changed(json!({ "aud": worker })),
-            unauthenticated,
-        ),
+        ("other audience", changed(json!({ "aud": worker })), unauthenticated),
         (
             "expired",
             changed(json!({ "iat": 1_700_000_000, "exp": 1_700_003_600 })),
             unauthenticated,
         ),
-        (
-            "unknown caller",
-            changed(json!({ "email": STRANGER })),
-            Err(Code::PermissionDenied),
-        ),
+        ("unknown caller", changed(json!({ "email": STRANGER })), Err(Code::PermissionDenied)),
     ] {
         assert_eq!(poll(&system, token.as_deref()).await, expected, "{case}");
     }

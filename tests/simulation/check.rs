@@ -62,13 +62,10 @@ fn object(run: &Run, fate: &UploadOutcome) -> Option<String> {
 
 /// Whether a person took the copy of an upload from its destination, before a poller removed what it was made of.
 fn is_copy_taken(run: &Run, fate: &UploadOutcome) -> bool {
-    let mut copies = run
-        .history
-        .iter()
-        .filter_map(|mutation| match &mutation.change {
-            Change::Copied { to } if mutation.place == fate.uploaded => Some(to),
-            _ => None,
-        });
+    let mut copies = run.history.iter().filter_map(|mutation| match &mutation.change {
+        Change::Copied { to } if mutation.place == fate.uploaded => Some(to),
+        _ => None,
+    });
     let taken = |copy: &Place| {
         run.history.iter().any(|mutation| {
             let is_gone = matches!(mutation.change, Change::Deleted);
@@ -82,13 +79,7 @@ fn is_copy_taken(run: &Run, fate: &UploadOutcome) -> bool {
 fn settled(run: &Run, fate: &UploadOutcome, place: &Place) -> Option<String> {
     let key = (fate.uploaded.name.clone(), fate.uploaded.generation);
     let heard = run.heard.get(&key).cloned().unwrap_or_default();
-    let Heard {
-        accepted,
-        refused,
-        postponed,
-        last_word,
-        ..
-    } = heard;
+    let Heard { accepted, refused, postponed, last_word, .. } = heard;
     // Of two polls that hear different words, the first to write its own wins: then there is no last word.
     let last_word = last_word.filter(|_| run.schedule.is_one_by_one());
     let in_bucket = |elsewhere| if elsewhere { ELSEWHERE } else { BUCKET };
@@ -180,10 +171,7 @@ fn liveness(run: &Run) -> Vec<String> {
             heard.is_none_or(|heard| heard.postponed == 0)
         })
         .map(|object| {
-            format!(
-                "{:?}#{} is left after two quiet polls",
-                object.name, object.generation
-            )
+            format!("{:?}#{} is left after two quiet polls", object.name, object.generation)
         })
         .collect()
 }
@@ -192,10 +180,7 @@ fn liveness(run: &Run) -> Vec<String> {
 fn economy(run: &Run) -> Vec<String> {
     let unheard = |report: &&Report| report.is_partial();
     let reports = &run.reports;
-    let settled: u64 = reports
-        .iter()
-        .map(|report| report.settled.len() as u64)
-        .sum();
+    let settled: u64 = reports.iter().map(|report| report.settled.len() as u64).sum();
     let names = run.schedule.names as u64;
     let walked = settled + names * reports.iter().filter(unheard).count() as u64;
     let calls = run.counts.calls - run.counts.lease - run.lists;
@@ -215,30 +200,16 @@ fn economy(run: &Run) -> Vec<String> {
 /// A process that stood still may have had a call in flight, which its successor made again: that is one more. Polls
 /// that were awake all the time never share an upload while the lease is at work.
 fn once(run: &Run) -> Vec<String> {
-    let Schedule {
-        faults,
-        crashes,
-        meddling,
-        lease,
-        ..
-    } = run.schedule;
+    let Schedule { faults, crashes, meddling, lease, .. } = run.schedule;
     let disturbed = faults > 0 || crashes > 0 || meddling > 0;
     if disturbed || !(lease || run.schedule.is_one_by_one()) {
         return Vec::new();
     }
-    let stalled: BTreeMap<u64, bool> = run
-        .reports
-        .iter()
-        .map(|report| (report.poll, report.stalled))
-        .collect();
+    let stalled: BTreeMap<u64, bool> =
+        run.reports.iter().map(|report| (report.poll, report.stalled)).collect();
     let awake = |poll: &&u64| stalled.get(*poll) == Some(&false);
-    let twice = run
-        .heard
-        .iter()
-        .filter(|(_, heard)| heard.by.iter().filter(awake).count() > 1);
-    twice
-        .map(|(object, heard)| format!("{object:?} was processed twice: {heard:?}"))
-        .collect()
+    let twice = run.heard.iter().filter(|(_, heard)| heard.by.iter().filter(awake).count() > 1);
+    twice.map(|(object, heard)| format!("{object:?} was processed twice: {heard:?}")).collect()
 }
 
 /// Whether every poll kept its lease that was awake all the time, while the storage answered.
@@ -258,14 +229,11 @@ fn versions(run: &Run) -> Vec<String> {
     if !run.schedule.versioned {
         return Vec::new();
     }
-    let made = run
-        .history
-        .iter()
-        .filter_map(|mutation| match &mutation.change {
-            Change::Created { .. } => Some(&mutation.place),
-            Change::Moved { to } | Change::Copied { to } => Some(to),
-            Change::Updated { .. } | Change::Deleted | Change::Erased => None,
-        });
+    let made = run.history.iter().filter_map(|mutation| match &mutation.change {
+        Change::Created { .. } => Some(&mutation.place),
+        Change::Moved { to } | Change::Copied { to } => Some(to),
+        Change::Updated { .. } | Change::Deleted | Change::Erased => None,
+    });
     made.filter(|place| !place.name.starts_with(CONTROL_PREFIX))
         .filter(|place| !run.versions.contains(place))
         .map(|place| format!("{}: this version was removed for good", shown(place)))

@@ -72,11 +72,7 @@ fn try_schedule(schedule: Schedule, planted: Planted) -> Result<Run, Box<Broken>
     if promises.is_empty() {
         return Ok(run);
     }
-    Err(Box::new(Broken {
-        promises,
-        seed,
-        run,
-    }))
+    Err(Box::new(Broken { promises, seed, run }))
 }
 
 /// A planted bug, and the first seed that finds it.
@@ -213,10 +209,7 @@ fn met(run: &Run) -> [(&'static str, u64); KINDS] {
         ("poller crashed", polls(|report| report.crashed)),
         ("poller stood still", polls(|report| report.stalled)),
         ("lease that expired", run.expired_leases()),
-        (
-            "poll cancelled or shut down",
-            polls(|report| report.cancelled || report.shut_down),
-        ),
+        ("poll cancelled or shut down", polls(|report| report.cancelled || report.shut_down)),
         ("trigger delivered twice", run.duplicates),
         ("held, kept or annotated", run.meddled()),
         ("uploaded again, or taken away", run.taken_away()),
@@ -229,11 +222,7 @@ impl fmt::Display for Total {
         for (kind, count) in self.faults {
             writeln!(f, "{count:>10}  {kind}")?;
         }
-        writeln!(
-            f,
-            "{:>10}  polls, {} storage calls",
-            self.polls, self.storage_calls
-        )?;
+        writeln!(f, "{:>10}  polls, {} storage calls", self.polls, self.storage_calls)?;
         writeln!(
             f,
             "{:>10}  seeds repeated to the letter; every live upload settled within 2 quiet polls, but for what the worker puts off",
@@ -258,11 +247,7 @@ impl fmt::Display for Total {
 /// All that is needed to see why; the seed alone breaks it again.
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            promises,
-            seed,
-            run,
-        } = self;
+        let Self { promises, seed, run } = self;
         writeln!(f, "seed {seed} breaks {} promise(s):", promises.len())?;
         for promise in promises {
             writeln!(f, "  {promise}")?;

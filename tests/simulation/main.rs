@@ -47,12 +47,7 @@ fn a_broken_promise_is_told_whole_and_its_seed_breaks_it_again() {
     let (seed, broken) = broken.expect("a bug that is found at once");
     let told = broken.to_string();
     assert!(told.starts_with(&format!("seed {seed} breaks ")), "{told}");
-    for part in [
-        "it is lost",
-        "Schedule {",
-        "\nreports:\n  Report {",
-        "\nhistory:\n  Mutation {",
-    ] {
+    for part in ["it is lost", "Schedule {", "\nreports:\n  Report {", "\nhistory:\n  Mutation {"] {
         assert!(told.contains(part), "{part} is not in {told}");
     }
     let again = fleet::try_seed(seed, planted).expect_err("the same seed breaks it again");

@@ -13,13 +13,8 @@ pub(crate) const BUCKET: &str = "data";
 pub(crate) const ELSEWHERE: &str = "archive";
 
 /// What is in or beside the inbox and is no work: another inbox, what looks like a lease, and a folder.
-pub(crate) const NO_WORK: [&str; 5] = [
-    ".brigade/in/notes",
-    "in/.brigade/lease",
-    "in/folder/",
-    "in2/a",
-    "processed",
-];
+pub(crate) const NO_WORK: [&str; 5] =
+    [".brigade/in/notes", "in/.brigade/lease", "in/folder/", "in2/a", "processed"];
 
 /// Uploads, most of them unlike every other.
 #[derive(Debug)]
@@ -34,12 +29,7 @@ pub(crate) struct People {
 
 impl People {
     pub(crate) fn new(sim: Sim, schedule: &Schedule) -> Self {
-        Self {
-            sim,
-            rng: schedule.rng("people"),
-            names: schedule.names,
-            uploads: 0,
-        }
+        Self { sim, rng: schedule.rng("people"), names: schedule.names, uploads: 0 }
     }
 
     fn name(&mut self) -> String {
@@ -101,11 +91,7 @@ impl People {
     /// A person puts something where the poller wants to put something.
     fn take_a_destination(&mut self) {
         self.uploads += 1;
-        let destination = if self.rng.bool() {
-            "processed/"
-        } else {
-            "failed/"
-        };
+        let destination = if self.rng.bool() { "processed/" } else { "failed/" };
         let name = self.name().replacen("in/", destination, 1);
         let content = format!("in the way {}", self.uploads);
         let _ = self.sim.upload(BUCKET, &name, content);

@@ -60,23 +60,14 @@ pub(crate) const BUGS: [(Bug, &str); 14] = [
     (Bug::LostAfterRetry, "404 after a retry taken as lost"),
     (Bug::MoveOnTransportFailure, "move on a transport failure"),
     (Bug::FenceByMetageneration, "fence by metageneration"),
-    (
-        Bug::NoMetadataFence,
-        "no fence by what is written on the object",
-    ),
+    (Bug::NoMetadataFence, "no fence by what is written on the object"),
     (Bug::OldVerdictKept, "an old verdict left beside a new mark"),
     (Bug::NoLook, "no look after an ambiguous error"),
     (Bug::ConflictTakenAsSuccess, "409/412 taken as success"),
-    (
-        Bug::VerdictByName,
-        "verdict kept by name instead of generation",
-    ),
+    (Bug::VerdictByName, "verdict kept by name instead of generation"),
     (Bug::CursorByPageNumber, "listing cursor by page number"),
     (Bug::LeaseReleasedByName, "lease released by name"),
-    (
-        Bug::VersionDeleted,
-        "`generation` parameter in a versioned delete",
-    ),
+    (Bug::VersionDeleted, "`generation` parameter in a versioned delete"),
 ];
 
 /// A bug, or none.
@@ -122,11 +113,8 @@ impl Planted {
             }
             Some(Bug::FenceByMetageneration) => {
                 let live = bucket.get(source.name).await?;
-                let meant = if live.metageneration == metageneration {
-                    live.pinned()
-                } else {
-                    source
-                };
+                let meant =
+                    if live.metageneration == metageneration { live.pinned() } else { source };
                 bucket.rename(meant, metageneration, to).await
             }
             Some(Bug::NoMetadataFence) => {
@@ -181,21 +169,14 @@ impl Planted {
         request: &ListRequest,
     ) -> Result<Page> {
         let all = bucket
-            .list(&ListRequest {
-                page_size: 1_000,
-                page_token: String::new(),
-                ..request.clone()
-            })
+            .list(&ListRequest { page_size: 1_000, page_token: String::new(), ..request.clone() })
             .await?;
         let number = request.page_token.parse().unwrap_or(0_usize);
         let size = usize::try_from(request.page_size).unwrap_or(1);
         let mut objects = all.objects.into_iter().skip(number * size);
         let page: Vec<_> = objects.by_ref().take(size).collect();
         let next = objects.next().map(|_| (number + 1).to_string());
-        Ok(Page {
-            objects: page,
-            next: next.unwrap_or_default(),
-        })
+        Ok(Page { objects: page, next: next.unwrap_or_default() })
     }
 }
 

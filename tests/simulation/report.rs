@@ -95,9 +95,8 @@ impl Errand {
     pub(crate) async fn run(self) -> Report {
         let tokens = Tokens::default();
         let poller = self.poller.shutdown(tokens.shutdown.clone());
-        let (poll, events) = poller
-            .prepare(&self.request, &self.trigger)
-            .expect("the request is valid");
+        let (poll, events) =
+            poller.prepare(&self.request, &self.trigger).expect("the request is valid");
         let process = Process::new(self.id, poll, self.fate, tokens.clone());
         let ((crashed, stalled), heard) = tokio::join!(process, listen(events, &tokens));
         Report {

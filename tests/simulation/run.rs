@@ -69,9 +69,7 @@ impl Run {
     /// How often the worker gave its word on an upload once more than it had to.
     pub(crate) fn duplicate_calls(&self) -> u64 {
         let words = self.heard.values();
-        words
-            .map(|heard| u64::from((heard.accepted + heard.refused).saturating_sub(1)))
-            .sum()
+        words.map(|heard| u64::from((heard.accepted + heard.refused).saturating_sub(1))).sum()
     }
 
     /// How many calls a copy takes at most.
@@ -79,10 +77,7 @@ impl Run {
         /// The longest content that people upload in a calm run, in bytes.
         const CONTENT: u64 = 16;
         let elsewhere = self.schedule.processed_elsewhere || self.schedule.failed_elsewhere;
-        let steps = self
-            .schedule
-            .rewrite_step
-            .map_or(1, |step| CONTENT.div_ceil(step));
+        let steps = self.schedule.rewrite_step.map_or(1, |step| CONTENT.div_ceil(step));
         if elsewhere { steps } else { 0 }
     }
 

@@ -67,18 +67,10 @@ impl Schedule {
         // In some runs nothing goes wrong but time: there the poller is held to more.
         let quiet = rng.u8(0..8) == 0;
         let rough = |rng: &mut Rng, most: u16| {
-            if rng.bool() && !quiet {
-                rng.u16(0..=most)
-            } else {
-                0
-            }
+            if rng.bool() && !quiet { rng.u16(0..=most) } else { 0 }
         };
         // Most runs are small, so that there can be many; every tenth is as large as they get.
-        let names = if rng.u8(0..10) == 0 {
-            rng.usize(10..=200)
-        } else {
-            rng.usize(10..=24)
-        };
+        let names = if rng.u8(0..10) == 0 { rng.usize(10..=200) } else { rng.usize(10..=24) };
         let schedule = Self {
             seed,
             pollers: rng.usize(1..=4),
@@ -107,11 +99,7 @@ impl Schedule {
             orphaned: rng.bool(),
             skew: Duration::from_secs(rng.u64(0..=30)),
         };
-        if rng.u8(0..10) == 0 && !quiet {
-            schedule.contested()
-        } else {
-            schedule
-        }
+        if rng.u8(0..10) == 0 && !quiet { schedule.contested() } else { schedule }
     }
 
     /// The same, but for several polls at once that all hear something else of nearly every object.

@@ -53,11 +53,7 @@ fn main() -> ExitCode {
         println!("met too seldom: {}\n", missed.join(", "));
     }
     println!("{total}");
-    if total.broken.is_empty() && missed.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if total.broken.is_empty() && missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn planted(limit: u64) -> ExitCode {
@@ -65,9 +61,5 @@ fn planted(limit: u64) -> ExitCode {
     for bug in &found {
         println!("{bug}");
     }
-    if found.iter().all(|bug| bug.by.is_some()) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if found.iter().all(|bug| bug.by.is_some()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

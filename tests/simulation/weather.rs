@@ -24,19 +24,11 @@ pub(crate) const REFUSALS: [Code; 8] = [
 ];
 
 /// Statuses that ask for time at the price of an attempt.
-pub(crate) const LATER: [Code; 4] = [
-    Code::Unavailable,
-    Code::Aborted,
-    Code::Cancelled,
-    Code::DeadlineExceeded,
-];
+pub(crate) const LATER: [Code; 4] =
+    [Code::Unavailable, Code::Aborted, Code::Cancelled, Code::DeadlineExceeded];
 
 /// Statuses that say that the wiring is wrong.
-const WIRING: [Code; 3] = [
-    Code::Unauthenticated,
-    Code::PermissionDenied,
-    Code::Unimplemented,
-];
+const WIRING: [Code; 3] = [Code::Unauthenticated, Code::PermissionDenied, Code::Unimplemented];
 
 /// HTTP statuses of a front end: transient ones, and those that an operator has to fix.
 const PAGES: [u16; 12] = [429, 500, 502, 503, 504, 408, 401, 403, 404, 400, 405, 302];
@@ -70,11 +62,7 @@ impl Weather {
             let from = Instant::now() + Duration::from_millis(rng.u64(0..300_000));
             (from, from + Duration::from_millis(rng.u64(1_000..120_000)))
         });
-        Self {
-            lost: schedule.lost,
-            astray: schedule.astray,
-            outages: outages.collect(),
-        }
+        Self { lost: schedule.lost, astray: schedule.astray, outages: outages.collect() }
     }
 
     /// When the process is gone next: now, when it is away.
@@ -129,10 +117,7 @@ fn broken(rng: &mut Rng) -> Answer {
         0 => TransportError::Connect("refused".into()),
         1 => TransportError::Reset("reset".into()),
         2 => TransportError::CutShort("no grpc-status".into()),
-        _ => TransportError::Http {
-            status: 503,
-            retry_after: None,
-        },
+        _ => TransportError::Http { status: 503, retry_after: None },
     })
 }
 

@@ -78,10 +78,8 @@ impl Bucket for Wire {
 
     async fn list(&self, request: &ListRequest) -> Result<Page> {
         self.count("");
-        let request = ListRequest {
-            page_size: request.page_size.min(self.page),
-            ..request.clone()
-        };
+        let request =
+            ListRequest { page_size: request.page_size.min(self.page), ..request.clone() };
         if self.planted.is(Bug::CursorByPageNumber) {
             return self.planted.list_by_number(&*self.inner, &request).await;
         }
@@ -117,9 +115,7 @@ impl Bucket for Wire {
     ) -> Result<Object> {
         self.count(source.name);
         let planted = self.planted;
-        planted
-            .rename(&*self.inner, source, metageneration, destination)
-            .await
+        planted.rename(&*self.inner, source, metageneration, destination).await
     }
 
     async fn rewrite(
@@ -131,9 +127,7 @@ impl Bucket for Wire {
         token: Option<&str>,
     ) -> Result<RewriteStep> {
         self.count(source.name);
-        let step = (self.inner)
-            .rewrite(source, bucket, destination, metadata, token)
-            .await?;
+        let step = (self.inner).rewrite(source, bucket, destination, metadata, token).await?;
         self.counts().more += u64::from(matches!(step, RewriteStep::More(_)));
         Ok(step)
     }

@@ -57,11 +57,8 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(schedule: Schedule, planted: Planted) -> Self {
-        let worker = Misread {
-            inner: SimWorker::new(&schedule),
-            planted,
-            remembered: Mutex::default(),
-        };
+        let worker =
+            Misread { inner: SimWorker::new(&schedule), planted, remembered: Mutex::default() };
         Self {
             sim: sim(&schedule),
             worker: Arc::new(worker),
@@ -106,8 +103,7 @@ impl World {
     /// Everybody at once, and everything goes wrong.
     async fn rough(&self, people: People) -> Vec<Report> {
         let faults = self.schedule.rng("faults").u64(..);
-        self.sim
-            .set_faults(SeededFaults::new(faults, self.schedule.faults, SLOW));
+        self.sim.set_faults(SeededFaults::new(faults, self.schedule.faults, SLOW));
         let polls = (0..self.schedule.pollers).map(|number| self.polls(number));
         let meddling = people.meddle(self.schedule.meddling, self.schedule.between);
         let (reports, ()) = tokio::join!(futures::future::join_all(polls), meddling);
@@ -142,12 +138,9 @@ impl World {
     /// What one trigger starts: one poll, or two of the same when it is delivered twice.
     fn triggered(&self, number: usize, rng: &mut Rng) -> Vec<Errand> {
         let twice = rng.u16(0..1_000) < self.schedule.duplicates;
-        self.duplicates
-            .fetch_add(u64::from(twice), Ordering::Relaxed);
+        self.duplicates.fetch_add(u64::from(twice), Ordering::Relaxed);
         let times = if twice { 2 } else { 1 };
-        (0..times)
-            .map(|_| self.errand(number).drawn(&self.schedule, rng))
-            .collect()
+        (0..times).map(|_| self.errand(number).drawn(&self.schedule, rng)).collect()
     }
 
     /// A poll by a process of its own.
@@ -194,10 +187,7 @@ impl World {
             sim: self.sim.clone(),
             counts: self.counts.clone(),
         };
-        let clock = Skewed {
-            sim: self.sim.clone(),
-            by: self.skew(number),
-        };
+        let clock = Skewed { sim: self.sim.clone(), by: self.skew(number) };
         Poller::new(config, &wires, self.worker.clone())
             .clock(Arc::new(clock))
             .lease(schedule.lease)
@@ -206,11 +196,7 @@ impl World {
     /// Every other clock is behind, the others are ahead.
     fn skew(&self, number: usize) -> SignedDuration {
         let skew = SignedDuration::try_from(self.schedule.skew).unwrap_or_default();
-        if number.is_multiple_of(2) {
-            skew
-        } else {
-            -skew
-        }
+        if number.is_multiple_of(2) { skew } else { -skew }
     }
 }
 
@@ -226,9 +212,7 @@ pub(crate) fn inbox(sim: &Sim) -> Vec<Object> {
 fn sim(schedule: &Schedule) -> Sim {
     let mut sim = Sim::new().with_bucket(BUCKET).with_bucket(ELSEWHERE);
     if schedule.versioned {
-        sim = sim
-            .with_versioned_bucket(BUCKET)
-            .with_versioned_bucket(ELSEWHERE);
+        sim = sim.with_versioned_bucket(BUCKET).with_versioned_bucket(ELSEWHERE);
     }
     match schedule.rewrite_step {
         Some(bytes) => sim.with_rewrite_step(bytes),
@@ -245,9 +229,7 @@ fn versions(sim: &Sim) -> BTreeSet<Place> {
 fn written(sim: &Sim) -> BTreeMap<Place, Metadata> {
     let objects = [BUCKET, ELSEWHERE].map(|bucket| sim.objects(bucket));
     let objects = objects.into_iter().flatten();
-    objects
-        .map(|object| (place(&object), object.metadata))
-        .collect()
+    objects.map(|object| (place(&object), object.metadata)).collect()
 }
 
 fn place(object: &Object) -> Place {

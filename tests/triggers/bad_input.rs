@@ -67,24 +67,10 @@ async fn bodies_that_are_no_event_are_malformed() {
     let system = system().await;
     let caller = Caller::new(&system);
     let deep = "[".repeat(10_000);
-    let bodies = [
-        "",
-        "{",
-        "null",
-        "[]",
-        "7",
-        "\"text\"",
-        "{}",
-        "{\"message\": null}",
-        "\u{0}",
-        &deep,
-    ];
+    let bodies =
+        ["", "{", "null", "[]", "7", "\"text\"", "{}", "{\"message\": null}", "\u{0}", &deep];
     for body in bodies {
-        for content_type in [
-            "application/json",
-            "text/plain",
-            "application/cloudevents+json",
-        ] {
+        for content_type in ["application/json", "text/plain", "application/cloudevents+json"] {
             let headers = headers(&[("content-type", content_type)]);
             let answer = caller.post("events", &headers, body.to_owned()).await;
             assert_eq!(answer.status, 400, "{content_type}: {body:.20}");
@@ -102,33 +88,19 @@ async fn cloud_events_that_lack_something_are_malformed() {
     let good = [
         ("ce-specversion", "1.0"),
         ("ce-type", "google.cloud.storage.object.v1.finalized"),
-        (
-            "ce-source",
-            "//storage.googleapis.com/projects/_/buckets/data",
-        ),
+        ("ce-source", "//storage.googleapis.com/projects/_/buckets/data"),
         ("ce-id", "1"),
         ("content-type", "application/json"),
     ];
     let data = json!({"bucket": BUCKET, "name": "incoming/a", "generation": "7"}).to_string();
-    for (at, value) in [
-        (0, "0.3"),
-        (1, ""),
-        (2, ""),
-        (3, ""),
-        (4, "application/protobuf"),
-    ] {
+    for (at, value) in [(0, "0.3"), (1, ""), (2, ""), (3, ""), (4, "application/protobuf")] {
         let mut bad = good;
         bad[at].1 = value;
         let answer = caller.post("events", &headers(&bad), data.clone()).await;
         assert_eq!(answer.status, 400, "{:?}", bad[at]);
     }
-    for data in [
-        "",
-        "{}",
-        "[]",
-        r#"{"bucket": "data", "name": "incoming/a"}"#,
-        r#"{"bucket": 1}"#,
-    ] {
+    for data in ["", "{}", "[]", r#"{"bucket": "data", "name": "incoming/a"}"#, r#"{"bucket": 1}"#]
+    {
         let answer = caller.post("events", &headers(&good), data).await;
         assert_eq!(answer.status, 400, "{data}");
     }
@@ -142,10 +114,7 @@ async fn a_body_of_more_than_a_mebibyte_is_too_large_and_one_that_fits_is_read()
     let generation = system.upload("a", "x");
     let padded = |length: usize| {
         let (headers, body) = wrapped(&json!({"attributes": attributes("incoming/a", generation)}));
-        (
-            headers,
-            format!("{body}{}", " ".repeat(length - body.len())),
-        )
+        (headers, format!("{body}{}", " ".repeat(length - body.len())))
     };
     let (headers, body) = padded(1024 * 1024 + 1);
     assert_eq!(caller.post("events", &headers, body).await.status, 413);
@@ -168,18 +137,13 @@ async fn whoever_may_not_call_is_refused_before_anything_is_read() {
     let tokens = [
         (None, 401),
         (Some(identity.mint(STRANGER, &audience)), 403),
-        (
-            Some(identity.mint(CALLER, "https://somebody-else.example")),
-            401,
-        ),
+        (Some(identity.mint(CALLER, "https://somebody-else.example")), 401),
     ];
     for path in ["events", "process", "poll"] {
         for (token, status) in &tokens {
             let url = system.poller.join(path).unwrap();
             // What is sent is no JSON, and is longer than anybody may send.
-            let request = reqwest::Client::new()
-                .post(url)
-                .body(" ".repeat(1024 * 1024 + 1));
+            let request = reqwest::Client::new().post(url).body(" ".repeat(1024 * 1024 + 1));
             let request = match token {
                 Some(token) => request.bearer_auth(token),
                 None => request,

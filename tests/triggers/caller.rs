@@ -68,11 +68,7 @@ impl<'a> Caller<'a> {
         let response = request.send().await.unwrap();
         let status = response.status().as_u16();
         let retry_after = number(response.headers());
-        Answer {
-            status,
-            retry_after,
-            body: response.text().await.unwrap(),
-        }
+        Answer { status, retry_after, body: response.text().await.unwrap() }
     }
 
     /// Sends an event. Returns its status.
@@ -138,8 +134,5 @@ pub(crate) fn wrapped(message: &Value) -> Request {
         "subscription": "projects/myproject/subscriptions/mysubscription",
         "deliveryAttempt": 1,
     });
-    (
-        headers(&[("content-type", "application/json")]),
-        envelope.to_string(),
-    )
+    (headers(&[("content-type", "application/json")]), envelope.to_string())
 }

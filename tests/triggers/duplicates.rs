@@ -52,9 +52,8 @@ async fn a_sweep_and_twice_announced_objects_at_once_settle_each_once() {
     let asked = Arc::new(AtomicUsize::new(0));
     let system = System::with_processor(counting(&asked)).await;
     let mut events_seen = system.events.subscribe();
-    let objects: Vec<_> = (0..OBJECTS)
-        .map(|n| (format!("{n:03}"), system.upload(&format!("{n:03}"), "x")))
-        .collect();
+    let objects: Vec<_> =
+        (0..OBJECTS).map(|n| (format!("{n:03}"), system.upload(&format!("{n:03}"), "x"))).collect();
     let caller = Caller::new(&system);
     let events = stream::iter(objects.iter().chain(&objects))
         .map(|(name, generation)| caller.announce(name, *generation))
@@ -81,19 +80,9 @@ async fn a_sweep_and_twice_announced_objects_at_once_settle_each_once() {
         }
     }
     assert_eq!(settled, OBJECTS);
-    assert_eq!(
-        asked.load(Ordering::SeqCst),
-        OBJECTS,
-        "one instance asks once a generation"
-    );
+    assert_eq!(asked.load(Ordering::SeqCst), OBJECTS, "one instance asks once a generation");
     let names = system.names();
-    assert_eq!(
-        names
-            .iter()
-            .filter(|name| name.starts_with("processed/"))
-            .count(),
-        OBJECTS
-    );
+    assert_eq!(names.iter().filter(|name| name.starts_with("processed/")).count(), OBJECTS);
     assert_eq!(names.len(), OBJECTS, "no second copy, and nothing left");
 }
 
@@ -105,10 +94,7 @@ async fn the_minimum_age_keeps_the_sweep_off_what_an_event_is_on_its_way_for() {
     })
     .await;
     let generation = system.upload("a", "x");
-    let explain = PollRequest {
-        explain: true,
-        ..PollRequest::default()
-    };
+    let explain = PollRequest { explain: true, ..PollRequest::default() };
     let mut events = system.client().poll(explain).await.unwrap();
     let mut skipped = Vec::new();
     while let Some(response) = events.message().await.unwrap() {

@@ -54,19 +54,13 @@ fn snake_case(name: &str, generation: i64) -> Request {
         "subscription": "projects/myproject/subscriptions/mysubscription",
         "delivery_attempt": 5,
     });
-    (
-        headers(&[("content-type", "application/json")]),
-        envelope.to_string(),
-    )
+    (headers(&[("content-type", "application/json")]), envelope.to_string())
 }
 
 /// Unwrapped, with the metadata and the attributes as headers.
 fn unwrapped(name: &str, generation: i64) -> Vec<(String, String)> {
     let mut given = headers(&[
-        (
-            "x-goog-pubsub-subscription-name",
-            "projects/myproject/subscriptions/mysubscription",
-        ),
+        ("x-goog-pubsub-subscription-name", "projects/myproject/subscriptions/mysubscription"),
         ("x-goog-pubsub-message-id", "2070443601311540"),
         ("x-goog-pubsub-publish-time", "2021-02-26T19:13:55.749Z"),
         ("x-goog-pubsub-ordering-key", "key"),
@@ -97,10 +91,7 @@ fn eventarc_binary(name: &str, generation: i64) -> Request {
     let given = headers(&[
         ("ce-specversion", "1.0"),
         ("ce-type", "google.cloud.storage.object.v1.finalized"),
-        (
-            "ce-source",
-            "//storage.googleapis.com/projects/_/buckets/data",
-        ),
+        ("ce-source", "//storage.googleapis.com/projects/_/buckets/data"),
         ("ce-subject", &format!("objects/{name}")),
         ("ce-bucket", BUCKET),
         ("ce-id", "1096434104173400"),
@@ -122,10 +113,7 @@ fn eventarc_structured(name: &str, generation: i64) -> Request {
         "datacontenttype": "application/json",
         "data": resource(name, generation),
     });
-    let given = headers(&[(
-        "content-type",
-        "application/cloudevents+json; charset=utf-8",
-    )]);
+    let given = headers(&[("content-type", "application/cloudevents+json; charset=utf-8")]);
     (given, event.to_string())
 }
 
@@ -135,10 +123,7 @@ fn eventarc_pubsub(name: &str, generation: i64) -> Request {
     let given = headers(&[
         ("ce-specversion", "1.0"),
         ("ce-type", "google.cloud.pubsub.topic.v1.messagePublished"),
-        (
-            "ce-source",
-            "//pubsub.googleapis.com/projects/my-project/topics/my-topic",
-        ),
+        ("ce-source", "//pubsub.googleapis.com/projects/my-project/topics/my-topic"),
         ("ce-id", "2070443601311540"),
         ("ce-time", "2021-02-26T19:13:55.749Z"),
         ("content-type", "application/json"),
@@ -172,19 +157,11 @@ async fn every_form_settles_its_object_and_is_acknowledged_again_when_it_is_sett
         let (headers, body) = request(&name, generation);
         for time in ["first", "second"] {
             let answer = caller.post("events", &headers, body.clone()).await;
-            assert_eq!(
-                answer.status, 204,
-                "{form}, the {time} time: {}",
-                answer.body
-            );
+            assert_eq!(answer.status, 204, "{form}, the {time} time: {}", answer.body);
             assert_eq!(answer.body, "");
         }
         let processed = format!("processed/{form} é.csv");
-        assert!(
-            system.names().contains(&processed),
-            "{form}: {:?}",
-            system.names()
-        );
+        assert!(system.names().contains(&processed), "{form}: {:?}", system.names());
     }
     assert_eq!(system.names().len(), FORMS.len());
 }
@@ -283,10 +260,7 @@ async fn every_odd_name_that_is_legal_is_settled_under_its_own_name() {
         let generation = system.upload(name, "x");
         let answer = caller.announce(name, generation).await;
         assert_eq!(answer.status, 204, "{name:?}: {}", answer.body);
-        assert!(
-            system.names().contains(&format!("processed/{name}")),
-            "{name:?}"
-        );
+        assert!(system.names().contains(&format!("processed/{name}")), "{name:?}");
     }
     assert_eq!(system.names().len(), names.len());
 }

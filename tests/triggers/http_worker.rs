@@ -41,9 +41,7 @@ async fn worker() -> (Url, Seen) {
     let seen = Seen::default();
     let listener = loopback().await;
     let at = url(&listener).join("tasks/process?mode=fast").unwrap();
-    let app = Router::new()
-        .route("/tasks/process", post(work))
-        .with_state(seen.clone());
+    let app = Router::new().route("/tasks/process", post(work)).with_state(seen.clone());
     tokio::spawn(async move { axum::serve(listener, app).await });
     (at, seen)
 }
@@ -72,28 +70,16 @@ async fn an_existing_service_works_unchanged_and_gets_a_token() {
     assert_eq!(metadata["brigade-reason"], "line 2 is not a number");
 
     let seen = seen.lock().unwrap();
-    let (headers, body) = seen
-        .iter()
-        .find(|(_, body)| body["name"] == "incoming/a b")
-        .unwrap();
+    let (headers, body) = seen.iter().find(|(_, body)| body["name"] == "incoming/a b").unwrap();
     assert_eq!(body["bucket"], "data");
     assert_eq!(body["generation"], generation.to_string());
     assert_eq!(body["object"]["size"], "1");
     assert_eq!(headers["content-type"], "application/json");
-    let token = headers["authorization"]
-        .to_str()
-        .unwrap()
-        .strip_prefix("Bearer ")
-        .unwrap();
-    let claims = jsonwebtoken::dangerous::insecure_decode::<Value>(token)
-        .unwrap()
-        .claims;
+    let token = headers["authorization"].to_str().unwrap().strip_prefix("Bearer ").unwrap();
+    let claims = jsonwebtoken::dangerous::insecure_decode::<Value>(token).unwrap().claims;
     let audience = brigade_client::identity::origin(&system.worker);
     assert_eq!(claims["aud"], audience);
-    assert_eq!(
-        headers["x-serverless-authorization"],
-        headers["authorization"]
-    );
+    assert_eq!(headers["x-serverless-authorization"], headers["authorization"]);
 }
 
 #[tokio::test]
@@ -105,10 +91,7 @@ async fn a_front_ends_page_and_a_busy_service_move_nothing_and_are_no_attempts()
         let _ = system.poll().await;
         let path = format!("incoming/{name}");
         assert_eq!(system.names(), [path.as_str()]);
-        assert_eq!(
-            system.metadata_of(&path).await.get("brigade-attempts"),
-            None
-        );
+        assert_eq!(system.metadata_of(&path).await.get("brigade-attempts"), None);
     }
 }
 
@@ -119,10 +102,7 @@ async fn an_address_that_is_not_there_stops_the_poll_with_the_fix() {
         system.upload(name, "x");
     }
     let error = system.poll().await.unwrap_err();
-    assert!(
-        error.message().contains("BRIGADE_WORKER_PROTOCOL"),
-        "{error}"
-    );
+    assert!(error.message().contains("BRIGADE_WORKER_PROTOCOL"), "{error}");
     assert!(system.names().contains(&"incoming/a-gone/gone".to_owned()));
 }
 

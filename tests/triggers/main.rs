@@ -7,11 +7,7 @@ mod bad_input;
 mod caller;
 mod duplicates;
 mod forms;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "the other test binary uses the rest"
-)]
+#[allow(dead_code, unused_imports, reason = "the other test binary uses the rest")]
 #[path = "../e2e/harness/mod.rs"]
 mod harness;
 mod http_worker;

@@ -14,9 +14,7 @@ use crate::{
 async fn started(given: &[(&str, &str)]) -> PollStarted {
     let system = System::with_processor(accepting()).await;
     let mut events = system.events.subscribe();
-    let answer = Caller::new(&system)
-        .post("poll", &headers(given), "{}")
-        .await;
+    let answer = Caller::new(&system).post("poll", &headers(given), "{}").await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     match events.recv().await.unwrap().event {
         Some(Event::Started(started)) => started,
@@ -41,10 +39,7 @@ async fn cloud_scheduler_and_cloud_tasks_are_known_by_their_headers() {
         ("x-cloudtasks-tasketa", "1575390123.456"),
     ];
     for (headers, [trigger, name, id]) in [
-        (
-            &scheduler[..],
-            ["scheduler", "poll-every-minute", "2019-10-12T07:20:50.52Z"],
-        ),
+        (&scheduler[..], ["scheduler", "poll-every-minute", "2019-10-12T07:20:50.52Z"]),
         (&tasks, ["tasks", "polls", "2659819832458"]),
     ] {
         let started = started(headers).await;
@@ -62,11 +57,7 @@ async fn a_caller_without_such_headers_is_http_and_a_hostile_header_is_only_text
     // Controls cannot be sent in a header; what can is kept, and cut.
     let hostile = hostile.replace('\u{1b}', "é");
     let started = started(&[("x-cloudscheduler-jobname", hostile.as_str())]).await;
-    assert!(
-        started.trigger_name.len() <= 512,
-        "{}",
-        started.trigger_name.len()
-    );
+    assert!(started.trigger_name.len() <= 512, "{}", started.trigger_name.len());
 }
 
 #[tokio::test]
@@ -104,11 +95,6 @@ async fn a_worker_that_is_away_makes_the_poll_come_again() {
         system.upload(name, "x");
     }
     let answer = Caller::new(&system).post("poll", &[], "").await;
-    assert_eq!(
-        (answer.status, answer.retry_after),
-        (503, Some(30)),
-        "{}",
-        answer.body
-    );
+    assert_eq!((answer.status, answer.retry_after), (503, Some(30)), "{}", answer.body);
     assert_eq!(system.names(), ["incoming/a", "incoming/b", "incoming/c"]);
 }

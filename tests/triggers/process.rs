@@ -11,10 +11,7 @@ use crate::{
 async fn a_task_settles_its_object_and_says_what_became_of_it() {
     let system = System::with_processor(obeying()).await;
     let caller = Caller::new(&system);
-    let task = headers(&[
-        ("x-cloudtasks-queuename", "objects"),
-        ("x-cloudtasks-taskname", "t"),
-    ]);
+    let task = headers(&[("x-cloudtasks-queuename", "objects"), ("x-cloudtasks-taskname", "t")]);
     let a = system.upload("a", "x");
     let body = json!({"bucket": BUCKET, "name": "incoming/a", "generation": a.to_string()});
     let answer = caller.post("process", &task, body.to_string()).await;
@@ -22,25 +19,16 @@ async fn a_task_settles_its_object_and_says_what_became_of_it() {
     assert_eq!(answer.json()["settlement"], "SETTLEMENT_PROCESSED");
     assert_eq!(answer.json()["summary"], "done");
     let again = caller.post("process", &task, body.to_string()).await;
-    assert_eq!(
-        (again.status, &again.json()["settlement"]),
-        (200, &json!("SETTLEMENT_SUPERSEDED"))
-    );
+    assert_eq!((again.status, &again.json()["settlement"]), (200, &json!("SETTLEMENT_SUPERSEDED")));
 
     // A worker's own request has the object below; and a person leaves the generation out.
     let bad = system.upload("bad", "x");
     let body = json!({"object": {"bucket": BUCKET, "name": "incoming/bad", "generation": bad}});
     let answer = caller.post("process", &[], body.to_string()).await;
-    assert_eq!(
-        (answer.status, &answer.json()["settlement"]),
-        (200, &json!("SETTLEMENT_FAILED"))
-    );
+    assert_eq!((answer.status, &answer.json()["settlement"]), (200, &json!("SETTLEMENT_FAILED")));
     system.upload("c", "x");
     let body = json!({"bucket": BUCKET, "name": "incoming/c"});
-    assert_eq!(
-        caller.post("process", &[], body.to_string()).await.status,
-        200
-    );
+    assert_eq!(caller.post("process", &[], body.to_string()).await.status, 200);
     assert_eq!(system.names(), ["failed/bad", "processed/a", "processed/c"]);
 }
 
@@ -49,13 +37,7 @@ async fn a_task_that_is_no_work_is_done_and_one_that_cannot_be_read_is_refused()
     let system = System::with_processor(accepting()).await;
     let caller = Caller::new(&system);
     let elsewhere = json!({"bucket": "other", "name": "incoming/a", "generation": 7});
-    assert_eq!(
-        caller
-            .post("process", &[], elsewhere.to_string())
-            .await
-            .status,
-        204
-    );
+    assert_eq!(caller.post("process", &[], elsewhere.to_string()).await.status, 204);
     for body in [
         "",
         "[]",
@@ -75,20 +57,11 @@ async fn a_worker_answers_200_500_and_503_with_a_time() {
     let token = system.emulator.identity().mint(POLLER, &audience);
     let ask = async |body: Value| {
         let request = reqwest::Client::new().post(system.worker.join("process").unwrap());
-        let response = request
-            .bearer_auth(&token)
-            .body(body.to_string())
-            .send()
-            .await
-            .unwrap();
+        let response = request.bearer_auth(&token).body(body.to_string()).send().await.unwrap();
         let retry_after = response.headers().get("retry-after").cloned();
         let status = response.status().as_u16();
         let body: Value = response.json().await.unwrap();
-        (
-            status,
-            retry_after.map(|value| value.to_str().unwrap().to_owned()),
-            body,
-        )
+        (status, retry_after.map(|value| value.to_str().unwrap().to_owned()), body)
     };
     let plain = |name: &str| json!({"bucket": BUCKET, "name": name, "generation": "7"});
     let full = |name: &str| json!({"object": plain(name), "attempt": 1, "bucket": BUCKET, "name": name, "generation": "7"});

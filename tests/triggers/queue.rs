@@ -128,13 +128,7 @@ impl UnaryService<CreateTaskRequest> for Queue {
 
     fn call(&mut self, request: tonic::Request<CreateTaskRequest>) -> Self::Future {
         let routed = request.metadata().get("x-goog-request-params").cloned();
-        assert!(
-            routed
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .starts_with("parent=projects%2F")
-        );
+        assert!(routed.unwrap().to_str().unwrap().starts_with("parent=projects%2F"));
         std::future::ready(self.create(request.into_inner()).map(tonic::Response::new))
     }
 }

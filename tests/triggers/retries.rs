@@ -44,13 +44,7 @@ async fn a_worker_that_is_away_makes_the_event_come_again_and_costs_no_attempt()
         assert!(answer.retry_after.unwrap() >= 1);
     }
     assert_eq!(system.names(), ["incoming/a"]);
-    assert_eq!(
-        system
-            .metadata_of("incoming/a")
-            .await
-            .get("brigade-attempts"),
-        None
-    );
+    assert_eq!(system.metadata_of("incoming/a").await.get("brigade-attempts"), None);
 }
 
 #[tokio::test]
@@ -86,11 +80,6 @@ async fn a_storage_that_is_away_makes_the_event_come_again() {
     let fault = Fault::before(Kind::Unavailable).times(100);
     system.emulator.storage().fault(Operation::Get, fault);
     let answer = caller.announce("a", generation).await;
-    assert_eq!(
-        (answer.status, answer.retry_after),
-        (503, Some(30)),
-        "{}",
-        answer.body
-    );
+    assert_eq!((answer.status, answer.retry_after), (503, Some(30)), "{}", answer.body);
     assert_eq!(system.names(), ["incoming/a"]);
 }

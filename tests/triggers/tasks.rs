@@ -50,11 +50,7 @@ async fn world_with_queue(name: &str) -> World {
         });
     })
     .await;
-    World {
-        system,
-        queue,
-        asked,
-    }
+    World { system, queue, asked }
 }
 
 impl World {
@@ -92,10 +88,7 @@ async fn a_poll_enqueues_each_object_once_and_its_task_settles_it() {
 
     assert_eq!(world.deliver().await, [200, 200, 200]);
     assert_eq!(world.asked(), 3);
-    assert_eq!(
-        world.system.names(),
-        ["failed/bad", "processed/a", "processed/c/é \u{1}"]
-    );
+    assert_eq!(world.system.names(), ["failed/bad", "processed/a", "processed/c/é \u{1}"]);
     assert!(world.deliver().await.is_empty());
 }
 
@@ -108,10 +101,7 @@ async fn a_task_names_its_object_and_comes_to_this_service_with_a_token_it_takes
     let Some(MessageType::HttpRequest(call)) = task.message_type else {
         panic!("no HTTP task");
     };
-    assert_eq!(
-        call.url,
-        world.system.poller.join("process").unwrap().as_str()
-    );
+    assert_eq!(call.url, world.system.poller.join("process").unwrap().as_str());
     assert_eq!(call.headers["Content-Type"], "application/json");
     let body: Value = serde_json::from_slice(&call.body).unwrap();
     assert_eq!(body["generation"], generation.to_string());
@@ -119,10 +109,7 @@ async fn a_task_names_its_object_and_comes_to_this_service_with_a_token_it_takes
         panic!("no token");
     };
     assert_eq!(token.service_account_email, CALLER);
-    assert_eq!(
-        token.audience,
-        brigade_client::identity::origin(&world.system.poller)
-    );
+    assert_eq!(token.audience, brigade_client::identity::origin(&world.system.poller));
 }
 
 #[tokio::test]
@@ -143,9 +130,7 @@ async fn a_new_upload_under_the_same_name_is_a_task_of_its_own() {
 async fn a_task_that_was_made_although_its_answer_was_lost_is_not_made_twice() {
     let world = world().await;
     world.system.upload("a", "x");
-    world
-        .queue
-        .refuse([Code::Unavailable, Code::DeadlineExceeded]);
+    world.queue.refuse([Code::Unavailable, Code::DeadlineExceeded]);
     let polled = world.system.poll().await.unwrap();
     assert_eq!(polled.settled[0].settlement(), Settlement::Enqueued);
     assert_eq!((world.queue.calls(), world.queue.tasks().len()), (3, 1));
@@ -167,10 +152,7 @@ async fn a_queue_that_we_may_not_use_stops_the_poll_with_the_role_to_grant() {
     world.system.upload("a", "x");
     world.queue.refuse([Code::PermissionDenied]);
     let error = world.system.poll().await.unwrap_err();
-    assert!(
-        error.message().contains("roles/cloudtasks.enqueuer"),
-        "{error}"
-    );
+    assert!(error.message().contains("roles/cloudtasks.enqueuer"), "{error}");
     assert!(world.queue.tasks().is_empty());
 }
 

@@ -67,7 +67,7 @@ class Dev:
         serving = json.loads(line)["serving"]
         self.poller: str = serving["poller"]
         self.worker: str = serving["worker"]
-        self.emulator: str = serving["standIn"]
+        self.emulator: str = serving["emulator"]
 
     def log(self) -> str:
         """What it logged so far."""

@@ -10,10 +10,7 @@ use brigade_proto::v1::{Object, ProcessRequest};
 /// Asks the worker at `url`, with this environment's identity, to process one generation of an object.
 pub async fn process(url: &str, object: Object) -> Result<(), Box<dyn std::error::Error>> {
     let worker = WorkerClient::connect(url)?;
-    let request = ProcessRequest {
-        object: Some(object),
-        ..ProcessRequest::default()
-    };
+    let request = ProcessRequest { object: Some(object), ..ProcessRequest::default() };
     let answer = worker.process(request, Duration::from_secs(600)).await;
     println!("{}", answer.into_result()?.summary);
     Ok(())

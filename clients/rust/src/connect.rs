@@ -68,9 +68,7 @@ pub(crate) fn attach_layer(
     tokens: &Tokens,
 ) -> Result<Option<AttachLayer>, identity::Error> {
     let source = tokens.source.clone();
-    source
-        .map(|source| AttachLayer::new(source, url, Some(&tokens.audience)))
-        .transpose()
+    source.map(|source| AttachLayer::new(source, url, Some(&tokens.audience))).transpose()
 }
 
 /// Refuses a URL that is not that of a service.
@@ -90,10 +88,7 @@ pub(crate) fn from_environment(url: &str) -> Result<(Url, Arc<dyn TokenSource>),
 
 fn endpoint(url: &Url) -> Result<Endpoint, ConnectError> {
     check(url)?;
-    let transport = |error| ConnectError::Transport {
-        url: origin(url),
-        error,
-    };
+    let transport = |error| ConnectError::Transport { url: origin(url), error };
     let mut endpoint = Endpoint::from_shared(origin(url))
         .map_err(transport)?
         .connect_timeout(CONNECT_TIMEOUT)
@@ -101,9 +96,8 @@ fn endpoint(url: &Url) -> Result<Endpoint, ConnectError> {
         .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
         .keep_alive_while_idle(true);
     if url.scheme() == "https" {
-        endpoint = endpoint
-            .tls_config(ClientTlsConfig::new().with_native_roots())
-            .map_err(transport)?;
+        endpoint =
+            endpoint.tls_config(ClientTlsConfig::new().with_native_roots()).map_err(transport)?;
     }
     Ok(endpoint)
 }

@@ -69,12 +69,7 @@ impl PollerClient {
         let tokens = Tokens::new(url, identity, audience);
         let stack = stack(url, &tokens)?;
         let client = PollerServiceClient::new(stack).max_decoding_message_size(MAX_MESSAGE);
-        Ok(Self {
-            client,
-            tokens,
-            retry: Retry::NEVER,
-            deadline: None,
-        })
+        Ok(Self { client, tokens, retry: Retry::NEVER, deadline: None })
     }
 
     /// Starts a poll again that has sent no event yet, when the poller or the transport is unavailable. A poll that has sent
@@ -103,9 +98,7 @@ impl PollerClient {
     /// poller, its worker or its storage is unavailable, `DEADLINE_EXCEEDED` after [`with_deadline`](Self::with_deadline).
     pub async fn poll(&self, request: PollRequest) -> Result<Events, Status> {
         // A deadline that the clock cannot represent is none.
-        let end = self
-            .deadline
-            .and_then(|time| Instant::now().checked_add(time));
+        let end = self.deadline.and_then(|time| Instant::now().checked_add(time));
         let mut backoff = self.retry.backoff(end);
         let mut may_renew = true;
         loop {

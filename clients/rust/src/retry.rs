@@ -37,11 +37,7 @@ const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 impl Retry {
     /// No call is retried.
-    pub const NEVER: Self = Self {
-        times: 0,
-        first: Duration::ZERO,
-        longest: Duration::ZERO,
-    };
+    pub const NEVER: Self = Self { times: 0, first: Duration::ZERO, longest: Duration::ZERO };
 
     /// The pauses of a call that ends at `deadline`.
     pub(crate) fn backoff(self, deadline: Option<Instant>) -> Backoff {
@@ -66,11 +62,7 @@ impl Retry {
 impl Default for Retry {
     /// Five times, from 250 ms to 10 s.
     fn default() -> Self {
-        Self {
-            times: 5,
-            first: Duration::from_millis(250),
-            longest: Duration::from_secs(10),
-        }
+        Self { times: 5, first: Duration::from_millis(250), longest: Duration::from_secs(10) }
     }
 }
 
@@ -101,8 +93,7 @@ fn within(pause: Duration, retry_after: Duration, deadline: Option<Instant>) -> 
 /// The end of a call with this budget. A budget that the clock cannot represent is a year.
 pub(crate) fn deadline(budget: Duration) -> Instant {
     let now = Instant::now();
-    now.checked_add(budget)
-        .unwrap_or_else(|| now + Duration::from_hours(365 * 24))
+    now.checked_add(budget).unwrap_or_else(|| now + Duration::from_hours(365 * 24))
 }
 
 /// After how long the worker may be called again about the same object; `None` when its answer is final. A retry is always
@@ -115,10 +106,9 @@ pub(crate) fn retry_delay_for(answer: &Answer) -> Option<Duration> {
         Answer::Transport(
             TransportError::Connect(_) | TransportError::Reset(_) | TransportError::CutShort(_),
         ) => Some(Duration::ZERO),
-        Answer::Transport(TransportError::Http {
-            status,
-            retry_after,
-        }) => is_transient(*status).then(|| retry_after.unwrap_or_default()),
+        Answer::Transport(TransportError::Http { status, retry_after }) => {
+            is_transient(*status).then(|| retry_after.unwrap_or_default())
+        }
         Answer::Transport(TransportError::Identity { transient, .. }) => {
             transient.then_some(Duration::ZERO)
         }
@@ -143,10 +133,7 @@ pub(crate) fn poll_retry_delay(code: Code, wire: &Wire) -> Option<Duration> {
 }
 
 fn asks_for_time(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Unavailable | Code::ResourceExhausted | Code::Aborted | Code::Cancelled
-    )
+    matches!(code, Code::Unavailable | Code::ResourceExhausted | Code::Aborted | Code::Cancelled)
 }
 
 /// An HTTP status of a front end that passes without a change of settings.

@@ -58,11 +58,7 @@ impl WorkerClient {
         let client = WorkerServiceClient::new(stack)
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
-        Ok(Self {
-            client,
-            tokens,
-            retry: Retry::NEVER,
-        })
+        Ok(Self { client, tokens, retry: Retry::NEVER })
     }
 
     /// Retries, within a call's budget, when the worker asks for time or the transport fails. That is safe: two calls with
@@ -107,19 +103,15 @@ impl WorkerClient {
         let key = request.idempotency_key.clone();
         let mut request = tonic::Request::new(request);
         request.set_timeout(
-            end.saturating_duration_since(Instant::now())
-                .saturating_add(TRANSPORT_SLACK),
+            end.saturating_duration_since(Instant::now()).saturating_add(TRANSPORT_SLACK),
         );
         request.extensions_mut().insert(record.clone());
         request.extensions_mut().insert(attached);
         let mut client = self.client.clone();
         match timeout_at(end, client.process(request)).await {
-            Ok(result) => classify(
-                result.map(tonic::Response::into_inner),
-                &record.wire(),
-                &key,
-                budget,
-            ),
+            Ok(result) => {
+                classify(result.map(tonic::Response::into_inner), &record.wire(), &key, budget)
+            }
             Err(_) => Answer::TimedOut(budget),
         }
     }

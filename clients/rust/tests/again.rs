@@ -32,17 +32,12 @@ async fn in_turn(steps: Vec<Step>) -> (Url, Arc<AtomicUsize>) {
     (url.await, calls)
 }
 
-const SOON: Retry = Retry {
-    times: 5,
-    first: Duration::from_millis(1),
-    longest: Duration::from_millis(5),
-};
+const SOON: Retry =
+    Retry { times: 5, first: Duration::from_millis(1), longest: Duration::from_millis(5) };
 
 async fn asked_again(steps: Vec<Step>) -> (Answer, usize) {
     let (url, calls) = in_turn(steps).await;
-    let client = WorkerClient::new(&url, None, None)
-        .unwrap()
-        .with_retry(SOON);
+    let client = WorkerClient::new(&url, None, None).unwrap().with_retry(SOON);
     let answer = client.process(ProcessRequest::default(), PATIENCE).await;
     (answer, calls.load(Ordering::SeqCst))
 }
@@ -68,10 +63,7 @@ async fn a_refusal_is_an_answer_and_is_not_asked_again() {
         assert_eq!((code.to_string().as_str(), calls), (status, 1));
     }
     let (answer, calls) = asked_again(vec![Arc::new(page(404, &[]))]).await;
-    assert_eq!(
-        answer.into_result().unwrap_err().code(),
-        Code::Unimplemented
-    );
+    assert_eq!(answer.into_result().unwrap_err().code(), Code::Unimplemented);
     assert_eq!(calls, 1);
 }
 
@@ -90,10 +82,7 @@ async fn a_client_that_was_told_nothing_of_retries_asks_once() {
     let (url, calls) = in_turn(vec![Arc::new(page(503, &[]))]).await;
     let client = WorkerClient::new(&url, None, None).unwrap();
     let answer = client.process(ProcessRequest::default(), PATIENCE);
-    assert_eq!(
-        answer.await.into_result().unwrap_err().code(),
-        Code::Unavailable
-    );
+    assert_eq!(answer.await.into_result().unwrap_err().code(), Code::Unavailable);
     assert_eq!(calls.load(Ordering::SeqCst), 1);
 }
 
@@ -110,10 +99,7 @@ async fn a_poll_is_begun_again_as_long_as_it_brought_no_event() {
     ])
     .await;
     let mut events = poller(&url).poll(PollRequest::default()).await.unwrap();
-    assert_eq!(
-        events.message().await.unwrap(),
-        Some(PollResponse::default())
-    );
+    assert_eq!(events.message().await.unwrap(), Some(PollResponse::default()));
     assert_eq!(events.message().await.unwrap(), None);
     assert_eq!(calls.load(Ordering::SeqCst), 3);
 }
@@ -123,10 +109,7 @@ async fn a_poll_that_brought_an_event_is_never_begun_again() {
     let (url, calls) = in_turn(vec![Arc::new(streamed(EMPTY, "14"))]).await;
     let mut events = poller(&url).poll(PollRequest::default()).await.unwrap();
     assert!(events.message().await.unwrap().is_some());
-    assert_eq!(
-        events.message().await.unwrap_err().code(),
-        Code::Unavailable
-    );
+    assert_eq!(events.message().await.unwrap_err().code(), Code::Unavailable);
     assert_eq!(calls.load(Ordering::SeqCst), 1);
 }
 

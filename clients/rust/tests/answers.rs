@@ -30,12 +30,8 @@ async fn asked(url: &Url) -> Answer {
 
 /// What plain tonic makes of the same server.
 async fn made_up(url: &Url) -> Code {
-    let channel = Channel::from_shared(url.to_string())
-        .unwrap()
-        .connect_lazy();
-    let answer = WorkerServiceClient::new(channel)
-        .process(ProcessRequest::default())
-        .await;
+    let channel = Channel::from_shared(url.to_string()).unwrap().connect_lazy();
+    let answer = WorkerServiceClient::new(channel).process(ProcessRequest::default()).await;
     answer.map_or_else(|status| status.code(), |_| Code::Ok)
 }
 
@@ -132,10 +128,7 @@ async fn an_answer_over_the_limit_is_neither_the_workers_own_nor_a_transport_err
         generation: 7,
         ..Object::default()
     };
-    let request = ProcessRequest {
-        object: Some(object),
-        ..ProcessRequest::default()
-    };
+    let request = ProcessRequest { object: Some(object), ..ProcessRequest::default() };
     let answer = client.process(request, PATIENCE).await;
     let Answer::TooLarge { key, found } = &answer else {
         panic!("{answer:?}");
@@ -188,9 +181,7 @@ async fn a_page_is_a_transport_error_whatever_tonic_makes_of_it() {
         let answer = asked(&server(page(status, &[])).await).await;
         assert_eq!(answer, expected, "{status} with a page");
         let empty = server(move |mut respond: Respond| {
-            respond
-                .send_response(head(status, &[("content-type", "text/html")]), true)
-                .unwrap();
+            respond.send_response(head(status, &[("content-type", "text/html")]), true).unwrap();
         })
         .await;
         assert_eq!(asked(&empty).await, expected, "{status} without one");
@@ -201,9 +192,7 @@ async fn a_page_is_a_transport_error_whatever_tonic_makes_of_it() {
 #[tokio::test]
 async fn a_status_beside_an_http_error_is_not_the_workers() {
     let url = server(|mut respond: Respond| {
-        respond
-            .send_response(head(503, &[GRPC, ("grpc-status", "3")]), true)
-            .unwrap();
+        respond.send_response(head(503, &[GRPC, ("grpc-status", "3")]), true).unwrap();
     })
     .await;
     assert_eq!(asked(&url).await, http_error(503, None));
@@ -222,10 +211,7 @@ async fn retry_after_in_seconds_is_kept() {
 async fn a_reset_before_any_answer_is_a_transport_error() {
     let url = server(|mut respond: Respond| respond.send_reset(h2::Reason::INTERNAL_ERROR)).await;
     let answer = asked(&url).await;
-    assert!(
-        matches!(answer, Answer::Transport(TransportError::Reset(_))),
-        "{answer:?}"
-    );
+    assert!(matches!(answer, Answer::Transport(TransportError::Reset(_))), "{answer:?}");
     assert_eq!(made_up(&url).await, Code::Internal);
 }
 
@@ -235,8 +221,7 @@ async fn a_stream_cut_after_headers_or_after_its_message_is_cut_short() {
         let url = server(move |mut respond: Respond| {
             let mut body = respond.send_response(head(200, &[GRPC]), false).unwrap();
             if !message.is_empty() {
-                body.send_data(Bytes::copy_from_slice(message), false)
-                    .unwrap();
+                body.send_data(Bytes::copy_from_slice(message), false).unwrap();
             }
             body.send_reset(h2::Reason::CANCEL);
         })
@@ -274,9 +259,7 @@ async fn a_connection_that_is_refused_says_so() {
     let (listener, url) = listen().await;
     drop(listener);
     let answer = asked(&url).await;
-    let Answer::Transport(TransportError::Connect(why)) = &answer else {
-        panic!("{answer:?}")
-    };
+    let Answer::Transport(TransportError::Connect(why)) = &answer else { panic!("{answer:?}") };
     assert!(why.contains("refused"), "{why}");
     assert_eq!(made_up(&url).await, Code::Unavailable);
 }
@@ -287,9 +270,8 @@ async fn a_server_that_speaks_http_1_alone_is_a_transport_error() {
     tokio::spawn(async move {
         use tokio::io::AsyncWriteExt as _;
         while let Ok((mut stream, _)) = listener.accept().await {
-            let _ = stream
-                .write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
-                .await;
+            let _ =
+                stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await;
         }
     });
     let answer = asked(&url).await;
@@ -301,10 +283,7 @@ async fn our_own_timer_ends_a_call_that_is_never_answered() {
     let url = server(|respond: Respond| std::mem::forget(respond)).await;
     let client = WorkerClient::new(&url, None, None).unwrap();
     let budget = Duration::from_millis(100);
-    assert_eq!(
-        client.process(ProcessRequest::default(), budget).await,
-        Answer::TimedOut(budget)
-    );
+    assert_eq!(client.process(ProcessRequest::default(), budget).await, Answer::TimedOut(budget));
 }
 
 #[tokio::test]
@@ -340,10 +319,7 @@ async fn retry_info_of_the_worker_is_honoured() {
     .await;
     let answer = asked(&url).await;
     let (code, delay) = (own(&answer).code, own(&answer).retry_after);
-    assert_eq!(
-        (code, delay),
-        (Code::Unavailable, Some(Duration::from_secs(9)))
-    );
+    assert_eq!((code, delay), (Code::Unavailable, Some(Duration::from_secs(9))));
 }
 
 /// A traceback, say.

@@ -59,9 +59,7 @@ async fn request(stream: &mut TcpStream) -> String {
             continue;
         };
         let lower = head.to_ascii_lowercase();
-        let length = lower
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: "));
+        let length = lower.lines().find_map(|line| line.strip_prefix("content-length: "));
         let length: usize = length.map_or(0, |length| length.parse().unwrap());
         if body.len() >= length || count == 0 {
             return text;
@@ -134,10 +132,7 @@ async fn a_post_of_json_names_the_object_at_the_top() {
     let (url, mut seen) = server(response(200, "", "OK")).await;
     asked(&url).await;
     let request = seen.recv().await.unwrap();
-    assert!(
-        request.starts_with("POST /process HTTP/1.1\r\n"),
-        "{request}"
-    );
+    assert!(request.starts_with("POST /process HTTP/1.1\r\n"), "{request}");
     let (_, body) = request.split_once("\r\n\r\n").unwrap();
     let body: serde_json::Value = serde_json::from_str(body).unwrap();
     let named = ["bucket", "name", "generation", "attempt"].map(|field| body[field].to_string());
@@ -150,12 +145,7 @@ async fn success_is_the_workers_own_whatever_its_words() {
     for (status, headers, body, summary) in [
         (200, "", "", ""),
         (204, "", "", ""),
-        (
-            201,
-            JSON,
-            r#"{"summary": "3 lines", "outputs": ["gs://b/o"]}"#,
-            "3 lines",
-        ),
+        (201, JSON, r#"{"summary": "3 lines", "outputs": ["gs://b/o"]}"#, "3 lines"),
         (200, JSON, r#"{"message": "done", "rows": 3}"#, "done"),
         (200, "", "OK\n", "OK"),
         (200, HTML, "<html><title>Fine</title></html>", "Fine"),
@@ -192,9 +182,7 @@ async fn a_500_of_googles_front_end_says_nothing_about_the_object() {
 
 #[tokio::test]
 async fn what_something_before_the_worker_says_too_is_never_the_workers_own() {
-    for status in [
-        202, 206, 301, 302, 400, 401, 403, 404, 405, 413, 429, 501, 502, 503, 504, 599,
-    ] {
+    for status in [202, 206, 301, 302, 400, 401, 403, 404, 405, 413, 429, 501, 502, 503, 504, 599] {
         let answer = answered(status, "retry-after: 9\r\n", "words").await;
         assert_eq!(answer, http_error(status, Some(9)));
     }
@@ -302,9 +290,7 @@ async fn a_token_that_is_refused_is_renewed_once() {
     let answer = client.process(object(), PATIENCE).await;
     assert_eq!(answer, http_error(401, None));
     let bearer = |request: String| {
-        let line = request
-            .lines()
-            .find(|line| line.starts_with("authorization: "));
+        let line = request.lines().find(|line| line.starts_with("authorization: "));
         line.unwrap().to_owned()
     };
     let (first, second) = (seen.recv().await.unwrap(), seen.recv().await.unwrap());

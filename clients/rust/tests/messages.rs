@@ -15,13 +15,7 @@ use url::Url;
 const BUDGET: Duration = Duration::from_secs(90);
 
 /// A case, what tonic makes of it, the HTTP status, the `grpc-status` and how the call broke.
-type Row = (
-    &'static str,
-    Result,
-    Option<u16>,
-    Option<i32>,
-    Option<WireError>,
-);
+type Row = (&'static str, Result, Option<u16>, Option<i32>, Option<WireError>);
 type Result = std::result::Result<ProcessResponse, Status>;
 
 fn answers() -> Vec<(&'static str, Answer)> {
@@ -50,13 +44,7 @@ fn answers() -> Vec<(&'static str, Answer)> {
         ("cut in the body", made_up(), Some(200), None, reset()),
         ("a message with a status", ok(), Some(200), Some(3), None),
         (another, made_up(), Some(200), Some(0), None),
-        (
-            "too large",
-            Err(Status::out_of_range(large)),
-            Some(200),
-            None,
-            None,
-        ),
+        ("too large", Err(Status::out_of_range(large)), Some(200), None, None),
         ("the worker's own", own, Some(200), Some(3), None),
     ];
     for status in [302, 401, 403, 404, 429, 503] {
@@ -64,12 +52,7 @@ fn answers() -> Vec<(&'static str, Answer)> {
     }
     rows.into_iter()
         .map(|(case, result, http_status, grpc_status, error)| {
-            let wire = Wire {
-                http_status,
-                grpc_status,
-                retry_after: None,
-                error,
-            };
+            let wire = Wire { http_status, grpc_status, retry_after: None, error };
             (case, classify(result, &wire, "data/in/a\n#7", BUDGET))
         })
         .collect()

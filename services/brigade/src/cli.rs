@@ -16,25 +16,25 @@ pub struct Cli {
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
-#[allow(clippy::large_enum_variant, reason = "there is one, parsed once")]
+#[allow(clippy::large_enum_variant, reason = "a process parses one")]
 pub enum Command {
-    /// The whole system on this machine, over a directory
+    /// Run the whole system on this machine, over a directory
     Dev(dev::Args),
     /// Serve the poller
     Poller(poller::Args),
     /// Serve a worker
     Worker(worker::Args),
-    /// Serve the local stand-in for Google Cloud
+    /// Serve an emulator of Google Cloud on this machine
     Emulator(emulator::Args),
-    /// Check every wire of a poller, and name the first mend
+    /// Check every connection of a poller, and name the first fix
     Doctor(doctor::Args),
     /// Print the ID token that this machine's identity gets
     Token(token::Args),
 }
 
-/// Prints help and versions on stdout, and what is wrong with the arguments on stderr.
+/// Prints help and versions on stdout, and errors of the arguments on stderr.
 pub fn explain(error: &clap::Error) -> Exit {
-    // A closed terminal is no reason to fail.
+    // A closed terminal does not change the exit code.
     let _ = error.print();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,

@@ -1,4 +1,4 @@
-//! The `brigade` command: wiring, and nothing else. Each subcommand is a file.
+//! The `brigade` command: wiring alone. Each subcommand is a module.
 
 pub mod cli;
 pub mod dev;
@@ -12,53 +12,50 @@ pub mod worker;
 
 pub use brigade_runtime::service::{AuthConfig, Service};
 
-use std::time::Duration;
+use std::{io::Write as _, time::Duration};
 
 use brigade_runtime::exit::{Exit, Failure};
+use clap::CommandFactory as _;
 use tokio::runtime::Runtime;
 
 use crate::cli::{Cli, Command};
 
-/// How long what a command has left behind may take to let go, once it has ended: tasks are dropped, and what they hold with
-/// them. A thread that waits for a resolver or for `gcloud` cannot be told, and ends with the process.
-const LEAVE: Duration = Duration::from_millis(500);
+/// How long the tasks that a command leaves behind may take to stop. A thread that waits for a resolver or for `gcloud`
+/// cannot be cancelled and ends with the process.
+const TASKS_GRACE: Duration = Duration::from_millis(500);
 
-/// Runs one command to its end, and says on stderr why it failed, if it did.
+/// Runs one command to its end. When it fails, prints the reason on stderr.
 pub fn run(cli: Cli) -> Exit {
-    to_its_end(dispatch(cli.command))
+    run_to_end(dispatch(cli.command))
 }
 
-/// The word comes before the wait: whoever reads stderr has it as soon as it is known.
-fn to_its_end(command: impl Future<Output = Result<Exit, Failure>>) -> Exit {
+/// A failure is printed before the wait for tasks, as soon as it is known.
+fn run_to_end(command: impl Future<Output = Result<Exit, Failure>>) -> Exit {
+    let print_failure = |failure: Failure| {
+        // When stderr is closed there is no place to report it.
+        let _ = writeln!(std::io::stderr(), "{failure}");
+        failure.exit
+    };
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            let failure = Failure::unavailable(format!("cannot start: {error}"), "");
-            return told(failure);
+            return print_failure(Failure::unavailable(format!("cannot start: {error}"), ""));
         }
     };
-    let exit = runtime.block_on(command).unwrap_or_else(told);
-    runtime.shutdown_timeout(LEAVE);
+    let exit = runtime.block_on(command).unwrap_or_else(print_failure);
+    runtime.shutdown_timeout(TASKS_GRACE);
     exit
 }
 
-#[allow(
-    clippy::needless_pass_by_value,
-    reason = "it is the end of the failure"
-)]
-fn told(failure: Failure) -> Exit {
-    outcome::complain(&failure);
-    failure.exit
-}
-
 async fn dispatch(command: Command) -> Result<Exit, Failure> {
+    let problems = setup::problems(&Cli::command());
     match command {
-        Command::Dev(args) => dev::run(args).await,
-        Command::Poller(args) => poller::run(&args).await,
-        Command::Worker(args) => worker::run(&args).await,
+        Command::Dev(args) => dev::run(args, problems).await,
+        Command::Poller(args) => poller::run(&args, problems).await,
+        Command::Worker(args) => worker::run(&args, problems).await,
         Command::Emulator(args) => emulator::run(args).await,
-        Command::Doctor(args) => doctor::run(&args).await,
-        Command::Token(args) => token::run(&args).await,
+        Command::Doctor(args) => doctor::run(&args, problems).await,
+        Command::Token(args) => token::run(&args, problems).await,
     }
 }
 
@@ -69,20 +66,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_that_waits_keeps_no_command_from_its_end() {
+    fn a_thread_that_waits_does_not_keep_a_command_from_ending() {
         let (go_on, waiting) = mpsc::channel::<()>();
         let (begun, begins) = mpsc::channel();
-        let exit = to_its_end(async move {
+        let exit = run_to_end(async move {
             tokio::task::spawn_blocking(move || {
                 let _ = begun.send(());
                 waiting.recv_timeout(Duration::from_mins(1))
             });
-            begins
-                .recv()
-                .map_err(|_| Failure::usage("it did not begin", ""))?;
+            begins.recv().map_err(|_| Failure::usage("it did not begin", ""))?;
             Ok(Exit::Partly)
         });
-        // It waits still.
+        // The thread still waits.
         go_on.send(()).unwrap();
         assert_eq!(exit, Exit::Partly);
     }

@@ -1,6 +1,6 @@
-//! Errors of the libraries as failures of a command: the exit code is decided here, once.
+//! Errors of the libraries as failures of a command: this file alone decides their exit codes.
 
-use std::io::Write as _;
+use std::fmt::Display;
 
 use brigade_client::{ConnectError, identity};
 use brigade_emulator::StartError;
@@ -9,64 +9,71 @@ use brigade_runtime::exit::{Exit, Failure};
 use brigade_storage::gcs;
 use tonic::{Code, Status};
 
-/// One message on stderr.
-pub(crate) fn complain(failure: &Failure) {
-    // Nobody is left to tell when stderr is gone.
-    let _ = writeln!(std::io::stderr(), "{failure}");
-}
+/// An error that ends a command. Its message contains the fix.
+pub(crate) trait Fatal: Display {
+    fn exit(&self) -> Exit;
 
-/// No ID tokens.
-pub(crate) fn identity(error: &identity::Error) -> Failure {
-    if error.is_transient() {
-        Failure::unavailable(error, "")
-    } else {
-        Failure::permission(error, "")
+    fn message(&self) -> String {
+        self.to_string()
     }
 }
 
-/// A client that cannot be made.
-pub(crate) fn connect(error: &ConnectError) -> Failure {
-    match error {
-        ConnectError::Url(_) => Failure::usage(error, ""),
-        ConnectError::Identity(cause) => identity(cause),
-        ConnectError::Client { .. } | ConnectError::Transport { .. } => {
-            Failure::unavailable(error, "")
+pub(crate) fn failure(error: impl Fatal) -> Failure {
+    Failure { exit: error.exit(), message: error.message(), hint: String::new() }
+}
+
+impl Fatal for identity::Error {
+    fn exit(&self) -> Exit {
+        if self.is_transient() { Exit::Unavailable } else { Exit::Permission }
+    }
+}
+
+impl Fatal for ConnectError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Url(_) => Exit::Usage,
+            Self::Identity(cause) => cause.exit(),
+            Self::Client { .. } | Self::Transport { .. } => Exit::Unavailable,
         }
     }
 }
 
-/// No queue.
-pub(crate) fn tasks(error: &TasksError) -> Failure {
-    match error {
-        TasksError::Credentials(_) => Failure::permission(error, ""),
-        TasksError::Transport { .. } => Failure::unavailable(error, ""),
+impl Fatal for TasksError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Credentials(_) => Exit::Permission,
+            Self::Transport { .. } => Exit::Unavailable,
+        }
     }
 }
 
-/// No Cloud Storage.
-pub(crate) fn storage(error: &gcs::ConnectError) -> Failure {
-    match error {
-        gcs::ConnectError::Credentials(_) => Failure::permission(error, ""),
-        gcs::ConnectError::Endpoint { .. } => Failure::usage(error, ""),
-        gcs::ConnectError::TimedOut => Failure::unavailable(error, ""),
+impl Fatal for gcs::ConnectError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Credentials(_) => Exit::Permission,
+            Self::Endpoint { .. } => Exit::Usage,
+            Self::TimedOut => Exit::Unavailable,
+        }
     }
 }
 
-/// No stand-in.
-pub(crate) fn emulator(error: &StartError) -> Failure {
-    Failure::usage(error, "")
+impl Fatal for StartError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
 }
 
 /// A poll that ended with an error.
-pub(crate) fn poll(status: &Status) -> Failure {
-    let message = status.message();
-    match status.code() {
-        Code::Unauthenticated | Code::PermissionDenied => Failure::permission(message, ""),
-        Code::InvalidArgument => Failure::usage(message, ""),
-        _ => Failure {
-            exit: Exit::Unavailable,
-            message: message.to_owned(),
-            hint: String::new(),
-        },
+impl Fatal for Status {
+    fn exit(&self) -> Exit {
+        match self.code() {
+            Code::Unauthenticated | Code::PermissionDenied => Exit::Permission,
+            Code::InvalidArgument => Exit::Usage,
+            _ => Exit::Unavailable,
+        }
+    }
+
+    fn message(&self) -> String {
+        Self::message(self).to_owned()
     }
 }

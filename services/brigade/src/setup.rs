@@ -1,29 +1,24 @@
-//! What every service is made of, from the environment.
+//! What the subcommands take from the environment, and where they listen on this machine.
 
-use std::sync::Arc;
+use std::{net::Ipv4Addr, sync::Arc};
 
 use brigade_client::identity::{self, Environment, TokenSource};
 use brigade_runtime::{
     exit::Failure,
+    serve,
     settings::{Problems, unknown},
 };
 use brigade_storage::gcs::{GcsSettings, GcsStore};
+use tokio::net::TcpListener;
 
-use clap::CommandFactory as _;
+use crate::outcome::failure;
 
-use crate::{cli::Cli, outcome};
-
-/// The problems of the settings, with those of the environment noted already.
-pub(crate) fn problems() -> Problems {
+/// The problems of the environment: variables that no argument of the command reads.
+pub(crate) fn problems(command: &clap::Command) -> Problems {
     let mut problems = Problems::default();
     let environment = std::env::vars_os().map(|(name, _)| name);
-    problems.extend(unknown(&Cli::command(), environment));
+    problems.extend(unknown(command, environment));
     problems
-}
-
-/// Settings without a problem and without a value: an error of this program.
-pub(crate) fn incomplete() -> Failure {
-    Failure::usage("the settings are not complete", "see --help")
 }
 
 /// Cloud Storage, or the emulator that the environment names.
@@ -33,15 +28,18 @@ pub(crate) async fn store() -> Result<Arc<GcsStore>, Failure> {
 
 /// Cloud Storage by these settings.
 pub(crate) async fn connect(settings: GcsSettings) -> Result<Arc<GcsStore>, Failure> {
-    // The client's own future is large, and would make every future that waits for it as large.
+    // The client's own future is large; boxed, it keeps every future that waits for it small.
     let store = Box::pin(GcsStore::connect(settings)).await;
-    store
-        .map(Arc::new)
-        .map_err(|error| outcome::storage(&error))
+    store.map(Arc::new).map_err(failure)
 }
 
 /// The environment's source of ID tokens.
 pub(crate) fn identity() -> Result<Arc<dyn TokenSource>, Failure> {
     let source = Environment::from_env().and_then(|environment| identity::source(&environment));
-    source.map_err(|error| outcome::identity(&error))
+    source.map_err(failure)
+}
+
+/// Listens on a port that only this machine reaches; 0 is any free one.
+pub(crate) async fn bind_loopback(port: u16) -> Result<TcpListener, Failure> {
+    serve::bind((Ipv4Addr::LOCALHOST, port).into()).await
 }

@@ -1,46 +1,41 @@
 //! `brigade token`: the ID token that this machine's identity gets, for `curl` and for finding out why a call is refused.
 
-use std::{
-    fmt::Write as _,
-    io::{self, Write as _},
-};
+use std::io::{self, Write as _};
 
 use brigade_client::identity::{IdToken, TokenSource as _};
 use brigade_runtime::{
     exit::{Exit, Failure},
+    settings::Problems,
     telemetry::{self, Format},
 };
 use clap::builder::NonEmptyStringValueParser;
 use jiff::{SpanRound, Timestamp, Unit};
 
-use crate::{outcome, setup};
+use crate::{outcome::failure, setup};
 
 /// The arguments.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Whom the token is for: the URL of the service to call, as `BRIGADE_AUDIENCE` of that service has it
+    /// The token's audience: the URL of the service to call, as in the `BRIGADE_AUDIENCE` of that service
     #[arg(long, value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
     audience: String,
-    /// Say where the token comes from and whom it names, and keep the token itself back
+    /// Print where the token comes from and which account it names, instead of the token itself
     #[arg(long)]
     decode: bool,
 }
 
-/// Prints one token on stdout, or what it says.
-pub async fn run(args: &Args) -> Result<Exit, Failure> {
+/// Prints one token on stdout, or its claims.
+pub async fn run(args: &Args, problems: Problems) -> Result<Exit, Failure> {
     telemetry::init(Format::for_stderr(), "warn");
-    setup::problems().into_result()?;
+    problems.into_result()?;
     let source = setup::identity()?;
-    let token = source
-        .fetch(&args.audience)
-        .await
-        .map_err(|error| outcome::identity(&error))?;
+    let token = source.fetch(&args.audience).await.map_err(failure)?;
     let text = if args.decode {
         decoded(&token, &source.describe(), Timestamp::now())
     } else {
         format!("{}\n", token.secret())
     };
-    // A closed pipe is no reason to fail.
+    // A closed pipe does not change the exit code.
     let _ = io::stdout().write_all(text.as_bytes());
     Ok(Exit::Done)
 }
@@ -49,7 +44,8 @@ fn decoded(token: &IdToken, source: &str, now: Timestamp) -> String {
     let Some(claims) = token.claims() else {
         return String::new();
     };
-    let or_none = |claim: Option<String>| claim.unwrap_or_else(|| "– (the token has none)".into());
+    let or_none =
+        |claim: Option<String>| claim.unwrap_or_else(|| "– (the token has none)".to_owned());
     let rows = [
         ("source", source.to_owned()),
         ("email", or_none(claims.email)),
@@ -58,20 +54,14 @@ fn decoded(token: &IdToken, source: &str, now: Timestamp) -> String {
         ("subject", or_none(claims.sub)),
         ("expires", expiry(claims.exp, now)),
     ];
-    let mut text = String::new();
-    for (name, value) in rows {
-        // Writing into memory cannot fail.
-        let _ = writeln!(text, "{name:<10}{}", value.escape_debug());
-    }
-    text
+    let rows = rows.map(|(name, value)| format!("{name:<10}{}\n", value.escape_debug()));
+    rows.concat()
 }
 
 /// `2026-11-24T12:00:00Z (in 59m)`.
 fn expiry(seconds: u64, now: Timestamp) -> String {
-    let end = i64::try_from(seconds)
-        .ok()
-        .and_then(|seconds| Timestamp::from_second(seconds).ok());
-    let Some(end) = end else {
+    let end = i64::try_from(seconds).map(Timestamp::from_second);
+    let Ok(Ok(end)) = end else {
         return format!("{seconds} seconds after 1970");
     };
     let left = SpanRound::new().largest(Unit::Hour).smallest(Unit::Minute);
@@ -91,9 +81,6 @@ mod tests {
         let seconds = u64::try_from(now.as_second()).unwrap() + 3599;
         assert_eq!(expiry(seconds, now), "2026-11-24T12:59:59Z (in 1h)");
         assert_eq!(expiry(seconds - 600, now), "2026-11-24T12:49:59Z (in 50m)");
-        assert_eq!(
-            expiry(u64::MAX, now),
-            format!("{} seconds after 1970", u64::MAX)
-        );
+        assert_eq!(expiry(u64::MAX, now), format!("{} seconds after 1970", u64::MAX));
     }
 }

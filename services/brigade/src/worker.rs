@@ -5,6 +5,7 @@ use std::sync::Arc;
 use brigade_runtime::{
     exit::{Exit, Failure},
     service::AuthConfig,
+    settings::Problems,
     telemetry::{self, Format},
 };
 use brigade_storage::Store;
@@ -15,12 +16,10 @@ use brigade_worker::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::setup;
-
-/// Serves until it is told to stop: the exec worker, or the sample when no program is set.
-pub async fn run(args: &Args) -> Result<Exit, Failure> {
+/// Serves until a signal ends it: the exec worker, or the sample when no program is set.
+pub async fn run(args: &Args, problems: Problems) -> Result<Exit, Failure> {
     telemetry::init(Format::for_stderr(), "info");
-    let settings = args.resolve(setup::problems())?;
+    let settings = args.resolve(problems)?;
     match settings.worker.exec.clone() {
         Some(program) => settings.serve(ExecProcessor::new(program)).await?,
         None => settings.serve(SleepStudy).await?,
@@ -32,16 +31,12 @@ pub async fn run(args: &Args) -> Result<Exit, Failure> {
 pub async fn serve(
     listener: TcpListener,
     settings: &WorkerSettings,
-    gate: impl Into<AuthConfig>,
+    auth: impl Into<AuthConfig>,
     store: Arc<dyn Store>,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
-    let gate = gate.into();
-    match &settings.exec {
-        Some(program) => {
-            let processor = ExecProcessor::new(program.clone());
-            serve_on(listener, processor, settings, gate, store, shutdown).await
-        }
-        None => serve_on(listener, SleepStudy, settings, gate, store, shutdown).await,
+    match settings.exec.clone().map(ExecProcessor::new) {
+        Some(exec) => serve_on(listener, exec, settings, auth, store, shutdown).await,
+        None => serve_on(listener, SleepStudy, settings, auth, store, shutdown).await,
     }
 }

@@ -112,15 +112,10 @@ async fn open(buckets: Vec<(String, Option<PathBuf>)>) -> Result<Storage, StartE
             };
             let added = brigade_model::name::check_bucket(bucket)
                 .and_then(|()| model.add_bucket(bucket, backend));
-            added.map_err(|refusal| StartError::Bucket {
-                bucket: bucket.clone(),
-                refusal,
-            })?;
+            added.map_err(|refusal| StartError::Bucket { bucket: bucket.clone(), refusal })?;
         }
         let on_disk = buckets.iter().any(|(_, path)| path.is_some());
         Ok(Storage::new(model, on_disk, first.clone()))
     });
-    opening
-        .await
-        .unwrap_or_else(|panic| resume_unwind(panic.into_panic()))
+    opening.await.unwrap_or_else(|panic| resume_unwind(panic.into_panic()))
 }

@@ -110,20 +110,12 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn policy() -> AttemptPolicy {
-        let budgets = Budgets {
-            max_attempts: 3,
-            breaker: 2,
-            ..Budgets::default()
-        };
+        let budgets = Budgets { max_attempts: 3, breaker: 2, ..Budgets::default() };
         AttemptPolicy::for_object(&object("in/a", 1), &budgets)
     }
 
     fn asking(blame: Blame, after: Option<Duration>) -> Retry {
-        Retry {
-            after,
-            blame,
-            why: "why".into(),
-        }
+        Retry { after, blame, why: "why".into() }
     }
 
     #[test]

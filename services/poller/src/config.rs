@@ -56,9 +56,7 @@ impl Config {
 
     /// Whether a settled object stays in the inbox's bucket in every case.
     pub(crate) fn is_one_bucket(&self) -> bool {
-        [&self.processed, &self.failed]
-            .iter()
-            .all(|place| place.bucket == self.inbox.bucket)
+        [&self.processed, &self.failed].iter().all(|place| place.bucket == self.inbox.bucket)
     }
 }
 

@@ -81,11 +81,7 @@ mod tests {
     fn a_taken_name_is_followed_by_the_generation_and_then_numbered() {
         assert_eq!(
             names("processed/", "a/b.csv")[..3],
-            [
-                "processed/a/b.csv",
-                "processed/a/b.csv.42",
-                "processed/a/b.csv.42.2"
-            ]
+            ["processed/a/b.csv", "processed/a/b.csv.42", "processed/a/b.csv.42.2"]
         );
     }
 
@@ -101,11 +97,7 @@ mod tests {
         for character in ["x", "é", "日", "👩"] {
             let long = character.repeat(1024 / character.len());
             let name = &names("failed/", &long)[0];
-            assert!(
-                name.len() <= MAX_NAME && name.len() > MAX_NAME - 4,
-                "{}",
-                name.len()
-            );
+            assert!(name.len() <= MAX_NAME && name.len() > MAX_NAME - 4, "{}", name.len());
             assert_eq!(name.as_bytes()[name.len() - TAIL], b'~');
         }
     }

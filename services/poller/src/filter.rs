@@ -60,10 +60,7 @@ fn young(config: &Config, object: &Object, now: Timestamp) -> Option<Skip> {
     // A creation time ahead of our clock is an age of nothing, not an overflow.
     let age = Duration::try_from(now.duration_since(object.created)).unwrap_or_default();
     if age < config.min_age {
-        return skip(
-            Filter::MinAge,
-            format!("{age:?} old; minimum {:?}", config.min_age),
-        );
+        return skip(Filter::MinAge, format!("{age:?} old; minimum {:?}", config.min_age));
     }
     None
 }
@@ -87,10 +84,7 @@ fn not_due(object: &Object, now: Timestamp) -> Option<Skip> {
 
 #[allow(clippy::unnecessary_wraps, reason = "spares every caller a Some")]
 fn skip(filter: Filter, detail: impl Into<String>) -> Option<Skip> {
-    Some(Skip {
-        filter,
-        detail: detail.into(),
-    })
+    Some(Skip { filter, detail: detail.into() })
 }
 
 #[cfg(test)]
@@ -173,14 +167,8 @@ mod tests {
     #[test]
     fn a_star_stops_at_a_slash_and_two_do_not() {
         let glob = |pattern: &str| {
-            let glob = GlobBuilder::new(pattern)
-                .literal_separator(true)
-                .build()
-                .unwrap();
-            Config {
-                matching: Some(glob.compile_matcher()),
-                ..config("in")
-            }
+            let glob = GlobBuilder::new(pattern).literal_separator(true).build().unwrap();
+            Config { matching: Some(glob.compile_matcher()), ..config("in") }
         };
         let deep = object("in/night/a.csv", 1);
         assert_eq!(filter_of(&glob("*.csv"), &deep), Some(Filter::Match));
@@ -190,10 +178,7 @@ mod tests {
 
     #[test]
     fn young_and_future_objects_wait_for_their_age() {
-        let config = Config {
-            min_age: Duration::from_secs(60),
-            ..config("in")
-        };
+        let config = Config { min_age: Duration::from_secs(60), ..config("in") };
         let mut young = object("in/a", 1);
         young.created = Timestamp::from_second(41).unwrap();
         assert_eq!(filter_of(&config, &young), Some(Filter::MinAge));

@@ -18,7 +18,7 @@ use crate::retry::{MOVE_RETRY_MAX, MOVE_RETRY_MIN};
 /// An object generation of the inbox's bucket.
 type Key = (String, i64);
 
-/// Remembered objects of each kind: several times a page of a listing.
+/// Objects of each kind that are remembered at least: several times a page of a listing. Twice as many are at most.
 const REMEMBERED: usize = 4_096;
 
 /// The objects at work, each with its result to come.
@@ -74,11 +74,7 @@ impl<T> InFlight<T> {
             Entry::Vacant(free) => {
                 let (result, follower) = watch::channel(None);
                 free.insert(follower);
-                Join::Leader(Leader {
-                    in_flight: Self(self.0.clone()),
-                    key,
-                    result,
-                })
+                Join::Leader(Leader { in_flight: Self(self.0.clone()), key, result })
             }
         }
     }
@@ -100,8 +96,9 @@ impl<T> Default for InFlight<T> {
 
 fn remember<V>(memory: &mut Memory<V>, key: &Key, value: V) {
     memory.insert(key.clone(), value);
-    if memory.len() > REMEMBERED {
-        memory.shift_remove_index(0);
+    // To remove one at a time would move all the others each time.
+    if memory.len() > 2 * REMEMBERED {
+        memory.drain(..=REMEMBERED);
     }
 }
 
@@ -124,9 +121,7 @@ impl<T> Leader<T> {
     pub(crate) fn defer(&self) {
         let mut state = self.in_flight.lock();
         let before = state.deferred.get(&self.key);
-        let pause = before.map_or(MOVE_RETRY_MIN, |before| {
-            (before.pause * 2).min(MOVE_RETRY_MAX)
-        });
+        let pause = before.map_or(MOVE_RETRY_MIN, |before| (before.pause * 2).min(MOVE_RETRY_MAX));
         let until = Instant::now() + pause;
         remember(&mut state.deferred, &self.key, Deferred { pause, until });
     }
@@ -183,10 +178,7 @@ mod tests {
         let leader = lead(&in_flight, 1);
         let (second, third) = (follow(&in_flight), follow(&in_flight));
         leader.complete(7);
-        assert_eq!(
-            (second.result().await, third.result().await),
-            (Some(7), Some(7))
-        );
+        assert_eq!((second.result().await, third.result().await), (Some(7), Some(7)));
         lead(&in_flight, 1);
     }
 
@@ -205,11 +197,13 @@ mod tests {
         let in_flight = InFlight::default();
         lead(&in_flight, 0).complete(7);
         assert!(!lead(&in_flight, 0).is_settled());
-        for generation in (1..).take(REMEMBERED + 1) {
+        let last = 2 * i64::try_from(REMEMBERED).unwrap() + 1;
+        for generation in 1..=last {
             lead(&in_flight, generation).remember_settled();
         }
-        assert!(!lead(&in_flight, 1).is_settled(), "the oldest is forgotten");
-        assert!(lead(&in_flight, 2).is_settled());
+        let half = last / 2 + 1;
+        assert!(!lead(&in_flight, half).is_settled(), "the older half is forgotten");
+        assert!(lead(&in_flight, half + 1).is_settled());
         assert_eq!(in_flight.lock().settled.len(), REMEMBERED);
     }
 

@@ -31,15 +31,7 @@ const MAX_REASON: usize = 1024;
 const MAX_METADATA: usize = 8 * 1024;
 
 /// All of them. A mark removes the keys that it does not write, so that nothing on an object contradicts its last mark.
-const KEYS: [&str; 7] = [
-    STATUS,
-    REASON,
-    ATTEMPTS,
-    SOURCE,
-    FAILED_AT,
-    PROCESSED_AT,
-    RETRY_AT,
-];
+const KEYS: [&str; 7] = [STATUS, REASON, ATTEMPTS, SOURCE, FAILED_AT, PROCESSED_AT, RETRY_AT];
 
 /// A verdict that is written on its object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,11 +44,7 @@ pub enum RecordedVerdict {
 
 /// The mark of an accepted object that goes to another bucket.
 pub fn processed(object: &Object, now: Timestamp) -> Metadata {
-    only([
-        (STATUS, PROCESSED.into()),
-        (SOURCE, source(object)),
-        (PROCESSED_AT, seconds(now)),
-    ])
+    only([(STATUS, PROCESSED.into()), (SOURCE, source(object)), (PROCESSED_AT, seconds(now))])
 }
 
 /// The mark of a refused object.
@@ -91,8 +79,7 @@ pub(crate) fn deferred(object: &Object, verdict: Metadata, due: Timestamp) -> Me
 
 /// Whether two objects have the same marks.
 pub(crate) fn is_same(one: &Object, other: &Object) -> bool {
-    KEYS.iter()
-        .all(|&key| one.metadata.get(key) == other.metadata.get(key))
+    KEYS.iter().all(|&key| one.metadata.get(key) == other.metadata.get(key))
 }
 
 /// Removes every mark.
@@ -198,9 +185,7 @@ fn source(object: &Object) -> String {
 
 /// One printable line of at most 1,024 bytes; what a reader could mistake for formatting becomes a space.
 fn printable(reason: &str) -> String {
-    let line = reason
-        .trim()
-        .replace(|c: char| c.is_control() || is_format(c), " ");
+    let line = reason.trim().replace(|c: char| c.is_control() || is_format(c), " ");
     line[..line.floor_char_boundary(MAX_REASON)].to_owned()
 }
 
@@ -225,23 +210,14 @@ mod tests {
         let marks = |object: &Object| {
             [
                 (processed(object, now), vec![PROCESSED_AT, SOURCE, STATUS]),
-                (
-                    failed(object, "no", 1, now),
-                    vec![ATTEMPTS, FAILED_AT, REASON, SOURCE, STATUS],
-                ),
-                (
-                    retry(object, "loading", 1, now),
-                    vec![ATTEMPTS, REASON, RETRY_AT, SOURCE],
-                ),
+                (failed(object, "no", 1, now), vec![ATTEMPTS, FAILED_AT, REASON, SOURCE, STATUS]),
+                (retry(object, "loading", 1, now), vec![ATTEMPTS, REASON, RETRY_AT, SOURCE]),
                 (none(), vec![]),
             ]
         };
         let clean = object("inbox/a.csv", 7);
         for (before, _) in marks(&clean) {
-            let moved_back = Object {
-                generation: 8,
-                ..marked(clean.clone(), &before)
-            };
+            let moved_back = Object { generation: 8, ..marked(clean.clone(), &before) };
             for (mark, left) in marks(&moved_back) {
                 let object = marked(moved_back.clone(), &mark);
                 assert_eq!(object.metadata.keys().collect::<Vec<_>>(), left);
@@ -268,21 +244,12 @@ mod tests {
     #[test]
     fn a_mark_counts_for_its_own_generation_alone() {
         let mut first = object("inbox/a.csv", 7);
-        first = marked(
-            first.clone(),
-            &failed(&first, "line 2", 3, Timestamp::UNIX_EPOCH),
-        );
-        assert_eq!(
-            recorded_verdict(&first),
-            Some(RecordedVerdict::Failed("line 2".into()))
-        );
+        first = marked(first.clone(), &failed(&first, "line 2", 3, Timestamp::UNIX_EPOCH));
+        assert_eq!(recorded_verdict(&first), Some(RecordedVerdict::Failed("line 2".into())));
         assert_eq!(recorded_at(&first), Some(Timestamp::UNIX_EPOCH));
         assert_eq!(attempts(&first), 3);
 
-        let moved_back = Object {
-            generation: 8,
-            ..first
-        };
+        let moved_back = Object { generation: 8, ..first };
         assert_eq!(recorded_verdict(&moved_back), None);
         assert_eq!(attempts(&moved_back), 0);
     }
@@ -294,27 +261,18 @@ mod tests {
         asked.metadata = retry(&asked, "loading", 2, due_at);
         assert_eq!(due(&asked), Some(due_at));
         assert_eq!((attempts(&asked), recorded_verdict(&asked)), (2, None));
-        let again = Object {
-            generation: 8,
-            ..asked
-        };
+        let again = Object { generation: 8, ..asked };
         assert_eq!((due(&again), attempts(&again)), (None, 0));
     }
 
     #[test]
     fn the_source_keeps_a_whole_name_readable_and_reversible() {
-        assert_eq!(
-            source(&object("in/a\tb%20#é", 7)),
-            "gs://bucket/in/a%09b%2520#é#7"
-        );
+        assert_eq!(source(&object("in/a\tb%20#é", 7)), "gs://bucket/in/a%09b%2520#é#7");
     }
 
     #[test]
     fn a_reason_is_one_printable_line_of_limited_length() {
-        let reason = printable(&format!(
-            " Traceback\n\u{1b}[31m\u{202e}{}",
-            "é".repeat(2000)
-        ));
+        let reason = printable(&format!(" Traceback\n\u{1b}[31m\u{202e}{}", "é".repeat(2000)));
         assert!(reason.starts_with("Traceback  [31m é"), "{reason}");
         assert!(reason.len() <= MAX_REASON && reason.len() > MAX_REASON - 2);
     }

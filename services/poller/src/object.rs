@@ -68,9 +68,7 @@ pub(crate) async fn process_object(
                 };
                 // A caller that goes away leaves no object half settled.
                 let task = instance.running.spawn(task.instrument(span));
-                return task
-                    .await
-                    .unwrap_or_else(|_| Ok(ObjectResult::interrupted()));
+                return task.await.unwrap_or_else(|_| Ok(ObjectResult::interrupted()));
             }
         }
     }

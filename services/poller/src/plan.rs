@@ -39,15 +39,9 @@ impl Plan {
             why: format!("{} is negative; 0 means no limit", request.max_objects),
         })?;
         let budgets = &config.budgets;
-        let limits = [
-            Some(requested).filter(|&most| most > 0),
-            budgets.max_objects,
-        ];
+        let limits = [Some(requested).filter(|&most| most > 0), budgets.max_objects];
         let max_objects = limits.into_iter().flatten().min();
-        let time = trigger
-            .deadline
-            .unwrap_or(Duration::MAX)
-            .min(budgets.poll_deadline);
+        let time = trigger.deadline.unwrap_or(Duration::MAX).min(budgets.poll_deadline);
         Ok(Self {
             prefix: format!("{}{}", config.inbox.prefix, request.prefix),
             max_objects: max_objects.unwrap_or(u64::MAX),
@@ -79,7 +73,6 @@ impl Plan {
 
     /// How long something may still begin.
     pub(crate) fn time_left(&self) -> Duration {
-        self.deadline
-            .saturating_duration_since(Instant::now() + SETTLING)
+        self.deadline.saturating_duration_since(Instant::now() + SETTLING)
     }
 }

@@ -53,9 +53,7 @@ impl Poller {
             shutdown: CancellationToken::new(),
             running: TaskTracker::new(),
         };
-        Self {
-            instance: Arc::new(instance),
-        }
+        Self { instance: Arc::new(instance) }
     }
 
     /// Polls put objects into `queue` instead of asking the worker. Named objects go to the worker all the same.

@@ -45,9 +45,7 @@ impl Backoff {
     /// The pause that [`Backoff::wait`] would wait: at least what the service asked for, within reason.
     pub(crate) fn next(&mut self, error: Error) -> Result<Duration, Error> {
         let asked = match error.kind() {
-            Kind::Busy {
-                retry_after: Some(pause),
-            } => (*pause).min(MAX_STORAGE_PAUSE),
+            Kind::Busy { retry_after: Some(pause) } => (*pause).min(MAX_STORAGE_PAUSE),
             _ => Duration::ZERO,
         };
         let pause = self.0.next().ok_or(error)?;

@@ -15,11 +15,7 @@ pub(crate) fn scan(
     bucket: Arc<dyn Bucket>,
     prefix: String,
 ) -> impl Stream<Item = Result<Object, Error>> + Send {
-    let first = ListRequest {
-        prefix,
-        page_size: PAGE,
-        page_token: String::new(),
-    };
+    let first = ListRequest { prefix, page_size: PAGE, page_token: String::new() };
     let state = (bucket, Some(first), VecDeque::new());
     stream::try_unfold(state, |(bucket, mut next, mut page)| async move {
         loop {
@@ -33,10 +29,7 @@ pub(crate) fn scan(
             page = listed.objects.into();
             next = match listed.next {
                 end if end.is_empty() => None,
-                page_token => Some(ListRequest {
-                    page_token,
-                    ..request
-                }),
+                page_token => Some(ListRequest { page_token, ..request }),
             };
         }
     })

@@ -23,10 +23,7 @@ pub(crate) fn object(object: &Object) -> v1::Object {
 
 /// A point in time.
 pub(crate) fn timestamp(at: Timestamp) -> brigade_proto::Timestamp {
-    brigade_proto::Timestamp {
-        seconds: at.as_second(),
-        nanos: at.subsec_nanosecond(),
-    }
+    brigade_proto::Timestamp { seconds: at.as_second(), nanos: at.subsec_nanosecond() }
 }
 
 /// A length of time.

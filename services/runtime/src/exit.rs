@@ -51,11 +51,7 @@ impl Failure {
     }
 
     fn new(exit: Exit, message: impl fmt::Display, hint: impl Into<String>) -> Self {
-        Self {
-            exit,
-            message: message.to_string(),
-            hint: hint.into(),
-        }
+        Self { exit, message: message.to_string(), hint: hint.into() }
     }
 }
 
@@ -69,8 +65,8 @@ impl fmt::Display for Failure {
     }
 }
 
-impl From<crate::settings::SettingsError> for Failure {
-    fn from(error: crate::settings::SettingsError) -> Self {
+impl From<crate::settings::Problems> for Failure {
+    fn from(error: crate::settings::Problems) -> Self {
         Self::usage(error, "")
     }
 }
@@ -84,21 +80,12 @@ mod tests {
         let failure = Failure::unavailable("cannot listen on 0.0.0.0:8080", "choose another port");
         let text = "error: cannot listen on 0.0.0.0:8080\n  fix: choose another port";
         assert_eq!(failure.to_string(), text);
-        assert_eq!(
-            Failure::usage("no such flag", "").to_string(),
-            "error: no such flag"
-        );
+        assert_eq!(Failure::usage("no such flag", "").to_string(), "error: no such flag");
     }
 
     #[test]
     fn exit_codes_are_those_of_sysexits() {
-        let codes = [
-            Exit::Done,
-            Exit::Partly,
-            Exit::Usage,
-            Exit::Unavailable,
-            Exit::Permission,
-        ];
+        let codes = [Exit::Done, Exit::Partly, Exit::Usage, Exit::Unavailable, Exit::Permission];
         assert_eq!(codes.map(|exit| exit as u8), [0, 1, 64, 69, 77]);
         assert_eq!(Failure::permission("x", "y").exit, Exit::Permission);
     }

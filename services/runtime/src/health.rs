@@ -76,13 +76,10 @@ pub(crate) async fn starting(
             (StatusCode::SERVICE_UNAVAILABLE, "starting\n")
         }
     };
-    let server = server
-        .max_decoding_message_size(MAX_MESSAGE)
-        .max_encoding_message_size(MAX_MESSAGE);
+    let server =
+        server.max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE);
     let health = Health {
-        open: Router::new()
-            .route_service(CHECK, server.clone())
-            .route(HEALTHZ, get(healthz)),
+        open: Router::new().route_service(CHECK, server.clone()).route(HEALTHZ, get(healthz)),
         guarded: Router::new().route_service(WATCH, server),
     };
     (health, reporter)

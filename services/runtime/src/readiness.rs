@@ -43,16 +43,9 @@ impl ReadinessGate {
         let service = Arc::<SetOnce<Router>>::default();
         let opened = service.clone();
         let (health, reporter) = health::starting(name, move || opened.initialized()).await;
-        let waiting = Router::new()
-            .fallback(forward)
-            .with_state(service.clone())
-            .merge(health.open);
-        let gate = Self {
-            name,
-            service,
-            reporter,
-            watch: health.guarded,
-        };
+        let waiting =
+            Router::new().fallback(forward).with_state(service.clone()).merge(health.open);
+        let gate = Self { name, service, reporter, watch: health.guarded };
         (gate, waiting)
     }
 

@@ -14,11 +14,7 @@ pub(crate) fn routes(
     };
     let mut routes =
         tonic::service::Routes::new(builder().build_v1()?.max_decoding_message_size(MAX_MESSAGE));
-    routes = routes.add_service(
-        builder()
-            .build_v1alpha()?
-            .max_decoding_message_size(MAX_MESSAGE),
-    );
+    routes = routes.add_service(builder().build_v1alpha()?.max_decoding_message_size(MAX_MESSAGE));
     Ok(routes.into_axum_router())
 }
 
@@ -39,21 +35,13 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(serve(listener, router, Limits::default(), pending()));
-        Channel::from_shared(format!("http://{address}"))
-            .unwrap()
-            .connect()
-            .await
-            .unwrap()
+        Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
     }
 
     fn expected() -> BTreeSet<String> {
-        [
-            "brigade.v1.PollerService",
-            "brigade.v1.WorkerService",
-            "grpc.health.v1.Health",
-        ]
-        .map(str::to_owned)
-        .into()
+        ["brigade.v1.PollerService", "brigade.v1.WorkerService", "grpc.health.v1.Health"]
+            .map(str::to_owned)
+            .into()
     }
 
     /// The services that one version of the protocol lists.
@@ -70,24 +58,13 @@ mod tests {
                 message_request: Some(MessageRequest::ListServices(String::new())),
             };
             let mut client = ServerReflectionClient::new(channel);
-            let responses = client
-                .server_reflection_info(tokio_stream::once(request))
-                .await;
-            let response = responses
-                .unwrap()
-                .into_inner()
-                .message()
-                .await
-                .unwrap()
-                .unwrap();
+            let responses = client.server_reflection_info(tokio_stream::once(request)).await;
+            let response = responses.unwrap().into_inner().message().await.unwrap().unwrap();
             let Some(MessageResponse::ListServicesResponse(list)) = response.message_response
             else {
                 panic!("no list: {response:?}");
             };
-            list.service
-                .into_iter()
-                .map(|service| service.name)
-                .collect::<BTreeSet<_>>()
+            list.service.into_iter().map(|service| service.name).collect::<BTreeSet<_>>()
         }};
     }
 
@@ -112,9 +89,7 @@ mod tests {
                 message_request: Some(MessageRequest::ListServices(String::new())),
             };
             let mut client = ServerReflectionClient::new(channel.clone());
-            let answers = client
-                .server_reflection_info(tokio_stream::once(request))
-                .await;
+            let answers = client.server_reflection_info(tokio_stream::once(request)).await;
             let answer = answers.unwrap().into_inner().message().await;
             assert_eq!(matches!(answer, Ok(Some(_))), answered, "{length}");
         }
@@ -126,22 +101,15 @@ mod tests {
         let mut client =
             HealthClient::new(serving(health::routes("brigade.v1.PollerService").await.open).await);
         for service in ["", "brigade.v1.PollerService"] {
-            let request = HealthCheckRequest {
-                service: service.to_owned(),
-            };
+            let request = HealthCheckRequest { service: service.to_owned() };
             let response = client.check(request).await.unwrap().into_inner();
             assert_eq!(
                 response.status(),
                 tonic_health::pb::health_check_response::ServingStatus::Serving
             );
         }
-        let unknown = HealthCheckRequest {
-            service: "other".to_owned(),
-        };
-        assert_eq!(
-            client.check(unknown).await.unwrap_err().code(),
-            tonic::Code::NotFound
-        );
+        let unknown = HealthCheckRequest { service: "other".to_owned() };
+        assert_eq!(client.check(unknown).await.unwrap_err().code(), tonic::Code::NotFound);
     }
 
     #[test]

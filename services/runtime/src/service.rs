@@ -1,6 +1,6 @@
 //! A service: its routes behind the guard, reflection and health beside them, on one port.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
@@ -21,7 +21,7 @@ use crate::{
     readiness::ReadinessGate,
     reflection,
     serve::{self, Limits},
-    settings::{Problems, ServerSettings},
+    settings::Problems,
 };
 
 /// The longest request body that any route accepts, in bytes: 1 MiB, for `POST /events`. A storage notification carries the whole
@@ -52,24 +52,18 @@ impl AuthConfig {
     /// Resolves the arguments; `None` when there was a problem.
     pub fn resolve(
         args: &GuardArgs,
-        server: Option<&ServerSettings>,
+        address: Option<SocketAddr>,
         problems: &mut Problems,
     ) -> Option<Self> {
-        let guard = args.resolve(server, problems);
+        let guard = args.resolve(address, problems);
         let public_url = args.public_url(problems);
-        Some(Self {
-            guard: guard?,
-            public_url: public_url?,
-        })
+        Some(Self { guard: guard?, public_url: public_url? })
     }
 }
 
 impl From<GuardSettings> for AuthConfig {
     fn from(guard: GuardSettings) -> Self {
-        Self {
-            guard,
-            public_url: None,
-        }
+        Self { guard, public_url: None }
     }
 }
 
@@ -78,11 +72,7 @@ impl From<GuardSettings> for AuthConfig {
 impl Service<()> {
     /// A service of this gRPC name, by which health knows it.
     pub fn new(name: &'static str, auth: impl Into<AuthConfig>) -> Self {
-        Self {
-            name,
-            auth: auth.into(),
-            routes: (),
-        }
+        Self { name, auth: auth.into(), routes: () }
     }
 
     /// What the service does. The port is open while this future still connects what the routes need.
@@ -116,11 +106,7 @@ impl<R: Future<Output = Result<Router, Failure>>> Service<R> {
             let routes = self.routes.await?.merge(gate.watch());
             gate.open(guarded(routes, guard.clone())?).await;
             guard.warm();
-            Ok::<_, Failure>(
-                guard
-                    .verify_front_end(self.auth.public_url.as_ref())
-                    .await?,
-            )
+            Ok::<_, Failure>(guard.verify_front_end(self.auth.public_url.as_ref()).await?)
         };
         tokio::select! {
             ended = &mut server => return finished(ended),

@@ -28,16 +28,11 @@ pub fn signal() -> CancellationToken {
 /// Runs `action` before a second signal ends the process: for what would outlive it, such as the programs that it runs. The action
 /// must not block.
 pub fn on_forced_exit(action: fn()) {
-    ON_FORCED_EXIT
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(action);
+    ON_FORCED_EXIT.lock().unwrap_or_else(PoisonError::into_inner).push(action);
 }
 
 fn force_exit() -> ! {
-    let actions = ON_FORCED_EXIT
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
+    let actions = ON_FORCED_EXIT.lock().unwrap_or_else(PoisonError::into_inner);
     for action in actions.iter() {
         action();
     }
@@ -103,10 +98,7 @@ mod tests {
         let token = signal();
         assert!(!token.is_cancelled());
         let pid = std::process::id().to_string();
-        let sent = std::process::Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .unwrap();
+        let sent = std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap();
         assert!(sent.success());
         token.cancelled().await;
     }

@@ -107,11 +107,7 @@ impl From<&'static [u8]> for Content {
 impl FileContent {
     /// Reads the whole file once, piece by piece, for its size and checksum.
     pub async fn new(file: File) -> io::Result<Self> {
-        let mut content = Self {
-            file: Arc::new(file),
-            size: 0,
-            crc32c: 0,
-        };
+        let mut content = Self { file: Arc::new(file), size: 0, crc32c: 0 };
         while let Some(piece) = content.read(content.size).await? {
             content.size += piece.len() as u64;
             content.crc32c = crc32c::crc32c_append(content.crc32c, &piece);
@@ -184,11 +180,7 @@ mod tests {
         let content_of_file = Content::from(file);
         assert_eq!(content_of_file.crc32c(), crc32c::crc32c(&content));
         assert_eq!(content_of_file.clone().into_bytes().await.unwrap(), content);
-        assert_eq!(
-            content_of_file.into_bytes().await.unwrap(),
-            content,
-            "and again"
-        );
+        assert_eq!(content_of_file.into_bytes().await.unwrap(), content, "and again");
     }
 
     #[tokio::test]

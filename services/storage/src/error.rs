@@ -141,19 +141,13 @@ impl Error {
 
     /// A setting, a role or a bucket needs a fix before it can work, for any object.
     pub fn needs_fix(&self) -> bool {
-        matches!(
-            self.kind,
-            Kind::NoBucket | Kind::PermissionDenied | Kind::Unauthenticated
-        )
+        matches!(self.kind, Kind::NoBucket | Kind::PermissionDenied | Kind::Unauthenticated)
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = ObjectRef {
-            bucket: &self.bucket,
-            name: &self.name,
-        };
+        let at = ObjectRef { bucket: &self.bucket, name: &self.name };
         write!(f, "cannot {} {at}: {}", self.operation, self.kind)?;
         if !self.detail.is_empty() {
             write!(f, " ({})", crate::object::escape(&self.detail))?;
@@ -245,16 +239,8 @@ mod tests {
         let operations = operations.into_iter().cycle();
         let lines = kinds.into_iter().zip(operations).map(|(kind, operation)| {
             let error = Error::new(kind, operation, "b", "in/a", "");
-            let fix = if error.needs_fix() {
-                "needs a fix"
-            } else {
-                "-"
-            };
-            let transient = if error.is_transient() {
-                "transient"
-            } else {
-                "-"
-            };
+            let fix = if error.needs_fix() { "needs a fix" } else { "-" };
+            let transient = if error.is_transient() { "transient" } else { "-" };
             format!("{error} [{transient}, {fix}]\n")
         });
         let named = Error::new(Kind::Unknown, Operation::Read, "b", "x\n\u{202e}", "cut\n");

@@ -23,10 +23,7 @@ impl Location {
         if !prefix.is_empty() && !prefix.ends_with('/') {
             prefix.push('/');
         }
-        Self {
-            bucket: bucket.into(),
-            prefix,
-        }
+        Self { bucket: bucket.into(), prefix }
     }
 
     /// Whether `name` in `bucket` is in this location.
@@ -60,9 +57,7 @@ impl Location {
         let mut parts = self.prefix.split(DATE);
         let before = parts.next().unwrap_or_default();
         let rest = name.strip_prefix(before);
-        let rest = parts.try_fold(rest, |rest, part| {
-            Some(after_date(rest?)?.strip_prefix(part))
-        });
+        let rest = parts.try_fold(rest, |rest, part| Some(after_date(rest?)?.strip_prefix(part)));
         rest.flatten().is_some()
     }
 
@@ -70,10 +65,7 @@ impl Location {
     #[must_use]
     pub fn fixed(&self) -> Self {
         let fixed = self.prefix.split(DATE).next().unwrap_or_default();
-        Self {
-            bucket: self.bucket.clone(),
-            prefix: fixed.to_owned(),
-        }
+        Self { bucket: self.bucket.clone(), prefix: fixed.to_owned() }
     }
 }
 
@@ -105,11 +97,7 @@ fn after_date(name: &str) -> Option<&str> {
     const FORM: &str = "0000/00/00";
     let day = name.get(..FORM.len())?;
     let fits = |(c, form): (u8, u8)| {
-        if form == b'0' {
-            c.is_ascii_digit()
-        } else {
-            c == form
-        }
+        if form == b'0' { c.is_ascii_digit() } else { c == form }
     };
     let is_day = day.bytes().zip(FORM.bytes()).all(fits);
     is_day.then(|| &name[FORM.len()..])
@@ -118,9 +106,7 @@ fn after_date(name: &str) -> Option<&str> {
 /// Cloud Storage's rule for names without a domain, generously: the service itself has the last word.
 fn is_bucket_name(name: &str) -> bool {
     (3..=222).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b))
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b))
 }
 
 /// Why a `gs://` URI is not a location.
@@ -158,14 +144,8 @@ mod tests {
     #[test]
     fn what_is_no_location_says_why() {
         assert_eq!("data/in".parse::<Location>(), Err(InvalidLocation::Scheme));
-        assert_eq!(
-            "gs://Da ta/in".parse::<Location>(),
-            Err(InvalidLocation::Bucket)
-        );
-        assert_eq!(
-            "gs://data//in".parse::<Location>(),
-            Err(InvalidLocation::Prefix)
-        );
+        assert_eq!("gs://Da ta/in".parse::<Location>(), Err(InvalidLocation::Bucket));
+        assert_eq!("gs://data//in".parse::<Location>(), Err(InvalidLocation::Prefix));
     }
 
     #[test]

@@ -43,10 +43,7 @@ pub struct Object {
 impl Object {
     /// This generation, to be named in a precondition.
     pub fn pinned(&self) -> Pinned<'_> {
-        Pinned {
-            name: &self.name,
-            generation: self.generation,
-        }
+        Pinned { name: &self.name, generation: self.generation }
     }
 
     /// Its place: `gs://bucket/name`.

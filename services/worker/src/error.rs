@@ -114,10 +114,7 @@ impl ProcessError {
             .iter()
             .map(|violation| format!("{} {}", violation.field, violation.description))
             .collect();
-        Self {
-            violations,
-            ..Self::new(ErrorKind::Malformed, all.join("; "))
-        }
+        Self { violations, ..Self::new(ErrorKind::Malformed, all.join("; ")) }
     }
 
     fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
@@ -131,10 +128,7 @@ impl ProcessError {
     }
 
     fn after(self, delay: Duration) -> Self {
-        Self {
-            retry_after: Some(delay),
-            ..self
-        }
+        Self { retry_after: Some(delay), ..self }
     }
 
     /// Adds one part of the input that is wrong; it travels as a `google.rpc.BadRequest` detail.
@@ -144,10 +138,7 @@ impl ProcessError {
         field: impl Into<String>,
         description: impl Into<String>,
     ) -> Self {
-        self.violations.push(Violation {
-            field: field.into(),
-            description: description.into(),
-        });
+        self.violations.push(Violation { field: field.into(), description: description.into() });
         self
     }
 
@@ -220,15 +211,7 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     use Errno as E;
     use io::ErrorKind as K;
     let kinds = [K::StorageFull, K::QuotaExceeded, K::OutOfMemory];
-    let errnos = [
-        E::AGAIN,
-        E::NOMEM,
-        E::NFILE,
-        E::MFILE,
-        E::NOSPC,
-        E::DQUOT,
-        E::TXTBSY,
-    ];
+    let errnos = [E::AGAIN, E::NOMEM, E::NFILE, E::MFILE, E::NOSPC, E::DQUOT, E::TXTBSY];
     kinds.contains(&error.kind()) || is_one_of(error, &errnos)
 }
 
@@ -263,23 +246,13 @@ mod tests {
     use super::*;
 
     fn storage(kind: Kind) -> ErrorKind {
-        ProcessError::from(brigade_storage::Error::new(
-            kind,
-            Operation::Read,
-            "data",
-            "in/a",
-            "",
-        ))
-        .kind()
+        ProcessError::from(brigade_storage::Error::new(kind, Operation::Read, "data", "in/a", ""))
+            .kind()
     }
 
     #[test]
     fn a_worker_without_its_role_blames_no_object() {
-        for kind in [
-            Kind::PermissionDenied,
-            Kind::Unauthenticated,
-            Kind::NoBucket,
-        ] {
+        for kind in [Kind::PermissionDenied, Kind::Unauthenticated, Kind::NoBucket] {
             assert_eq!(storage(kind), ErrorKind::Misconfigured);
         }
     }
@@ -288,9 +261,7 @@ mod tests {
     fn a_store_that_is_away_means_try_again() {
         let wish = Duration::from_secs(7);
         let error = brigade_storage::Error::new(
-            Kind::Busy {
-                retry_after: Some(wish),
-            },
+            Kind::Busy { retry_after: Some(wish) },
             Operation::Read,
             "data",
             "in/a",
@@ -305,15 +276,10 @@ mod tests {
     fn a_full_disk_means_try_again_and_a_missing_file_does_not() {
         let full = io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error());
         assert_eq!(ProcessError::from(full).kind(), ErrorKind::Unavailable);
-        for own in [
-            io::ErrorKind::NotFound,
-            io::ErrorKind::InvalidData,
-            io::ErrorKind::UnexpectedEof,
-        ] {
-            assert_eq!(
-                ProcessError::from(io::Error::from(own)).kind(),
-                ErrorKind::Internal
-            );
+        for own in
+            [io::ErrorKind::NotFound, io::ErrorKind::InvalidData, io::ErrorKind::UnexpectedEof]
+        {
+            assert_eq!(ProcessError::from(io::Error::from(own)).kind(), ErrorKind::Internal);
         }
     }
 
@@ -325,10 +291,7 @@ mod tests {
             io::ErrorKind::TimedOut,
             io::ErrorKind::ReadOnlyFilesystem,
         ] {
-            assert_eq!(
-                ProcessError::from(io::Error::from(away)).kind(),
-                ErrorKind::Unavailable
-            );
+            assert_eq!(ProcessError::from(io::Error::from(away)).kind(), ErrorKind::Unavailable);
         }
         let broken = io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error());
         assert_eq!(ProcessError::from(broken).kind(), ErrorKind::Unavailable);

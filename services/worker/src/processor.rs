@@ -80,10 +80,7 @@ const OMITTED: &str = "omitted";
 impl Outcome {
     /// An outcome with this summary.
     pub fn summary(summary: impl Into<String>) -> Self {
-        Self {
-            summary: summary.into(),
-            ..Self::default()
-        }
+        Self { summary: summary.into(), ..Self::default() }
     }
 
     /// Adds the `gs://` URI of something that was written.

@@ -32,11 +32,7 @@ pub(crate) fn validate(request: ProcessRequest) -> Result<ValidRequest, ProcessE
     if !violations.is_empty() {
         return Err(ProcessError::malformed(violations));
     }
-    Ok(ValidRequest {
-        object,
-        attempt: request.attempt.max(1).unsigned_abs(),
-        key,
-    })
+    Ok(ValidRequest { object, attempt: request.attempt.max(1).unsigned_abs(), key })
 }
 
 fn check_object(object: &Object) -> Vec<Violation> {
@@ -49,16 +45,11 @@ fn check_object(object: &Object) -> Vec<Violation> {
         (no_md5, "md5_hash", "does not have 16 bytes"),
     ];
     let wrong = checks.iter().filter(|(is_wrong, ..)| *is_wrong);
-    wrong
-        .map(|(_, field, what)| violation(&format!("object.{field}"), what))
-        .collect()
+    wrong.map(|(_, field, what)| violation(&format!("object.{field}"), what)).collect()
 }
 
 fn violation(field: &str, description: &str) -> Violation {
-    Violation {
-        field: field.to_owned(),
-        description: description.to_owned(),
-    }
+    Violation { field: field.to_owned(), description: description.to_owned() }
 }
 
 #[cfg(test)]
@@ -79,10 +70,7 @@ mod tests {
 
     fn fields(request: ProcessRequest) -> Vec<String> {
         let error = validate(request).unwrap_err();
-        let fields = error
-            .violations()
-            .iter()
-            .map(|violations| violations.field.clone());
+        let fields = error.violations().iter().map(|violations| violations.field.clone());
         fields.collect()
     }
 
@@ -96,11 +84,7 @@ mod tests {
     fn every_wrong_field_is_named() {
         assert_eq!(fields(ProcessRequest::default()), ["object"]);
         let nothing = ProcessRequest {
-            object: Some(Object {
-                size: -1,
-                md5_hash: vec![1],
-                ..Object::default()
-            }),
+            object: Some(Object { size: -1, md5_hash: vec![1], ..Object::default() }),
             attempt: -1,
             ..ProcessRequest::default()
         };

@@ -1,13 +1,13 @@
 //! Serves a processor: one call from an empty `main` to a worker as it is deployed.
 
-use std::{io::Write as _, process::ExitCode, sync::Arc};
+use std::{io::Write as _, net::SocketAddr, process::ExitCode, sync::Arc};
 
 use brigade_runtime::{
     exit::{Exit, Failure},
     guard::GuardArgs,
     serve as server,
     service::{AuthConfig, Service},
-    settings::{Problem, Problems, ServerArgs, ServerSettings, names, unknown},
+    settings::{Problem, Problems, ServerArgs, names, unknown},
     shutdown,
     telemetry::{self, Format},
 };
@@ -111,7 +111,7 @@ pub struct Args {
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The address and port.
-    pub server: ServerSettings,
+    pub address: SocketAddr,
     /// The allowed callers.
     pub gate: AuthConfig,
     /// The worker's own settings.
@@ -152,18 +152,11 @@ fn problems() -> Problems {
 impl Args {
     /// Resolves every setting, or names every problem at once, after those that were noted before.
     pub fn resolve(&self, mut problems: Problems) -> Result<Settings, Failure> {
-        let server = self.server.resolve(&mut problems);
-        let gate = AuthConfig::resolve(&self.guard, server.as_ref(), &mut problems);
+        let address = self.server.resolve(&mut problems);
+        let gate = AuthConfig::resolve(&self.guard, address, &mut problems);
         let worker = self.worker.resolve(&mut problems);
-        problems.into_result()?;
-        let (Some(server), Some(gate), Some(worker)) = (server, gate, worker) else {
-            return Err(Failure::usage("the settings are not complete", ""));
-        };
-        Ok(Settings {
-            server,
-            gate,
-            worker,
-        })
+        let ((address, gate), worker) = problems.into_settings(address.zip(gate).zip(worker))?;
+        Ok(Settings { address, gate, worker })
     }
 }
 
@@ -174,7 +167,7 @@ impl Settings {
     /// `STORAGE_EMULATOR_HOST` names.
     pub async fn serve<P: Processor>(self, processor: P) -> Result<(), Failure> {
         let shutdown = shutdown::signal();
-        let (worker, gate, address) = (self.worker, self.gate, self.server.address);
+        let (worker, gate, address) = (self.worker, self.gate, self.address);
         let listener = server::bind(address).await?;
         // Port 0 means any free port.
         let address = listener.local_addr().unwrap_or(address);

@@ -80,9 +80,7 @@ impl WorkerArgs {
 fn size(given: &str) -> Result<u64, Unfit> {
     let size = given.parse::<ByteSize>();
     let size = size.map_err(|why| Unfit::new("a size such as 500MB or 2GiB", why))?;
-    within(&(1..=MAX_SIZE), size.as_u64(), |size| {
-        ByteSize(*size).to_string()
-    })
+    within(&(1..=MAX_SIZE), size.as_u64(), |size| ByteSize(*size).to_string())
 }
 
 // === impl WorkerSettings ===
@@ -91,8 +89,7 @@ impl Default for WorkerSettings {
     /// The defaults of the arguments, whatever the environment has.
     fn default() -> Self {
         let args: WorkerArgs = from_flags(&[]).expect("no argument is required");
-        args.resolve(&mut Problems::default())
-            .expect("every default is a value")
+        args.resolve(&mut Problems::default()).expect("every default is a value")
     }
 }
 
@@ -100,7 +97,6 @@ impl Default for WorkerSettings {
 mod tests {
     use std::fmt::Write as _;
 
-    use brigade_runtime::settings::SettingsError;
     use clap::Parser as _;
 
     use super::*;
@@ -112,12 +108,11 @@ mod tests {
         worker: WorkerArgs,
     }
 
-    fn resolve(flags: &[&str]) -> Result<WorkerSettings, SettingsError> {
+    fn resolve(flags: &[&str]) -> Result<WorkerSettings, Problems> {
         let mut problems = Problems::default();
         let cli = Cli::try_parse_from(flags).unwrap();
         let settings = cli.worker.resolve(&mut problems);
-        problems.into_result()?;
-        Ok(settings.expect("no problem means settings"))
+        problems.into_settings(settings)
     }
 
     #[test]
@@ -131,26 +126,14 @@ mod tests {
     #[test]
     fn problems_of_the_worker() {
         let cases: [(&str, &[&str], &[&str]); 5] = [
-            (
-                "--concurrency",
-                &["1", "1000", "10000"],
-                &["0", "-1", "1.5", "10001"],
-            ),
+            ("--concurrency", &["1", "1000", "10000"], &["0", "-1", "1.5", "10001"]),
             (
                 "--process-timeout",
                 &["1s", "1h", "7days"],
                 &["0", "0s", "1ms", "-1s", "8days", "10"],
             ),
-            (
-                "--max-size",
-                &["1B", "2GiB"],
-                &["0", "0GiB", "-1", "6TiB", "2 elephants"],
-            ),
-            (
-                "--exec",
-                &["true {}"],
-                &["no-such-program-anywhere {}", "'"],
-            ),
+            ("--max-size", &["1B", "2GiB"], &["0", "0GiB", "-1", "6TiB", "2 elephants"]),
+            ("--exec", &["true {}"], &["no-such-program-anywhere {}", "'"]),
             ("--output", &["gs://data/features"], &["features/"]),
         ];
         let mut table = String::new();
@@ -163,14 +146,7 @@ mod tests {
                 writeln!(table, "{}", given(bad).unwrap_err()).unwrap();
             }
         }
-        let all = [
-            "--output",
-            "features/",
-            "--concurrency",
-            "0",
-            "--max-size",
-            "0",
-        ];
+        let all = ["--output", "features/", "--concurrency", "0", "--max-size", "0"];
         writeln!(table, "{}", resolve(&all).unwrap_err()).unwrap();
         insta::assert_snapshot!(table);
     }

@@ -126,14 +126,8 @@ mod tests {
         let status = Status::from(error);
         assert_eq!(status.code(), Code::Unavailable);
         let details = status.get_error_details();
-        assert_eq!(
-            details.retry_info().unwrap().retry_delay,
-            Some(Duration::from_secs(9))
-        );
-        assert_eq!(
-            details.bad_request().unwrap().field_violations[0].field,
-            "line 2"
-        );
+        assert_eq!(details.retry_info().unwrap().retry_delay, Some(Duration::from_secs(9)));
+        assert_eq!(details.bad_request().unwrap().field_violations[0].field, "line 2");
         assert_eq!(details.error_info().unwrap().reason, "TRY_AGAIN");
     }
 
@@ -147,10 +141,8 @@ mod tests {
         let status = Status::from(error);
         let mut headers = axum::http::HeaderMap::new();
         status.add_header(&mut headers).unwrap();
-        let size: usize = headers
-            .iter()
-            .map(|(name, value)| name.as_str().len() + value.len() + 32)
-            .sum();
+        let size: usize =
+            headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
         assert!(size < 16 * 1024, "{size}");
     }
 }

@@ -54,16 +54,9 @@ impl<P: Processor> TestWorker<P> {
 
     /// A worker with these settings. Its outputs go to `gs://test/output/` unless they name another place.
     pub fn with_settings(processor: P, mut settings: WorkerSettings) -> Self {
-        let output = settings
-            .output
-            .get_or_insert_with(|| Location::new(BUCKET, OUTPUT))
-            .clone();
+        let output = settings.output.get_or_insert_with(|| Location::new(BUCKET, OUTPUT)).clone();
         let bucket = Sim::new().with_bucket(BUCKET).with_bucket(&output.bucket);
-        Self {
-            runner: Runner::new(processor, Arc::new(bucket.clone()), &settings),
-            bucket,
-            output,
-        }
+        Self { runner: Runner::new(processor, Arc::new(bucket.clone()), &settings), bucket, output }
     }
 
     /// Uploads `content` under `name`, and has it processed.
@@ -122,9 +115,7 @@ impl<P: Processor> TestWorker<P> {
 
 impl<P> fmt::Debug for TestWorker<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TestWorker")
-            .field("bucket", &self.bucket)
-            .finish_non_exhaustive()
+        f.debug_struct("TestWorker").field("bucket", &self.bucket).finish_non_exhaustive()
     }
 }
 

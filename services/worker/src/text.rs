@@ -13,11 +13,7 @@ pub(crate) fn cut_front(text: &str, max: usize) -> &str {
 /// The lines that a program wrote, as a terminal would show them: without colours and other control sequences, with the last
 /// state of an overwritten line (`\r`), and without blank lines.
 pub(crate) fn lines(written: &[u8]) -> Vec<String> {
-    String::from_utf8_lossy(written)
-        .split('\n')
-        .map(line)
-        .filter(|line| !line.is_empty())
-        .collect()
+    String::from_utf8_lossy(written).split('\n').map(line).filter(|line| !line.is_empty()).collect()
 }
 
 fn line(raw: &str) -> String {

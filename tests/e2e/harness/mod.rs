@@ -108,9 +108,7 @@ impl System {
         let guard = system.guard(&system.worker, &[POLLER]);
         let stop = system.stop_worker.clone();
         system.services.spawn(async move {
-            brigade::worker::serve(listener, &settings, guard, store, stop)
-                .await
-                .unwrap();
+            brigade::worker::serve(listener, &settings, guard, store, stop).await.unwrap();
         });
         system.start(system.metadata(), |_, _| {}).await;
         system
@@ -209,7 +207,7 @@ impl System {
         };
         let stop = self.stop_poller.clone();
         self.services.spawn(async move {
-            brigade::poller::serve(listener, &settings, gate, outside, stop)
+            brigade::poller::serve(listener, &settings, gate, async { Ok(outside) }, stop)
                 .await
                 .unwrap();
         });
@@ -311,13 +309,7 @@ impl System {
     /// The custom metadata of an object.
     pub(crate) async fn metadata_of(&self, name: &str) -> brigade_storage::Metadata {
         use brigade_storage::Store as _;
-        self.store()
-            .await
-            .bucket(BUCKET)
-            .get(name)
-            .await
-            .unwrap()
-            .metadata
+        self.store().await.bucket(BUCKET).get(name).await.unwrap().metadata
     }
 
     pub(crate) fn client(&self) -> PollerClient {
@@ -334,9 +326,8 @@ impl System {
     pub(crate) async fn poll_settles(&self, expected: &[(&str, Settlement)]) -> Polled {
         let polled = self.poll().await.unwrap();
         let expected = expected.iter();
-        let expected: Vec<_> = expected
-            .map(|(name, settlement)| (format!("incoming/{name}"), *settlement))
-            .collect();
+        let expected: Vec<_> =
+            expected.map(|(name, settlement)| (format!("incoming/{name}"), *settlement)).collect();
         assert_eq!(polled.outcomes(), expected);
         polled
     }

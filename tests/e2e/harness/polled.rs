@@ -13,11 +13,8 @@ impl Polled {
     /// Name and settlement, in name order.
     pub(crate) fn outcomes(&self) -> Vec<(String, Settlement)> {
         let name = |settled: &ObjectSettled| settled.object.clone().unwrap().name;
-        let mut outcomes: Vec<_> = self
-            .settled
-            .iter()
-            .map(|settled| (name(settled), settled.settlement()))
-            .collect();
+        let mut outcomes: Vec<_> =
+            self.settled.iter().map(|settled| (name(settled), settled.settlement())).collect();
         outcomes.sort();
         outcomes
     }

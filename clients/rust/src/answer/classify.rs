@@ -25,15 +25,12 @@ pub fn classify(
         (Some(200), Some(number)) => from_status(result, number),
         (Some(200), None) if wire.error.is_none() && is_too_large(&result) => Answer::TooLarge {
             key: key.to_owned(),
-            found: result
-                .err()
-                .map_or_else(String::new, |status| status.message().to_owned()),
+            found: result.err().map_or_else(String::new, |status| status.message().to_owned()),
         },
         (Some(200), None) => Answer::Transport(TransportError::CutShort(cut_reason(wire))),
-        (Some(status), _) => Answer::Transport(TransportError::Http {
-            status,
-            retry_after: wire.retry_after,
-        }),
+        (Some(status), _) => {
+            Answer::Transport(TransportError::Http { status, retry_after: wire.retry_after })
+        }
         (None, _) => without_response(result, wire, budget),
     }
 }

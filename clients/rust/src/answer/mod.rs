@@ -146,14 +146,12 @@ impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(why) => write!(f, "cannot connect to the worker: {why}"),
-            Self::Reset(why) => write!(
-                f,
-                "the connection to the worker broke before it answered: {why}"
-            ),
-            Self::Http { status, .. } => write!(
-                f,
-                "HTTP {status}, which may not come from the worker itself"
-            ),
+            Self::Reset(why) => {
+                write!(f, "the connection to the worker broke before it answered: {why}")
+            }
+            Self::Http { status, .. } => {
+                write!(f, "HTTP {status}, which may not come from the worker itself")
+            }
             Self::CutShort(why) => write!(f, "the worker's answer was cut short: {why}"),
             Self::Identity { message, .. } => write!(f, "no ID token for the worker: {message}"),
         }

@@ -54,9 +54,7 @@ impl Record {
 
     /// Notes a `grpc-status`, from headers or trailers.
     pub(super) fn record_status(&self, headers: &HeaderMap) {
-        let status = headers
-            .get("grpc-status")
-            .and_then(|value| value.to_str().ok()?.parse().ok());
+        let status = headers.get("grpc-status").and_then(|value| value.to_str().ok()?.parse().ok());
         if status.is_some() {
             self.with(|wire| wire.grpc_status = status);
         }

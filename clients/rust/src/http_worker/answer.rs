@@ -51,10 +51,7 @@ fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> Answer {
         200 | 201 | 204 => Answer::ok(parse_response(headers, body)),
         500 if !is_front_end_page(headers, body) => own(Code::Internal),
         408 | 425 => own(Code::Unavailable),
-        _ => Answer::Transport(TransportError::Http {
-            status,
-            retry_after,
-        }),
+        _ => Answer::Transport(TransportError::Http { status, retry_after }),
     }
 }
 

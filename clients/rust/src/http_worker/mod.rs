@@ -56,10 +56,8 @@ impl HttpWorkerClient {
         let uri = uri.map_err(|_| ConnectError::Url(url.to_string()))?;
         connect::check(url)?;
         let tokens = Tokens::new(url, identity, audience);
-        let client = http_client(url).map_err(|error| ConnectError::Client {
-            url: origin(url),
-            error,
-        })?;
+        let client =
+            http_client(url).map_err(|error| ConnectError::Client { url: origin(url), error })?;
         // reqwest as a plain service, so that the layers of a gRPC channel fit around it.
         let transport = service_fn(move |request: Request<Bytes>| {
             let client = client.clone();

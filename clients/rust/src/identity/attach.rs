@@ -126,18 +126,9 @@ where
             let inner = std::mem::replace(&mut self.inner, ready);
             let Identity { source, audience } = identity.clone();
             let token = Box::pin(async move { source.fetch(&audience).await });
-            waiting = Some(Waiting {
-                inner,
-                request,
-                token,
-            });
+            waiting = Some(Waiting { inner, request, token });
         }
-        AttachFuture {
-            waiting,
-            identity,
-            token,
-            called,
-        }
+        AttachFuture { waiting, identity, token, called }
     }
 }
 

@@ -33,15 +33,9 @@ mod tests {
         for (url, audience) in [
             ("https://worker-x.a.run.app", "https://worker-x.a.run.app"),
             ("https://worker-x.a.run.app/", "https://worker-x.a.run.app"),
-            (
-                "https://u:p@worker.run.app./a/b?c#d",
-                "https://worker.run.app",
-            ),
+            ("https://u:p@worker.run.app./a/b?c#d", "https://worker.run.app"),
             ("https://worker.run.app:443/", "https://worker.run.app"),
-            (
-                "https://worker.run.app:8443/",
-                "https://worker.run.app:8443",
-            ),
+            ("https://worker.run.app:8443/", "https://worker.run.app:8443"),
             ("http://127.0.0.1:8081", "http://127.0.0.1:8081"),
         ] {
             assert_eq!(origin(&Url::parse(url).unwrap()), audience);

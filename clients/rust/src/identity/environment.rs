@@ -67,8 +67,8 @@ pub fn source(environment: &Environment) -> Result<Arc<dyn TokenSource>, Error> 
     }
     Ok(match key_file {
         Some(file) => Arc::new(Cached::new(file)),
-        None => Arc::new(Cached::new(MetadataServer::new(
-            environment.gce_metadata_host.as_deref(),
-        ))),
+        None => {
+            Arc::new(Cached::new(MetadataServer::new(environment.gce_metadata_host.as_deref())))
+        }
     })
 }

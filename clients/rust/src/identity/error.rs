@@ -88,17 +88,11 @@ pub enum Error {
 
 impl Error {
     pub(super) fn away(source_name: impl Into<String>, why: impl Into<String>) -> Self {
-        Self::Away {
-            source_name: source_name.into(),
-            why: why.into(),
-        }
+        Self::Away { source_name: source_name.into(), why: why.into() }
     }
 
     pub(super) fn bad_token(source_name: impl Into<String>, why: impl Into<String>) -> Self {
-        Self::BadToken {
-            source_name: source_name.into(),
-            why: why.into(),
-        }
+        Self::BadToken { source_name: source_name.into(), why: why.into() }
     }
 
     /// Whether it can pass with time, without human action.

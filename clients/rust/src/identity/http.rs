@@ -35,11 +35,7 @@ pub(super) fn unavailable(source_name: String, error: &reqwest::Error) -> Error 
 
 /// The error of a call with another status than 200. `why` is the likely reason and the fix; empty, or begins with a space.
 pub(super) fn refused(source: &dyn TokenSource, status: StatusCode, why: &str) -> Error {
-    Error::Refused {
-        source_name: source.describe(),
-        status: status.as_u16(),
-        why: why.into(),
-    }
+    Error::Refused { source_name: source.describe(), status: status.as_u16(), why: why.into() }
 }
 
 /// Sends a source's request, and returns the body of the response. `reason` explains another status than 200.

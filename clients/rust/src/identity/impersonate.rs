@@ -85,9 +85,7 @@ fn is_account(account: &str) -> bool {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
         !part.is_empty() && part.bytes().all(allowed)
     };
-    account
-        .split_once('@')
-        .is_some_and(|(name, domain)| plain(name) && plain(domain))
+    account.split_once('@').is_some_and(|(name, domain)| plain(name) && plain(domain))
 }
 
 #[async_trait]

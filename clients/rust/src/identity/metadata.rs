@@ -47,17 +47,8 @@ impl MetadataServer {
             .timeout(answer)
             .build()
             .expect("a client with timeouts alone can be made");
-        let host = host
-            .strip_prefix("http://")
-            .unwrap_or(host)
-            .trim_end_matches('/')
-            .to_owned();
-        Self {
-            host,
-            account: "default".into(),
-            explicit,
-            client,
-        }
+        let host = host.strip_prefix("http://").unwrap_or(host).trim_end_matches('/').to_owned();
+        Self { host, account: "default".into(), explicit, client }
     }
 
     /// Tokens of another account of this instance than its default one.
@@ -85,9 +76,7 @@ impl MetadataServer {
     /// An unconfigured server that cannot be reached means that there is no source at all.
     fn connection_error(&self, error: &reqwest::Error) -> Error {
         if error.is_connect() && !self.explicit {
-            return Error::NoSource {
-                tried: format!("{} cannot be reached", self.describe()),
-            };
+            return Error::NoSource { tried: format!("{} cannot be reached", self.describe()) };
         }
         http::unavailable(self.describe(), error)
     }
@@ -115,9 +104,7 @@ impl TokenSource for MetadataServer {
         if status != StatusCode::OK {
             return Err(http::refused(self, status, reason(status)));
         }
-        let body = http::body(response)
-            .await
-            .map_err(|error| self.connection_error(&error))?;
+        let body = http::body(response).await.map_err(|error| self.connection_error(&error))?;
         IdToken::parse(&String::from_utf8_lossy(&body), audience, &self.describe())
     }
 

@@ -49,10 +49,8 @@ struct TokenResponse {
 impl ServiceAccountFile {
     /// Reads and checks the file. Nothing of its key ever appears in an error.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let json = fs::read_to_string(path).map_err(|error| Error::Unreadable {
-            path: path.to_owned(),
-            why: error.to_string(),
-        })?;
+        let json = fs::read_to_string(path)
+            .map_err(|error| Error::Unreadable { path: path.to_owned(), why: error.to_string() })?;
         let invalid = |why| invalid(path, why);
         let (file, token_uri) = parse_key_file(&json).map_err(invalid)?;
         let account = CustomServiceAccount::from_json(&json)
@@ -71,10 +69,7 @@ impl ServiceAccountFile {
     }
 
     fn assertion(&self, audience: &str) -> Result<String, Error> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let header = json!({ "alg": "RS256", "typ": "JWT", "kid": self.key_id });
         let claims = json!({
             "iss": self.email,
@@ -99,10 +94,7 @@ impl ServiceAccountFile {
 }
 
 fn invalid(path: &Path, why: String) -> Error {
-    Error::NotServiceAccount {
-        path: path.to_owned(),
-        why,
-    }
+    Error::NotServiceAccount { path: path.to_owned(), why }
 }
 
 /// The file's fields, or what is wrong with them.
@@ -155,11 +147,6 @@ impl TokenSource for ServiceAccountFile {
     }
 
     fn describe(&self) -> String {
-        format!(
-            "{} for {} (key file {})",
-            self.token_uri,
-            self.email,
-            self.path.display()
-        )
+        format!("{} for {} (key file {})", self.token_uri, self.email, self.path.display())
     }
 }

@@ -50,10 +50,7 @@ impl IdToken {
         if claims.aud != audience {
             return Err(bad(format!("its audience is not {audience}")));
         }
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let left = claims.exp.saturating_sub(now);
         if left == 0 {
             return Err(bad("it is expired".into()));
@@ -64,11 +61,7 @@ impl IdToken {
             .map_err(|_| bad("it does not fit into an HTTP header".into()))?;
         // Keeps it out of the header's Debug, and out of HTTP/2's compression table.
         bearer.set_sensitive(true);
-        Ok(Self {
-            secret: secret.into(),
-            bearer,
-            expires: Instant::now() + left,
-        })
+        Ok(Self { secret: secret.into(), bearer, expires: Instant::now() + left })
     }
 
     /// The token itself: to send, never to show.

@@ -22,10 +22,7 @@ pub(super) struct User {
 
 impl User {
     pub(super) fn new(key_file: Option<ServiceAccountFile>) -> Self {
-        Self {
-            key_file,
-            login: OnceCell::new(),
-        }
+        Self { key_file, login: OnceCell::new() }
     }
 
     /// A valid access token; `gcp_auth` caches it.
@@ -51,18 +48,13 @@ impl User {
             Some(file) => file.access_tokens(),
             None => self.login.get_or_try_init(login).await?.as_ref(),
         };
-        provider
-            .token(SCOPES)
-            .await
-            .map_err(|error| refused(&error))
+        provider.token(SCOPES).await.map_err(|error| refused(&error))
     }
 }
 
 impl fmt::Debug for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("User")
-            .field("key_file", &self.key_file)
-            .finish_non_exhaustive()
+        f.debug_struct("User").field("key_file", &self.key_file).finish_non_exhaustive()
     }
 }
 
@@ -76,12 +68,10 @@ async fn login() -> Result<Box<dyn TokenProvider>, Error> {
     }
     match GCloudAuthorizedUser::new().await {
         Ok(login) => Ok(Box::new(login)),
-        Err(gcp_auth::Error::Io(..)) => Err(no_user(
-            "there is no application-default login, and no gcloud on the path",
-        )),
-        Err(_) => Err(no_user(
-            "there is no application-default login, and gcloud has none either",
-        )),
+        Err(gcp_auth::Error::Io(..)) => {
+            Err(no_user("there is no application-default login, and no gcloud on the path"))
+        }
+        Err(_) => Err(no_user("there is no application-default login, and gcloud has none either")),
     }
 }
 

@@ -55,20 +55,13 @@ impl<S: Clone> Pool<S> {
     /// A pool of connections that `open` makes. It makes the first one now, which connects at its first call.
     pub(crate) fn new(open: impl Fn() -> S + Send + Sync + 'static) -> Self {
         let first = Connection::new(open());
-        Self(Arc::new(PoolInner {
-            open: Box::new(open),
-            connections: Mutex::new(vec![first]),
-        }))
+        Self(Arc::new(PoolInner { open: Box::new(open), connections: Mutex::new(vec![first]) }))
     }
 
     /// A connection for one call.
     fn take(&self) -> (S, Arc<()>) {
         // The list is consistent at any time, so a panic while it is locked does no harm.
-        let mut connections = self
-            .0
-            .connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut connections = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
         let free = connections
             .iter()
             .min_by_key(|connection| connection.calls())
@@ -123,10 +116,7 @@ where
 
 impl<S: Clone> Connection<S> {
     fn new(service: S) -> Self {
-        Self {
-            service,
-            count: Arc::new(()),
-        }
+        Self { service, count: Arc::new(()) }
     }
 
     fn calls(&self) -> usize {

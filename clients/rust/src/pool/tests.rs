@@ -62,10 +62,7 @@ async fn no_connection_has_more_than_its_share_and_the_emptiest_is_next() {
         open.push(call(&pool).await);
     }
     for connection in 0..3 {
-        let share = open
-            .iter()
-            .filter(|answer| number(answer) == connection)
-            .count();
+        let share = open.iter().filter(|answer| number(answer) == connection).count();
         assert_eq!(share, MAX_STREAMS);
     }
     open.retain(|answer| number(answer) != 1);

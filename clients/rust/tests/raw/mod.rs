@@ -47,9 +47,7 @@ pub(crate) fn drain(request: Request<RecvStream>) {
 pub(crate) fn head(status: u16, headers: &[(&'static str, &str)]) -> Response<()> {
     let mut response = Response::builder().status(status).body(()).unwrap();
     for (name, value) in headers {
-        response
-            .headers_mut()
-            .insert(*name, HeaderValue::from_str(value).unwrap());
+        response.headers_mut().insert(*name, HeaderValue::from_str(value).unwrap());
     }
     response
 }
@@ -65,11 +63,8 @@ pub(crate) fn page(
     move |mut respond| {
         let mut headers = vec![("content-type", "text/html; charset=UTF-8")];
         headers.extend_from_slice(extra);
-        let mut body = respond
-            .send_response(head(status, &headers), false)
-            .unwrap();
-        body.send_data(Bytes::from_static(b"<html><h1>Error</h1></html>"), true)
-            .unwrap();
+        let mut body = respond.send_response(head(status, &headers), false).unwrap();
+        body.send_data(Bytes::from_static(b"<html><h1>Error</h1></html>"), true).unwrap();
     }
 }
 
@@ -89,8 +84,6 @@ pub(crate) fn streamed(message: &'static [u8], status: &'static str) -> impl Fn(
 
 pub(crate) fn trailers_only(status: &'static str) -> impl Fn(Respond) + Clone {
     move |mut respond| {
-        respond
-            .send_response(head(200, &[GRPC, ("grpc-status", status)]), true)
-            .unwrap();
+        respond.send_response(head(200, &[GRPC, ("grpc-status", status)]), true).unwrap();
     }
 }

@@ -1,93 +1,86 @@
-//! What `brigade dev` says at its start: where things are, and how to reach them.
+//! What `brigade dev` prints at its start: where everything is, and how to call it.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
-use super::{Args, show::Show, system::System};
+use brigade_client::identity::origin;
 
-impl System {
-    /// Says where things are, and how to reach them.
-    pub(super) fn introduce(&self, args: &Args, show: Show) {
-        if args.worker.is_some() {
-            self.tell_worker(show);
-        }
-        if let Show::Table { .. } = show {
-            let data = args.data.display();
-            let samples = if self.laid > 0 {
-                format!("  ({} sample files)", self.laid)
-            } else {
-                String::new()
-            };
-            print_lines(&[
-                "Bucket Brigade on this machine".to_owned(),
-                String::new(),
-                format!("  inbox      {data}/incoming/{samples}"),
-                format!("  outcomes   {data}/processed/  {data}/failed/  {data}/features/"),
-                format!("  poller     {}", self.poller),
-                format!("  worker     {}", self.worker),
-                format!(
-                    "  stand-in   {}  for Cloud Storage and its identities",
-                    self.emulator.url()
-                ),
-                String::new(),
-            ]);
-            if !args.once {
-                self.invite();
-            }
-        } else if !args.once {
-            print_lines(&[self.addresses().to_string()]);
+use super::{Args, system::System, table::Show};
+
+/// Prints where everything is. Piped, stdout has JSON alone.
+pub(super) fn print(system: &System, args: &Args, show: Show) {
+    let (is_json, mut out) = (show == Show::Json, String::new());
+    if args.worker.is_some() {
+        let needed = worker_environment(system);
+        if is_json {
+            // A closed pipe changes nothing.
+            let _ = writeln!(io::stderr(), "{needed}");
+        } else {
+            out = needed + "\n";
         }
     }
-
-    /// For a program that starts this one with `--port 0`: everything answers by now, and this is where.
-    fn addresses(&self) -> serde_json::Value {
-        let origin = brigade_client::identity::origin;
-        serde_json::json!({ "serving": {
-            "poller": origin(&self.poller),
-            "worker": origin(&self.worker),
-            "standIn": origin(&self.emulator.url()),
-        }})
+    match (is_json, args.once) {
+        (true, true) => {}
+        (true, false) => out = addresses(system),
+        (false, true) => out += &places(system, args),
+        (false, false) => out = out + &places(system, args) + "\n" + &examples(system),
     }
-
-    /// Piped, stdout has events alone.
-    fn tell_worker(&self, show: Show) {
-        let mut lines = vec![
-            "The worker has to be told, before it starts:".to_owned(),
-            String::new(),
-        ];
-        let told = self.worker_environment().into_iter();
-        lines.extend(told.map(|(name, value)| format!("  export {name}={value}")));
-        lines.push(String::new());
-        match show {
-            Show::Table { .. } => print_lines(&lines),
-            Show::Json => {
-                let _ = writeln!(std::io::stderr(), "{}", lines.join("\n"));
-            }
-        }
-    }
-
-    fn invite(&self) {
-        let google = self.emulator.url();
-        let (google, host) = (google.authority(), self.poller.authority());
-        let audience = self.poller.as_str().trim_end_matches('/');
-        // As this program was called, so that the line works as it is.
-        let brigade = std::env::args().next().unwrap_or_else(|| "brigade".into());
-        print_lines(&[
-            "Drop a file into the inbox, or try:".to_owned(),
-            String::new(),
-            format!("  TOKEN=$(GCE_METADATA_HOST={google} {brigade} token --audience {audience})"),
-            format!("  grpcurl -plaintext -H \"authorization: Bearer $TOKEN\" {host} list"),
-            format!(
-                "  grpcurl -plaintext -H \"authorization: Bearer $TOKEN\" {host} brigade.v1.PollerService/Poll"
-            ),
-            format!("  curl -X POST -H \"authorization: Bearer $TOKEN\" {audience}/poll"),
-            String::new(),
-            "Ctrl-C ends it.".to_owned(),
-            String::new(),
-        ]);
+    if !out.is_empty() {
+        let _ = writeln!(io::stdout(), "{out}");
     }
 }
 
-fn print_lines(lines: &[String]) {
-    // A terminal that went away needs no lines.
-    let _ = writeln!(std::io::stdout(), "{}", lines.join("\n"));
+/// For a program that starts this one with `--port 0`: everything listens by now.
+fn addresses(system: &System) -> String {
+    let serving = serde_json::json!({ "serving": {
+        "poller": origin(&system.poller),
+        "worker": origin(&system.worker),
+        "emulator": origin(&system.emulator.url()),
+    }});
+    serving.to_string()
+}
+
+fn worker_environment(system: &System) -> String {
+    let variables = system.worker_environment().into_iter();
+    let lines = variables.map(|(name, value)| format!("  export {name}={value}\n"));
+    format!("Start the worker with these variables:\n\n{}", lines.collect::<String>())
+}
+
+fn places(system: &System, args: &Args) -> String {
+    let (data, samples) = (args.data.display(), system.samples);
+    let samples = match samples {
+        0 => String::new(),
+        _ => format!("  ({samples} sample files)"),
+    };
+    format!(
+        "Bucket Brigade on this machine
+
+  inbox      {data}/incoming/{samples}
+  outcomes   {data}/processed/  {data}/failed/  {data}/features/
+  poller     {}
+  worker     {}
+  emulator   {}  for Cloud Storage and its identities
+",
+        system.poller,
+        system.worker,
+        system.emulator.url()
+    )
+}
+
+fn examples(system: &System) -> String {
+    let emulator = system.emulator.url().authority().to_owned();
+    let (host, audience) = (system.poller.authority(), origin(&system.poller));
+    // As this program was called, so that the line works as it is.
+    let brigade = std::env::args().next().unwrap_or_else(|| "brigade".into());
+    let header = "-H \"authorization: Bearer $TOKEN\"";
+    format!(
+        "Drop a file into the inbox, or try:
+
+  TOKEN=$(GCE_METADATA_HOST={emulator} {brigade} token --audience {audience})
+  grpcurl -plaintext {header} {host} list
+  grpcurl -plaintext {header} {host} brigade.v1.PollerService/Poll
+  curl -X POST {header} {audience}/poll
+
+Ctrl-C ends it.
+"
+    )
 }

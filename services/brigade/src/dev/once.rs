@@ -6,14 +6,17 @@ use brigade_proto::v1::{PollCounts, PollRequest, poll_response::Event};
 use brigade_runtime::exit::{Exit, Failure};
 use tokio_util::sync::CancellationToken;
 
-use super::{show::Show, system::System, table::Table};
-use crate::outcome;
+use super::{
+    system::System,
+    table::{Show, Table},
+};
+use crate::outcome::failure;
 
-/// Polls that settle nothing before it gives up.
+/// How many polls in a row may settle nothing before it ends.
 const IDLE_POLLS: u32 = 3;
-const BETWEEN: Duration = Duration::from_secs(1);
+const IDLE_PAUSE: Duration = Duration::from_secs(1);
 
-/// Polls over the wire until there is no work, or nothing moves any more.
+/// Calls the poller until there is no work, or nothing moves any more.
 pub(super) async fn run(
     system: &System,
     show: Show,
@@ -32,28 +35,21 @@ pub(super) async fn run(
             idle += 1;
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                () = tokio::time::sleep(BETWEEN) => {}
+                () = tokio::time::sleep(IDLE_PAUSE) => {}
             }
         }
     }
-    // A reader that went away does not need the summary.
+    // A closed pipe does not change the exit code.
     let _ = table.summary();
-    Ok(if table.totals().left() == 0 {
-        Exit::Done
-    } else {
-        Exit::Partly
-    })
+    let is_empty = table.totals().left() == 0;
+    Ok(if is_empty { Exit::Done } else { Exit::Partly })
 }
 
 async fn poll(system: &System, table: &mut Table<impl io::Write>) -> Result<PollCounts, Failure> {
-    let failed = |status| outcome::poll(&status);
-    let mut events = system
-        .client
-        .poll(PollRequest::default())
-        .await
-        .map_err(failed)?;
+    let events = system.client.poll(PollRequest::default()).await;
+    let mut events = events.map_err(failure)?;
     let mut counts = PollCounts::default();
-    while let Some(response) = events.message().await.map_err(failed)? {
+    while let Some(response) = events.message().await.map_err(failure)? {
         let _ = table.event(&response);
         if let Some(Event::Finished(finished)) = response.event {
             counts = finished.counts.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The sample recordings, carried inside the binary, laid into an inbox that is new.
+//! The directory of the local system, and the sample recordings that are compiled into the program.
 
 use std::{fs, io, path::Path};
 
@@ -8,7 +8,9 @@ macro_rules! samples {
     };
 }
 
-/// 18 real recordings, and two files that are none.
+const FOLDERS: [&str; 4] = ["incoming", "processed", "failed", "features"];
+
+/// 18 real recordings, and two files that are not recordings.
 const SAMPLES: &[(&str, &[u8])] = samples![
     "subject-308.csv",
     "subject-309.csv",
@@ -32,10 +34,17 @@ const SAMPLES: &[(&str, &[u8])] = samples![
     "subject-399.csv",
 ];
 
-/// Writes the samples into `inbox`, and says how many.
-pub(super) fn lay(inbox: &Path) -> io::Result<usize> {
+/// Makes the folders, and writes the samples into the inbox of a directory that is new. Returns how many it wrote.
+pub(super) fn prepare(data: &Path, no_samples: bool) -> io::Result<usize> {
+    let is_new = !data.exists();
+    for folder in FOLDERS {
+        fs::create_dir_all(data.join(folder))?;
+    }
+    if !is_new || no_samples {
+        return Ok(0);
+    }
     for (name, content) in SAMPLES {
-        fs::write(inbox.join(name), content)?;
+        fs::write(data.join("incoming").join(name), content)?;
     }
     Ok(SAMPLES.len())
 }

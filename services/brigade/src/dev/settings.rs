@@ -1,8 +1,8 @@
-//! What the services are told: the stand-in's addresses, and the settings that a deployment would have.
+//! The names of the local system, and its services' settings: the emulator's addresses, and else those of a deployment.
 
 use std::time::Duration;
 
-use brigade_client::identity::MetadataServer;
+use brigade_client::identity::{Cached, MetadataServer, origin};
 use brigade_emulator::{Emulator, identity::ISSUER};
 use brigade_poller::settings::{PollerArgs, PollerSettings};
 use brigade_runtime::{
@@ -13,8 +13,24 @@ use brigade_runtime::{
 use brigade_storage::gcs::{Credentials, GcsSettings};
 use url::Url;
 
-use super::system::BUCKET;
-use crate::setup;
+/// The bucket that the directory stands for.
+pub(super) const BUCKET: &str = "brigade-dev";
+/// Where the worker's outputs go.
+pub(super) const OUTPUT: &str = "features/";
+pub(super) const POLLER: &str = "poller@brigade-dev.iam.gserviceaccount.com";
+pub(super) const SCHEDULER: &str = "scheduler@brigade-dev.iam.gserviceaccount.com";
+pub(super) const PUBSUB: &str = "pubsub@brigade-dev.iam.gserviceaccount.com";
+pub(super) const DEVELOPER: &str = "developer@brigade-dev.iam.gserviceaccount.com";
+pub(super) const POLLER_CALLERS: [&str; 3] = [SCHEDULER, PUBSUB, DEVELOPER];
+/// The worker's front end requires `run.invoker` of its callers, and its guard checks them again.
+pub(super) const WORKER_CALLERS: [&str; 2] = [POLLER, DEVELOPER];
+
+pub(super) const PROGRAM_TIMEOUT: Duration = Duration::from_secs(600);
+const MIN_POLL_DEADLINE: Duration = Duration::from_secs(600);
+/// The poller waits a little longer than the worker takes, so that it receives the status of a program that was stopped.
+const MARGIN: Duration = Duration::from_secs(10);
+/// With `push`, polls leave alone the files whose event is on its way.
+const PUSH_AGE: &str = "--min-age=10s";
 
 pub(super) fn storage(emulator: &Emulator) -> GcsSettings {
     let endpoint = Some(emulator.url().to_string().trim_end_matches('/').to_owned());
@@ -25,42 +41,32 @@ pub(super) fn storage(emulator: &Emulator) -> GcsSettings {
     }
 }
 
-pub(super) fn metadata(emulator: &Emulator, account: &str) -> MetadataServer {
-    MetadataServer::new(Some(emulator.url().authority())).for_account(account)
+pub(super) fn identity(emulator: &Emulator, account: &str) -> Cached<MetadataServer> {
+    Cached::new(MetadataServer::new(Some(emulator.url().authority())).for_account(account))
 }
 
 pub(super) fn guard(
     emulator: &Emulator,
+    mode: Mode,
     service: &Url,
     callers: &[&str],
 ) -> Result<GuardSettings, Failure> {
-    let jwks_url = jwks_url(emulator)?;
     Ok(GuardSettings {
-        mode: Mode::Verify,
-        audiences: vec![brigade_client::identity::origin(service)],
-        allowed_callers: callers.iter().map(|caller| (*caller).to_owned()).collect(),
+        mode,
+        audiences: vec![origin(service)],
+        allowed_callers: callers.iter().copied().map(str::to_owned).collect(),
         issuers: vec![ISSUER.to_owned()],
-        jwks_url,
+        jwks_url: jwks_url(emulator)?,
     })
 }
 
-/// The same address that the stand-in gives to any other program.
+/// The address that the emulator gives to any other program.
 fn jwks_url(emulator: &Emulator) -> Result<Url, Failure> {
     let variables = emulator.env();
-    let given = variables
-        .iter()
-        .find(|(name, _)| name == names::JWKS_URL)
-        .map_or("", |(_, url)| url);
-    Url::parse(given)
-        .map_err(|error| Failure::unavailable(format!("the stand-in's keys: {error}"), ""))
+    let given = variables.iter().find(|(name, _)| name == names::JWKS_URL);
+    Url::parse(given.map_or("", |(_, url)| url))
+        .map_err(|error| Failure::unavailable(format!("the emulator's keys: {error}"), ""))
 }
-
-pub(super) const PROGRAM_TIMEOUT: Duration = Duration::from_secs(600);
-const MIN_POLL_DEADLINE: Duration = Duration::from_secs(600);
-/// The poller waits a little longer than the worker takes, so that it receives the status of a program that was stopped.
-const MARGIN: Duration = Duration::from_secs(10);
-/// With `push`, polls leave alone the files whose event is on its way.
-const PUSH_AGE: &str = "--min-age=10s";
 
 /// The defaults of a deployment, but for the places and times.
 pub(super) fn poller_settings(
@@ -68,22 +74,18 @@ pub(super) fn poller_settings(
     timeout: Duration,
     push: bool,
 ) -> Result<PollerSettings, Failure> {
-    let process_timeout = timeout.saturating_add(MARGIN);
-    // A call that could not end before the deadline is not begun.
-    let deadline = process_timeout.saturating_mul(2).max(MIN_POLL_DEADLINE);
-    let flags = [
-        format!("--inbox=gs://{BUCKET}/incoming/"),
-        format!("--worker-url={worker}"),
-    ];
-    let mut flags: Vec<_> = flags.iter().map(String::as_str).collect();
+    let (inbox, worker) =
+        (format!("--inbox=gs://{BUCKET}/incoming/"), format!("--worker-url={worker}"));
+    let mut flags = vec![inbox.as_str(), &worker];
     flags.extend(push.then_some(PUSH_AGE));
     let args: PollerArgs = from_flags(&flags).map_err(|error| Failure::usage(error, ""))?;
     let mut problems = Problems::default();
     let settings = args.resolve(&mut problems);
-    problems.into_result()?;
-    let mut settings = settings.ok_or_else(setup::incomplete)?;
-    // Both may be longer than those of a deployment.
+    let mut settings = problems.into_settings(settings)?;
+    // Both may be longer than those of a deployment. A call that could not end before the deadline is not begun.
+    let process_timeout = timeout.saturating_add(MARGIN);
     settings.config.budgets.process_timeout = process_timeout;
-    settings.config.budgets.poll_deadline = deadline;
+    settings.config.budgets.poll_deadline =
+        process_timeout.saturating_mul(2).max(MIN_POLL_DEADLINE);
     Ok(settings)
 }

@@ -1,12 +1,34 @@
-//! Shows a poll's events as a table that a person can read, or as one JSON object a line.
+//! Shows a poll's events: a table on a terminal, one JSON object a line otherwise.
 
-use std::{collections::BTreeMap, fmt, io::Write, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    io::{self, IsTerminal as _, Write},
+    time::Duration,
+};
 
 use brigade_proto::v1::{ObjectSettled, PollResponse, Settlement, poll_response::Event};
 use brigade_storage::object::escape;
 use owo_colors::{OwoColorize as _, Style};
 
-use super::show::Show;
+/// How settlements are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Show {
+    /// A table, in colour or without.
+    Table { colour: bool },
+    /// One JSON object a line, the contract's own messages.
+    Json,
+}
+
+impl Show {
+    /// A table on a terminal, JSON when it is asked for or piped. `NO_COLOR` is honoured (no-color.org).
+    pub(super) fn on_stdout(json: bool) -> Self {
+        if json || !io::stdout().is_terminal() {
+            return Self::Json;
+        }
+        Self::Table { colour: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) }
+    }
+}
 
 /// Writes events, and keeps what the summary needs.
 #[derive(Debug)]
@@ -16,97 +38,73 @@ pub(super) struct Table<W> {
     totals: Totals,
 }
 
-/// What became of the objects of one run; an object that was met several times counts by its last settlement.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Totals {
-    last: BTreeMap<(String, i64), Outcome>,
-}
+/// The last settlement of each object of one run, by name and generation.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Totals(BTreeMap<(String, i64), ObjectSettled>);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Outcome {
-    settlement: Settlement,
-    name: String,
-    reason: String,
-}
+// === impl Totals ===
 
 impl Totals {
+    fn keep(&mut self, settled: &ObjectSettled) {
+        let object = settled.object.clone().unwrap_or_default();
+        self.0.insert((object.name, object.generation), settled.clone());
+    }
+
     /// Objects that were handed to the worker.
-    pub(super) fn found(&self) -> usize {
-        self.last.len()
+    fn found(&self) -> usize {
+        self.0.len()
     }
 
-    /// Objects whose last settlement was this one.
-    pub(super) fn count(&self, settlement: Settlement) -> usize {
-        self.last
-            .values()
-            .filter(|outcome| outcome.settlement == settlement)
-            .count()
+    fn count(&self, settlement: Settlement) -> usize {
+        let all = self.0.values().map(ObjectSettled::settlement);
+        all.filter(|last| *last == settlement).count()
     }
 
-    /// Objects that nobody replaced and that lie in the inbox still.
+    /// Objects that are still in the inbox and that no newer upload has replaced.
     pub(super) fn left(&self) -> usize {
-        self.found()
-            - self.count(Settlement::Processed)
-            - self.count(Settlement::Failed)
-            - self.count(Settlement::Superseded)
-    }
-
-    /// The failed objects and those left, with their reasons, in name order.
-    fn remarkable(&self) -> impl Iterator<Item = &Outcome> {
-        self.last.values().filter(|outcome| {
-            !matches!(
-                outcome.settlement,
-                Settlement::Processed | Settlement::Superseded
-            )
-        })
+        use Settlement::{Failed, Processed, Superseded};
+        let gone = [Processed, Failed, Superseded].map(|settlement| self.count(settlement));
+        self.found() - gone.iter().sum::<usize>()
     }
 }
 
 impl fmt::Display for Totals {
+    /// The counts, and below them the failed objects and those left, with their reasons, in name order.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (processed, failed) = (
-            self.count(Settlement::Processed),
-            self.count(Settlement::Failed),
-        );
-        write!(
-            f,
-            "{} found, {processed} processed, {failed} failed",
-            self.found()
-        )?;
+        let (processed, failed) =
+            (self.count(Settlement::Processed), self.count(Settlement::Failed));
+        let found = self.found();
+        write!(f, "{found} found, {processed} processed, {failed} failed")?;
         if self.left() > 0 {
             write!(f, ", {} left in the inbox", self.left())?;
         }
         writeln!(f)?;
-        for outcome in self.remarkable() {
-            writeln!(
-                f,
-                "  {} {}: {}",
-                word(outcome.settlement),
-                escape(&outcome.name),
-                escape(&outcome.reason)
-            )?;
+        for ((name, _), last) in &self.0 {
+            let settlement = last.settlement();
+            if !matches!(settlement, Settlement::Processed | Settlement::Superseded) {
+                let (word, _) = shown(settlement);
+                writeln!(f, "  {word} {}: {}", escape(name), escape(&last.reason))?;
+            }
         }
         Ok(())
     }
 }
 
+// === impl Table ===
+
 impl<W: Write> Table<W> {
-    /// A table on `out`.
     pub(super) fn new(show: Show, out: W) -> Self {
-        Self {
-            show,
-            out,
-            totals: Totals::default(),
-        }
+        let totals = Totals::default();
+        Self { show, out, totals }
     }
 
-    /// What was seen so far.
+    /// What it has shown so far.
     pub(super) fn totals(&self) -> &Totals {
         &self.totals
     }
 
     /// Shows one event.
-    pub(super) fn event(&mut self, response: &PollResponse) -> std::io::Result<()> {
+    pub(super) fn event(&mut self, response: &PollResponse) -> io::Result<()> {
         if let Some(Event::Settled(settled)) = &response.event {
             self.totals.keep(settled);
         }
@@ -120,14 +118,13 @@ impl<W: Write> Table<W> {
         }
     }
 
-    /// Shows the counts, and each object that was not processed with its reason. Piped, people read it on stderr.
-    pub(super) fn summary(&mut self) -> std::io::Result<()> {
-        let text = self.totals.to_string();
+    /// Shows the counts, and each object that was not processed with its reason. Beside JSON this text goes to stderr.
+    pub(super) fn summary(&mut self) -> io::Result<()> {
+        let totals = &self.totals;
         match self.show {
-            Show::Table { .. } if self.totals.found() == 0 => write!(self.out, "{text}"),
-            Show::Table { .. } => write!(self.out, "\n{text}"),
+            Show::Table { .. } if totals.found() == 0 => write!(self.out, "{totals}"),
+            Show::Table { .. } => write!(self.out, "\n{totals}"),
             Show::Json => {
-                let totals = &self.totals;
                 let summary = serde_json::json!({ "summary": {
                     "found": totals.found(),
                     "processed": totals.count(Settlement::Processed),
@@ -135,76 +132,40 @@ impl<W: Write> Table<W> {
                     "left": totals.left(),
                 }});
                 writeln!(self.out, "{summary}")?;
-                write!(std::io::stderr(), "{text}")
+                write!(io::stderr(), "{totals}")
             }
         }
     }
 
-    fn row(&mut self, settled: &ObjectSettled, colour: bool) -> std::io::Result<()> {
+    fn row(&mut self, settled: &ObjectSettled, colour: bool) -> io::Result<()> {
         let object = settled.object.clone().unwrap_or_default();
-        let style = if colour {
-            style(settled.settlement())
-        } else {
-            Style::new()
-        };
-        let word = format!("{:<10}", word(settled.settlement()));
+        let (word, style) = shown(settled.settlement());
+        let word = format!("{word:<10}");
+        let word = word.style(if colour { style } else { Style::new() });
+        let name = escape(&object.name).to_string();
         let took = settled.duration.as_ref().map(took).unwrap_or_default();
-        let remark = if settled.summary.is_empty() {
-            &settled.reason
-        } else {
-            &settled.summary
+        let remark = match settled.summary.as_str() {
+            "" => escape(&settled.reason),
+            summary => escape(summary),
         };
-        writeln!(
-            self.out,
-            "  {} {:<32} {:>8}  {}",
-            word.style(style),
-            escape(&object.name).to_string(),
-            took,
-            escape(remark)
-        )?;
+        writeln!(self.out, "  {word} {name:<32} {took:>8}  {remark}")?;
         self.out.flush()
     }
 }
 
-impl Totals {
-    fn keep(&mut self, settled: &ObjectSettled) {
-        let object = settled.object.clone().unwrap_or_default();
-        self.last.insert(
-            (object.name.clone(), object.generation),
-            Outcome {
-                settlement: settled.settlement(),
-                name: object.name,
-                reason: settled.reason.clone(),
-            },
-        );
-    }
-}
-
-fn word(settlement: Settlement) -> &'static str {
-    match settlement {
-        Settlement::Processed => "processed",
-        Settlement::Failed => "failed",
-        Settlement::Retry => "retry",
-        Settlement::Superseded => "superseded",
-        Settlement::Held => "held",
-        Settlement::Stopped => "stopped",
-        Settlement::Planned => "planned",
-        Settlement::Enqueued | Settlement::AlreadyEnqueued => "enqueued",
-        Settlement::Unspecified => "?",
-    }
-}
-
-fn style(settlement: Settlement) -> Style {
+/// The word for a settlement, and its colour.
+fn shown(settlement: Settlement) -> (&'static str, Style) {
     let style = Style::new();
     match settlement {
-        Settlement::Processed => style.green(),
-        Settlement::Failed | Settlement::Stopped => style.red(),
-        Settlement::Retry | Settlement::Held => style.yellow(),
-        Settlement::Superseded
-        | Settlement::Planned
-        | Settlement::Enqueued
-        | Settlement::AlreadyEnqueued
-        | Settlement::Unspecified => style.dimmed(),
+        Settlement::Processed => ("processed", style.green()),
+        Settlement::Failed => ("failed", style.red()),
+        Settlement::Stopped => ("stopped", style.red()),
+        Settlement::Retry => ("retry", style.yellow()),
+        Settlement::Held => ("held", style.yellow()),
+        Settlement::Superseded => ("superseded", style.dimmed()),
+        Settlement::Planned => ("planned", style.dimmed()),
+        Settlement::Enqueued | Settlement::AlreadyEnqueued => ("enqueued", style.dimmed()),
+        Settlement::Unspecified => ("?", style.dimmed()),
     }
 }
 

@@ -1,27 +1,28 @@
-//! Polls on the scheduler's ticks, if it has one, and shows what happens, until it is told to stop.
+//! Polls on the scheduler's ticks, if it has one, and shows what happens, until a signal ends it.
 
 use std::{io, time::Duration};
 
+use brigade_client::identity::origin;
 use brigade_emulator::{
     notifier::Notifier,
     scheduler::{RetryConfig, Scheduler},
 };
 use brigade_proto::v1::poll_response::Event;
 use brigade_runtime::exit::{Exit, Failure};
-use tokio::sync::broadcast::error::RecvError;
+use tokio::{sync::broadcast::error::RecvError, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{
-    show::Show,
-    system::{BUCKET, PUBSUB, SCHEDULER, System},
-    table::Table,
+    settings::{BUCKET, PUBSUB, SCHEDULER},
+    system::System,
+    table::{Show, Table},
 };
 
-/// How long a new file may lie before it is noticed.
-const LOOK: Duration = Duration::from_millis(200);
+/// How often the notifier looks for new files.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Shows settlements until the shutdown. What the scheduler's poll answers is seen through the poller's own events.
+/// Shows settlements until the shutdown. They come from the poller's own events, not from the answer to the scheduler.
 pub(super) async fn run(
     system: &System,
     show: Show,
@@ -31,14 +32,16 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let mut events = system.events.subscribe();
     let identity = system.emulator.identity();
-    let scheduler = every.map(|every| scheduler(system, every)).transpose()?;
-    let ticking =
-        scheduler.map(|scheduler| tokio::spawn(scheduler.run(identity.clone(), shutdown.clone())));
-    let notifier = push.then(|| notifier(system)).transpose()?;
-    let pushing = notifier.map(|notifier| {
+    let mut tasks = JoinSet::new();
+    if let Some(every) = every {
+        let scheduler = scheduler(system, every)?;
+        tasks.spawn(scheduler.run(identity.clone(), shutdown.clone()));
+    }
+    if push {
         let storage = system.emulator.storage().clone();
-        tokio::spawn(notifier.run(storage, identity.clone(), shutdown.clone()))
-    });
+        let notifier = notifier(system)?;
+        tasks.spawn(notifier.run(storage, identity.clone(), shutdown.clone()));
+    }
     let mut table = Table::new(show, io::stdout());
     loop {
         let received = tokio::select! {
@@ -46,7 +49,7 @@ pub(super) async fn run(
             received = events.recv() => received,
         };
         match received {
-            // An empty poll every few seconds is nothing to look at.
+            // The other events of an empty poll every few seconds would bury these.
             Ok(response)
                 if matches!(response.event, Some(Event::Settled(_) | Event::Skipped(_))) =>
             {
@@ -56,10 +59,8 @@ pub(super) async fn run(
             Err(RecvError::Closed) => break,
         }
     }
-    // They end with the shutdown.
-    for task in [ticking, pushing].into_iter().flatten() {
-        let _ = task.await;
-    }
+    // The shutdown ends them.
+    while tasks.join_next().await.is_some() {}
     let _ = table.summary();
     Ok(Exit::Done)
 }
@@ -69,24 +70,21 @@ fn scheduler(system: &System, every: Duration) -> Result<Scheduler, Failure> {
         name: "brigade-dev".into(),
         url: endpoint(system, "poll")?,
         account: SCHEDULER.into(),
-        audience: brigade_client::identity::origin(&system.poller),
+        audience: origin(&system.poller),
         every,
-        retry: RetryConfig {
-            retry_count: 3,
-            ..RetryConfig::default()
-        },
+        retry: RetryConfig { retry_count: 3, ..RetryConfig::default() },
     })
 }
 
-/// Tells the poller of each new file at once.
+/// Notifies the poller of each new file at once.
 fn notifier(system: &System) -> Result<Notifier, Failure> {
     Ok(Notifier {
         bucket: BUCKET.into(),
         subscription: "projects/brigade-dev/subscriptions/events".into(),
         url: endpoint(system, "events")?,
         account: PUBSUB.into(),
-        audience: brigade_client::identity::origin(&system.poller),
-        look_every: LOOK,
+        audience: origin(&system.poller),
+        look_every: LOOK_EVERY,
     })
 }
 

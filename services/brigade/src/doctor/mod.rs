@@ -1,10 +1,11 @@
-//! `brigade doctor`: checks every wire of a poller, as the account that this environment has, and names the first mend.
+//! `brigade doctor`: checks every connection of a poller, as the account that this environment has, and names the first
+//! fix.
 //!
 //! It takes the poller's settings and changes nothing but one small object of its own below the lease's prefix, which it
 //! removes again. On Cloud Run it is a job with the poller's image, account and variables.
 
 mod checks;
-mod finding;
+mod report;
 
 use std::{io::IsTerminal as _, sync::Arc};
 
@@ -15,72 +16,66 @@ use brigade_client::{
 use brigade_poller::settings::{PollerArgs, PollerSettings};
 use brigade_runtime::{
     exit::{Exit, Failure},
+    settings::Problems,
     telemetry::{self, Format},
 };
 use brigade_storage::Store;
 
-use self::finding::{Finding, Report};
-use crate::{outcome, setup};
+use self::report::Report;
+use crate::{outcome::failure, setup};
 
 /// The arguments.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     poller: PollerArgs,
-    /// One JSON object a line on stdout, as when it is piped
+    /// Print one JSON object a line on stdout, as when stdout is no terminal
     #[arg(long)]
     json: bool,
 }
 
-/// Checks one thing after another, whatever came of the one before, and ends with the code of the first that failed.
-pub async fn run(args: &Args) -> Result<Exit, Failure> {
+/// Runs every check, whatever the others found, and ends with the code of the first that failed.
+pub async fn run(args: &Args, mut problems: Problems) -> Result<Exit, Failure> {
     telemetry::init(Format::for_stderr(), "error");
     let json = args.json || !std::io::stdout().is_terminal();
     let mut report = Report::on_stdout(json);
-    let Some(settings) = report.add("settings", resolve(args)) else {
+    let settings = args.poller.resolve(&mut problems);
+    let settings = problems.into_settings(settings).map_err(Failure::from);
+    let from_to =
+        |given: &PollerSettings| format!("{} to {}", given.config.inbox, given.worker_url);
+    let Some(settings) = report.add("settings", settings, from_to) else {
         return Ok(report.end());
     };
     let identity = setup::identity();
-    if let Some(identity) = report.take("credentials", identity, TokenSource::describe) {
-        of_worker(&mut report, &settings, identity).await;
+    if let Some(identity) = report.add("credentials", identity, TokenSource::describe) {
+        check_worker(&mut report, &settings, identity).await;
     }
     let store = setup::store().await;
-    if let Some(store) = report.take("storage", store, |_| "Cloud Storage has credentials".into()) {
-        of_bucket(&mut report, &settings, &*store).await;
+    if let Some(store) = report.add("storage", store, |_| "Cloud Storage has credentials".into()) {
+        check_bucket(&mut report, &settings, &*store).await;
     }
     Ok(report.end())
 }
 
-fn resolve(args: &Args) -> Result<(PollerSettings, Finding), Failure> {
-    let mut problems = setup::problems();
-    let settings = args.poller.resolve(&mut problems);
-    problems.into_result()?;
-    let settings = settings.ok_or_else(setup::incomplete)?;
-    let said = format!("{} to {}", settings.config.inbox, settings.worker_url);
-    Ok((settings, Finding::new(said)))
-}
-
-async fn of_worker(report: &mut Report, settings: &PollerSettings, identity: Arc<dyn TokenSource>) {
-    let audience = settings.worker_audience.as_deref();
-    let asked = audience.map_or_else(|| origin(&settings.worker_url), str::to_owned);
-    report.note("token", checks::token(&*identity, &asked).await);
-    let worker = WorkerClient::new(&settings.worker_url, Some(identity), audience);
-    let worker = worker.map_err(|error| outcome::connect(&error));
-    if let Some(worker) = report.take("client", worker, |_| format!("tokens are for {asked}")) {
+async fn check_worker(
+    report: &mut Report,
+    settings: &PollerSettings,
+    identity: Arc<dyn TokenSource>,
+) {
+    let given = settings.worker_audience.as_deref();
+    let audience = given.map_or_else(|| origin(&settings.worker_url), str::to_owned);
+    report.note("token", checks::token(&*identity, &audience).await);
+    let worker = WorkerClient::new(&settings.worker_url, Some(identity), given).map_err(failure);
+    if let Some(worker) = report.add("client", worker, |_| format!("tokens are for {audience}")) {
         report.note("worker", checks::worker(&worker).await);
     }
 }
 
-async fn of_bucket(report: &mut Report, settings: &PollerSettings, store: &dyn Store) {
+async fn check_bucket(report: &mut Report, settings: &PollerSettings, store: &dyn Store) {
+    let prefix = &settings.config.inbox.prefix;
     let inbox = store.bucket(&settings.config.inbox.bucket);
-    report.note(
-        "inbox",
-        checks::inbox(&*inbox, &settings.config.inbox.prefix).await,
-    );
-    report.note(
-        "lease",
-        checks::lease(&*inbox, &settings.config.inbox.prefix).await,
-    );
+    report.note("inbox", checks::inbox(&*inbox, prefix).await);
+    report.note("lease", checks::lease(&*inbox, prefix).await);
     for (name, place) in [
         ("processed", settings.config.processed.fixed()),
         ("failed", settings.config.failed.fixed()),

@@ -1,122 +1,69 @@
 //! `--front-end`: a front end like Cloud Run's before a service that runs on this machine.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    str::FromStr,
-};
+use std::{net::Ipv4Addr, str::FromStr};
 
 use brigade_emulator::{
     Builder, Emulator,
     frontend::{FrontEnd, Service},
 };
-use brigade_runtime::{exit::Failure, serve};
+use brigade_runtime::exit::Failure;
 
 use super::account;
-use crate::outcome;
+use crate::{outcome::failure, setup::bind_loopback};
 
-/// The machine's own account, whose tokens the metadata server gives to whoever asks without a name.
+/// The machine's own account: the metadata server's for a request that names none.
 const DEFAULT: &str = "default";
 
-/// One front end, as it was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Asked {
+/// One front end, as given.
+#[derive(Clone, Debug)]
+pub(super) struct FrontEndOption {
     name: String,
-    /// Where the service listens, on this machine.
-    target: u16,
-    /// Where the front end listens; 0 for any.
+    /// Where the front end listens; 0 is any port.
     port: u16,
-    http1: bool,
-    invokers: Vec<String>,
-    /// Path and account.
-    pushes: Vec<(String, String)>,
+    service: Service,
+    /// Those that the service names.
+    accounts: Vec<String>,
 }
 
-impl Asked {
-    /// Lets the stand-in know the accounts that were named.
-    pub(super) fn introduce(all: &[Self], builder: Builder) -> Builder {
-        if all.is_empty() {
-            return builder;
-        }
-        let named = all.iter().flat_map(|asked| {
-            let pushing = asked.pushes.iter().map(|(_, account)| account);
-            asked.invokers.iter().chain(pushing)
-        });
-        // The first that is known is the machine's own.
-        let builder = builder.service_account(&account(DEFAULT));
-        named.fold(builder, |builder, account| builder.service_account(account))
+/// Adds the accounts that the front ends name to the emulator.
+pub(super) fn add_accounts(all: &[FrontEndOption], builder: Builder) -> Builder {
+    if all.is_empty() {
+        return builder;
     }
+    let named = all.iter().flat_map(|option| &option.accounts);
+    // The first account is the machine's own.
+    let builder = builder.service_account(&account(DEFAULT));
+    named.fold(builder, |builder, account| builder.service_account(account))
+}
 
+impl FrontEndOption {
     /// Puts it before its service.
-    pub(super) async fn start(&self, google: &Emulator) -> Result<FrontEnd, Failure> {
-        let listener = serve::bind((Ipv4Addr::LOCALHOST, self.port).into()).await?;
-        google
-            .front_end(listener, &self.service())
-            .map_err(|error| outcome::emulator(&error))
+    pub(super) async fn start(&self, emulator: &Emulator) -> Result<FrontEnd, Failure> {
+        let listener = bind_loopback(self.port).await?;
+        emulator.front_end(listener, &self.service).map_err(failure)
     }
 
-    /// The variable with its URL: `WORKER_URL` for `worker`, which is what the poller calls it too.
+    /// The variable with its URL: `WORKER_URL` for `worker`, as the poller's setting is called.
     pub(super) fn variable(&self) -> String {
         let name = self.name.to_ascii_uppercase().replace('-', "_");
         format!("{name}_URL")
     }
 
-    fn service(&self) -> Service {
-        let mut service = Service::new(
-            &self.name,
-            SocketAddr::from((Ipv4Addr::LOCALHOST, self.target)),
-        );
-        if self.http1 {
-            service = service.http1();
-        }
-        let service = self
-            .invokers
-            .iter()
-            .fold(service, |service, account| service.invoker(account));
-        let pushes = self.pushes.iter();
-        pushes.fold(service, |service, (path, account)| {
-            service.push_from(path, account)
-        })
-    }
-}
-
-impl FromStr for Asked {
-    type Err = String;
-
-    fn from_str(given: &str) -> Result<Self, String> {
-        let (name, rest) = given
-            .split_once('=')
-            .filter(|(name, _)| is_name(name))
-            .ok_or(
-                "give NAME=PORT, such as worker=9000; a name is of letters, digits and hyphens",
-            )?;
-        let mut options = rest.split(',');
-        let mut asked = Self {
-            name: name.to_owned(),
-            target: port(options.next().unwrap_or_default())?,
-            port: 0,
-            http1: false,
-            invokers: Vec::new(),
-            pushes: Vec::new(),
-        };
-        for option in options {
-            asked.set(option)?;
-        }
-        Ok(asked)
-    }
-}
-
-impl Asked {
-    fn set(&mut self, option: &str) -> Result<(), String> {
+    fn with(mut self, option: &str) -> Result<Self, String> {
         match option.split_once('=') {
-            None if option == "http1" => self.http1 = true,
+            None if option == "http1" => self.service = self.service.http1(),
             Some(("port", value)) => self.port = port(value)?,
-            Some(("invoker", name)) if !name.is_empty() => self.invokers.push(account(name)),
+            Some(("invoker", name)) if !name.is_empty() => {
+                self.accounts.push(account(name));
+                self.service = self.service.invoker(&account(name));
+            }
             Some(("push", push)) => {
                 let (path, name) = push
                     .split_once(':')
                     .filter(|(path, name)| path.starts_with('/') && !name.is_empty())
                     .ok_or("give push=PATH:ACCOUNT, such as push=/events:pubsub")?;
-                self.pushes.push((path.to_owned(), account(name)));
+                self.accounts.push(account(name));
+                self.service = self.service.push_from(path, &account(name));
             }
             _ => {
                 return Err(format!(
@@ -124,7 +71,26 @@ impl Asked {
                 ));
             }
         }
-        Ok(())
+        Ok(self)
+    }
+}
+
+impl FromStr for FrontEndOption {
+    type Err = String;
+
+    fn from_str(given: &str) -> Result<Self, String> {
+        let (name, rest) = given.split_once('=').filter(|(name, _)| is_name(name)).ok_or(
+            "give NAME=PORT, such as worker=9000; a name consists of letters, digits and hyphens",
+        )?;
+        let mut options = rest.split(',');
+        let target = port(options.next().unwrap_or_default())?;
+        let plain = Self {
+            name: name.to_owned(),
+            port: 0,
+            service: Service::new(name, (Ipv4Addr::LOCALHOST, target).into()),
+            accounts: Vec::new(),
+        };
+        options.try_fold(plain, Self::with)
     }
 }
 
@@ -134,9 +100,7 @@ fn is_name(name: &str) -> bool {
 }
 
 fn port(given: &str) -> Result<u16, String> {
-    given
-        .parse()
-        .map_err(|_| format!("{given:?} is no port; one is a number from 0 to 65535"))
+    given.parse().map_err(|_| format!("{given:?} is not a port; expected 0 to 65535"))
 }
 
 #[cfg(test)]
@@ -145,32 +109,25 @@ mod tests {
 
     #[test]
     fn a_front_end_is_a_name_a_port_and_options() {
-        let plain = Asked {
-            name: "worker".into(),
-            target: 9000,
-            port: 0,
-            http1: false,
-            invokers: Vec::new(),
-            pushes: Vec::new(),
-        };
-        assert_eq!("worker=9000".parse(), Ok(plain.clone()));
+        let parse = |given: &str| given.parse::<FrontEndOption>().unwrap();
+        let plain = parse("worker=9000");
+        assert!(plain.port == 0 && plain.accounts.is_empty());
+        let full = parse(
+            "my-poller=9000,port=8080,http1,invoker=pubsub,invoker=a@b.c,push=/events:pubsub",
+        );
+        assert_eq!((full.port, full.variable().as_str()), (8080, "MY_POLLER_URL"));
         let pubsub = "pubsub@brigade-dev.iam.gserviceaccount.com";
-        let full = Asked {
-            name: "my-poller".into(),
-            port: 8080,
-            http1: true,
-            invokers: vec![pubsub.into(), "a@b.c".into()],
-            pushes: vec![("/events".into(), pubsub.into())],
-            ..plain
-        };
-        assert_eq!(full.variable(), "MY_POLLER_URL");
-        let given =
-            "my-poller=9000,port=8080,http1,invoker=pubsub,invoker=a@b.c,push=/events:pubsub";
-        assert_eq!(given.parse(), Ok(full));
+        assert_eq!(full.accounts, [pubsub, "a@b.c", pubsub]);
+        let target = |name| Service::new(name, (Ipv4Addr::LOCALHOST, 9000).into());
+        let wanted = target("my-poller").http1().invoker(pubsub).invoker("a@b.c");
+        let wanted = wanted.push_from("/events", pubsub);
+        let shown = |service: &Service| format!("{service:?}");
+        assert_eq!(shown(&full.service), shown(&wanted));
+        assert_eq!(shown(&plain.service), shown(&target("worker")));
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused() {
+    fn wrong_options_are_refused() {
         for wrong in [
             "worker",
             "=9000",
@@ -187,7 +144,7 @@ mod tests {
             "worker=9000,push=/events",
             "worker=9000,push=/events:",
         ] {
-            assert!(wrong.parse::<Asked>().is_err(), "{wrong}");
+            assert!(wrong.parse::<FrontEndOption>().is_err(), "{wrong}");
         }
     }
 }

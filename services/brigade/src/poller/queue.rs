@@ -15,20 +15,20 @@ use brigade_runtime::{
 };
 use url::Url;
 
-use crate::outcome;
+use crate::outcome::failure;
 
 const URL_FORM: &str = "this service's own URL, which Cloud Tasks calls";
 
-/// Notes what dispatch through Cloud Tasks needs and does not have: without these every task would be refused.
-pub(super) fn check(settings: &PollerSettings, gate: &AuthConfig, problems: &mut Problems) {
+/// Notes what dispatch through Cloud Tasks needs and the settings lack: without it every task would be refused.
+pub(super) fn check(settings: &PollerSettings, auth: &AuthConfig, problems: &mut Problems) {
     let Some(tasks) = &settings.tasks else { return };
-    if gate.public_url.is_none() {
+    if auth.public_url.is_none() {
         problems.push(Problem::Missing {
             setting: names::PUBLIC_URL.into(),
             expected: URL_FORM.into(),
         });
     }
-    let guard = &gate.guard;
+    let guard = &auth.guard;
     if guard.mode != Mode::Off && !guard.allowed_callers.contains(&tasks.account) {
         let (account, callers) = (&tasks.account, names::ALLOWED_CALLERS);
         let why = format!("tasks come with the token of {account}; add it to {callers}");
@@ -36,28 +36,28 @@ pub(super) fn check(settings: &PollerSettings, gate: &AuthConfig, problems: &mut
     }
 }
 
-/// The queue, if objects go into one.
-pub(super) fn of(
+/// The queue, if polls put objects into one.
+pub(super) fn connect(
     settings: &PollerSettings,
-    gate: &AuthConfig,
+    auth: &AuthConfig,
 ) -> Result<Option<Arc<dyn Queue>>, Failure> {
     let Some(tasks) = &settings.tasks else {
         return Ok(None);
     };
-    let target = target(settings, tasks, gate)?;
-    let queue = CloudTasks::new(tasks, target).map_err(|error| outcome::tasks(&error))?;
+    let target = target(settings, tasks, auth)?;
+    let queue = CloudTasks::new(tasks, target).map_err(failure)?;
     Ok(Some(Arc::new(queue)))
 }
 
-/// This service's own `POST /process`, with a token that its own guard takes.
+/// This service's own `POST /process`, with a token that its own guard accepts.
 fn target(
     settings: &PollerSettings,
     tasks: &TasksSettings,
-    gate: &AuthConfig,
+    auth: &AuthConfig,
 ) -> Result<Target, Failure> {
     let missing = || Failure::usage(format!("{} is not set", names::PUBLIC_URL), URL_FORM);
-    let own: &Url = gate.public_url.as_ref().ok_or_else(missing)?;
-    let audience = gate.guard.audiences.first().cloned();
+    let own: &Url = auth.public_url.as_ref().ok_or_else(missing)?;
+    let audience = auth.guard.audiences.first().cloned();
     let mut url = own.clone();
     url.set_path("/process");
     Ok(Target {

@@ -32,10 +32,7 @@ impl Caller {
         let (client, connection) = h2::client::handshake(stream).await.unwrap();
         // It ends with its last call.
         tokio::spawn(async move { drop(connection.await) });
-        Self {
-            client,
-            begun: Vec::new(),
-        }
+        Self { client, begun: Vec::new() }
     }
 
     /// Begins a call, sends this of its body, and returns what will be answered.
@@ -71,11 +68,7 @@ impl Answer {
             body.flow_control().release_capacity(data.len()).unwrap();
         }
         let trailers = body.trailers().await.ok().flatten();
-        Self {
-            status: head.status,
-            headers: head.headers,
-            trailers: trailers.unwrap_or_default(),
-        }
+        Self { status: head.status, headers: head.headers, trailers: trailers.unwrap_or_default() }
     }
 
     /// gRPC's status, wherever it stands.

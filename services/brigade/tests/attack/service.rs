@@ -25,9 +25,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What takes longer fails.
 pub(crate) async fn within<F: Future>(patience: F) -> F::Output {
-    timeout(PATIENCE, patience)
-        .await
-        .expect("it takes too long")
+    timeout(PATIENCE, patience).await.expect("it takes too long")
 }
 
 /// A worker that runs until this is dropped.
@@ -79,12 +77,7 @@ impl Service {
             .arg("worker")
             .stdin(Stdio::null())
             .stdout(Stdio::null());
-        let service = Self {
-            process: command.spawn().unwrap(),
-            address,
-            google,
-            _home: home,
-        };
+        let service = Self { process: command.spawn().unwrap(), address, google, _home: home };
         timeout(PATIENCE, async {
             while !matches!(service.health().await, Ok(true)) {
                 sleep(Duration::from_millis(20)).await;
@@ -195,9 +188,7 @@ impl Watch {
 async fn health(address: SocketAddr) -> io::Result<bool> {
     let answer = async {
         let mut stream = TcpStream::connect(address).await?;
-        stream
-            .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
-            .await?;
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;
         Ok(answer.starts_with("HTTP/1.1 200 OK"))

@@ -42,11 +42,7 @@ pub(super) struct Ended {
 impl From<Output> for Ended {
     fn from(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        Self {
-            code: output.status.code(),
-            out: text(output.stdout),
-            err: text(output.stderr),
-        }
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
 }
 
@@ -97,9 +93,8 @@ pub(super) async fn closed() -> String {
 /// With the bucket `data` in memory; the first account is the machine's own.
 pub(super) async fn google(accounts: &[&str]) -> Emulator {
     let builder = Emulator::builder().memory().bucket("data");
-    let builder = accounts
-        .iter()
-        .fold(builder, |builder, account| builder.service_account(account));
+    let builder =
+        accounts.iter().fold(builder, |builder, account| builder.service_account(account));
     builder.start(loopback().await.0).await.unwrap()
 }
 

@@ -85,9 +85,8 @@ fn not_a_line_of_a_whole_run_at_trace_holds_a_token_or_a_key() {
 fn every_line_of_the_worker_about_a_file_names_the_poller_as_its_caller() {
     let directory = TempDir::new().unwrap();
     let (_, stderr) = logged(directory.path(), "info");
-    let lines = stderr
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let lines =
+        stderr.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let mut messages = Vec::new();
     for line in lines {
         let caller = match line["message"].as_str() {
@@ -114,13 +113,8 @@ fn means_are_the_published_ones(features: &Path) {
         .map(|name| serde_json::from_slice(&fs::read(features.join(name)).unwrap()).unwrap())
         .collect();
     assert_eq!(parsed.len(), 18);
-    let mean = |field: &str| {
-        parsed
-            .iter()
-            .map(|one| one[field].as_f64().unwrap())
-            .sum::<f64>()
-            / 18.0
-    };
+    let mean =
+        |field: &str| parsed.iter().map(|one| one[field].as_f64().unwrap()).sum::<f64>() / 18.0;
     assert_eq!(format!("{:.3}", mean("slope_ms_per_day")), "10.467");
     assert_eq!(format!("{:.3}", mean("intercept_ms")), "251.405");
 }
@@ -152,11 +146,9 @@ fn a_program_that_starts_it_on_free_ports_is_told_them_and_has_the_inbox_to_itse
         .spawn();
     let mut running = Running(child.unwrap());
     let mut line = String::new();
-    BufReader::new(running.0.stdout.as_mut().unwrap())
-        .read_line(&mut line)
-        .unwrap();
+    BufReader::new(running.0.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
     let first: serde_json::Value = serde_json::from_str(&line).unwrap();
-    for part in ["poller", "worker", "standIn"] {
+    for part in ["poller", "worker", "emulator"] {
         let url = first["serving"][part].as_str().unwrap();
         TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
     }

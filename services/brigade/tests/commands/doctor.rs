@@ -11,14 +11,14 @@ use super::command::{
     POLLER, brigade, closed, google, loopback, normalised, run_beside, serve, store,
 };
 
-/// The emulator, and a worker that lets this account in.
+/// The emulator, and a worker that admits this account.
 struct World {
     emulator: Emulator,
     worker: String,
 }
 
 impl World {
-    async fn letting_in(caller: &str) -> Self {
+    async fn admitting(caller: &str) -> Self {
         let emulator = google(&[POLLER]).await;
         let (listener, worker) = loopback().await;
         let store = store(&emulator).await;
@@ -45,19 +45,15 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn findings_of_every_wire() {
-    let (well, closed) = (World::letting_in(POLLER).await, closed().await);
-    let other = World::letting_in("other@else.iam.gserviceaccount.com").await;
+    let (well, closed) = (World::admitting(POLLER).await, closed().await);
+    let other = World::admitting("other@else.iam.gserviceaccount.com").await;
     let wrong = [("BRIGADE_INBOX", "incoming"), ("WORKER_URL", "")];
     let absent = [("BRIGADE_INBOX", "gs://other/in/")];
     let mut table = String::new();
     for (case, world, settings) in [
         ("every wire is whole", &well, &[][..]),
         ("the worker admits another account", &other, &[]),
-        (
-            "the worker is absent",
-            &well,
-            &[("WORKER_URL", closed.as_str())],
-        ),
+        ("the worker is absent", &well, &[("WORKER_URL", closed.as_str())]),
         ("the bucket is absent", &well, &absent),
         ("the settings are wrong", &well, &wrong),
     ] {
@@ -66,11 +62,11 @@ async fn findings_of_every_wire() {
         for line in lines {
             let field = |name: &str| line[name].as_str().unwrap_or_default();
             // What a call reported has its words, and their snapshots, elsewhere.
-            let said = match line["ok"] == true || field("check") == "settings" {
-                true => field("said").split(" (").next().unwrap_or_default(),
+            let shown = match line["ok"] == true || field("check") == "settings" {
+                true => field("message").split(" (").next().unwrap_or_default(),
                 false => "FAILED",
             };
-            writeln!(table, "  {}: {said}", field("check")).unwrap();
+            writeln!(table, "  {}: {shown}", field("check")).unwrap();
         }
     }
     insta::assert_snapshot!(table);

@@ -60,14 +60,8 @@ fn outcomes_of_mistakes() {
         (&[], &["emulator", "--memory", "--role", "poller=all"]),
         (&[], &["emulator", "--memory", "--front-end", "worker"]),
         (&[], &["emulator", "--memory", "--front-end", "worker=x"]),
-        (
-            &[],
-            &["emulator", "--memory", "--front-end", "worker=9,http2"],
-        ),
-        (
-            &[],
-            &["emulator", "--memory", "--front-end", "worker=9,push=x"],
-        ),
+        (&[], &["emulator", "--memory", "--front-end", "worker=9,http2"]),
+        (&[], &["emulator", "--memory", "--front-end", "worker=9,push=x"]),
         (&[], &["doctor"]),
         (&[], &["token"]),
         (&[], &["token", "--audience", ""]),

@@ -58,12 +58,7 @@ fn table() -> String {
     let named = poller.iter().map(|row| (row, user(row)));
     let named = named.chain(only_worker.map(|row| (row, "worker")));
     for (row, user) in named {
-        let Row {
-            variable,
-            flag,
-            default,
-            meaning,
-        } = row;
+        let Row { variable, flag, default, meaning } = row;
         let line = format!("| `{variable}` | `--{flag}` | {default} | {user} | {meaning} |\n");
         table.push_str(&line);
     }

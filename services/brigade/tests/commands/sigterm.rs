@@ -55,10 +55,7 @@ async fn filled() -> Emulator {
 /// A worker of this process; it ends with the test.
 async fn worker(emulator: &Emulator, processor: Waiting) -> String {
     let (listener, url) = loopback().await;
-    let settings = WorkerSettings {
-        concurrency: OBJECTS,
-        ..WorkerSettings::default()
-    };
+    let settings = WorkerSettings { concurrency: OBJECTS, ..WorkerSettings::default() };
     let routes = brigade_worker::routes(processor, store(emulator).await, &settings);
     serve((listener, &url), routes, emulator, POLLER);
     url
@@ -102,10 +99,7 @@ async fn a_hundred_objects_in_flight_are_settled_or_stay_and_the_process_ends_in
     let emulator = filled().await;
     let (signal, signalled) = watch::channel(false);
     let arrived = Arc::new(Semaphore::new(0));
-    let processor = Waiting {
-        arrived: arrived.clone(),
-        signalled,
-    };
+    let processor = Waiting { arrived: arrived.clone(), signalled };
     let worker = worker(&emulator, processor).await;
     let (mut poller, address) = poller(&emulator, &worker);
     let called = reqwest::Client::new()
@@ -130,20 +124,12 @@ async fn a_hundred_objects_in_flight_are_settled_or_stay_and_the_process_ends_in
     let _ = called.await.unwrap();
     let bucket = emulator.storage().bucket("data");
     let objects = bucket.list("").unwrap();
-    assert_eq!(
-        objects.len(),
-        OBJECTS,
-        "nothing lost, nothing doubled, no lease left"
-    );
+    assert_eq!(objects.len(), OBJECTS, "nothing lost, nothing doubled, no lease left");
     for object in objects {
         let (folder, number) = object.name.split_once('/').unwrap();
         let number: usize = number.parse().unwrap();
         // One that was given up, or was answered after the grace, stays; none is blamed for the signal.
-        let may_be = if number % 2 == 1 {
-            &["incoming"][..]
-        } else {
-            &["processed", "incoming"]
-        };
+        let may_be = if number % 2 == 1 { &["incoming"][..] } else { &["processed", "incoming"] };
         assert!(may_be.contains(&folder), "{}", object.name);
         let content = bucket.read(&object.name).unwrap().unwrap();
         assert_eq!(content, format!("content {number}"));

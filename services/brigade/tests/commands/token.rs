@@ -19,10 +19,7 @@ const AUDIENCE: &str = "https://worker-abc.a.run.app";
 /// On a machine without a login: its home is this directory, and so is its path.
 async fn token(home: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
     let mut command = brigade(home, ["token", "--audience", AUDIENCE]);
-    command
-        .env("PATH", home)
-        .envs(environment.iter().copied())
-        .args(arguments);
+    command.env("PATH", home).envs(environment.iter().copied()).args(arguments);
     run_beside(command).await
 }
 
@@ -47,16 +44,10 @@ fn gcloud(home: &Path, script: &str) {
 
 /// What `gcloud auth print-access-token` prints.
 async fn access_token(google: &Emulator) -> String {
-    let url = google
-        .url()
-        .join("computeMetadata/v1/instance/service-accounts/default/token")
-        .unwrap();
-    let answer = reqwest::Client::new()
-        .get(url)
-        .header("Metadata-Flavor", "Google")
-        .send()
-        .await
-        .unwrap();
+    let url =
+        google.url().join("computeMetadata/v1/instance/service-accounts/default/token").unwrap();
+    let answer =
+        reqwest::Client::new().get(url).header("Metadata-Flavor", "Google").send().await.unwrap();
     let answer: serde_json::Value = answer.json().await.unwrap();
     answer["access_token"].as_str().unwrap().to_owned()
 }
@@ -75,33 +66,20 @@ async fn the_token_alone_stands_on_stdout() {
 #[tokio::test]
 async fn decode_names_the_source_and_the_claims_of_each_kind_of_token() {
     let (google, home) = (emulator().await, TempDir::new().unwrap());
-    let (host, url) = (
-        google.url().authority().to_owned(),
-        google.url().to_string(),
-    );
+    let (host, url) = (google.url().authority().to_owned(), google.url().to_string());
     let key = key_file(home.path(), &google, POLLER);
     let access = access_token(&google).await;
     gcloud(home.path(), &format!("[ $1 = auth ] && echo {access}"));
     let metadata = ("GCE_METADATA_HOST", host.as_str());
     let key = ("GOOGLE_APPLICATION_CREDENTIALS", key.as_str());
     let poller = ("BRIGADE_IMPERSONATE", POLLER);
-    let iam = (
-        "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS",
-        url.as_str(),
-    );
+    let iam = ("CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS", url.as_str());
     // Nothing listens there, and what goes to this machine in the clear goes through no proxy.
-    let proxies = [
-        ("HTTP_PROXY", "http://127.0.0.1:1"),
-        ("http_proxy", "http://127.0.0.1:1"),
-    ];
+    let proxies = [("HTTP_PROXY", "http://127.0.0.1:1"), ("http_proxy", "http://127.0.0.1:1")];
     let mut table = String::new();
     for (case, source, environment) in [
         ("metadata server", host.as_str(), &[metadata][..]),
-        (
-            "key file before the metadata server",
-            "key.json",
-            &[metadata, key],
-        ),
+        ("key file before the metadata server", "key.json", &[metadata, key]),
         ("gcloud's login", POLLER, &[poller, iam]),
         ("key file of another account", POLLER, &[poller, iam, key]),
     ] {
@@ -113,10 +91,9 @@ async fn decode_names_the_source_and_the_claims_of_each_kind_of_token() {
         for line in ended.out.lines() {
             let (name, value) = line.split_once(' ').unwrap();
             match name {
-                "expires" => assert!(
-                    line.contains("(in 1h)") || line.contains("(in 59m"),
-                    "{line}"
-                ),
+                "expires" => {
+                    assert!(line.contains("(in 1h)") || line.contains("(in 59m"), "{line}")
+                }
                 "source" => assert!(value.contains(source), "{line}"),
                 "subject" => assert!(!value.trim().is_empty(), "{line}"),
                 _ => writeln!(table, "  {line}").unwrap(),
@@ -141,10 +118,7 @@ async fn outcomes_without_a_token() {
     let (google, home) = (emulator().await, TempDir::new().unwrap());
     let access = access_token(&google).await;
     let (closed, url) = (closed().await, google.url().to_string());
-    let iam = (
-        "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS",
-        url.as_str(),
-    );
+    let iam = ("CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS", url.as_str());
     let account = |account| [("BRIGADE_IMPERSONATE", account), iam];
     let valid = format!("[ $1 = auth ] && echo {access}");
     let poller = &account(POLLER)[..];
@@ -152,29 +126,11 @@ async fn outcomes_without_a_token() {
     let absent = "absent@p.iam.gserviceaccount.com";
     let login = "gcloud auth application-default login";
     for (case, code, named, gcloud_script, environment) in [
-        (
-            "no source",
-            77,
-            "GOOGLE_APPLICATION_CREDENTIALS",
-            "",
-            &[][..],
-        ),
-        (
-            "named metadata server is absent",
-            69,
-            host,
-            "",
-            &[("GCE_METADATA_HOST", host)],
-        ),
+        ("no source", 77, "GOOGLE_APPLICATION_CREDENTIALS", "", &[][..]),
+        ("named metadata server is absent", 69, host, "", &[("GCE_METADATA_HOST", host)]),
         ("no gcloud", 77, login, "", poller),
         ("no login", 77, login, "exit 1", poller),
-        (
-            "the login is over",
-            77,
-            "HTTP 401",
-            "[ $1 = auth ] && echo ya29.over",
-            poller,
-        ),
+        ("the login is over", 77, "HTTP 401", "[ $1 = auth ] && echo ya29.over", poller),
         ("no such account", 77, "HTTP 404", &valid, &account(absent)),
         ("not an account", 77, "../x@p?", &valid, &account("../x@p?")),
         // gcloud's login is not tried instead of a broken one.
@@ -191,11 +147,7 @@ async fn outcomes_without_a_token() {
         }
         let ended = token(home.path(), &["--decode"], environment).await;
         assert_eq!(ended.out, "", "{case}");
-        assert!(
-            !ended.err.contains("ya29") && !ended.err.contains("SECRET"),
-            "{}",
-            ended.err
-        );
+        assert!(!ended.err.contains("ya29") && !ended.err.contains("SECRET"), "{}", ended.err);
         assert_eq!(ended.code, Some(code), "{case}: {}", ended.err);
         assert!(ended.err.contains(named), "{case}: {}", ended.err);
     }
@@ -209,20 +161,14 @@ async fn a_gcloud_that_waits_for_input_is_given_up_and_reported() {
     gcloud(home.path(), &hangs);
     let began = Instant::now();
     let url = google.url().to_string();
-    let environment = [
-        ("BRIGADE_IMPERSONATE", POLLER),
-        ("CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS", &url),
-    ];
+    let environment =
+        [("BRIGADE_IMPERSONATE", POLLER), ("CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS", &url)];
     let ended = token(home.path(), &["--decode"], &environment).await;
     let took = began.elapsed();
     let pid = fs::read_to_string(pid).unwrap();
     Command::new("kill").arg(pid.trim()).status().unwrap();
     assert_eq!((ended.code, ended.out.as_str()), (Some(69), ""));
-    assert!(
-        ended.err.contains("gcloud auth print-access-token"),
-        "{}",
-        ended.err
-    );
+    assert!(ended.err.contains("gcloud auth print-access-token"), "{}", ended.err);
     // It sleeps for ten minutes.
     assert!(took < Duration::from_mins(5), "{took:?}");
 }

@@ -38,11 +38,7 @@ impl Worker {
             .unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let url = address(&mut log);
-        Self {
-            child: Running(child),
-            url,
-            _log: log,
-        }
+        Self { child: Running(child), url, _log: log }
     }
 
     async fn process(&self, generation: i64) -> Response {
@@ -87,12 +83,8 @@ struct Pipes {
 
 impl Pipes {
     fn new() -> Self {
-        let pipes = Self {
-            directory: TempDir::new().unwrap(),
-        };
-        let made = Command::new("mkfifo")
-            .args([pipes.runs(), pipes.go_on()])
-            .status();
+        let pipes = Self { directory: TempDir::new().unwrap() };
+        let made = Command::new("mkfifo").args([pipes.runs(), pipes.go_on()]).status();
         assert!(made.unwrap().success());
         pipes
     }
@@ -151,10 +143,7 @@ async fn a_worker_that_is_full_says_when_to_come_again() {
     let (storage, generation) = storage("x").await;
     let pipes = Pipes::new();
     let one = ["--concurrency", "1", "--timeout", "1h"];
-    let worker = Worker::start(
-        &storage,
-        &[&["--exec", &pipes.program()], &one[..]].concat(),
-    );
+    let worker = Worker::start(&storage, &[&["--exec", &pipes.program()], &one[..]].concat());
     let meanwhile = async {
         pipes.wait_until_it_runs().await;
         let full = worker.process(generation + 1).await;

@@ -34,10 +34,7 @@ fn lay(google: &Google, count: usize) {
 /// A program that runs until the directory has a file called `go`.
 fn waiting(directory: &Path) -> String {
     let go = directory.join("go");
-    format!(
-        "sh -c 'until [ -e {} ]; do sleep 0.05; done' sh",
-        go.display()
-    )
+    format!("sh -c 'until [ -e {} ]; do sleep 0.05; done' sh", go.display())
 }
 
 /// A signal while files are in flight, whose programs end when the process has noticed it.
@@ -72,10 +69,7 @@ async fn a_poller_that_is_told_to_end_settles_what_is_in_flight_and_gives_its_le
     let ending = end_in_flight(&google, &poller, directory.path());
     let (answer, ()) = tokio::join!(google.poll(address), ending);
     let answer = answer.unwrap();
-    assert_eq!(
-        (answer.status, answer.reason()),
-        (200, "END_REASON_SHUTDOWN")
-    );
+    assert_eq!((answer.status, answer.reason()), (200, "END_REASON_SHUTDOWN"));
     assert_eq!(answer.body["counts"]["processed"], "4");
     assert_eq!(answer.body["more"], true);
     ends_well(poller).await;
@@ -98,10 +92,7 @@ async fn a_poller_that_is_told_to_end_gives_up_what_outlasts_the_grace_at_no_att
     assert_eq!(answer.unwrap().reason(), "END_REASON_SHUTDOWN");
     ends_well(poller).await;
     assert_eq!(google.names("data", ""), ["in/0", "in/1", "in/2", "in/3"]);
-    assert_eq!(
-        google.emulator.storage().calls().count(Operation::Update),
-        0
-    );
+    assert_eq!(google.emulator.storage().calls().count(Operation::Update), 0);
     // The calls that were given up end their programs, so nothing keeps the worker.
     worker.terminate();
     ends_well(worker).await;
@@ -126,10 +117,8 @@ async fn groups(directory: &Path, count: usize) -> Vec<String> {
     loop {
         let files = fs::read_dir(directory).unwrap();
         let said = files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap());
-        let ids: Vec<_> = said
-            .filter(|id| id.ends_with('\n'))
-            .map(|id| id.trim().to_owned())
-            .collect();
+        let ids: Vec<_> =
+            said.filter(|id| id.ends_with('\n')).map(|id| id.trim().to_owned()).collect();
         if ids.len() == count {
             return ids;
         }
@@ -141,10 +130,8 @@ async fn groups(directory: &Path, count: usize) -> Vec<String> {
 async fn a_worker_whose_programs_get_the_signal_too_costs_no_file_and_no_attempt() {
     let google = Google::start().await;
     let directory = tempfile::tempdir().unwrap();
-    let endless = format!(
-        "sh -c 'echo $$ > {}/$$; sleep 600 & wait' sh",
-        directory.path().display()
-    );
+    let endless =
+        format!("sh -c 'echo $$ > {}/$$; sleep 600 & wait' sh", directory.path().display());
     let (worker, at) = google.worker(&endless).await;
     let proxy = Proxy::before(at).await;
     let (poller, address) = google.poller(proxy.address, PROCESSED).await;
@@ -166,10 +153,7 @@ async fn a_worker_whose_programs_get_the_signal_too_costs_no_file_and_no_attempt
         next.log()
     );
     // An attempt would be written on its object.
-    assert_eq!(
-        google.emulator.storage().calls().count(Operation::Update),
-        0
-    );
+    assert_eq!(google.emulator.storage().calls().count(Operation::Update), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

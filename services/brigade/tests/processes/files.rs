@@ -17,11 +17,8 @@ pub(crate) struct Files {
 impl Files {
     /// Lays some, good and bad ones.
     pub(crate) fn lay(google: &Google, seed: u64, rng: &mut Rng) -> Self {
-        let mut files = Self {
-            folder: format!("{seed:04}/"),
-            laid: BTreeMap::new(),
-            names: Vec::new(),
-        };
+        let mut files =
+            Self { folder: format!("{seed:04}/"), laid: BTreeMap::new(), names: Vec::new() };
         for n in 0..rng.u32(8..20) {
             let name = format!("in/{}{n:02} ü#?.csv", files.folder);
             let kind = if rng.u32(0..5) == 0 { "bad" } else { "good" };
@@ -46,11 +43,7 @@ impl Files {
     }
 
     fn put(&mut self, google: &Google, name: &str, content: String) {
-        google
-            .emulator
-            .storage()
-            .put(name, content.clone())
-            .unwrap();
+        google.emulator.storage().put(name, content.clone()).unwrap();
         self.laid.insert(content, false);
     }
 
@@ -68,11 +61,7 @@ impl Files {
         }
         for (content, may_be_missing) in &self.laid {
             let places = found.remove(content).unwrap_or_default();
-            let place = if content.starts_with("bad") {
-                "failed/"
-            } else {
-                "processed/"
-            };
+            let place = if content.starts_with("bad") { "failed/" } else { "processed/" };
             match &places[..] {
                 [] => assert!(may_be_missing, "{content:?} is lost"),
                 [one] => assert!(one.starts_with(place), "{content:?} is at {one}"),

@@ -141,14 +141,9 @@ pub(crate) async fn serve(
 
 /// `POST /poll` with this token.
 pub(crate) async fn post(poller: SocketAddr, token: &str) -> reqwest::Result<Answer> {
-    let request = reqwest::Client::new()
-        .post(format!("http://{poller}/poll"))
-        .bearer_auth(token);
+    let request = reqwest::Client::new().post(format!("http://{poller}/poll")).bearer_auth(token);
     let answer = request.send().await?;
-    Ok(Answer {
-        status: answer.status().as_u16(),
-        body: answer.json().await?,
-    })
+    Ok(Answer { status: answer.status().as_u16(), body: answer.json().await? })
 }
 
 impl Answer {

@@ -26,14 +26,7 @@ impl Lane {
         let google = Google::start().await;
         let (process, worker) = google.worker(PICKY).await;
         let (poller, address) = google.poller(worker, processed).await;
-        Self {
-            google,
-            processed,
-            worker,
-            _worker: process,
-            poller,
-            address,
-        }
+        Self { google, processed, worker, _worker: process, poller, address }
     }
 
     /// One poll that is cut by a kill, and as many whole ones as it takes then. Whether the kill came before its end.
@@ -81,10 +74,8 @@ async fn rounds_of(lane: &mut Lane, seeds: impl Iterator<Item = u64>) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_poller_that_is_killed_at_any_moment_loses_nothing_and_doubles_nothing() {
     let rounds = rounds::count();
-    let (mut one, mut two) = tokio::join!(
-        Lane::start("gs://data/processed/"),
-        Lane::start("gs://elsewhere/processed/")
-    );
+    let (mut one, mut two) =
+        tokio::join!(Lane::start("gs://data/processed/"), Lane::start("gs://elsewhere/processed/"));
     let cut = tokio::join!(
         rounds_of(&mut one, (0..rounds).step_by(2)),
         rounds_of(&mut two, (1..rounds).step_by(2))

@@ -53,10 +53,7 @@ async fn a_worker_that_is_killed_at_any_moment_costs_no_file() {
         }
         google.drain(address, &poller, || {}).await;
         files.check(&google);
-        assert!(
-            !google.lease(),
-            "the poller lives, and gives its lease back"
-        );
+        assert!(!google.lease(), "the poller lives, and gives its lease back");
     }
     println!(
         "{rounds} workers killed, {cut} of them in the midst of a poll: nothing lost, nothing doubled"

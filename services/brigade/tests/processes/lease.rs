@@ -40,10 +40,7 @@ async fn the_next_poll_after_a_kill_leaves_the_inbox_to_the_lease() {
     let (_poller, address) = google.poller(worker, PROCESSED).await;
     google.emulator.storage().reset_calls();
     let answer = google.poll(address).await.unwrap();
-    assert_eq!(
-        (answer.status, answer.reason()),
-        (200, "END_REASON_ALREADY_RUNNING")
-    );
+    assert_eq!((answer.status, answer.reason()), (200, "END_REASON_ALREADY_RUNNING"));
     assert_eq!(google.names("data", "in/"), ["in/a"]);
     assert_eq!(google.emulator.storage().calls().total(), 2);
 }
@@ -59,10 +56,7 @@ async fn the_lease_of_a_killed_poller_is_taken_over_when_it_has_ended_and_not_be
     loop {
         let answer = google.poll(address).await.unwrap();
         if answer.reason() != "END_REASON_ALREADY_RUNNING" {
-            assert_eq!(
-                (answer.status, answer.reason()),
-                (200, "END_REASON_COMPLETE")
-            );
+            assert_eq!((answer.status, answer.reason()), (200, "END_REASON_COMPLETE"));
             break;
         }
         assert!(began.elapsed() < Duration::from_mins(5), "{}", poller.log());
@@ -70,9 +64,6 @@ async fn the_lease_of_a_killed_poller_is_taken_over_when_it_has_ended_and_not_be
     }
     let after = began.elapsed();
     println!("taken over {} s after the kill", after.as_secs());
-    assert!(
-        after > Duration::from_mins(1),
-        "its holder could still believe in it: {after:?}"
-    );
+    assert!(after > Duration::from_mins(1), "its holder could still believe in it: {after:?}");
     assert_eq!(google.names("data", ""), ["processed/a"]);
 }

@@ -31,10 +31,7 @@ impl Google {
             --role services=delete@.brigade/ --role person=list,get,create,update,delete";
         let arguments: Vec<_> = arguments.split_whitespace().collect();
         let (emulator, variables) = Process::emulator(&arguments).await;
-        Self {
-            variables,
-            _emulator: emulator,
-        }
+        Self { variables, _emulator: emulator }
     }
 
     fn variable(&self, name: &str) -> Option<String> {

@@ -131,10 +131,7 @@ impl Access {
             }
             Self::Anonymous => (Kind::Unauthenticated, "Anonymous caller"),
             Self::Account(account, roles) => {
-                if roles
-                    .iter()
-                    .any(|role| role.grants(account, permission, name))
-                {
+                if roles.iter().any(|role| role.grants(account, permission, name)) {
                     return Ok(());
                 }
                 (Kind::PermissionDenied, account.as_str())

@@ -41,21 +41,11 @@ pub struct BucketInfo {
 
 impl Bucket {
     pub(crate) fn new(name: &str, created: Timestamp, backend: Box<dyn Backend>) -> Self {
-        Self {
-            name: name.to_owned(),
-            created,
-            retention: None,
-            backend,
-            versions: None,
-        }
+        Self { name: name.to_owned(), created, retention: None, backend, versions: None }
     }
 
     pub(crate) fn info(&self) -> BucketInfo {
-        BucketInfo {
-            name: self.name.clone(),
-            created: self.created,
-            retention: self.retention,
-        }
+        BucketInfo { name: self.name.clone(), created: self.created, retention: self.retention }
     }
 
     /// The live object.

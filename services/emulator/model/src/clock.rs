@@ -14,10 +14,7 @@ pub struct Clock {
 impl Clock {
     /// A clock that shows the time of `now`.
     pub fn new(now: impl Fn() -> Timestamp + Send + 'static) -> Self {
-        Self {
-            now: Box::new(now),
-            last: 0,
-        }
+        Self { now: Box::new(now), last: 0 }
     }
 
     /// The time.
@@ -42,9 +39,7 @@ impl Default for Clock {
 
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Clock")
-            .field("last", &self.last)
-            .finish_non_exhaustive()
+        f.debug_struct("Clock").field("last", &self.last).finish_non_exhaustive()
     }
 }
 

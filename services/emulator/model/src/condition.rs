@@ -7,7 +7,6 @@ use crate::{
 
 /// What must hold of the live object before a call is applied. All given ones must.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_field_names, reason = "they are Google's names")]
 pub struct Conditions {
     /// This generation is live; 0: none is.
     pub generation_match: Option<i64>,
@@ -44,19 +43,14 @@ impl Conditions {
         let generation = live.map_or(0, |object| object.generation);
         let metageneration = live.map(|object| object.metageneration);
         self.generation_match.is_none_or(|want| want == generation)
-            && self
-                .metageneration_match
-                .is_none_or(|want| Some(want) == metageneration)
+            && self.metageneration_match.is_none_or(|want| Some(want) == metageneration)
     }
 
     fn not_matches_hold(&self, live: Option<&Object>) -> bool {
         let generation = live.map_or(0, |object| object.generation);
         let metageneration = live.map(|object| object.metageneration);
-        self.generation_not_match
-            .is_none_or(|not| not != generation)
-            && self
-                .metageneration_not_match
-                .is_none_or(|not| Some(not) != metageneration)
+        self.generation_not_match.is_none_or(|not| not != generation)
+            && self.metageneration_not_match.is_none_or(|not| Some(not) != metageneration)
     }
 }
 
@@ -83,16 +77,10 @@ mod tests {
 
     #[test]
     fn generation_zero_means_that_nothing_is_there() {
-        let nothing = Conditions {
-            generation_match: Some(0),
-            ..Conditions::default()
-        };
+        let nothing = Conditions { generation_match: Some(0), ..Conditions::default() };
         assert!(holds(nothing, None));
         assert!(!holds(nothing, Some(&live())));
-        let something = Conditions {
-            generation_not_match: Some(0),
-            ..Conditions::default()
-        };
+        let something = Conditions { generation_not_match: Some(0), ..Conditions::default() };
         assert!(!holds(something, None));
         assert!(holds(something, Some(&live())));
     }
@@ -100,15 +88,9 @@ mod tests {
     #[test]
     fn generations_are_compared_with_the_live_one() {
         for (want, met) in [(7, true), (8, false)] {
-            let same = Conditions {
-                generation_match: Some(want),
-                ..Conditions::default()
-            };
+            let same = Conditions { generation_match: Some(want), ..Conditions::default() };
             assert_eq!(holds(same, Some(&live())), met);
-            let other = Conditions {
-                generation_not_match: Some(want),
-                ..Conditions::default()
-            };
+            let other = Conditions { generation_not_match: Some(want), ..Conditions::default() };
             assert_eq!(holds(other, Some(&live())), !met);
             assert!(!holds(same, None));
             assert!(holds(other, None));
@@ -118,15 +100,10 @@ mod tests {
     #[test]
     fn metagenerations_are_compared_with_the_live_one() {
         for (want, met) in [(3, true), (4, false)] {
-            let same = Conditions {
-                metageneration_match: Some(want),
-                ..Conditions::default()
-            };
+            let same = Conditions { metageneration_match: Some(want), ..Conditions::default() };
             assert_eq!(holds(same, Some(&live())), met);
-            let other = Conditions {
-                metageneration_not_match: Some(want),
-                ..Conditions::default()
-            };
+            let other =
+                Conditions { metageneration_not_match: Some(want), ..Conditions::default() };
             assert_eq!(holds(other, Some(&live())), !met);
             assert!(!holds(same, None));
         }
@@ -134,21 +111,9 @@ mod tests {
 
     #[test]
     fn a_read_of_what_the_caller_knows_is_not_modified() {
-        let known = Conditions {
-            generation_not_match: Some(7),
-            ..Conditions::default()
-        };
-        assert_eq!(
-            known.check_read(&live()).unwrap_err().kind,
-            Kind::NotModified
-        );
-        let wrong = Conditions {
-            generation_match: Some(8),
-            ..known
-        };
-        assert_eq!(
-            wrong.check_read(&live()).unwrap_err().kind,
-            Kind::Precondition
-        );
+        let known = Conditions { generation_not_match: Some(7), ..Conditions::default() };
+        assert_eq!(known.check_read(&live()).unwrap_err().kind, Kind::NotModified);
+        let wrong = Conditions { generation_match: Some(8), ..known };
+        assert_eq!(wrong.check_read(&live()).unwrap_err().kind, Kind::Precondition);
     }
 }

@@ -39,11 +39,7 @@ impl Backend for Memory {
 
     fn read(&mut self, object: &Object, range: Range<u64>) -> Result<Bytes> {
         let (_, content) = self.objects.get(&object.name).ok_or_else(gone)?;
-        let at = |offset: u64| {
-            usize::try_from(offset)
-                .unwrap_or(usize::MAX)
-                .min(content.len())
-        };
+        let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(content.len());
         Ok(content.slice(at(range.start)..at(range.end)))
     }
 
@@ -52,8 +48,7 @@ impl Backend for Memory {
     }
 
     fn write(&mut self, object: &Object, content: Bytes, _replaced: Option<&Object>) -> Result<()> {
-        self.objects
-            .insert(object.name.clone(), (object.clone(), content));
+        self.objects.insert(object.name.clone(), (object.clone(), content));
         Ok(())
     }
 
@@ -70,8 +65,7 @@ impl Backend for Memory {
         _replaced: Option<&Object>,
     ) -> Result<()> {
         let (_, content) = self.objects.remove(&source.name).ok_or_else(gone)?;
-        self.objects
-            .insert(moved.name.clone(), (moved.clone(), content));
+        self.objects.insert(moved.name.clone(), (moved.clone(), content));
         Ok(())
     }
 
@@ -92,8 +86,6 @@ fn gone() -> Refusal {
 
 impl fmt::Debug for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Memory")
-            .field("objects", &self.objects.len())
-            .finish()
+        f.debug_struct("Memory").field("objects", &self.objects.len()).finish()
     }
 }

@@ -10,10 +10,7 @@ use crate::{Refusal, Result};
 const METADATA_MAX: usize = 8 * 1_024;
 
 pub(crate) fn check(metadata: &BTreeMap<String, String>) -> Result<()> {
-    let size: usize = metadata
-        .iter()
-        .map(|(key, value)| key.len() + value.len())
-        .sum();
+    let size: usize = metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
     if size <= METADATA_MAX {
         return Ok(());
     }

@@ -46,10 +46,7 @@ pub(crate) struct Pending {
 impl Model {
     /// No buckets yet.
     pub fn new(clock: Clock) -> Self {
-        Self {
-            clock,
-            ..Self::default()
-        }
+        Self { clock, ..Self::default() }
     }
 
     /// The time.
@@ -108,10 +105,7 @@ impl Model {
             .take_while(|(name, _)| name.starts_with(prefix))
             .map(|(_, bucket)| bucket.info());
         let page = found.by_ref().take(limit).collect();
-        Ok((
-            page,
-            found.next().map(|bucket| bucket.name).unwrap_or_default(),
-        ))
+        Ok((page, found.next().map(|bucket| bucket.name).unwrap_or_default()))
     }
 
     /// Deletes a bucket without objects.
@@ -140,9 +134,5 @@ fn check_bucket_conditions(conditions: &Conditions) -> Result<()> {
     let is = |want: i64| want == BucketInfo::METAGENERATION;
     let met = conditions.metageneration_match.is_none_or(is)
         && !conditions.metageneration_not_match.is_some_and(is);
-    if met {
-        Ok(())
-    } else {
-        Err(Refusal::precondition())
-    }
+    if met { Ok(()) } else { Err(Refusal::precondition()) }
 }

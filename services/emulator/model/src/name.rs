@@ -42,10 +42,7 @@ pub fn check_bucket(name: &str) -> Result<()> {
     } else {
         return Ok(());
     };
-    Err(Refusal::invalid(format!(
-        "Invalid bucket name: '{}' {why}.",
-        name.escape_debug()
-    )))
+    Err(Refusal::invalid(format!("Invalid bucket name: '{}' {why}.", name.escape_debug())))
 }
 
 #[cfg(test)]
@@ -77,15 +74,7 @@ mod tests {
     #[test]
     fn illegal_object_names_are_refused() {
         let long = "a".repeat(1_025);
-        for name in [
-            "",
-            ".",
-            "..",
-            "a\nb",
-            "a\rb",
-            ".well-known/acme-challenge/x",
-            &long,
-        ] {
+        for name in ["", ".", "..", "a\nb", "a\rb", ".well-known/acme-challenge/x", &long] {
             assert!(check_object(name).is_err(), "{name:?}");
         }
     }
@@ -96,17 +85,7 @@ mod tests {
             assert!(check_bucket(name).is_ok(), "{name}");
         }
         let long = "a".repeat(64);
-        for name in [
-            "ab",
-            "Abc",
-            "-ab",
-            "ab-",
-            "a b c",
-            "goog-x",
-            "my-google",
-            "a/b",
-            &long,
-        ] {
+        for name in ["ab", "Abc", "-ab", "ab-", "a b c", "goog-x", "my-google", "a/b", &long] {
             assert!(check_bucket(name).is_err(), "{name}");
         }
     }

@@ -108,11 +108,7 @@ impl Object {
 
     /// What identifies its content.
     pub fn digest(&self) -> Digest {
-        Digest {
-            size: self.size,
-            crc32c: self.crc32c,
-            md5: self.md5,
-        }
+        Digest { size: self.size, crc32c: self.crc32c, md5: self.md5 }
     }
 
     pub(crate) fn retained_for(mut self, period: Option<Duration>) -> Self {
@@ -207,9 +203,7 @@ impl Upload {
 }
 
 fn mismatch(what: &str) -> Refusal {
-    Refusal::invalid(format!(
-        "Provided {what} doesn't match calculated {what} of the content."
-    ))
+    Refusal::invalid(format!("Provided {what} doesn't match calculated {what} of the content."))
 }
 
 impl fmt::Debug for Upload {

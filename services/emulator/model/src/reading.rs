@@ -64,10 +64,7 @@ impl ByteRange {
             Self::Last(count) => size.saturating_sub(count)..size,
         };
         if range.is_empty() {
-            return Err(Refusal::new(
-                Kind::Range,
-                "The requested range cannot be satisfied.",
-            ));
+            return Err(Refusal::new(Kind::Range, "The requested range cannot be satisfied."));
         }
         Ok(range)
     }
@@ -84,10 +81,7 @@ mod tests {
         assert_eq!(ByteRange::From(0, None).resolve(10).unwrap(), 0..10);
         assert_eq!(ByteRange::Last(3).resolve(10).unwrap(), 7..10);
         assert_eq!(ByteRange::Last(99).resolve(10).unwrap(), 0..10);
-        assert_eq!(
-            ByteRange::From(0, Some(u64::MAX)).resolve(10).unwrap(),
-            0..10
-        );
+        assert_eq!(ByteRange::From(0, Some(u64::MAX)).resolve(10).unwrap(), 0..10);
     }
 
     #[test]
@@ -98,11 +92,7 @@ mod tests {
             (ByteRange::Last(0), 10),
             (ByteRange::Last(5), 0),
         ] {
-            assert_eq!(
-                range.resolve(size).unwrap_err().kind,
-                Kind::Range,
-                "{range:?} of {size}"
-            );
+            assert_eq!(range.resolve(size).unwrap_err().kind, Kind::Range, "{range:?} of {size}");
         }
     }
 }

@@ -66,11 +66,7 @@ pub enum Kind {
 impl Refusal {
     /// A refusal of this kind, with this message.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            retry_after: None,
-        }
+        Self { kind, message: message.into(), retry_after: None }
     }
 
     /// A refusal of a wrong request.

@@ -64,23 +64,17 @@ impl Model {
         self.access.check(Permission::Get, &wanted.source)?;
         name::check_object(&wanted.source)?;
         if wanted.bytes_per_call < 0 || wanted.bytes_per_call % QUANTUM != 0 {
-            return Err(Refusal::invalid(
-                "maxBytesRewrittenPerCall must be a multiple of 1 MiB.",
-            ));
+            return Err(Refusal::invalid("maxBytesRewrittenPerCall must be a multiple of 1 MiB."));
         }
-        let source = self
-            .bucket(&wanted.source_bucket)?
-            .find(&wanted.source, wanted.source_generation)?;
+        let source =
+            self.bucket(&wanted.source_bucket)?.find(&wanted.source, wanted.source_generation)?;
         wanted.source_conditions.check(Some(&source))?;
         let live = self.destination(&wanted.bucket, &wanted.destination, &wanted.conditions)?;
         if let Some(attributes) = &wanted.attributes {
             metadata::check(&attributes.metadata)?;
         }
         let before = self.resume(wanted)?;
-        if before
-            .as_ref()
-            .is_some_and(|before| before.generation != source.generation)
-        {
+        if before.as_ref().is_some_and(|before| before.generation != source.generation) {
             return Err(Refusal::no_object(&wanted.source_bucket, &wanted.source));
         }
         let calls = before.map_or(0, |p| p.calls) + 1;
@@ -98,15 +92,9 @@ impl Model {
     }
 
     fn copy(&mut self, wanted: &Rewrite, source: &Object, live: Option<&Object>) -> Result<Object> {
-        let content = self
-            .bucket(&wanted.source_bucket)?
-            .backend
-            .read(source, 0..source.size)?;
+        let content = self.bucket(&wanted.source_bucket)?.backend.read(source, 0..source.size)?;
         let generation = self.clock.next(live.map_or(0, |live| live.generation));
-        let attributes = wanted
-            .attributes
-            .clone()
-            .unwrap_or_else(|| source.attributes.copied());
+        let attributes = wanted.attributes.clone().unwrap_or_else(|| source.attributes.copied());
         let copy = Object::new(&wanted.destination, generation, source.digest(), attributes);
         let bucket = self.bucket(&wanted.bucket)?;
         let left = bucket.archive(live)?;
@@ -144,22 +132,12 @@ impl Model {
     fn suspend(&mut self, wanted: &Rewrite, generation: i64, calls: u64) -> String {
         // The tokens before stay good: a caller that lost this answer asks with its last one again.
         let token = format!("rewrite-{}", self.clock.next(0));
-        let pending = Pending {
-            route: route(wanted),
-            generation,
-            calls,
-        };
+        let pending = Pending { route: route(wanted), generation, calls };
         self.pending.insert(token.clone(), pending);
         token
     }
 }
 
 fn route(wanted: &Rewrite) -> [String; 4] {
-    [
-        &wanted.source_bucket,
-        &wanted.source,
-        &wanted.bucket,
-        &wanted.destination,
-    ]
-    .map(Clone::clone)
+    [&wanted.source_bucket, &wanted.source, &wanted.bucket, &wanted.destination].map(Clone::clone)
 }

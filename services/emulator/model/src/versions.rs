@@ -72,9 +72,7 @@ impl Bucket {
 
     /// The noncurrent versions, by name and generation.
     pub fn noncurrent(&self) -> impl Iterator<Item = &Object> {
-        self.versions
-            .iter()
-            .flat_map(|versions| versions.values().map(|(object, _)| object))
+        self.versions.iter().flat_map(|versions| versions.values().map(|(object, _)| object))
     }
 
     fn version(&self, name: &str, generation: Option<i64>) -> Option<&(Object, Bytes)> {

@@ -44,15 +44,11 @@ impl Model {
         let live = self.destination(bucket, name, conditions)?;
         let digest = upload.digest()?;
         metadata::check(&upload.attributes.metadata)?;
-        let generation = self
-            .clock
-            .next(live.as_ref().map_or(0, |live| live.generation));
+        let generation = self.clock.next(live.as_ref().map_or(0, |live| live.generation));
         let object = Object::new(name, generation, digest, upload.attributes);
         let bucket = self.bucket(bucket)?;
         let left = bucket.archive(live.as_ref())?;
-        bucket
-            .backend
-            .write(&object, upload.content, live.as_ref())?;
+        bucket.backend.write(&object, upload.content, live.as_ref())?;
         bucket.retire(left);
         Ok(object.retained_for(bucket.retention))
     }
@@ -152,10 +148,7 @@ impl Model {
         let attributes = source.attributes.clone();
         let moved = Object::new(&wanted.destination, generation, source.digest(), attributes);
         let bucket = self.bucket(&wanted.bucket)?;
-        let left = [
-            bucket.archive(Some(&source))?,
-            bucket.archive(live.as_ref())?,
-        ];
+        let left = [bucket.archive(Some(&source))?, bucket.archive(live.as_ref())?];
         bucket.backend.rename(&source, &moved, live.as_ref())?;
         for left in left {
             bucket.retire(left);

@@ -32,10 +32,7 @@ pub(super) struct SimBucket {
 
 impl SimBucket {
     pub(super) fn new(inner: Arc<Inner>, name: &str) -> Self {
-        Self {
-            inner,
-            name: name.to_owned(),
-        }
+        Self { inner, name: name.to_owned() }
     }
 
     /// One call: counted, then faulty or not.
@@ -106,9 +103,8 @@ impl SimBucket {
         cut: Option<u64>,
     ) -> BoxStream<'static, Result<Bytes>> {
         let whole = content.len();
-        let kept = cut.map_or(whole, |cut| {
-            usize::try_from(cut).map_or(whole, |cut| cut.min(whole))
-        });
+        let kept =
+            cut.map_or(whole, |cut| usize::try_from(cut).map_or(whole, |cut| cut.min(whole)));
         let content = content.slice(..kept);
         let mut pieces: Vec<Result<Bytes>> = (0..kept)
             .step_by(CHUNK)
@@ -133,13 +129,11 @@ impl Bucket for SimBucket {
     }
 
     async fn list(&self, request: &ListRequest) -> Result<Page> {
-        self.call(Operation::List, "", |state, at| state.list(at, request))
-            .await
+        self.call(Operation::List, "", |state, at| state.list(at, request)).await
     }
 
     async fn get(&self, name: &str) -> Result<Object> {
-        self.call(Operation::Get, name, |state, at| state.get(at))
-            .await
+        self.call(Operation::Get, name, State::get).await
     }
 
     async fn create(&self, name: &str, replaces: i64, mut new: NewObject) -> Result<Object> {
@@ -154,10 +148,7 @@ impl Bucket for SimBucket {
             .with_source(error)
         })?;
         new.content = content.into();
-        self.call(Operation::Create, name, |state, at| {
-            state.create(at, Some(replaces), new)
-        })
-        .await
+        self.call(Operation::Create, name, |state, at| state.create(at, Some(replaces), new)).await
     }
 
     async fn update(
@@ -192,17 +183,9 @@ impl Bucket for SimBucket {
         metadata: Option<&Metadata>,
         token: Option<&str>,
     ) -> Result<RewriteStep> {
-        let copy = Copy {
-            generation: source.generation,
-            bucket,
-            name: destination,
-            metadata,
-            token,
-        };
-        self.call(Operation::Rewrite, source.name, |state, at| {
-            state.rewrite(at, copy)
-        })
-        .await
+        let copy =
+            Copy { generation: source.generation, bucket, name: destination, metadata, token };
+        self.call(Operation::Rewrite, source.name, |state, at| state.rewrite(at, copy)).await
     }
 
     async fn delete(&self, source: Pinned<'_>) -> Result<()> {
@@ -233,8 +216,6 @@ impl Bucket for SimBucket {
 
 impl fmt::Debug for SimBucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SimBucket")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("SimBucket").field("name", &self.name).finish_non_exhaustive()
     }
 }

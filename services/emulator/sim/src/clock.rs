@@ -15,9 +15,7 @@ impl TokioClock {
 
     /// A clock that begins to run now.
     pub(crate) fn new() -> Self {
-        Self {
-            begin: Instant::now(),
-        }
+        Self { begin: Instant::now() }
     }
 
     /// Now, by the simulated server's clock.

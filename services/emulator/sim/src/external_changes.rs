@@ -64,12 +64,8 @@ impl Sim {
                 return Err(request.failed(Kind::Held, why));
             }
             let content = state.content(bucket, name).unwrap_or_default();
-            let there = Request {
-                operation: Operation::Create,
-                bucket: to.0,
-                name: to.1,
-                ..request
-            };
+            let there =
+                Request { operation: Operation::Create, bucket: to.0, name: to.1, ..request };
             let new = NewObject {
                 content: content.into(),
                 content_type: found.content_type,
@@ -102,7 +98,7 @@ impl Sim {
     /// When there is no such object.
     pub fn set_temporary_hold(&self, bucket: &str, name: &str, held: bool) -> Result<Object> {
         self.edit(bucket, name, move |attributes| {
-            attributes.temporary_hold = held
+            attributes.temporary_hold = held;
         })
     }
 
@@ -112,7 +108,7 @@ impl Sim {
     /// When there is no such object.
     pub fn set_event_based_hold(&self, bucket: &str, name: &str, held: bool) -> Result<Object> {
         self.edit(bucket, name, move |attributes| {
-            attributes.event_based_hold = held
+            attributes.event_based_hold = held;
         })
     }
 
@@ -122,7 +118,7 @@ impl Sim {
     /// When there is no such object.
     pub fn retain(&self, bucket: &str, name: &str, until: Option<Timestamp>) -> Result<Object> {
         self.edit(bucket, name, move |attributes| {
-            attributes.retain_until = until
+            attributes.retain_until = until;
         })
     }
 
@@ -168,13 +164,8 @@ impl Sim {
         name: &str,
         act: impl FnOnce(&mut State, Request<'_>) -> Result<T>,
     ) -> Result<T> {
-        let request = Request {
-            operation,
-            bucket,
-            name,
-            by: Actor::External,
-            now: self.inner.clock.now(),
-        };
+        let request =
+            Request { operation, bucket, name, by: Actor::External, now: self.inner.clock.now() };
         act(&mut self.inner.state(), request)
     }
 }

@@ -74,11 +74,7 @@ impl SeededFaults {
     /// Faults in about `per_mille` of 1,000 calls, all kinds alike but for a missing permission and an object that cannot be
     /// moved, which are rare, with delays shorter than `longest_delay`.
     pub fn new(seed: u64, per_mille: u16, longest_delay: Duration) -> Self {
-        Self {
-            random: fastrand::Rng::with_seed(seed),
-            per_mille,
-            longest_delay,
-        }
+        Self { random: fastrand::Rng::with_seed(seed), per_mille, longest_delay }
     }
 
     fn delay(&mut self) -> Duration {
@@ -97,9 +93,9 @@ impl FaultPlan for SeededFaults {
                 (1, Operation::Move | Operation::Rewrite | Operation::Delete) => Kind::Invalid,
                 _ => Kind::Unknown,
             }),
-            1 => Fault::Before(Kind::Busy {
-                retry_after: self.random.bool().then(|| self.delay()),
-            }),
+            1 => {
+                Fault::Before(Kind::Busy { retry_after: self.random.bool().then(|| self.delay()) })
+            }
             2 => Fault::Delay(self.delay()),
             3 => Fault::AppliedThenDelay(self.delay()),
             4 if call.operation == Operation::Read => Fault::Cut(self.random.u64(0..64)),
@@ -168,19 +164,15 @@ impl Faults {
     }
 
     fn take_numbered(&mut self, operation: Operation, number: u64) -> Option<Fault> {
-        let at = self
-            .numbered
-            .iter()
-            .position(|(of, nth, _)| (*of, *nth) == (operation, number))?;
+        let at =
+            self.numbered.iter().position(|(of, nth, _)| (*of, *nth) == (operation, number))?;
         Some(self.numbered.swap_remove(at).2)
     }
 }
 
 impl fmt::Debug for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Faults")
-            .field("injected", &self.injected)
-            .finish_non_exhaustive()
+        f.debug_struct("Faults").field("injected", &self.injected).finish_non_exhaustive()
     }
 }
 

@@ -96,10 +96,7 @@ pub(super) fn fates(history: &[Mutation]) -> Vec<UploadOutcome> {
         match &mutation.change {
             Change::Created { replaced } => {
                 if let Some(generation) = *replaced {
-                    let replaced = Place {
-                        generation,
-                        ..place.clone()
-                    };
+                    let replaced = Place { generation, ..place.clone() };
                     remove(&mut fates, &replaced, *by);
                 }
                 fates.push(UploadOutcome {

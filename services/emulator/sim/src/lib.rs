@@ -178,9 +178,7 @@ impl Store for Sim {
 
 impl fmt::Debug for Sim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sim")
-            .field("state", &*self.inner.state())
-            .finish_non_exhaustive()
+        f.debug_struct("Sim").field("state", &*self.inner.state()).finish_non_exhaustive()
     }
 }
 

@@ -51,11 +51,7 @@ impl Request<'_> {
     }
 
     fn place(&self, generation: i64) -> Place {
-        Place {
-            bucket: self.bucket.to_owned(),
-            name: self.name.to_owned(),
-            generation,
-        }
+        Place { bucket: self.bucket.to_owned(), name: self.name.to_owned(), generation }
     }
 
     /// The model's answer as the port's.
@@ -72,10 +68,7 @@ impl Request<'_> {
 
 impl State {
     pub(super) fn new(model: Model) -> Self {
-        Self {
-            model,
-            history: Vec::new(),
-        }
+        Self { model, history: Vec::new() }
     }
 
     pub(super) fn add_bucket(&mut self, name: &str) {
@@ -84,28 +77,20 @@ impl State {
     }
 
     pub(super) fn objects(&mut self, bucket: &str) -> Vec<Object> {
-        let found = self
-            .model
-            .bucket(bucket)
-            .and_then(|found| found.objects(""));
+        let found = self.model.bucket(bucket).and_then(|found| found.objects(""));
         let objects = found.unwrap_or_default().into_iter();
         objects.map(|object| to_port(bucket, object)).collect()
     }
 
     pub(super) fn noncurrent(&mut self, bucket: &str) -> Vec<Object> {
         match self.model.bucket(bucket) {
-            Ok(found) => found
-                .noncurrent()
-                .map(|object| to_port(bucket, object.clone()))
-                .collect(),
+            Ok(found) => found.noncurrent().map(|object| to_port(bucket, object.clone())).collect(),
             Err(_) => Vec::new(),
         }
     }
 
     pub(super) fn content(&mut self, bucket: &str, name: &str) -> Option<Bytes> {
-        let read = self
-            .model
-            .read(bucket, name, None, &Conditions::default(), None);
+        let read = self.model.read(bucket, name, None, &Conditions::default(), None);
         read.ok().map(|(_, _, content)| content)
     }
 
@@ -119,9 +104,7 @@ impl State {
         let found = request.answer(self.model.list(request.bucket, &query))?;
         let objects = found.objects.into_iter();
         Ok(Page {
-            objects: objects
-                .map(|object| to_port(request.bucket, object))
-                .collect(),
+            objects: objects.map(|object| to_port(request.bucket, object)).collect(),
             next: found.next,
         })
     }
@@ -154,10 +137,10 @@ impl State {
             ..Upload::default()
         };
         let Request { bucket, name, .. } = request;
-        let replaced = self.live(bucket, name).map(|live| live.generation);
+        let before = self.live(bucket, name).map(|live| live.generation);
         let conditions = generation(replaces);
         let made = request.object(self.model.insert(bucket, name, upload, &conditions))?;
-        self.record(request, made.generation, Change::Created { replaced });
+        self.record(request, made.generation, Change::Created { replaced: before });
         Ok(made)
     }
 
@@ -234,10 +217,7 @@ impl State {
         let source = self.live(request.bucket, request.name);
         let attributes = copy.metadata.zip(source).map(|(changes, source)| {
             let metadata = merged(&source.attributes.metadata, changes);
-            Attributes {
-                metadata,
-                ..source.attributes.copied()
-            }
+            Attributes { metadata, ..source.attributes.copied() }
         });
         let wanted = Rewrite {
             source_bucket: request.bucket.to_owned(),
@@ -316,10 +296,7 @@ fn place_of(object: &Object) -> Place {
 }
 
 fn generation(wanted: Option<i64>) -> Conditions {
-    Conditions {
-        generation_match: wanted,
-        ..Conditions::default()
-    }
+    Conditions { generation_match: wanted, ..Conditions::default() }
 }
 
 fn exactly(generation: i64, metageneration: i64) -> Conditions {

@@ -41,12 +41,7 @@ struct Counts {
 impl Synthetic {
     /// A bucket of this name with so many objects below `prefix`.
     pub fn new(name: &str, prefix: &str, objects: u64) -> Self {
-        Self {
-            name: name.to_owned(),
-            prefix: prefix.to_owned(),
-            objects,
-            counts: Arc::default(),
-        }
+        Self { name: name.to_owned(), prefix: prefix.to_owned(), objects, counts: Arc::default() }
     }
 
     /// Pages that were listed.
@@ -119,9 +114,7 @@ impl Bucket for Synthetic {
         counts.most_open.fetch_max(open, Ordering::Relaxed);
         counts.pages.fetch_add(1, Ordering::Relaxed);
         let from: u64 = request.page_token.parse().unwrap_or(0);
-        let size = u64::try_from(request.page_size)
-            .unwrap_or(0)
-            .clamp(1, 1_000);
+        let size = u64::try_from(request.page_size).unwrap_or(0).clamp(1, 1_000);
         let to = self.objects.min(from + size);
         counts.shown.fetch_add(to - from, Ordering::Relaxed);
         let objects = (from..to).map(|n| {
@@ -130,11 +123,7 @@ impl Bucket for Synthetic {
         });
         Ok(Page {
             objects: objects.collect(),
-            next: if to < self.objects {
-                to.to_string()
-            } else {
-                String::new()
-            },
+            next: if to < self.objects { to.to_string() } else { String::new() },
         })
     }
 

@@ -15,10 +15,7 @@ fn sim() -> Sim {
 }
 
 async fn upload(sim: &Sim, name: &str) -> Object {
-    sim.bucket("b")
-        .create(name, 0, NewObject::default())
-        .await
-        .unwrap()
+    sim.bucket("b").create(name, 0, NewObject::default()).await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -27,19 +24,11 @@ async fn a_fault_before_applying_changes_nothing() {
     let object = upload(&sim, "in/a").await;
     let busy = Kind::Busy { retry_after: None };
     sim.fail_next(Operation::Move, Fault::Before(busy.clone()));
-    let error = sim
-        .bucket("b")
-        .rename(object.pinned(), object.metageneration, "out/a")
-        .await
-        .unwrap_err();
+    let error =
+        sim.bucket("b").rename(object.pinned(), object.metageneration, "out/a").await.unwrap_err();
     assert_eq!(error.kind(), &busy);
     assert_eq!(sim.objects("b"), std::slice::from_ref(&object));
-    assert!(
-        sim.bucket("b")
-            .rename(object.pinned(), object.metageneration, "out/a")
-            .await
-            .is_ok()
-    );
+    assert!(sim.bucket("b").rename(object.pinned(), object.metageneration, "out/a").await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,12 +99,9 @@ async fn a_seed_decides_the_faults() {
     let (outcomes, injected) = run(1).await;
     assert_eq!((outcomes.clone(), injected), run(1).await);
     assert_ne!(outcomes, run(2).await.0);
-    for count in [
-        injected.before,
-        injected.applied_then_lost,
-        injected.delay,
-        injected.applied_then_delay,
-    ] {
+    for count in
+        [injected.before, injected.applied_then_lost, injected.delay, injected.applied_then_delay]
+    {
         assert!(count > 0, "{injected:?}");
     }
 }
@@ -124,12 +110,7 @@ async fn a_seed_decides_the_faults() {
 async fn a_closure_can_choose_the_faults() {
     let sim = sim();
     sim.set_faults(|call: &Call| (call.name == "a").then_some(Fault::Before(Kind::Held)));
-    assert!(
-        sim.bucket("b")
-            .create("a", 0, NewObject::default())
-            .await
-            .is_err()
-    );
+    assert!(sim.bucket("b").create("a", 0, NewObject::default()).await.is_err());
     upload(&sim, "b").await;
     sim.clear_faults();
     upload(&sim, "a").await;
@@ -150,14 +131,10 @@ async fn held_objects_are_neither_moved_nor_deleted_nor_replaced() {
     for hold in holds {
         hold(&sim, true, later);
         let object = bucket.get("a").await.unwrap();
-        let moved = bucket
-            .rename(object.pinned(), object.metageneration, "z")
-            .await;
+        let moved = bucket.rename(object.pinned(), object.metageneration, "z").await;
         assert!(moved.unwrap_err().is_held());
         assert!(bucket.delete(object.pinned()).await.unwrap_err().is_held());
-        let replaced = bucket
-            .create("a", object.generation, NewObject::default())
-            .await;
+        let replaced = bucket.create("a", object.generation, NewObject::default()).await;
         assert!(replaced.unwrap_err().is_held());
         assert!(sim.upload("b", "a", "x").unwrap_err().is_held());
         assert!(sim.remove("b", "a").unwrap_err().is_held());
@@ -175,14 +152,8 @@ async fn a_held_object_can_be_marked_and_copied_and_its_copy_is_free() {
     let object = upload(&sim, "a").await;
     let held = sim.set_temporary_hold("b", "a", true).unwrap();
     let mark = Metadata::from([("k".into(), "v".into())]);
-    bucket
-        .update(object.pinned(), held.metageneration, &mark)
-        .await
-        .unwrap();
-    bucket
-        .rewrite(object.pinned(), "c", "a", None, None)
-        .await
-        .unwrap();
+    bucket.update(object.pinned(), held.metageneration, &mark).await.unwrap();
+    bucket.rewrite(object.pinned(), "c", "a", None, None).await.unwrap();
     assert_eq!(sim.objects("c")[0].held(sim.clock().now()), None);
 }
 
@@ -193,13 +164,7 @@ async fn a_condition_is_checked_before_a_hold() {
     let second = sim.upload("b", "a", "again").unwrap();
     sim.set_temporary_hold("b", "a", true).unwrap();
     let bucket = sim.bucket("b");
-    assert!(
-        bucket
-            .delete(first.pinned())
-            .await
-            .unwrap_err()
-            .is_precondition()
-    );
+    assert!(bucket.delete(first.pinned()).await.unwrap_err().is_precondition());
     assert!(bucket.delete(second.pinned()).await.unwrap_err().is_held());
 }
 
@@ -209,13 +174,7 @@ async fn retention_ends_with_time() {
     let object = upload(&sim, "a").await;
     let until = sim.clock().now() + Duration::from_mins(1);
     sim.retain("b", "a", Some(until)).unwrap();
-    assert!(
-        sim.bucket("b")
-            .delete(object.pinned())
-            .await
-            .unwrap_err()
-            .is_held()
-    );
+    assert!(sim.bucket("b").delete(object.pinned()).await.unwrap_err().is_held());
     tokio::time::advance(Duration::from_mins(1)).await;
     sim.bucket("b").delete(object.pinned()).await.unwrap();
 }
@@ -234,17 +193,10 @@ async fn nothing_of_a_copy_is_visible_before_its_last_step() {
         token = Some(next);
         assert!(sim.objects("c").is_empty());
     }
-    let other = bucket
-        .rewrite(object.pinned(), "c", "z", None, token.as_deref())
-        .await;
+    let other = bucket.rewrite(object.pinned(), "c", "z", None, token.as_deref()).await;
     assert_eq!(other.unwrap_err().kind(), &Kind::Invalid);
-    let last = bucket
-        .rewrite(object.pinned(), "c", "a", None, token.as_deref())
-        .await;
-    assert!(matches!(
-        last.unwrap(),
-        brigade_storage::RewriteStep::Done(_)
-    ));
+    let last = bucket.rewrite(object.pinned(), "c", "a", None, token.as_deref()).await;
+    assert!(matches!(last.unwrap(), brigade_storage::RewriteStep::Done(_)));
     assert_eq!(sim.content("c", "a").unwrap(), "0123456789");
 }
 
@@ -253,17 +205,13 @@ async fn a_source_replaced_between_two_steps_ends_the_copy() {
     let sim = sim().with_rewrite_step(1);
     let object = sim.upload("b", "a", "01").unwrap();
     let bucket = sim.bucket("b");
-    let brigade_storage::RewriteStep::More(token) = bucket
-        .rewrite(object.pinned(), "c", "a", None, None)
-        .await
-        .unwrap()
+    let brigade_storage::RewriteStep::More(token) =
+        bucket.rewrite(object.pinned(), "c", "a", None, None).await.unwrap()
     else {
         panic!("another step is needed")
     };
     sim.upload("b", "a", "new").unwrap();
-    let step = bucket
-        .rewrite(object.pinned(), "c", "a", None, Some(&token))
-        .await;
+    let step = bucket.rewrite(object.pinned(), "c", "a", None, Some(&token)).await;
     assert!(step.unwrap_err().is_precondition());
     assert!(sim.objects("c").is_empty());
 }
@@ -273,14 +221,8 @@ async fn every_upload_can_be_followed_to_its_end() {
     let sim = sim();
     let bucket = sim.bucket("b");
     let first = sim.upload("b", "in/a", "first").unwrap();
-    let moved = bucket
-        .rename(first.pinned(), first.metageneration, "out/a")
-        .await
-        .unwrap();
-    bucket
-        .rewrite(moved.pinned(), "c", "a", None, None)
-        .await
-        .unwrap();
+    let moved = bucket.rename(first.pinned(), first.metageneration, "out/a").await.unwrap();
+    bucket.rewrite(moved.pinned(), "c", "a", None, None).await.unwrap();
     bucket.delete(moved.pinned()).await.unwrap();
     sim.upload("b", "in/b", "second").unwrap();
     sim.upload("b", "in/b", "third").unwrap();
@@ -291,12 +233,7 @@ async fn every_upload_can_be_followed_to_its_end() {
     let fates = sim.fates();
     let places: Vec<Vec<&str>> = fates
         .iter()
-        .map(|fate| {
-            fate.places
-                .iter()
-                .map(|place| place.name.as_str())
-                .collect()
-        })
+        .map(|fate| fate.places.iter().map(|place| place.name.as_str()).collect())
         .collect();
     assert_eq!(places, [vec!["a"], vec![], vec!["in/b"], vec![]]);
     assert_eq!(fates[0].places[0].bucket, "c");

@@ -17,10 +17,7 @@ macro_rules! tests {
 brigade_contract::promises!(tests);
 
 fn simulation() -> Sim {
-    Sim::new()
-        .with_bucket("bucket")
-        .with_bucket("other")
-        .with_versioned_bucket("versioned")
+    Sim::new().with_bucket("bucket").with_bucket("other").with_versioned_bucket("versioned")
 }
 
 fn fixture(sim: Sim) -> Fixture {

@@ -49,17 +49,8 @@ impl Emulator {
         stop: CancellationToken,
         server: JoinHandle<()>,
     ) -> Self {
-        let url = format!("http://{address}")
-            .parse()
-            .expect("an IP address and a port make a URL");
-        Self {
-            address,
-            url,
-            storage,
-            issuer,
-            stop,
-            server: Some(server),
-        }
+        let url = format!("http://{address}").parse().expect("an IP address and a port make a URL");
+        Self { address, url, storage, issuer, stop, server: Some(server) }
     }
 
     /// `http://127.0.0.1:PORT`: both storage APIs, the metadata server, the keys and the token exchange.
@@ -77,10 +68,7 @@ impl Emulator {
             ("GCE_METADATA_HOST", authority.clone()),
             // Google's Python library asks here whether there is a metadata server, and then uses the other.
             ("GCE_METADATA_IP", authority),
-            (
-                "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS",
-                origin.clone(),
-            ),
+            ("CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS", origin.clone()),
             ("BRIGADE_JWKS_URL", format!("{origin}{JWKS_PATH}")),
             ("BRIGADE_ISSUERS", ISSUER.to_owned()),
         ]

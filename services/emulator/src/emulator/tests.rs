@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
@@ -23,29 +25,22 @@ async fn an_emulator_that_cannot_start_says_why() {
     let mut table = String::new();
     for (case, builder) in cases {
         let error = builder.start(loopback().await).await.unwrap_err();
-        table += &format!("{case}\n    {error}\n");
+        writeln!(table, "{case}\n    {error}").unwrap();
     }
     let open = TcpListener::bind("0.0.0.0:0").await.unwrap();
     let port = open.local_addr().unwrap().port();
     let error = some().start(open).await.unwrap_err().to_string();
-    table += &format!("an open address\n    {error}\n");
+    writeln!(table, "an open address\n    {error}").unwrap();
     let table = table.replace(&port.to_string(), "PORT");
     insta::assert_snapshot!(table.replace(&root.path().display().to_string(), "ROOT"));
 }
 
 #[tokio::test]
 async fn the_environment_points_everything_at_it() {
-    let google = Emulator::builder()
-        .bucket("some-bucket")
-        .start(loopback().await)
-        .await
-        .unwrap();
+    let google = Emulator::builder().bucket("some-bucket").start(loopback().await).await.unwrap();
     let authority = google.address.to_string();
-    let env: Vec<_> = google
-        .env()
-        .into_iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
+    let env: Vec<_> =
+        google.env().into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(
         env,
         [
@@ -62,11 +57,7 @@ async fn the_environment_points_everything_at_it() {
 
 #[tokio::test]
 async fn a_stop_closes_idle_connections_and_the_port() {
-    let google = Emulator::builder()
-        .bucket("some-bucket")
-        .start(loopback().await)
-        .await
-        .unwrap();
+    let google = Emulator::builder().bucket("some-bucket").start(loopback().await).await.unwrap();
     let address = google.address;
     let idle = TcpStream::connect(address).await.unwrap();
     google.stop().await;
@@ -78,46 +69,22 @@ async fn a_stop_closes_idle_connections_and_the_port() {
 #[tokio::test]
 async fn a_directory_and_memory_are_buckets_side_by_side() {
     let root = TempDir::new().unwrap();
-    let builder = Emulator::builder()
-        .directory("on-disk", root.path())
-        .bucket("in-memory");
+    let builder = Emulator::builder().directory("on-disk", root.path()).bucket("in-memory");
     let google = builder.start(loopback().await).await.unwrap();
     std::fs::create_dir(root.path().join("incoming")).unwrap();
     std::fs::write(root.path().join("incoming/a"), "dropped").unwrap();
-    let object = google
-        .url()
-        .join("storage/v1/b/on-disk/o/incoming%2Fa?alt=media")
-        .unwrap();
+    let object = google.url().join("storage/v1/b/on-disk/o/incoming%2Fa?alt=media").unwrap();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    assert_eq!(
-        http.get(object).send().await.unwrap().text().await.unwrap(),
-        "dropped"
-    );
-    let attributes = Attributes {
-        content_type: "text/plain".into(),
-        ..Attributes::default()
-    };
-    google
-        .storage()
-        .bucket("on-disk")
-        .put_with("b", "1", attributes)
-        .unwrap();
+    assert_eq!(http.get(object).send().await.unwrap().text().await.unwrap(), "dropped");
+    let attributes = Attributes { content_type: "text/plain".into(), ..Attributes::default() };
+    google.storage().bucket("on-disk").put_with("b", "1", attributes).unwrap();
     google.storage().bucket("in-memory").put("c", "1").unwrap();
-    let to = google
-        .url()
-        .join("storage/v1/b/on-disk/o/b/rewriteTo/b/in-memory/o/b")
-        .unwrap();
+    let to = google.url().join("storage/v1/b/on-disk/o/b/rewriteTo/b/in-memory/o/b").unwrap();
     let copy: serde_json::Value = http.post(to).send().await.unwrap().json().await.unwrap();
     assert_eq!(copy["resource"]["contentType"], "text/plain");
     let names = |objects: Vec<crate::storage::Object>| {
         objects.into_iter().map(|o| o.name).collect::<Vec<_>>()
     };
-    assert_eq!(
-        names(google.storage().list("").unwrap()),
-        ["b", "incoming/a"]
-    );
-    assert_eq!(
-        names(google.storage().bucket("in-memory").list("").unwrap()),
-        ["b", "c"]
-    );
+    assert_eq!(names(google.storage().list("").unwrap()), ["b", "incoming/a"]);
+    assert_eq!(names(google.storage().bucket("in-memory").list("").unwrap()), ["b", "c"]);
 }

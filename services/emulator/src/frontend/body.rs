@@ -33,11 +33,7 @@ pub(super) enum Cut {
 
 impl Passing {
     pub(super) fn new(inner: Incoming, cut: bool, permit: OwnedSemaphorePermit) -> Self {
-        Self {
-            inner,
-            cut: cut.then_some(Cut::Ahead),
-            _permit: permit,
-        }
+        Self { inner, cut: cut.then_some(Cut::Ahead), _permit: permit }
     }
 
     fn poll_inner(
@@ -75,10 +71,9 @@ impl Body for Passing {
                 context.waker().wake_by_ref();
                 Poll::Pending
             }
-            Some(Cut::Now) => Poll::Ready(Some(Err(io::Error::from(
-                io::ErrorKind::ConnectionReset,
-            )
-            .into()))),
+            Some(Cut::Now) => {
+                Poll::Ready(Some(Err(io::Error::from(io::ErrorKind::ConnectionReset).into())))
+            }
         }
     }
 

@@ -10,9 +10,7 @@ const REMOVED: &str = "SIGNATURE_REMOVED_BY_GOOGLE";
 
 /// The header that is checked, if one was sent.
 pub(super) fn checked(headers: &HeaderMap) -> Option<HeaderName> {
-    [SERVERLESS, AUTHORIZATION]
-        .into_iter()
-        .find(|name| headers.contains_key(name))
+    [SERVERLESS, AUTHORIZATION].into_iter().find(|name| headers.contains_key(name))
 }
 
 /// The token in this header, when there is exactly one and it is a bearer's.

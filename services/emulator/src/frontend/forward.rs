@@ -49,9 +49,7 @@ fn uri(request: &Request<Body>) -> Uri {
     let mut parts = request.uri().clone().into_parts();
     parts.scheme = Some(Scheme::HTTP);
     parts.authority = authority;
-    parts.path_and_query = parts
-        .path_and_query
-        .or(Some(PathAndQuery::from_static("/")));
+    parts.path_and_query = parts.path_and_query.or(Some(PathAndQuery::from_static("/")));
     Uri::from_parts(parts).unwrap_or_else(|_| request.uri().clone())
 }
 

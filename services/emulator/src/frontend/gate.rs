@@ -100,6 +100,5 @@ pub(super) fn authority<B>(request: &Request<B>) -> Option<String> {
 fn host(audience: &str) -> Option<String> {
     let uri: http::Uri = audience.parse().ok()?;
     uri.scheme()?;
-    uri.authority()
-        .map(|authority| authority.as_str().to_ascii_lowercase())
+    uri.authority().map(|authority| authority.as_str().to_ascii_lowercase())
 }

@@ -72,18 +72,16 @@ impl IntoResponse for Refused {
 
 fn page(status: StatusCode) -> String {
     let (heading, text) = match status {
-        StatusCode::UNAUTHORIZED => (
-            "Error: Unauthorized",
-            "Your client does not have permission to the requested URL.",
-        ),
+        StatusCode::UNAUTHORIZED => {
+            ("Error: Unauthorized", "Your client does not have permission to the requested URL.")
+        }
         StatusCode::FORBIDDEN => (
             "Error: Forbidden",
             "Your client does not have permission to get the URL from this server.",
         ),
-        StatusCode::NOT_FOUND => (
-            "Error: Page not found",
-            "The requested URL was not found on this server.",
-        ),
+        StatusCode::NOT_FOUND => {
+            ("Error: Page not found", "The requested URL was not found on this server.")
+        }
         StatusCode::TOO_MANY_REQUESTS => ("Rate exceeded.", ""),
         StatusCode::SERVICE_UNAVAILABLE => (
             "Error: Server Error",

@@ -66,8 +66,7 @@ impl Proxy {
         self.gate.admit(&mut request)?;
         let permit = Arc::clone(&self.room).try_acquire_owned();
         let permit = permit.map_err(|_| Refused::Busy)?;
-        self.ask(forward(request, self.upstream.version()), cut, permit)
-            .await
+        self.ask(forward(request, self.upstream.version()), cut, permit).await
     }
 
     async fn ask(

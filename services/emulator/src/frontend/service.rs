@@ -95,10 +95,7 @@ impl Service {
     /// sends none.
     #[must_use]
     pub fn push_from(mut self, path: &str, account: &str) -> Self {
-        self.pushes.push(Push {
-            path: path.to_owned(),
-            account: account.to_owned(),
-        });
+        self.pushes.push(Push { path: path.to_owned(), account: account.to_owned() });
         self
     }
 }

@@ -31,10 +31,7 @@ pub(super) struct Upstream {
 #[derive(Debug)]
 enum Speaks {
     /// Over these connections in turn.
-    Http2 {
-        lanes: Box<[Lane]>,
-        next: AtomicUsize,
-    },
+    Http2 { lanes: Box<[Lane]>, next: AtomicUsize },
     /// Over a new connection for each call: none is found closed just when a call is sent that may not be repeated.
     Http1,
 }

@@ -33,24 +33,14 @@ impl Accounts {
         let keys = emails.iter().map(|email| (email.clone(), None)).collect();
         Self {
             default: emails.first().cloned().unwrap_or_default(),
-            state: Mutex::new(State {
-                keys,
-                ..State::default()
-            }),
+            state: Mutex::new(State { keys, ..State::default() }),
         }
     }
 
     /// The account of this name; `default` is the machine's own.
     pub(super) fn find(&self, name: &str) -> Option<String> {
-        let name = if name == "default" {
-            self.default.as_str()
-        } else {
-            name
-        };
-        self.lock()
-            .keys
-            .get_key_value(name)
-            .map(|(email, _)| email.clone())
+        let name = if name == "default" { self.default.as_str() } else { name };
+        self.lock().keys.get_key_value(name).map(|(email, _)| email.clone())
     }
 
     /// The key in this account's key file, which is made with the first file. An account that was not known is then.
@@ -87,10 +77,6 @@ impl Accounts {
 /// An account's number: the same for an email in every run, and 21 digits long as Google's are.
 pub(super) fn subject(email: &str) -> String {
     let digest = digest(&SHA256, email.as_bytes());
-    let digits = digest
-        .as_ref()
-        .iter()
-        .take(20)
-        .map(|byte| char::from(b'0' + byte % 10));
+    let digits = digest.as_ref().iter().take(20).map(|byte| char::from(b'0' + byte % 10));
     std::iter::once('1').chain(digits).collect()
 }

@@ -53,9 +53,7 @@ const SKEW: i64 = 60;
 struct Refused(&'static str, &'static str);
 
 pub(super) fn routes(issuer: Issuer) -> Router {
-    Router::new()
-        .route(super::TOKEN_PATH, post(exchange))
-        .with_state(issuer)
+    Router::new().route(super::TOKEN_PATH, post(exchange)).with_state(issuer)
 }
 
 async fn exchange(State(issuer): State<Issuer>, Form(form): Form<Exchange>) -> Response {
@@ -69,21 +67,12 @@ async fn exchange(State(issuer): State<Issuer>, Form(form): Form<Exchange>) -> R
     };
     match verified {
         Err(refused) => refused.into_response(),
-        Ok(Assertion {
-            iss,
-            target_audience: Some(audience),
-            ..
-        }) => Json(json!({"id_token": issuer.mint(&iss, &audience)})).into_response(),
-        Ok(Assertion {
-            iss,
-            scope: Some(_),
-            ..
-        }) => super::access_token(&issuer, &iss),
-        Ok(_) => Refused(
-            "invalid_scope",
-            "Neither a target_audience nor a scope was given.",
-        )
-        .into_response(),
+        Ok(Assertion { iss, target_audience: Some(audience), .. }) => {
+            Json(json!({"id_token": issuer.mint(&iss, &audience)})).into_response()
+        }
+        Ok(Assertion { iss, scope: Some(_), .. }) => super::access_token(&issuer, &iss),
+        Ok(_) => Refused("invalid_scope", "Neither a target_audience nor a scope was given.")
+            .into_response(),
     }
 }
 
@@ -96,12 +85,7 @@ fn verify(issuer: &Issuer, assertion: &str) -> Result<Assertion, Refused> {
         .accounts()
         .key_of(&claims.iss)
         .ok_or_else(|| refused("Invalid grant: account not found"))?;
-    let genuine = crypto::verify(
-        signature,
-        signed.as_bytes(),
-        key.verifying(),
-        Algorithm::RS256,
-    );
+    let genuine = crypto::verify(signature, signed.as_bytes(), key.verifying(), Algorithm::RS256);
     if !genuine.unwrap_or(false) {
         return Err(refused("Invalid JWT Signature."));
     }
@@ -115,9 +99,7 @@ fn verify(issuer: &Issuer, assertion: &str) -> Result<Assertion, Refused> {
         ));
     }
     if claims.exp - claims.iat > LONGEST_LIFE {
-        return Err(refused(
-            "Invalid JWT: it must not live longer than an hour.",
-        ));
+        return Err(refused("Invalid JWT: it must not live longer than an hour."));
     }
     Ok(claims)
 }
@@ -127,11 +109,7 @@ fn verify(issuer: &Issuer, assertion: &str) -> Result<Assertion, Refused> {
 fn read(assertion: &str) -> Option<(&str, Assertion, &str)> {
     let (signed, signature) = assertion.rsplit_once('.')?;
     let (header, claims) = signed.split_once('.')?;
-    let decode = |part: &str| {
-        BASE64_URL_SAFE_NO_PAD
-            .decode(part.trim_end_matches('='))
-            .ok()
-    };
+    let decode = |part: &str| BASE64_URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok();
     let header: Header = serde_json::from_slice(&decode(header)?).ok()?;
     if header.alg != "RS256" {
         return None;

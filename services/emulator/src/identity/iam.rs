@@ -21,9 +21,7 @@ struct Generate {
 }
 
 pub(super) fn routes(issuer: Issuer) -> Router {
-    Router::new()
-        .route("/v1/projects/-/serviceAccounts/{call}", post(generate))
-        .with_state(issuer)
+    Router::new().route("/v1/projects/-/serviceAccounts/{call}", post(generate)).with_state(issuer)
 }
 
 /// Any access token that was given out here may act as any account: roles are about storage alone.
@@ -33,10 +31,7 @@ async fn generate(
     headers: HeaderMap,
     Json(body): Json<Generate>,
 ) -> Response {
-    if bearer(&headers)
-        .and_then(|token| issuer.accounts().holder(token))
-        .is_none()
-    {
+    if bearer(&headers).and_then(|token| issuer.accounts().holder(token)).is_none() {
         return refused(
             StatusCode::UNAUTHORIZED,
             "UNAUTHENTICATED",
@@ -66,11 +61,7 @@ async fn generate(
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
-    headers
-        .get(AUTHORIZATION)?
-        .to_str()
-        .ok()?
-        .strip_prefix("Bearer ")
+    headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
 fn refused(code: StatusCode, status: &str, message: &str) -> Response {

@@ -58,9 +58,7 @@ impl Issuer {
             fetches: AtomicU64::new(0),
             dead: AtomicBool::new(false),
         };
-        Self {
-            inner: Arc::new(inner),
-        }
+        Self { inner: Arc::new(inner) }
     }
 
     /// An ID token as Google gives it to this account for this audience, with its email.
@@ -196,8 +194,6 @@ fn short_claims(email: &str, audience: &str) -> Value {
 
 impl fmt::Debug for Issuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Issuer")
-            .field("token_uri", &self.inner.token_uri)
-            .finish_non_exhaustive()
+        f.debug_struct("Issuer").field("token_uri", &self.inner.token_uri).finish_non_exhaustive()
     }
 }

@@ -31,14 +31,8 @@ pub(super) fn routes(issuer: Issuer) -> Router {
         .route(&format!("{account}/identity"), get(identity))
         .route(&format!("{account}/token"), get(token))
         .route(&format!("{account}/email"), get(email))
-        .route(
-            "/computeMetadata/v1/project/project-id",
-            get(async || PROJECT),
-        )
-        .route(
-            "/computeMetadata/v1/universe/universe-domain",
-            get(async || "googleapis.com"),
-        )
+        .route("/computeMetadata/v1/project/project-id", get(async || PROJECT))
+        .route("/computeMetadata/v1/universe/universe-domain", get(async || "googleapis.com"))
         .route_layer(middleware::from_fn(flavored))
         // Clients look here, without a flavor, whether there is a metadata server at all.
         .route("/", get(async || ([FLAVOR], "computeMetadata/\n")))
@@ -48,21 +42,11 @@ pub(super) fn routes(issuer: Issuer) -> Router {
 /// Refuses requests that could come from a page in a browser, or were forwarded.
 async fn flavored(request: Request, next: Next) -> Response {
     let headers = request.headers();
-    let is_flavored = headers
-        .get(FLAVOR.0)
-        .is_some_and(|flavor| flavor == FLAVOR.1);
+    let is_flavored = headers.get(FLAVOR.0).is_some_and(|flavor| flavor == FLAVOR.1);
     let answer = if !is_flavored {
-        (
-            StatusCode::FORBIDDEN,
-            "Missing Metadata-Flavor:Google header.\n",
-        )
-            .into_response()
+        (StatusCode::FORBIDDEN, "Missing Metadata-Flavor:Google header.\n").into_response()
     } else if headers.contains_key("x-forwarded-for") {
-        (
-            StatusCode::FORBIDDEN,
-            "Requests with X-Forwarded-For are refused.\n",
-        )
-            .into_response()
+        (StatusCode::FORBIDDEN, "Requests with X-Forwarded-For are refused.\n").into_response()
     } else {
         next.run(request).await
     };
@@ -78,11 +62,9 @@ async fn identity(
         return unknown(&account);
     };
     match query.audience.filter(|audience| !audience.is_empty()) {
-        None => (
-            StatusCode::BAD_REQUEST,
-            "non-empty audience parameter required\n",
-        )
-            .into_response(),
+        None => {
+            (StatusCode::BAD_REQUEST, "non-empty audience parameter required\n").into_response()
+        }
         Some(audience) if query.format.as_deref() == Some("full") => {
             issuer.mint(&email, &audience).into_response()
         }

@@ -61,10 +61,7 @@ async fn alive(State(issuer): State<Issuer>, request: Request, next: Next) -> Re
 
 async fn jwks(State(issuer): State<Issuer>) -> impl IntoResponse {
     issuer.count_fetch();
-    let cached = [(
-        CACHE_CONTROL,
-        "public, max-age=3600, must-revalidate, no-transform",
-    )];
+    let cached = [(CACHE_CONTROL, "public, max-age=3600, must-revalidate, no-transform")];
     (cached, Json(issuer.jwks()))
 }
 

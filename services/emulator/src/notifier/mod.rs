@@ -97,9 +97,7 @@ impl Notifier {
             }
             Err(_) => return Vec::new(),
         };
-        let now = listed
-            .iter()
-            .map(|object| (object.name.clone(), object.generation));
+        let now = listed.iter().map(|object| (object.name.clone(), object.generation));
         let before = std::mem::replace(seen, now.collect());
         let is_fresh = |object: &Object| before.get(&object.name) != Some(&object.generation);
         listed.into_iter().filter(is_fresh).collect()

@@ -55,12 +55,7 @@ async fn world(status: u16) -> World {
     let stop = CancellationToken::new();
     let (storage, issuer) = (google.storage().clone(), google.identity().clone());
     tokio::spawn(notifier.run(storage, issuer, stop.clone()));
-    World {
-        google,
-        pushes,
-        status,
-        stop,
-    }
+    World { google, pushes, status, stop }
 }
 
 #[tokio::test]
@@ -73,19 +68,10 @@ async fn each_generation_is_announced_once_with_a_token() {
         let attributes = &push["message"]["attributes"];
         assert_eq!(attributes["objectId"], name);
         assert_eq!(attributes["eventType"], "OBJECT_FINALIZE");
-        assert_eq!(
-            attributes["objectGeneration"],
-            generations.last().unwrap().to_string()
-        );
+        assert_eq!(attributes["objectGeneration"], generations.last().unwrap().to_string());
         assert_eq!(push["subscription"], "projects/p/subscriptions/s");
-        let token = headers["authorization"]
-            .to_str()
-            .unwrap()
-            .strip_prefix("Bearer ")
-            .unwrap();
-        let claims = jsonwebtoken::dangerous::insecure_decode::<Value>(token)
-            .unwrap()
-            .claims;
+        let token = headers["authorization"].to_str().unwrap().strip_prefix("Bearer ").unwrap();
+        let claims = jsonwebtoken::dangerous::insecure_decode::<Value>(token).unwrap().claims;
         assert_eq!(
             (&claims["email"], &claims["aud"]),
             (&json!(ACCOUNT), &json!("https://poller.example"))
@@ -93,15 +79,9 @@ async fn each_generation_is_announced_once_with_a_token() {
     }
     let again = world.google.storage().put("in/b", "y").unwrap();
     let (_, push) = world.pushes.recv().await.unwrap();
-    assert_eq!(
-        push["message"]["attributes"]["objectGeneration"],
-        again.to_string()
-    );
+    assert_eq!(push["message"]["attributes"]["objectGeneration"], again.to_string());
     world.stop.cancel();
-    assert!(
-        world.pushes.try_recv().is_err(),
-        "nothing is announced twice"
-    );
+    assert!(world.pushes.try_recv().is_err(), "nothing is announced twice");
 }
 
 #[tokio::test]
@@ -111,9 +91,6 @@ async fn what_is_not_acknowledged_comes_again_as_another_delivery() {
     let (_, first) = world.pushes.recv().await.unwrap();
     world.status.store(200, Ordering::SeqCst);
     let (_, second) = world.pushes.recv().await.unwrap();
-    assert_eq!(
-        (&first["deliveryAttempt"], &second["deliveryAttempt"]),
-        (&json!(1), &json!(2))
-    );
+    assert_eq!((&first["deliveryAttempt"], &second["deliveryAttempt"]), (&json!(1), &json!(2)));
     assert_eq!(first["message"], second["message"]);
 }

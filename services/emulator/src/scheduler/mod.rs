@@ -69,9 +69,7 @@ impl RetryConfig {
     /// 10 s, 300 s and 3 give 10, 20, 40, 80, 160, 240, 300, 300 s.
     fn pause(&self, number: u32) -> Duration {
         let doubled = number.saturating_sub(1).min(self.max_doublings);
-        let step = self
-            .min_backoff
-            .saturating_mul(2_u32.saturating_pow(doubled));
+        let step = self.min_backoff.saturating_mul(2_u32.saturating_pow(doubled));
         let times = number.saturating_sub(self.max_doublings).max(1);
         step.saturating_mul(times).min(self.max_backoff)
     }

@@ -40,33 +40,18 @@ async fn target(status: u16) -> Target {
 async fn listening(status: u16) -> (TcpListener, Target) {
     let (reports, calls) = unbounded_channel();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/poll", listener.local_addr().unwrap())
-        .parse()
-        .unwrap();
+    let url = format!("http://{}/poll", listener.local_addr().unwrap()).parse().unwrap();
     let status = Arc::new(AtomicU16::new(status));
-    (
-        listener,
-        Target {
-            url,
-            calls,
-            reports,
-            status,
-        },
-    )
+    (listener, Target { url, calls, reports, status })
 }
 
 fn serve(listener: TcpListener, target: &Target) {
-    let answers = Answers {
-        calls: target.reports.clone(),
-        status: target.status.clone(),
-    };
+    let answers = Answers { calls: target.reports.clone(), status: target.status.clone() };
     let answer = async |State(answers): State<Answers>, headers: HeaderMap, body: Bytes| {
         answers.calls.send((headers, body)).unwrap();
         StatusCode::from_u16(answers.status.load(Ordering::SeqCst)).unwrap()
     };
-    let router = Router::new()
-        .route("/poll", post(answer))
-        .with_state(answers);
+    let router = Router::new().route("/poll", post(answer)).with_state(answers);
     tokio::spawn(async move { axum::serve(listener, router).await });
 }
 
@@ -113,23 +98,14 @@ async fn a_tick_is_a_call_of_cloud_scheduler_with_a_token() {
     assert_eq!(headers["content-type"], "application/json");
     let time = headers["x-cloudscheduler-scheduletime"].to_str().unwrap();
     time.parse::<Timestamp>().unwrap();
-    let token = headers["authorization"]
-        .to_str()
-        .unwrap()
-        .strip_prefix("Bearer ")
-        .unwrap();
-    let claims: serde_json::Value = jsonwebtoken::dangerous::insecure_decode(token)
-        .unwrap()
-        .claims;
+    let token = headers["authorization"].to_str().unwrap().strip_prefix("Bearer ").unwrap();
+    let claims: serde_json::Value = jsonwebtoken::dangerous::insecure_decode(token).unwrap().claims;
     assert_eq!(
         (claims["email"].as_str(), claims["aud"].as_str()),
         (Some(ACCOUNT), Some("https://poller.example"))
     );
     let (next, _) = target.calls.recv().await.unwrap();
-    assert_ne!(
-        next["x-cloudscheduler-scheduletime"], time,
-        "the next tick has a time of its own"
-    );
+    assert_ne!(next["x-cloudscheduler-scheduletime"], time, "the next tick has a time of its own");
     stop.cancel();
     running.await.unwrap();
 }
@@ -145,10 +121,7 @@ async fn a_tick_that_is_not_accepted_is_tried_again_with_the_same_time() {
     assert_eq!(first[time], second[time]);
     stop.cancel();
     running.await.unwrap();
-    assert!(
-        target.calls.try_recv().is_err(),
-        "what was accepted is not tried again"
-    );
+    assert!(target.calls.try_recv().is_err(), "what was accepted is not tried again");
 }
 
 #[tokio::test]
@@ -181,9 +154,7 @@ async fn a_target_that_hangs_up_is_tried_again() {
 #[test]
 fn pauses_grow_as_documented() {
     let seconds = |retry: RetryConfig| -> Vec<u64> {
-        (1..=8)
-            .map(|number| retry.pause(number).as_secs())
-            .collect()
+        (1..=8).map(|number| retry.pause(number).as_secs()).collect()
     };
     let documented = RetryConfig {
         min_backoff: Duration::from_secs(10),
@@ -192,14 +163,8 @@ fn pauses_grow_as_documented() {
         ..RetryConfig::default()
     };
     assert_eq!(seconds(documented), [10, 20, 40, 80, 160, 240, 300, 300]);
-    assert_eq!(
-        seconds(RetryConfig::default()),
-        [5, 10, 20, 40, 80, 160, 320, 480]
-    );
-    let never = RetryConfig {
-        max_doublings: 0,
-        ..RetryConfig::default()
-    };
+    assert_eq!(seconds(RetryConfig::default()), [5, 10, 20, 40, 80, 160, 320, 480]);
+    let never = RetryConfig { max_doublings: 0, ..RetryConfig::default() };
     assert_eq!(seconds(never)[..3], [5, 10, 15]);
 }
 

@@ -39,10 +39,7 @@ impl Calls {
     }
 
     fn in_class(&self, class: Class) -> u64 {
-        let of_class = self
-            .counts
-            .iter()
-            .filter(|(operation, _)| operation.class() == class);
+        let of_class = self.counts.iter().filter(|(operation, _)| operation.class() == class);
         of_class.map(|(_, count)| count).sum()
     }
 }

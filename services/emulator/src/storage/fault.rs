@@ -133,10 +133,7 @@ impl HitCount {
 impl Faults {
     pub(crate) fn arm(&self, operation: Operation, fault: Fault) -> HitCount {
         let met = HitCount::default();
-        let armed = Armed {
-            fault,
-            met: met.clone(),
-        };
+        let armed = Armed { fault, met: met.clone() };
         self.lock().entry(operation).or_default().push_back(armed);
         met
     }
@@ -173,10 +170,7 @@ mod tests {
         let second = faults.arm(Operation::Get, Fault::cut());
         let none = faults.arm(Operation::Move, Fault::cut().times(0));
         for _ in 0..2 {
-            assert!(matches!(
-                faults.meet(Operation::Get),
-                Some(Effect::Before(_))
-            ));
+            assert!(matches!(faults.meet(Operation::Get), Some(Effect::Before(_))));
         }
         assert!(matches!(faults.meet(Operation::Get), Some(Effect::Cut)));
         assert!(faults.meet(Operation::Get).is_none());

@@ -59,18 +59,12 @@ impl Storage {
 
     /// The same storage, for a caller that may do no more than this.
     pub(crate) fn acting(&self, access: Access) -> Self {
-        Self {
-            shared: Arc::clone(&self.shared),
-            access,
-        }
+        Self { shared: Arc::clone(&self.shared), access }
     }
 
     /// Another bucket than the first.
     pub fn bucket(&self, name: &str) -> BucketHandle {
-        BucketHandle {
-            storage: self.clone(),
-            name: name.to_owned(),
-        }
+        BucketHandle { storage: self.clone(), name: name.to_owned() }
     }
 
     /// Creates or replaces an object; its generation.
@@ -138,14 +132,9 @@ impl Storage {
             return call(&mut self.lock());
         }
         let storage = self.clone();
-        tokio::task::spawn_blocking(move || call(&mut storage.lock()))
-            .await
-            .unwrap_or_else(|panic| {
-                Err(Refusal::new(
-                    brigade_model::Kind::Internal,
-                    panic.to_string(),
-                ))
-            })
+        tokio::task::spawn_blocking(move || call(&mut storage.lock())).await.unwrap_or_else(
+            |panic| Err(Refusal::new(brigade_model::Kind::Internal, panic.to_string())),
+        )
     }
 
     fn first(&self) -> BucketHandle {
@@ -183,14 +172,8 @@ impl BucketHandle {
         content: impl Into<Bytes>,
         attributes: Attributes,
     ) -> Result<Object, Refusal> {
-        let upload = Upload {
-            content: content.into(),
-            attributes,
-            ..Upload::default()
-        };
-        self.storage
-            .lock()
-            .insert(&self.name, name, upload, &Conditions::default())
+        let upload = Upload { content: content.into(), attributes, ..Upload::default() };
+        self.storage.lock().insert(&self.name, name, upload, &Conditions::default())
     }
 
     /// The live object, if there is one.
@@ -215,9 +198,7 @@ impl BucketHandle {
 
     /// Deletes an object.
     pub fn remove(&self, name: &str) -> Result<(), Refusal> {
-        self.storage
-            .lock()
-            .delete(&self.name, name, None, &Conditions::default())
+        self.storage.lock().delete(&self.name, name, None, &Conditions::default())
     }
 
     /// Changes an object's attributes, as a metadata update does.
@@ -227,13 +208,7 @@ impl BucketHandle {
         edit: impl FnOnce(&mut Attributes) + Send + 'static,
     ) -> Result<Object, Refusal> {
         let mut model = self.storage.lock();
-        model.update(
-            &self.name,
-            name,
-            None,
-            &Conditions::default(),
-            Edit::new(edit),
-        )
+        model.update(&self.name, name, None, &Conditions::default(), Edit::new(edit))
     }
 
     /// Keeps what is replaced, deleted or moved away as noncurrent versions from now on.

@@ -62,19 +62,11 @@ pub(crate) fn is_grpc<B>(request: &Request<B>) -> bool {
 
 /// A refusal in the request's own API.
 pub(crate) fn refused(is_grpc: bool, refusal: &Refusal) -> Response<Body> {
-    if is_grpc {
-        grpc::status(refusal).into_http()
-    } else {
-        error_response(refusal)
-    }
+    if is_grpc { grpc::status(refusal).into_http() } else { error_response(refusal) }
 }
 
 async fn reset(request: Request<Body>, next: Next, applied: bool) -> Response<Body> {
-    let hangup = request
-        .extensions()
-        .get::<Hangup>()
-        .cloned()
-        .unwrap_or_default();
+    let hangup = request.extensions().get::<Hangup>().cloned().unwrap_or_default();
     if applied {
         let _ = next.run(request).await;
     }
@@ -85,11 +77,7 @@ async fn reset(request: Request<Body>, next: Next, applied: bool) -> Response<Bo
 
 async fn cut(response: Response<Body>) -> Response<Body> {
     let (head, body) = response.into_parts();
-    let whole = body
-        .collect()
-        .await
-        .map(http_body_util::Collected::to_bytes)
-        .unwrap_or_default();
+    let whole = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let half = whole.slice(..whole.len() / 2);
     Response::from_parts(head, Body::new(Broken::Piece(half)))
 }
@@ -125,15 +113,9 @@ impl http_body::Body for Broken {
 }
 
 fn operation<B>(request: &Request<B>) -> Option<Operation> {
-    match request
-        .uri()
-        .path()
-        .strip_prefix("/google.storage.v2.Storage/")
-    {
+    match request.uri().path().strip_prefix("/google.storage.v2.Storage/") {
         Some(method) => grpc_operation(method),
-        None => Route::for_request(request)
-            .ok()
-            .map(|route| route.operation()),
+        None => Route::for_request(request).ok().map(|route| route.operation()),
     }
 }
 

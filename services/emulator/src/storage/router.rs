@@ -24,10 +24,7 @@ pub(crate) struct Grants {
 
 impl Grants {
     pub(crate) fn new(issuer: Issuer, roles: Vec<Role>) -> Self {
-        Self {
-            issuer,
-            roles: roles.into(),
-        }
+        Self { issuer, roles: roles.into() }
     }
 
     /// What the sender of these headers may do.
@@ -38,10 +35,7 @@ impl Grants {
         let Some(header) = headers.get(AUTHORIZATION) else {
             return Access::Anonymous;
         };
-        let token = header
-            .to_str()
-            .ok()
-            .and_then(|value| value.strip_prefix("Bearer "));
+        let token = header.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
         match token.and_then(|token| self.issuer.holder(token)) {
             Some(account) => Access::Account(account, Arc::clone(&self.roles)),
             None => Access::BadToken,
@@ -73,8 +67,5 @@ pub(crate) fn router(storage: &Storage, grants: Grants) -> Router {
                 }
             }
         })
-        .layer(middleware::from_fn_with_state(
-            storage.clone(),
-            inject_faults,
-        ))
+        .layer(middleware::from_fn_with_state(storage.clone(), inject_faults))
 }

@@ -11,10 +11,7 @@ pub(crate) struct Breaker {
 
 impl Breaker {
     pub(crate) fn new(limit: u32) -> Self {
-        Self {
-            limit,
-            failures: AtomicU32::new(0),
-        }
+        Self { limit, failures: AtomicU32::new(0) }
     }
 
     pub(crate) fn record_success(&self) {

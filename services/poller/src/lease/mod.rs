@@ -66,11 +66,7 @@ pub(crate) struct Lease {
 
 impl LeaseManager {
     pub(crate) fn new(bucket: Arc<dyn Bucket>, inbox: &Location, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            bucket,
-            name: format!("{CONTROL_PREFIX}{}lease", inbox.prefix),
-            clock,
-        }
+        Self { bucket, name: format!("{CONTROL_PREFIX}{}lease", inbox.prefix), clock }
     }
 
     /// Takes the lease for `holder` if it is free. It makes two calls at most when it is not.

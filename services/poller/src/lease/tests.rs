@@ -211,10 +211,7 @@ async fn a_storage_that_is_away_for_a_moment_is_waited_for() {
     sim.fail_next(Operation::Create, Fault::Before(Kind::Unknown));
     let began = Instant::now();
     assert!(acquire(&manager(&sim, 0), "a").await.is_some());
-    assert!(
-        began.elapsed() > Duration::ZERO,
-        "it was asked again at once"
-    );
+    assert!(began.elapsed() > Duration::ZERO, "it was asked again at once");
 }
 
 #[tokio::test(start_paused = true)]

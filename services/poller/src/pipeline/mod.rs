@@ -45,19 +45,12 @@ pub(crate) struct ObjectPipeline<'a> {
 impl<'a> ObjectPipeline<'a> {
     /// For objects that a poll has listed.
     pub(crate) fn for_listed(run: &'a RunContext) -> Self {
-        Self {
-            queue: run.instance.queue.as_deref(),
-            ..Self::for_named(run)
-        }
+        Self { queue: run.instance.queue.as_deref(), ..Self::for_named(run) }
     }
 
     /// For an object that an event or a task named: it goes to the worker in any case.
     pub(crate) fn for_named(run: &'a RunContext) -> Self {
-        Self {
-            instance: &run.instance,
-            run,
-            queue: None,
-        }
+        Self { instance: &run.instance, run, queue: None }
     }
 
     /// Runs the object, and gives the result to its followers.
@@ -134,11 +127,7 @@ impl<'a> ObjectPipeline<'a> {
                 Decision::RetryNextPoll(pause) => (pause, true),
             };
             self.record_failure(&retry)?;
-            let next = if is_later {
-                None
-            } else {
-                self.run.pause(slot, pause).await
-            };
+            let next = if is_later { None } else { self.run.pause(slot, pause).await };
             let Some(next) = next else {
                 return self.leave(object, &attempts, &retry, pause, code).await;
             };

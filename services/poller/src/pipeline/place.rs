@@ -24,9 +24,9 @@ impl ObjectPipeline<'_> {
                 Ok(Outcome::recorded(object, &by).moved_to(destination))
             }
             Ok(Placement::Superseded) => Ok(outcome.superseded_by_another()),
-            Ok(Placement::Held(why)) => Ok(self
-                .defer_move(object, outcome, Settlement::Held, &why)
-                .await),
+            Ok(Placement::Held(why)) => {
+                Ok(self.defer_move(object, outcome, Settlement::Held, &why).await)
+            }
             Err(error) if error.needs_fix() => Err(error.into()),
             Err(error) if error.is_transient() && storage.record_failure() => Err(error.into()),
             Err(error) => Ok(self.stay(object, outcome, &error).await),
@@ -73,9 +73,5 @@ impl ObjectPipeline<'_> {
 }
 
 fn deferred_in_memory(outcome: Outcome) -> Outcome {
-    Outcome {
-        retry_after: Some(MOVE_RETRY_MIN),
-        is_unwritten: true,
-        ..outcome
-    }
+    Outcome { retry_after: Some(MOVE_RETRY_MIN), is_unwritten: true, ..outcome }
 }

@@ -52,12 +52,7 @@ pub(super) async fn run_loop(
     let mut grace_over = pin!(run.grace_over());
     let mut deadline = pin!(sleep(run.plan.time_left()));
     let mut free_slot = None;
-    let mut poll = PollLoop {
-        run,
-        reporter,
-        dispatched: 0,
-        end: None,
-    };
+    let mut poll = PollLoop { run, reporter, dispatched: 0, end: None };
     while poll.end.is_none() || !in_flight.is_empty() {
         let may_dispatch = poll.may_dispatch(in_flight.is_empty());
         if !may_dispatch {
@@ -114,10 +109,7 @@ impl PollLoop<'_> {
 
     fn interrupt(&mut self, reason: EndReason) {
         self.run.stop_dispatch.cancel();
-        tracing::info!(
-            reason = reason.as_str_name(),
-            "poll ends early: nothing new is dispatched"
-        );
+        tracing::info!(reason = reason.as_str_name(), "poll ends early: nothing new is dispatched");
         let failed = self.end.take().filter(Result::is_err);
         self.end = Some(failed.unwrap_or(Ok(reason)));
     }

@@ -77,12 +77,8 @@ mod tests {
 
     #[test]
     fn labels_are_in_the_order_of_their_names_and_can_be_told_apart() {
-        let line = shown([
-            ("slope", "+21.76"),
-            ("days", "10"),
-            ("model", "a \"b\" c=d"),
-            ("none", ""),
-        ]);
+        let line =
+            shown([("slope", "+21.76"), ("days", "10"), ("model", "a \"b\" c=d"), ("none", "")]);
         let words = r#"days=10 model="a \"b\" c=d" none="" slope=+21.76"#;
         assert_eq!(line.unwrap(), words);
         assert_eq!(shown([]), None);
@@ -101,9 +97,8 @@ mod tests {
     #[test]
     fn what_is_too_long_or_too_much_is_cut_and_counted() {
         let long = "\u{202e}é".repeat(10_000);
-        let many: HashMap<_, _> = (0..1_000)
-            .map(|n| (format!("{n:04}{long}"), long.clone()))
-            .collect();
+        let many: HashMap<_, _> =
+            (0..1_000).map(|n| (format!("{n:04}{long}"), long.clone())).collect();
         let shown = labels(&many).unwrap();
         assert!(shown.ends_with(" and 984 more"), "{shown}");
         let most = MAX_LABELS * (MAX_NAME + MAX_VALUE + 16) + 16;

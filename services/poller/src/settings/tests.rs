@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use brigade_runtime::settings::SettingsError;
 use clap::Parser as _;
 
 use super::*;
@@ -15,18 +14,12 @@ struct Cli {
 }
 
 /// The settings of a complete command line, and these flags.
-fn resolve(flags: &[&str]) -> Result<PollerSettings, SettingsError> {
-    let complete = [
-        "--inbox",
-        "gs://data/incoming",
-        "--worker-url",
-        "https://worker.example",
-    ];
+fn resolve(flags: &[&str]) -> Result<PollerSettings, Problems> {
+    let complete = ["--inbox", "gs://data/incoming", "--worker-url", "https://worker.example"];
     let cli = Cli::try_parse_from([&complete, flags].concat());
     let mut problems = Problems::default();
     let settings = cli.unwrap().poller.resolve(&mut problems);
-    problems.into_result()?;
-    Ok(settings.expect("no problem means settings"))
+    problems.into_settings(settings)
 }
 
 const QUEUE: [&str; 4] = [
@@ -105,28 +98,12 @@ fn problems_of_the_poller() {
 fn ranges_of_the_poller() {
     let cases: [(&str, &[&str], &[&str]); 7] = [
         ("--concurrency", &["1", "10000"], &["0", "-1", "10001"]),
-        (
-            "--process-timeout",
-            &["1s", "7days"],
-            &["0", "0s", "999ms", "8days", "10"],
-        ),
-        (
-            "--poll-deadline",
-            &["15s", "7days"],
-            &["0", "5s", "14s", "8days", "10"],
-        ),
-        (
-            "--max-objects",
-            &["1", "1000000000"],
-            &["0", "-1", "1.5", "many", "1000000000001"],
-        ),
+        ("--process-timeout", &["1s", "7days"], &["0", "0s", "999ms", "8days", "10"]),
+        ("--poll-deadline", &["15s", "7days"], &["0", "5s", "14s", "8days", "10"]),
+        ("--max-objects", &["1", "1000000000"], &["0", "-1", "1.5", "many", "1000000000001"]),
         ("--max-attempts", &["1", "1000000"], &["0", "-1", "1000001"]),
         ("--breaker", &["1", "1000000"], &["0", "-1", "1000001"]),
-        (
-            "--min-age",
-            &["0", "0s", "30days", "1year"],
-            &["-1s", "2years"],
-        ),
+        ("--min-age", &["0", "0s", "30days", "1year"], &["-1s", "2years"]),
     ];
     let mut table = String::new();
     for (flag, good, bad) in cases {

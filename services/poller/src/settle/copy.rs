@@ -54,13 +54,7 @@ async fn rewrite(
     let mut token = None;
     loop {
         let step = from
-            .rewrite(
-                object.pinned(),
-                to.name(),
-                name,
-                Some(&metadata),
-                token.as_deref(),
-            )
+            .rewrite(object.pinned(), to.name(), name, Some(&metadata), token.as_deref())
             .await
             .map_err(|error| error.on_the_way_to(to.name(), name))?;
         match step {

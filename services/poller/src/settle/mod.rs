@@ -83,8 +83,7 @@ impl Settler {
         if config.is_one_bucket() && !may_be_cut && !is_marked {
             return self.place(object, verdict).await;
         }
-        self.record_and_place(object, &mark::processed(object, now), verdict)
-            .await
+        self.record_and_place(object, &mark::processed(object, now), verdict).await
     }
 
     /// Marks a refused object where it is, then moves it to the failed location.
@@ -166,9 +165,7 @@ impl Settler {
             None => mark::none(),
         };
         let mark = mark::deferred(&found, verdict, due);
-        let update = self
-            .source
-            .update(found.pinned(), found.metageneration, &mark);
+        let update = self.source.update(found.pinned(), found.metageneration, &mark);
         update.await.map(|_| Some(pause))
     }
 
@@ -231,11 +228,7 @@ impl Settler {
                 return Ok(step);
             }
         }
-        let operation = if is_rename {
-            Operation::Move
-        } else {
-            Operation::Rewrite
-        };
+        let operation = if is_rename { Operation::Move } else { Operation::Rewrite };
         let why =
             "every name that it could get at its destination is taken; fix: remove some of them";
         let (bucket, name) = (&object.bucket, &object.name);

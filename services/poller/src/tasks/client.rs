@@ -69,10 +69,7 @@ impl CloudTasks {
     /// # Errors
     /// When there are no credentials. An emulator on this machine over plain HTTP needs none, and gets none.
     pub fn new(settings: &TasksSettings, target: Target) -> Result<Self, TasksError> {
-        let url = settings
-            .endpoint
-            .as_ref()
-            .map_or_else(|| SERVICE.to_owned(), origin);
+        let url = settings.endpoint.as_ref().map_or_else(|| SERVICE.to_owned(), origin);
         let is_plain = url.starts_with("http://");
         let credentials = if is_plain {
             None
@@ -80,10 +77,7 @@ impl CloudTasks {
             let built = Builder::default().with_scopes([SCOPE]).build();
             Some(built.map_err(|error| TasksError::Credentials(error.to_string()))?)
         };
-        let transport = |error| TasksError::Transport {
-            url: url.clone(),
-            error,
-        };
+        let transport = |error| TasksError::Transport { url: url.clone(), error };
         let mut endpoint = Endpoint::from_shared(url.clone())
             .map_err(transport)?
             .connect_timeout(CONNECT)
@@ -103,16 +97,13 @@ impl CloudTasks {
     async fn create(&self, object: &Object) -> Result<(), Enqueued> {
         let mut request = Request::new(task::request(&self.queue, object, &self.target));
         if let Some(credentials) = &self.credentials {
-            let headers = headers(credentials)
-                .await
-                .map_err(|error| from_credentials_error(&error))?;
+            let headers =
+                headers(credentials).await.map_err(|error| from_credentials_error(&error))?;
             *request.metadata_mut() = MetadataMap::from_headers(headers);
         }
         route(&mut request);
         let created = self.client.clone().create_task(request).await;
-        created
-            .map(drop)
-            .map_err(|status| from_status(&status, &self.queue))
+        created.map(drop).map_err(|status| from_status(&status, &self.queue))
     }
 }
 
@@ -140,27 +131,18 @@ fn route(request: &mut Request<CreateTaskRequest>) {
     let parent = request.get_ref().parent.replace('/', "%2F");
     // A queue's name has only characters that a header allows.
     if let Ok(value) = format!("parent={parent}").parse() {
-        request
-            .metadata_mut()
-            .insert("x-goog-request-params", value);
+        request.metadata_mut().insert("x-goog-request-params", value);
     }
 }
 
 fn from_credentials_error(error: &CredentialsError) -> Enqueued {
     let why = format!("no access token for Cloud Tasks: {error}");
-    if error.is_transient() {
-        again(&why)
-    } else {
-        stop(why, HINT_CREDENTIALS)
-    }
+    if error.is_transient() { again(&why) } else { stop(why, HINT_CREDENTIALS) }
 }
 
 fn from_status(status: &Status, queue: &str) -> Enqueued {
-    let said = format!(
-        "Cloud Tasks returned {:?} for {queue}: {}",
-        status.code(),
-        status.message()
-    );
+    let said =
+        format!("Cloud Tasks returned {:?} for {queue}: {}", status.code(), status.message());
     match status.code() {
         Code::AlreadyExists => Enqueued::Exists,
         Code::NotFound => stop(said, HINT_QUEUE),

@@ -48,10 +48,7 @@ pub struct TasksSettings {
 
 impl TasksArgs {
     /// Resolves them, and notes every problem. The outer option is empty when there was one.
-    #[allow(
-        clippy::option_option,
-        reason = "direct dispatch and a problem are two things"
-    )]
+    #[allow(clippy::option_option, reason = "direct dispatch and a problem are two things")]
     pub(crate) fn resolve(&self, problems: &mut Problems) -> Option<Option<TasksSettings>> {
         if self.dispatch.get(problems)? == Dispatch::Direct {
             return self.unused(problems).then_some(None);
@@ -59,11 +56,7 @@ impl TasksArgs {
         let queue = self.tasks_queue.get(problems);
         let account = self.tasks_account.get(problems);
         let endpoint = self.tasks_endpoint.get(problems);
-        Some(Some(TasksSettings {
-            queue: queue?,
-            account: account?,
-            endpoint: endpoint?,
-        }))
+        Some(Some(TasksSettings { queue: queue?, account: account?, endpoint: endpoint? }))
     }
 
     /// A queue that is not used is most likely a missing `BRIGADE_DISPATCH`.
@@ -81,9 +74,7 @@ impl TasksArgs {
 fn queue_name(given: &str) -> Result<String, &'static str> {
     match given.split('/').collect::<Vec<_>>().as_slice() {
         ["projects", project, "locations", location, "queues", queue]
-            if ![project, location, queue]
-                .iter()
-                .any(|part| part.is_empty()) =>
+            if ![project, location, queue].iter().any(|part| part.is_empty()) =>
         {
             Ok(given.to_owned())
         }

@@ -84,15 +84,11 @@ mod tests {
     #[test]
     fn a_name_is_legal_and_one_generations_own() {
         let objects = [("a", 1), ("a", 2), ("a\u{1}/../é#?", 1), ("b", 1)];
-        let ids: BTreeSet<_> = objects
-            .map(|(name, generation)| id(&object(name, generation)))
-            .into();
+        let ids: BTreeSet<_> =
+            objects.map(|(name, generation)| id(&object(name, generation))).into();
         assert_eq!(ids.len(), objects.len());
         for id in ids {
-            assert!(
-                id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()),
-                "{id}"
-            );
+            assert!(id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{id}");
         }
         assert_eq!(id(&object("a", 1)), id(&object("a", 1)));
     }

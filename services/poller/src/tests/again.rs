@@ -56,10 +56,7 @@ async fn the_last_attempt_sends_it_to_failed_with_its_reason() {
     let failed = &world.sim.objects("data")[0];
     assert_eq!(failed.name, "failed/a");
     assert_eq!(metadata(failed, "brigade-attempts"), "5");
-    assert_eq!(
-        metadata(failed, "brigade-reason"),
-        "5 attempts; the last: the model is loading"
-    );
+    assert_eq!(metadata(failed, "brigade-reason"), "5 attempts; the last: the model is loading");
     assert_eq!(metadata(failed, "brigade-retry-at"), "");
 }
 
@@ -88,31 +85,20 @@ async fn a_file_that_is_uploaded_again_has_all_its_attempts() {
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_is_full_costs_no_attempt() {
     let world = answering([]);
-    let busy: Vec<_> = (0..20)
-        .map(|_| asking(Code::ResourceExhausted, Some(1)))
-        .collect();
+    let busy: Vec<_> = (0..20).map(|_| asking(Code::ResourceExhausted, Some(1))).collect();
     (world.worker.first.lock().unwrap()).insert("a", busy.into());
     world.upload(&["a"]);
     let ended = world.poll_all().await;
     assert_eq!(ended.settled, [("in/a".into(), Settlement::Processed)]);
-    assert!(
-        world
-            .worker
-            .attempts
-            .lock()
-            .unwrap()
-            .iter()
-            .all(|attempt| *attempt == 1)
-    );
+    assert!(world.worker.attempts.lock().unwrap().iter().all(|attempt| *attempt == 1));
     assert_eq!(world.sim.calls(Operation::Update), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_transport_that_recovers_costs_no_attempt() {
     let world = answering([]);
-    let lost: Vec<_> = (0..3)
-        .map(|_| Answer::Transport(TransportError::Reset("reset".into())))
-        .collect();
+    let lost: Vec<_> =
+        (0..3).map(|_| Answer::Transport(TransportError::Reset("reset".into()))).collect();
     (world.worker.first.lock().unwrap()).insert("a", lost.into());
     world.upload(&["a"]);
     let ended = world.poll_all().await;
@@ -137,11 +123,7 @@ async fn a_call_that_the_polls_own_deadline_cut_short_is_no_attempt() {
     let world = world(Script {
         answers: [("slow", Answer::TimedOut(Duration::from_secs(60)))].into(),
         first: Mutex::new(
-            [(
-                "slow",
-                [Answer::Transport(TransportError::Reset("reset".into()))].into(),
-            )]
-            .into(),
+            [("slow", [Answer::Transport(TransportError::Reset("reset".into()))].into())].into(),
         ),
         waits: Some(Duration::from_secs(60)),
         ..Script::default()
@@ -150,11 +132,7 @@ async fn a_call_that_the_polls_own_deadline_cut_short_is_no_attempt() {
     let ended = world.poll_within(90).await;
     assert_eq!(ended.settled, [("in/slow".into(), Settlement::Retry)]);
     assert_eq!(world.asked(), 2);
-    assert_eq!(
-        world.sim.calls(Operation::Update),
-        0,
-        "an attempt was counted"
-    );
+    assert_eq!(world.sim.calls(Operation::Update), 0, "an attempt was counted");
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,10 +11,7 @@ fn refused() -> Answer {
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_is_down_ends_the_poll_quickly_and_says_so() {
     for count in [1, 100] {
-        let world = world(Script {
-            otherwise: Some(refused()),
-            ..Script::default()
-        });
+        let world = world(Script { otherwise: Some(refused()), ..Script::default() });
         world.upload_many(count);
         let began = tokio::time::Instant::now();
         let error = world.poll_all().await.error.expect("an error");
@@ -91,10 +88,7 @@ async fn a_shutdown_gives_up_calls_that_outlast_the_grace_at_no_attempt() {
     let began = tokio::time::Instant::now();
     let ended = world.poll_meanwhile(|| world.shutdown.cancel()).await;
     assert_eq!(ended.settled, [("in/a".into(), Settlement::Retry)]);
-    assert!(
-        began.elapsed() < Duration::from_secs(8),
-        "Cloud Run has killed it"
-    );
+    assert!(began.elapsed() < Duration::from_secs(8), "Cloud Run has killed it");
     assert_eq!(world.names(), ["in/a"]);
     assert_eq!(world.sim.calls(Operation::Update), 0);
 }
@@ -115,10 +109,7 @@ async fn a_shutdown_wakes_what_waits_for_its_next_try() {
 async fn the_worker_sees_a_deadline_within_the_polls_own() {
     let world = answering([]).with(&["a"]);
     world.poll_within(30).await;
-    assert_eq!(
-        *world.worker.timeouts.lock().unwrap(),
-        [Duration::from_secs(25)]
-    );
+    assert_eq!(*world.worker.timeouts.lock().unwrap(), [Duration::from_secs(25)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -175,9 +166,7 @@ async fn a_listener_that_stops_reading_counts_as_gone() {
     let count = MAX_BEHIND + 100;
     world.upload_many(count);
     let trigger = Trigger::default();
-    let mut events = (world.poller)
-        .start(&PollRequest::default(), &trigger)
-        .unwrap();
+    let mut events = (world.poller).start(&PollRequest::default(), &trigger).unwrap();
     events.recv().await.unwrap().unwrap();
     let began = tokio::time::Instant::now();
     world.poller.drained().await;
@@ -188,19 +177,12 @@ async fn a_listener_that_stops_reading_counts_as_gone() {
     let left = names.iter().filter(|name| name.starts_with("in/")).count();
     assert!(world.asked() >= MAX_BEHIND, "{}", world.asked());
     assert!(world.asked() <= MAX_BEHIND + 4, "{}", world.asked());
-    assert_eq!(
-        world.asked() + left,
-        count,
-        "not all that was asked about is settled"
-    );
+    assert_eq!(world.asked() + left, count, "not all that was asked about is settled");
     assert_eq!(names.len(), count, "the lease is still there");
     assert!(collect(events).await.finished.is_none());
 
     let rest = world.poll_all().await;
-    assert_eq!(
-        (rest.settled.len(), rest.reason()),
-        (left, EndReason::Complete)
-    );
+    assert_eq!((rest.settled.len(), rest.reason()), (left, EndReason::Complete));
     assert_eq!(world.asked(), count);
 }
 
@@ -216,11 +198,7 @@ async fn a_listener_that_stops_reading_keeps_no_answer_from_being_settled() {
     let left = world.names().iter().filter(in_inbox).count();
     assert_eq!((world.asked(), left), (MAX_BEHIND + 4, 96));
     assert_eq!(world.poller.instance.slots.available_permits(), 4);
-    assert_eq!(
-        world.poller.instance.running.len(),
-        1,
-        "the poll is over already"
-    );
+    assert_eq!(world.poller.instance.running.len(), 1, "the poll is over already");
 }
 
 #[tokio::test(start_paused = true)]

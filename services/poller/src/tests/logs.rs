@@ -44,9 +44,7 @@ pub(super) fn listen() -> (Buffer, DefaultGuard) {
 fn lines(buffer: &Buffer, message: &str) -> Vec<Value> {
     let text = buffer.text();
     let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
-    lines
-        .filter(|line: &Value| line["message"] == message)
-        .collect()
+    lines.filter(|line: &Value| line["message"] == message).collect()
 }
 
 /// Whether a line, or a span around it, has this value somewhere.
@@ -75,23 +73,10 @@ async fn an_events_settlement_names_its_message_its_delivery_and_its_ordering_ke
     assert_eq!(post(&world, "/events", &[], push(generation)).await, 204);
     let settled = lines(&buffer, "object settled");
     assert_eq!(settled.len(), 1, "{}", buffer.text());
-    for said in [
-        "pubsub",
-        "2070443601311540",
-        "projects/p/subscriptions/s",
-        "37",
-        "orders",
-    ] {
-        assert!(
-            says(&settled[0], said),
-            "{said} is missing in {}",
-            settled[0]
-        );
+    for said in ["pubsub", "2070443601311540", "projects/p/subscriptions/s", "37", "orders"] {
+        assert!(says(&settled[0], said), "{said} is missing in {}", settled[0]);
     }
-    assert!(
-        !buffer.text().contains('\u{1b}'),
-        "what a sender chooses is escaped"
-    );
+    assert!(!buffer.text().contains('\u{1b}'), "what a sender chooses is escaped");
 }
 
 #[tokio::test(start_paused = true)]
@@ -158,14 +143,8 @@ async fn what_the_worker_says_of_an_accepted_object_is_in_its_line_escaped_and_b
     let (summary, labels) = of("gs://data/in/a");
     assert_eq!(summary, "10 days\\u{1b}[31m\\nnothing");
     let labels = labels.as_str().unwrap();
-    assert!(
-        labels.starts_with("\"label 00\\u{202e}\"=x\\r\\nx"),
-        "{labels}"
-    );
-    assert!(
-        labels.ends_with(" and 84 more") && labels.len() < 8_192,
-        "{labels}"
-    );
+    assert!(labels.starts_with("\"label 00\\u{202e}\"=x\\r\\nx"), "{labels}");
+    assert!(labels.ends_with(" and 84 more") && labels.len() < 8_192, "{labels}");
     assert!(!labels.contains(char::is_control));
     // What has nothing to say takes no room.
     assert_eq!(of("gs://data/in/b"), (Value::Null, Value::Null));

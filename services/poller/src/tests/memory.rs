@@ -35,13 +35,7 @@ async fn objects_that_wait_for_their_next_try_are_bounded_too() {
         answer.retry_after = Some(Duration::from_secs(20));
     }
     let inbox = Synthetic::new("data", "in/", 5 * PAGE);
-    let mut events = start(
-        &inbox,
-        Script {
-            otherwise: Some(later),
-            ..Script::default()
-        },
-    );
+    let mut events = start(&inbox, Script { otherwise: Some(later), ..Script::default() });
     while inbox.pages() < 5 {
         events.recv().await.unwrap().unwrap();
     }

@@ -29,16 +29,8 @@ async fn logged(name: &str, scene: impl AsyncFnOnce() -> String) -> String {
     let mut shown = vec![format!("== {name}\n")];
     for line in buffer.text().lines() {
         let line: Value = serde_json::from_str(line).unwrap();
-        let text = |value: &Value| {
-            value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned)
-        };
-        shown.push(format!(
-            "{} {}",
-            text(&line["severity"]),
-            text(&line["message"])
-        ));
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        shown.push(format!("{} {}", text(&line["severity"]), text(&line["message"])));
         for word in WORDS {
             if let Some(value) = line.get(word) {
                 shown.push(format!("; {word}={}", text(value)));
@@ -76,10 +68,7 @@ fn answers() -> [(&'static str, Answer); 4] {
     [
         ("bad", Answer::status(Code::InvalidArgument, "line 3: no")),
         ("later", Answer::status(Code::Unavailable, "loading")),
-        (
-            "lost",
-            Answer::Transport(TransportError::CutShort("cut".into())),
-        ),
+        ("lost", Answer::Transport(TransportError::CutShort("cut".into()))),
         ("slow", Answer::TimedOut(Duration::from_secs(60))),
     ]
 }
@@ -92,13 +81,7 @@ async fn polls_say_what_happened_to_each_object_and_why() {
         world.upload(&["bad", "good", "later", "lost", "slow"]);
         world.poll_all().await;
         let mut said = String::new();
-        for name in [
-            "in/later",
-            "in/lost",
-            "in/gone",
-            "in/.brigade/x",
-            "elsewhere",
-        ] {
+        for name in ["in/later", "in/lost", "in/gone", "in/.brigade/x", "elsewhere"] {
             said += &event(&world, name).await;
         }
         said
@@ -159,30 +142,24 @@ async fn what_keeps_an_object_or_ends_a_poll_early_says_why() {
         String::new()
     })
     .await;
-    shown += &logged(
-        "a shutdown, and a lease that another holds or that is lost",
-        async || {
-            let world = world(leased(waiting(50))).with(&["a", "b"]);
-            tokio::join!(world.poll_all(), async {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                // Its holder's name is another for each run.
-                world.start();
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                world.sim.remove("data", ".brigade/in/lease").unwrap();
-            });
-            world.upload(&["c"]);
-            world.poll_meanwhile(|| world.shutdown.cancel()).await;
-            event(&world, "in/c").await
-        },
-    )
+    shown += &logged("a shutdown, and a lease that another holds or that is lost", async || {
+        let world = world(leased(waiting(50))).with(&["a", "b"]);
+        tokio::join!(world.poll_all(), async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            // Its holder's name is another for each run.
+            world.start();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            world.sim.remove("data", ".brigade/in/lease").unwrap();
+        });
+        world.upload(&["c"]);
+        world.poll_meanwhile(|| world.shutdown.cancel()).await;
+        event(&world, "in/c").await
+    })
     .await;
     shown += &logged("a listener that does not read", async || {
         let world = answering([]);
         for n in 0..MAX_BEHIND + 100 {
-            world
-                .sim
-                .upload("data", &format!("in/.brigade/{n}"), "1")
-                .unwrap();
+            world.sim.upload("data", &format!("in/.brigade/{n}"), "1").unwrap();
         }
         let request = request(|r| r.explain = true);
         let _unread = world.poller.start(&request, &Trigger::default()).unwrap();

@@ -63,10 +63,7 @@ async fn each_object_goes_where_its_answer_says() {
     let world = answering([
         ("bad", Answer::status(Code::InvalidArgument, "no")),
         ("later", Answer::status(Code::Unavailable, "wait")),
-        (
-            "lost",
-            Answer::Transport(TransportError::CutShort("cut".into())),
-        ),
+        ("lost", Answer::Transport(TransportError::CutShort("cut".into()))),
     ]);
     world.upload(&["bad", "good", "later", "lost"]);
     let ended = world.poll_all().await;
@@ -79,24 +76,15 @@ async fn each_object_goes_where_its_answer_says() {
             ("in/lost".into(), Settlement::Retry),
         ]
     );
-    assert_eq!(
-        world.names(),
-        ["failed/bad", "in/later", "in/lost", "processed/good"]
-    );
+    assert_eq!(world.names(), ["failed/bad", "in/later", "in/lost", "processed/good"]);
     let counts = ended.finished.as_ref().unwrap().counts.unwrap();
-    assert_eq!(
-        (counts.found, counts.processed, counts.failed, counts.retry),
-        (4, 1, 1, 2)
-    );
+    assert_eq!((counts.found, counts.processed, counts.failed, counts.retry), (4, 1, 1, 2));
     assert_eq!(ended.reason(), EndReason::Complete);
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_transport_failure_moves_anything() {
-    let http = |status| TransportError::Http {
-        status,
-        retry_after: None,
-    };
+    let http = |status| TransportError::Http { status, retry_after: None };
     for failure in [
         TransportError::Connect("refused".into()),
         TransportError::Reset("reset".into()),
@@ -105,10 +93,7 @@ async fn no_transport_failure_moves_anything() {
         http(401),
         http(404),
         TransportError::CutShort("cut".into()),
-        TransportError::Identity {
-            message: "gone".into(),
-            transient: false,
-        },
+        TransportError::Identity { message: "gone".into(), transient: false },
     ] {
         let world = answering([
             ("a", Answer::Transport(failure.clone())),
@@ -127,10 +112,7 @@ async fn wrong_wiring_stops_the_poll_and_names_the_fix() {
     world.upload_many(50);
     let ended = world.poll_all().await;
     let error = ended.error.expect("the poll must end with an error");
-    assert!(
-        error.to_string().contains("BRIGADE_ALLOWED_CALLERS"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("BRIGADE_ALLOWED_CALLERS"), "{error}");
     assert!(ended.finished.is_none());
     assert!(world.asked() < 10, "it went on asking");
     assert!(world.names().contains(&"in/a".to_owned()));
@@ -155,10 +137,7 @@ async fn max_objects_counts_what_is_left_after_the_filters() {
     assert_eq!(ended.reason(), EndReason::MaxObjects);
     assert!(ended.finished.unwrap().more);
     let rest = world.poll(request(|r| r.max_objects = 1)).await;
-    assert_eq!(
-        (rest.settled.len(), rest.reason()),
-        (1, EndReason::Complete)
-    );
+    assert_eq!((rest.settled.len(), rest.reason()), (1, EndReason::Complete));
 }
 
 #[tokio::test(start_paused = true)]
@@ -178,10 +157,7 @@ async fn explain_names_the_filter_of_each_object_that_is_no_work() {
     let ended = world.poll(request(|r| r.explain = true)).await;
     assert_eq!(
         ended.skipped,
-        [
-            ("in/.brigade/lease".into(), Filter::Control),
-            ("in/folder/".into(), Filter::Folder)
-        ]
+        [("in/.brigade/lease".into(), Filter::Control), ("in/folder/".into(), Filter::Folder)]
     );
 }
 
@@ -195,20 +171,10 @@ async fn a_prefix_limits_the_scan() {
 #[tokio::test(start_paused = true)]
 async fn a_negative_limit_is_refused() {
     let world = answering([]);
-    let error = world.poller.start(
-        &PollRequest {
-            max_objects: -1,
-            ..PollRequest::default()
-        },
-        &Trigger::default(),
-    );
-    assert!(matches!(
-        error,
-        Err(PollError::Invalid {
-            field: "max_objects",
-            ..
-        })
-    ));
+    let error = world
+        .poller
+        .start(&PollRequest { max_objects: -1, ..PollRequest::default() }, &Trigger::default());
+    assert!(matches!(error, Err(PollError::Invalid { field: "max_objects", .. })));
 }
 
 #[tokio::test(start_paused = true)]
@@ -290,10 +256,7 @@ async fn an_object_that_was_marked_before_a_crash_is_moved_without_asking_again(
 async fn more_objects_than_a_page_holds_are_all_seen() {
     let world = answering([]);
     for n in 0..2_300 {
-        world
-            .sim
-            .upload("data", &format!("in/{n:04}"), "1")
-            .unwrap();
+        world.sim.upload("data", &format!("in/{n:04}"), "1").unwrap();
     }
     let ended = world.poll_all().await;
     assert_eq!(ended.settled.len(), 2_300);

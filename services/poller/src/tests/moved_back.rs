@@ -14,10 +14,7 @@ use crate::mark;
 /// What is answered about `in/a`, in order, and OK after that.
 fn first(answers: impl IntoIterator<Item = Answer>) -> Script {
     let answers = answers.into_iter().collect();
-    Script {
-        first: std::sync::Mutex::new([("a", answers)].into()),
-        ..Script::default()
-    }
+    Script { first: std::sync::Mutex::new([("a", answers)].into()), ..Script::default() }
 }
 
 fn refused() -> Answer {
@@ -89,8 +86,5 @@ async fn a_poll_that_gives_up_for_now_leaves_no_old_verdict_on_what_was_moved_ba
     move_back(&world.sim, "data", "failed/a");
     assert_eq!(world.poll_all().await.settled[0].1, Settlement::Retry);
     let (_, marks) = marks(&world, "data");
-    assert_eq!(
-        marks,
-        [mark::ATTEMPTS, mark::REASON, mark::RETRY_AT, mark::SOURCE]
-    );
+    assert_eq!(marks, [mark::ATTEMPTS, mark::REASON, mark::RETRY_AT, mark::SOURCE]);
 }

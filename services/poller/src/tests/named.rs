@@ -7,11 +7,7 @@ use crate::{
 };
 
 fn named(name: &str, generation: i64) -> ObjectRef {
-    ObjectRef {
-        bucket: "data".into(),
-        name: name.into(),
-        generation: Some(generation),
-    }
+    ObjectRef { bucket: "data".into(), name: name.into(), generation: Some(generation) }
 }
 
 impl World {
@@ -65,10 +61,7 @@ async fn a_generation_that_is_gone_or_replaced_is_superseded_and_no_worker_is_as
 #[tokio::test(start_paused = true)]
 async fn without_a_generation_the_live_one_is_meant() {
     let world = answering([]).with(&["a"]);
-    let live = ObjectRef {
-        generation: None,
-        ..named("in/a", 1)
-    };
+    let live = ObjectRef { generation: None, ..named("in/a", 1) };
     let one = world.send(live.clone()).await;
     assert_eq!(settlement(one), Settlement::Processed);
     let one = world.send(live).await;
@@ -78,19 +71,13 @@ async fn without_a_generation_the_live_one_is_meant() {
 #[tokio::test(start_paused = true)]
 async fn what_is_elsewhere_or_filtered_is_ignored_without_a_look() {
     let world = answering([]);
-    let elsewhere = ObjectRef {
-        bucket: "other".into(),
-        ..named("in/a", 1)
-    };
+    let elsewhere = ObjectRef { bucket: "other".into(), ..named("in/a", 1) };
     for event in [elsewhere, named("out/a", 1)] {
         let one = world.send(event).await;
         assert_eq!(one.unwrap(), ObjectResult::Ignored(Ignored::Elsewhere));
     }
     let control = world.send(named("in/.brigade/x", 1)).await;
-    assert!(matches!(
-        control.unwrap(),
-        ObjectResult::Ignored(Ignored::Filtered(_))
-    ));
+    assert!(matches!(control.unwrap(), ObjectResult::Ignored(Ignored::Filtered(_))));
     assert_eq!(world.sim.calls(Operation::Get), 0);
 }
 
@@ -139,18 +126,12 @@ async fn an_object_that_is_always_asked_again_fails_in_the_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_transport_that_fails_moves_nothing_and_is_no_attempt() {
-    let world = answering([(
-        "a",
-        Answer::Transport(TransportError::Connect("refused".into())),
-    )]);
+    let world = answering([("a", Answer::Transport(TransportError::Connect("refused".into())))]);
     world.upload(&["a"]);
     for _ in 0..20 {
         again(world.event("in/a").await);
     }
-    assert_eq!(
-        (world.asked(), world.names()),
-        (20, vec!["in/a".to_owned()])
-    );
+    assert_eq!((world.asked(), world.names()), (20, vec!["in/a".to_owned()]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -175,10 +156,7 @@ async fn a_hundred_duplicates_at_once_ask_the_worker_once_and_share_the_end() {
 #[tokio::test(start_paused = true)]
 async fn a_poll_leaves_alone_what_an_event_has_in_hand() {
     let world = world(gated()).with(&["a"]);
-    let (poller, event) = (
-        world.poller.clone(),
-        named("in/a", world.generation("in/a")),
-    );
+    let (poller, event) = (world.poller.clone(), named("in/a", world.generation("in/a")));
     let event = tokio::spawn(async move { poller.process_object(event, Trigger::default()).await });
     world.worker.entered.notified().await;
     let explain = request(|r| r.explain = true);
@@ -220,10 +198,7 @@ async fn a_caller_that_goes_away_leaves_no_object_half_settled() {
 async fn a_held_object_is_left_to_the_sweep() {
     let world = answering([]).with(&["a"]);
     world.sim.set_temporary_hold("data", "in/a", true).unwrap();
-    assert!(matches!(
-        world.event("in/a").await.unwrap(),
-        ObjectResult::Ignored(_)
-    ));
+    assert!(matches!(world.event("in/a").await.unwrap(), ObjectResult::Ignored(_)));
     assert_eq!(world.asked(), 0);
 }
 
@@ -263,10 +238,7 @@ async fn the_time_that_an_object_waits_for_a_slot_takes_nothing_of_its_workers()
         drop(all);
     });
     again(one);
-    assert_eq!(
-        *world.worker.timeouts.lock().unwrap(),
-        [Duration::from_secs(60)]
-    );
+    assert_eq!(*world.worker.timeouts.lock().unwrap(), [Duration::from_secs(60)]);
     // A whole call that timed out is an attempt.
     assert_eq!(world.written("brigade-attempts"), "1");
 }

@@ -72,10 +72,7 @@ async fn an_object_that_can_be_moved_in_the_end_is_moved_by_its_recorded_verdict
     tokio::time::advance(MINUTE).await;
     let ended = world.poll_all().await;
     let all = |settled: &(String, Settlement)| settled.1 == Settlement::Processed;
-    assert!(
-        ended.settled.len() == 10 && ended.settled.iter().all(all),
-        "{ended:?}"
-    );
+    assert!(ended.settled.len() == 10 && ended.settled.iter().all(all), "{ended:?}");
     assert_eq!(asked(&world), each_once());
     assert!(world.all_in("processed/"));
 }
@@ -138,10 +135,7 @@ async fn a_caller_that_names_an_object_that_cannot_be_moved_has_to_wait() {
     assert_eq!(world.asked(), 1);
     world.sim.clear_faults();
     tokio::time::advance(MINUTE).await;
-    assert_eq!(
-        settlement(world.event("in/a0").await),
-        Settlement::Processed
-    );
+    assert_eq!(settlement(world.event("in/a0").await), Settlement::Processed);
     assert_eq!(world.asked(), 1);
 }
 
@@ -150,9 +144,7 @@ async fn a_hold_that_appears_while_the_worker_is_at_work_costs_no_second_run() {
     let world = world(gated()).with(&["a"]);
     let (ended, ()) = tokio::join!(world.poll_all(), async {
         world.worker.entered.notified().await;
-        (world.sim)
-            .set_temporary_hold("data", "in/a", true)
-            .unwrap();
+        (world.sim).set_temporary_hold("data", "in/a", true).unwrap();
         world.release();
     });
     assert_eq!(ended.settled, [("in/a".into(), Settlement::Held)]);
@@ -172,11 +164,7 @@ impl Queue for Known {
     async fn enqueue(&self, object: &Object, _: Duration) -> Enqueued {
         tokio::task::yield_now().await;
         let name = object.name.trim_start_matches("in/");
-        if self.0.contains(&name) {
-            Enqueued::Exists
-        } else {
-            Enqueued::Created
-        }
+        if self.0.contains(&name) { Enqueued::Exists } else { Enqueued::Created }
     }
 }
 

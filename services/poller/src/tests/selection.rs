@@ -14,15 +14,7 @@ async fn an_inbox_that_is_a_whole_bucket_takes_neither_its_destinations_nor_its_
     };
     let world = world_with(script, "", |_| {});
     world.put(
-        &[
-            "a",
-            "bad",
-            "processed2/b",
-            "processed",
-            ".brigade",
-            "failed/old",
-            "processed/old",
-        ],
+        &["a", "bad", "processed2/b", "processed", ".brigade", "failed/old", "processed/old"],
         "1",
     );
     let first = world.poll_all().await;
@@ -40,10 +32,7 @@ async fn an_inbox_that_is_a_whole_bucket_takes_neither_its_destinations_nor_its_
 
     let second = world.poll_all().await;
     assert!(second.settled.is_empty(), "{second:?}");
-    assert_eq!(
-        (world.names(), world.asked()),
-        (settled.map(str::to_owned).to_vec(), 5)
-    );
+    assert_eq!((world.names(), world.asked()), (settled.map(str::to_owned).to_vec(), 5));
 }
 
 #[tokio::test(start_paused = true)]
@@ -59,14 +48,8 @@ async fn an_object_that_is_held_is_never_asked_about_until_it_is_free() {
     let world = answering([]);
     world.upload(&["event", "free", "kept", "temporary"]);
     let until = world.sim.clock().now() + Duration::from_secs(3600);
-    world
-        .sim
-        .set_event_based_hold("data", "in/event", true)
-        .unwrap();
-    world
-        .sim
-        .set_temporary_hold("data", "in/temporary", true)
-        .unwrap();
+    world.sim.set_event_based_hold("data", "in/event", true).unwrap();
+    world.sim.set_temporary_hold("data", "in/temporary", true).unwrap();
     world.sim.retain("data", "in/kept", Some(until)).unwrap();
     for _ in 0..3 {
         let ended = world.poll_all().await;
@@ -75,14 +58,8 @@ async fn an_object_that_is_held_is_never_asked_about_until_it_is_free() {
     assert_eq!(*world.worker.asked.lock().unwrap(), ["in/free"]);
 
     tokio::time::advance(Duration::from_secs(3601)).await;
-    world
-        .sim
-        .set_event_based_hold("data", "in/event", false)
-        .unwrap();
-    world
-        .sim
-        .set_temporary_hold("data", "in/temporary", false)
-        .unwrap();
+    world.sim.set_event_based_hold("data", "in/event", false).unwrap();
+    world.sim.set_temporary_hold("data", "in/temporary", false).unwrap();
     world.poll_all().await;
     assert_eq!(world.asked(), 4);
     assert!(world.all_in("processed/"));
@@ -100,38 +77,18 @@ async fn explain_names_for_each_object_the_filter_and_the_value_that_decided() {
     });
     world.put(&["later.csv"], "1");
     tokio::time::advance(Duration::from_secs(120)).await;
-    world.put(
-        &[
-            ".brigade/x.csv",
-            "folder/",
-            "held.csv",
-            "processed/x.csv",
-            "x.txt",
-        ],
-        "",
-    );
-    world
-        .sim
-        .set_temporary_hold("data", "held.csv", true)
-        .unwrap();
+    world.put(&[".brigade/x.csv", "folder/", "held.csv", "processed/x.csv", "x.txt"], "");
+    world.sim.set_temporary_hold("data", "held.csv", true).unwrap();
     tokio::time::advance(Duration::from_secs(60)).await;
     world.put(&["young.csv"], "1");
     let mark = crate::mark::retry(
-        &world
-            .sim
-            .objects("data")
-            .into_iter()
-            .find(|o| o.name == "later.csv")
-            .unwrap(),
+        &world.sim.objects("data").into_iter().find(|o| o.name == "later.csv").unwrap(),
         "busy",
         1,
         Timestamp::from_second(1_800_000_000).unwrap(),
     );
     for (key, value) in mark {
-        world
-            .sim
-            .annotate("data", "later.csv", &key, &value)
-            .unwrap();
+        world.sim.annotate("data", "later.csv", &key, &value).unwrap();
     }
 
     let request = request(|r| r.explain = true);
@@ -142,10 +99,7 @@ async fn explain_names_for_each_object_the_filter_and_the_value_that_decided() {
             event.unwrap().event
         {
             let (filter, detail) = (skipped.filter().as_str_name(), &skipped.detail);
-            shown.push(format!(
-                "{}: {filter}: {detail}\n",
-                skipped.object.unwrap().name
-            ));
+            shown.push(format!("{}: {filter}: {detail}\n", skipped.object.unwrap().name));
         }
     }
     shown.sort();
@@ -170,10 +124,7 @@ async fn an_object_that_storage_refuses_to_move_stays_with_its_reason_and_stops_
             ("in/z".into(), Settlement::Processed),
         ]
     );
-    assert_eq!(
-        world.names(),
-        ["in/encrypted", "processed/a", "processed/z"]
-    );
+    assert_eq!(world.names(), ["in/encrypted", "processed/a", "processed/z"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -188,9 +139,6 @@ async fn a_file_uploaded_again_after_it_was_listed_is_processed_in_its_turn() {
     let (ended, ()) = tokio::join!(polled, upload_again);
     assert_eq!(ended.settled, [("in/a".into(), Settlement::Superseded)]);
     world.release();
-    assert_eq!(
-        world.poll_all().await.settled,
-        [("in/a".into(), Settlement::Processed)]
-    );
+    assert_eq!(world.poll_all().await.settled, [("in/a".into(), Settlement::Processed)]);
     assert_eq!(world.sim.content("data", "processed/a").unwrap(), "2");
 }

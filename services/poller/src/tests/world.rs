@@ -120,12 +120,7 @@ pub(super) fn world_with(worker: Script, inbox: &str, change: impl FnOnce(&mut C
         .clock(Arc::new(SimTime(sim.clone())))
         .lease(worker.lease)
         .shutdown(shutdown.clone());
-    World {
-        sim,
-        worker,
-        poller,
-        shutdown,
-    }
+    World { sim, worker, poller, shutdown }
 }
 
 /// A poller whose accepted objects go to another bucket.
@@ -136,10 +131,7 @@ pub(super) fn archiving(worker: Script) -> World {
 }
 
 pub(super) fn script(answers: impl IntoIterator<Item = (&'static str, Answer)>) -> Script {
-    Script {
-        answers: answers.into_iter().collect(),
-        ..Script::default()
-    }
+    Script { answers: answers.into_iter().collect(), ..Script::default() }
 }
 
 pub(super) fn answering(answers: impl IntoIterator<Item = (&'static str, Answer)>) -> World {
@@ -148,25 +140,16 @@ pub(super) fn answering(answers: impl IntoIterator<Item = (&'static str, Answer)
 
 /// Each answer waits for [`World::release`].
 pub(super) fn gated() -> Script {
-    Script {
-        gate: Some(Notify::new()),
-        ..Script::default()
-    }
+    Script { gate: Some(Notify::new()), ..Script::default() }
 }
 
 /// Each call takes so many seconds.
 pub(super) fn waiting(seconds: u64) -> Script {
-    Script {
-        waits: Some(Duration::from_secs(seconds)),
-        ..Script::default()
-    }
+    Script { waits: Some(Duration::from_secs(seconds)), ..Script::default() }
 }
 
 pub(super) fn leased(script: Script) -> Script {
-    Script {
-        lease: true,
-        ..script
-    }
+    Script { lease: true, ..script }
 }
 
 impl World {
@@ -254,10 +237,8 @@ impl World {
 
     /// Polls everything for a caller that waits so many seconds.
     pub(super) async fn poll_within(&self, seconds: u64) -> Ended {
-        let trigger = Trigger {
-            deadline: Some(Duration::from_secs(seconds)),
-            ..Trigger::default()
-        };
+        let trigger =
+            Trigger { deadline: Some(Duration::from_secs(seconds)), ..Trigger::default() };
         let events = self.poller.start(&PollRequest::default(), &trigger);
         collect(events.unwrap()).await
     }
@@ -298,9 +279,7 @@ pub(super) async fn collect(mut events: Events) -> Ended {
                 Event::Started(_) => {}
                 Event::Settled(settled) => {
                     let settlement = settled.settlement();
-                    ended
-                        .settled
-                        .push((settled.object.unwrap().name, settlement));
+                    ended.settled.push((settled.object.unwrap().name, settlement));
                 }
                 Event::Skipped(skipped) => {
                     let filter = skipped.filter();

@@ -28,9 +28,7 @@ pub(super) fn refuse(error: &PollError) -> Response {
 pub(super) fn again(after: Duration, why: &str) -> Response {
     let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
     let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, why);
-    response
-        .headers_mut()
-        .insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
     response
 }
 
@@ -48,13 +46,7 @@ mod tests {
 
     #[test]
     fn a_pause_is_rounded_up_to_whole_seconds() {
-        for (pause, seconds) in [
-            (0, "1"),
-            (1, "1"),
-            (1_000, "1"),
-            (1_001, "2"),
-            (90_000, "90"),
-        ] {
+        for (pause, seconds) in [(0, "1"), (1, "1"), (1_000, "1"), (1_001, "2"), (90_000, "90")] {
             let response = again(Duration::from_millis(pause), "busy");
             assert_eq!(response.status(), 503);
             assert_eq!(response.headers()[RETRY_AFTER], seconds, "{pause} ms");
@@ -69,14 +61,8 @@ mod tests {
                 field: "max_objects",
                 why: "-1 is negative; 0 means no limit".into(),
             },
-            PollError::Stopped(Stop {
-                why: "what was met".into(),
-                hint: "What to do",
-            }),
-            PollError::WorkerAway {
-                failures: 5,
-                last: "connection refused".into(),
-            },
+            PollError::Stopped(Stop { why: "what was met".into(), hint: "What to do" }),
+            PollError::WorkerAway { failures: 5, last: "connection refused".into() },
             storage(Kind::Unknown).into(),
             storage(Kind::NoBucket).into(),
             storage(Kind::PermissionDenied).into(),
@@ -89,14 +75,9 @@ mod tests {
             let body = axum::body::to_bytes(response.into_body(), 10_000);
             let body = String::from_utf8_lossy(&body.await.unwrap()).into_owned();
             let grpc = tonic::Status::from(error).code();
-            table.push(format!(
-                "{grpc:?}, HTTP {status}, retry after {after:?}\n    {body}\n"
-            ));
+            table.push(format!("{grpc:?}, HTTP {status}, retry after {after:?}\n    {body}\n"));
         }
-        table.push(format!(
-            "no summary\n    {}\n",
-            crate::trigger::grpc::UNFINISHED
-        ));
+        table.push(format!("no summary\n    {}\n", crate::trigger::grpc::UNFINISHED));
         insta::assert_snapshot!(table.concat());
     }
 }

@@ -20,10 +20,7 @@ pub(super) fn from_headers(headers: &HeaderMap, otherwise: &'static str) -> Trig
         Some(cut(&String::from_utf8_lossy(value.as_bytes())))
     };
     let or_empty = |name: &str| header(name).unwrap_or_default();
-    let mut trigger = Trigger {
-        kind: otherwise,
-        ..Trigger::default()
-    };
+    let mut trigger = Trigger { kind: otherwise, ..Trigger::default() };
     if let Some(name) = header("x-cloudscheduler-jobname") {
         trigger.kind = "scheduler";
         trigger.name = name;
@@ -85,10 +82,7 @@ mod tests {
         assert_eq!((tasks.id.as_str(), tasks.attempt), ("o-1", Some(3)));
 
         let pubsub = caller(&[
-            (
-                "x-goog-pubsub-subscription-name",
-                "projects/p/subscriptions/s",
-            ),
+            ("x-goog-pubsub-subscription-name", "projects/p/subscriptions/s"),
             ("x-goog-pubsub-message-id", "2070443601311540"),
             ("x-goog-pubsub-ordering-key", "k"),
         ]);

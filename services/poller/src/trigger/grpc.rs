@@ -93,10 +93,7 @@ mod tests {
     async fn a_stream_that_breaks_off_without_a_summary_ends_with_internal() {
         let started = || Ok(Event::Started(PollStarted::default()));
         let finished = Ok(Event::Finished(PollFinished::default()));
-        let away = Err(PollError::WorkerAway {
-            failures: 5,
-            last: "refused".into(),
-        });
+        let away = Err(PollError::WorkerAway { failures: 5, last: "refused".into() });
         for (events, codes) in [
             (vec![], vec![Code::Internal]),
             (vec![started()], vec![Code::Ok, Code::Internal]),

@@ -20,7 +20,5 @@ pub fn routes(poller: &Poller) -> Router {
         .route("/process", post(process::process))
         .layer(DefaultBodyLimit::max(MAX_MESSAGE))
         .with_state(poller.clone());
-    grpc::routes(poller.clone())
-        .merge(http)
-        .merge(events::routes(poller.clone()))
+    grpc::routes(poller.clone()).merge(http).merge(events::routes(poller.clone()))
 }

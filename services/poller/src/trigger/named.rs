@@ -18,31 +18,18 @@ pub(super) fn named(
     name: Option<&str>,
     generation: Option<i64>,
 ) -> Result<ObjectRef, String> {
-    let bucket = bucket
-        .filter(|bucket| !bucket.is_empty())
-        .ok_or("bucket is missing")?;
-    let name = name
-        .filter(|name| !name.is_empty())
-        .ok_or("object name is missing")?;
+    let bucket = bucket.filter(|bucket| !bucket.is_empty()).ok_or("bucket is missing")?;
+    let name = name.filter(|name| !name.is_empty()).ok_or("object name is missing")?;
     if name.len() > MAX_NAME {
-        return Err(format!(
-            "object name has {} bytes; expected at most {MAX_NAME}",
-            name.len()
-        ));
+        return Err(format!("object name has {} bytes; expected at most {MAX_NAME}", name.len()));
     }
     if name.contains(['\r', '\n']) || matches!(name, "." | "..") {
         return Err("object name is one that Cloud Storage does not allow".into());
     }
     if let Some(generation) = generation.filter(|&generation| generation <= 0) {
-        return Err(format!(
-            "generation is {generation}; expected a whole number above 0"
-        ));
+        return Err(format!("generation is {generation}; expected a whole number above 0"));
     }
-    Ok(ObjectRef {
-        bucket: bucket.to_owned(),
-        name: name.to_owned(),
-        generation,
-    })
+    Ok(ObjectRef { bucket: bucket.to_owned(), name: name.to_owned(), generation })
 }
 
 /// A generation, which proto3 JSON and the storage API write as a string, and a person as a number.
@@ -63,11 +50,7 @@ pub(super) fn from_resource(resource: &Value) -> Result<ObjectRef, String> {
         Value::String(text) => Ok(Some(text.as_str())),
         _ => Err(format!("{field} is not a string")),
     };
-    named(
-        text("bucket")?,
-        text("name")?,
-        generation(&resource["generation"])?,
-    )
+    named(text("bucket")?, text("name")?, generation(&resource["generation"])?)
 }
 
 /// The same of an event's object, whose generation is never left out.
@@ -106,18 +89,8 @@ mod tests {
 
     #[test]
     fn every_legal_name_passes_and_no_other() {
-        let legal = [
-            "a",
-            "a/../b",
-            "//",
-            "a\u{1}\t\u{7f}",
-            "#?*[]",
-            "é",
-            "e\u{301}",
-            "%0A",
-            "...",
-            "x/",
-        ];
+        let legal =
+            ["a", "a/../b", "//", "a\u{1}\t\u{7f}", "#?*[]", "é", "e\u{301}", "%0A", "...", "x/"];
         for name in legal {
             assert_eq!(named(Some("b"), Some(name), None).unwrap().name, name);
         }

@@ -81,29 +81,19 @@ pub fn verdict(answer: Answer) -> Verdict {
     match answer {
         Answer::Worker(answer) => from_worker(*answer),
         Answer::Transport(error) => from_transport(&error),
-        Answer::TimedOut(after) => retry(
-            Blame::Deadline,
-            None,
-            format!("the worker did not answer within {after:?}"),
-        ),
+        Answer::TimedOut(after) => {
+            retry(Blame::Deadline, None, format!("the worker did not answer within {after:?}"))
+        }
         // Its status is not known: it comes after the message. The worker would do the same work again for the same answer.
         Answer::TooLarge { key, found } => stop(
-            format!(
-                "the worker's answer about {} is too large ({found})",
-                key.escape_debug()
-            ),
+            format!("the worker's answer about {} is too large ({found})", key.escape_debug()),
             HINT_ANSWER,
         ),
     }
 }
 
 fn from_worker(answer: WorkerAnswer) -> Verdict {
-    let WorkerAnswer {
-        code,
-        message,
-        retry_after,
-        response,
-    } = answer;
+    let WorkerAnswer { code, message, retry_after, response } = answer;
     match code {
         Code::Ok => Verdict::Processed(response),
         // UNKNOWN is what an uncaught exception in a Python or Java worker becomes.
@@ -130,10 +120,9 @@ fn from_worker(answer: WorkerAnswer) -> Verdict {
 
 fn from_transport(error: &TransportError) -> Verdict {
     match error {
-        TransportError::Http {
-            status,
-            retry_after,
-        } => from_http(*status, *retry_after, error.to_string()),
+        TransportError::Http { status, retry_after } => {
+            from_http(*status, *retry_after, error.to_string())
+        }
         TransportError::Identity { transient, .. } if !transient => {
             stop(error.to_string(), HINT_CREDENTIALS)
         }

@@ -62,19 +62,13 @@ fn every_status_of_the_worker_has_its_row() {
 
 #[test]
 fn our_own_timer_is_a_deadline_like_the_workers() {
-    assert_eq!(
-        row(Answer::TimedOut(Duration::from_secs(1))),
-        Row::RetryDeadline
-    );
+    assert_eq!(row(Answer::TimedOut(Duration::from_secs(1))), Row::RetryDeadline);
 }
 
 #[test]
 fn no_http_status_of_the_transport_ever_moves_an_object() {
     for status in 0..1000 {
-        let row = row(Answer::Transport(TransportError::Http {
-            status,
-            retry_after: None,
-        }));
+        let row = row(Answer::Transport(TransportError::Http { status, retry_after: None }));
         let expected = match status {
             408 | 425 | 429 | 500..=599 => Row::RetryTransport,
             300..=499 => Row::Stop,
@@ -100,10 +94,7 @@ fn each_answer_says_what_it_means_why_and_the_fix() {
         status,
         retry_after: (status == 429).then_some(wish).flatten(),
     };
-    let identity = |transient| TransportError::Identity {
-        message: "no source".into(),
-        transient,
-    };
+    let identity = |transient| TransportError::Identity { message: "no source".into(), transient };
     let failures = [
         TransportError::Connect("refused".into()),
         TransportError::Reset("reset".into()),
@@ -118,15 +109,10 @@ fn each_answer_says_what_it_means_why_and_the_fix() {
     ];
     let ours = [
         Answer::TimedOut(Duration::from_secs(1)),
-        Answer::TooLarge {
-            key: "data/incoming/a\n#7".into(),
-            found: "found 71680 bytes".into(),
-        },
+        Answer::TooLarge { key: "data/incoming/a\n#7".into(), found: "found 71680 bytes".into() },
     ];
-    let answers = statuses
-        .chain([silent, asking])
-        .chain(failures.map(Answer::Transport))
-        .chain(ours);
+    let answers =
+        statuses.chain([silent, asking]).chain(failures.map(Answer::Transport)).chain(ours);
     let rows = answers.map(|answer| {
         let case = match &answer {
             Answer::Worker(answer) => format!("{:?} {:?}", answer.code, answer.message),

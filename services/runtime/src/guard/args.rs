@@ -1,10 +1,12 @@
 //! Who may call a service.
 
+use std::net::SocketAddr;
+
 use url::Url;
 
 use super::mode::{GOOGLE_ISSUERS, GOOGLE_JWKS, GuardSettings, Mode};
 use crate::settings::{
-    Given, Problems, ServerSettings, choice, form, is_loopback, list, names, optional, setting, url,
+    Given, Problems, choice, form, is_loopback, list, names, optional, setting, url,
 };
 
 /// Who may call, as given.
@@ -46,15 +48,15 @@ impl GuardArgs {
     /// A guard that is switched off is refused on every address that another machine could reach.
     pub fn resolve(
         &self,
-        server: Option<&ServerSettings>,
+        address: Option<SocketAddr>,
         problems: &mut Problems,
     ) -> Option<GuardSettings> {
         let mode = self.auth.get(problems);
         if mode == Some(Mode::Off) {
-            return Self::off(server, problems);
+            return off(address?, problems);
         }
         if mode == Some(Mode::Platform) {
-            self.on_cloud_run(problems);
+            self.require_cloud_run(problems);
         }
         let audiences = self.audience.get(problems);
         let allowed_callers = self.allowed_callers.get(problems);
@@ -79,32 +81,29 @@ impl GuardArgs {
     }
 
     /// Anywhere else a token without a signature is a forged one.
-    fn on_cloud_run(&self, problems: &mut Problems) {
+    fn require_cloud_run(&self, problems: &mut Problems) {
         let service = self.k_service.as_deref().unwrap_or_default();
         if service.trim().is_empty() {
+            let (service, auth) = (names::K_SERVICE, names::AUTH);
             let why = format!(
-                "platform trusts what Cloud Run's front end has checked, and this is not Cloud Run: {} is not set; \
-                 set {}=verify",
-                names::K_SERVICE,
-                names::AUTH
+                "platform trusts what Cloud Run's front end has checked, and this is not Cloud Run: {service} is not set; \
+                 set {auth}=verify"
             );
-            problems.conflict(names::AUTH, why);
+            problems.conflict(auth, why);
         }
     }
+}
 
-    fn off(server: Option<&ServerSettings>, problems: &mut Problems) -> Option<GuardSettings> {
-        let address = server?.address;
-        if address.ip().is_loopback() {
-            return Some(GuardSettings::off());
-        }
-        let why = format!(
-            "off would admit every caller that reaches {address}; set {}=127.0.0.1, or {}=verify",
-            names::BIND,
-            names::AUTH
-        );
-        problems.conflict(names::AUTH, why);
-        None
+fn off(address: SocketAddr, problems: &mut Problems) -> Option<GuardSettings> {
+    if address.ip().is_loopback() {
+        return Some(GuardSettings::off());
     }
+    let (bind, auth) = (names::BIND, names::AUTH);
+    let why = format!(
+        "off would admit every caller that reaches {address}; set {bind}=127.0.0.1, or {auth}=verify"
+    );
+    problems.conflict(auth, why);
+    None
 }
 
 /// A list that is not empty.

@@ -23,10 +23,8 @@ pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
     if values.next().is_some() {
         return Err(Refusal::Several);
     }
-    let (scheme, token) = value
-        .as_bytes()
-        .split_at_checked("bearer ".len())
-        .ok_or(Refusal::Scheme)?;
+    let (scheme, token) =
+        value.as_bytes().split_at_checked("bearer ".len()).ok_or(Refusal::Scheme)?;
     if !scheme.eq_ignore_ascii_case(b"bearer ") || token.is_empty() {
         return Err(Refusal::Scheme);
     }

@@ -56,20 +56,13 @@ impl TokenCache {
             tokens.retain(|_, entry| now < entry.until);
         }
         if tokens.len() >= MAX_TOKENS
-            && let Some(soonest) = tokens
-                .iter()
-                .min_by_key(|(_, entry)| entry.until)
-                .map(|(key, _)| *key)
+            && let Some(soonest) =
+                tokens.iter().min_by_key(|(_, entry)| entry.until).map(|(key, _)| *key)
         {
             tokens.remove(&soonest);
         }
         let token = token.into();
-        let entry = Entry {
-            token,
-            admitted,
-            kid,
-            until,
-        };
+        let entry = Entry { token, admitted, kid, until };
         tokens.insert(tail, entry);
     }
 
@@ -80,9 +73,7 @@ impl TokenCache {
 
 impl fmt::Debug for TokenCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenCache")
-            .field("tokens", &self.lock().len())
-            .finish()
+        f.debug_struct("TokenCache").field("tokens", &self.lock().len()).finish()
     }
 }
 

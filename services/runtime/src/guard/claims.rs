@@ -47,11 +47,7 @@ enum Audience {
 /// A number; null counts as a wrong type and not as absent.
 fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     let number = i64::deserialize(deserializer)?;
-    if number < 0 {
-        Err(D::Error::custom("negative"))
-    } else {
-        Ok(Some(number))
-    }
+    if number < 0 { Err(D::Error::custom("negative")) } else { Ok(Some(number)) }
 }
 
 impl Claims {
@@ -86,10 +82,7 @@ impl Claims {
             );
             return Err(Refusal::Caller);
         }
-        Ok(Caller {
-            email: email.into(),
-            subject: self.sub.into(),
-        })
+        Ok(Caller { email: email.into(), subject: self.sub.into() })
     }
 
     fn is_for(&self, audiences: &[String]) -> bool {
@@ -127,7 +120,5 @@ impl Claims {
 /// Seconds since 1970; 0 for a clock before that, which no token survives.
 pub(super) fn now() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since: Duration| {
-        since.as_secs().try_into().unwrap_or(i64::MAX)
-    })
+    since.map_or(0, |since: Duration| since.as_secs().try_into().unwrap_or(i64::MAX))
 }

@@ -131,9 +131,7 @@ impl Refusal {
         let body = Json(json!({ "error": self.to_string(), "check": self.check() }));
         let mut response = (self.http(), body).into_response();
         if let Some(challenge) = self.challenge() {
-            response
-                .headers_mut()
-                .insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }

@@ -89,12 +89,7 @@ pub(super) fn parse(token: &str) -> Result<Jws<'_>, Refusal> {
     if decode(signature)?.is_empty() {
         return Err(Refusal::Signature);
     }
-    Ok(Jws {
-        signed,
-        signature,
-        kid,
-        payload,
-    })
+    Ok(Jws { signed, signature, kid, payload })
 }
 
 fn header_kid(bytes: &[u8]) -> Result<String, Refusal> {
@@ -105,10 +100,7 @@ fn header_kid(bytes: &[u8]) -> Result<String, Refusal> {
     if header.requires_extension() {
         return Err(Refusal::Extension);
     }
-    if header
-        .typ
-        .is_some_and(|typ| !typ.eq_ignore_ascii_case("JWT"))
-    {
+    if header.typ.is_some_and(|typ| !typ.eq_ignore_ascii_case("JWT")) {
         return Err(Refusal::Type);
     }
     if !is_plain(&header.kid) {

@@ -101,9 +101,7 @@ fn mark_tokens_sensitive(headers: &mut HeaderMap) {
         if headers.contains_key(&name)
             && let Entry::Occupied(mut values) = headers.entry(name)
         {
-            values
-                .iter_mut()
-                .for_each(|value| value.set_sensitive(true));
+            values.iter_mut().for_each(|value| value.set_sensitive(true));
         }
     }
 }

@@ -31,11 +31,7 @@ impl Admitted {
     /// The calls of a cached token share a span: it holds their caller alone, and one for each call would cost more than the rest
     /// of the guard. A span that was created while logging was off is created again.
     pub(super) fn span(&self) -> Span {
-        if self.span.is_disabled() {
-            span(&self.caller.email)
-        } else {
-            self.span.clone()
-        }
+        if self.span.is_disabled() { span(&self.caller.email) } else { self.span.clone() }
     }
 }
 

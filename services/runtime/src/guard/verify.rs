@@ -165,12 +165,7 @@ impl Verifier {
         }
         let jwks = Jwks::new(settings.jwks_url.clone())?;
         let front_end = (settings.mode == Mode::Platform).then(FrontEndCheck::new);
-        Ok(Self {
-            settings,
-            jwks,
-            cache: TokenCache::default(),
-            front_end,
-        })
+        Ok(Self { settings, jwks, cache: TokenCache::default(), front_end })
     }
 
     fn cached(&self, token: &str, now: i64) -> Option<Admitted> {

@@ -56,8 +56,7 @@ impl Activity {
     /// The connection is active now.
     pub(super) fn touch(&self) {
         let now = self.began.elapsed().as_millis();
-        self.last
-            .store(u64::try_from(now).unwrap_or(u64::MAX), Ordering::Release);
+        self.last.store(u64::try_from(now).unwrap_or(u64::MAX), Ordering::Release);
     }
 
     /// Resolves when the connection has been idle for this long.
@@ -90,10 +89,7 @@ impl Activity {
 impl Work {
     pub(super) fn begin(activity: Arc<Activity>) -> Self {
         activity.working.fetch_add(1, Ordering::AcqRel);
-        Self {
-            activity,
-            paused: false,
-        }
+        Self { activity, paused: false }
     }
 
     /// It is the client's turn: a client that does nothing then is idle.

@@ -41,12 +41,7 @@ impl BodyTimeout {
     pub(super) fn new(body: Incoming, time: Duration) -> (Self, BodyTimedOut) {
         let complete = http_body::Body::is_end_stream(&body);
         let timed_out = BodyTimedOut((!complete).then(Arc::default));
-        let body = Self {
-            body,
-            time,
-            timer: None,
-            timed_out: timed_out.clone(),
-        };
+        let body = Self { body, time, timer: None, timed_out: timed_out.clone() };
         (body, timed_out)
     }
 }
@@ -89,16 +84,10 @@ impl BodyTimedOut {
         if !self.0.as_ref()?.load(Ordering::Acquire) {
             return None;
         }
-        Some(error_response(
-            grpc,
-            status(time),
-            StatusCode::REQUEST_TIMEOUT,
-        ))
+        Some(error_response(grpc, status(time), StatusCode::REQUEST_TIMEOUT))
     }
 }
 
 fn status(time: Duration) -> Status {
-    Status::deadline_exceeded(format!(
-        "the body of the request did not arrive within {time:?}"
-    ))
+    Status::deadline_exceeded(format!("the body of the request did not arrive within {time:?}"))
 }

@@ -31,10 +31,7 @@ pub(super) type Permit = Option<OwnedSemaphorePermit>;
 impl CallLimit {
     /// The limit for one connection: its calls share the permits of all connections, its checks have their own.
     pub(super) fn new(calls: Arc<Semaphore>) -> Self {
-        Self {
-            calls,
-            checks: Arc::new(Semaphore::new(CHECKS)),
-        }
+        Self { calls, checks: Arc::new(Semaphore::new(CHECKS)) }
     }
 
     /// A permit, or the response to a call that gets none.

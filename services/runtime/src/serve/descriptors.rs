@@ -9,19 +9,10 @@ const MAX_RESERVED: usize = 1_024;
 pub(super) fn for_connections() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: maximum,
-        maximum,
-    };
+    let raised = Rlimit { current: maximum, maximum };
     // A system may refuse its own hard limit, as macOS does when it is infinite; the soft one then stays.
-    let limit = if setrlimit(Resource::Nofile, raised).is_ok() {
-        maximum
-    } else {
-        current
-    };
-    limit.map_or(usize::MAX, |limit| {
-        without_reserve(usize::try_from(limit).unwrap_or(usize::MAX))
-    })
+    let limit = if setrlimit(Resource::Nofile, raised).is_ok() { maximum } else { current };
+    limit.map_or(usize::MAX, |limit| without_reserve(usize::try_from(limit).unwrap_or(usize::MAX)))
 }
 
 #[cfg(not(unix))]

@@ -34,10 +34,7 @@ impl IdleConnections {
         let number = entries.next;
         entries.next += 1;
         entries.by_number.insert(number, activity);
-        Registration {
-            connections: self.clone(),
-            number,
-        }
+        Registration { connections: self.clone(), number }
     }
 
     /// Asks the connection that has been idle for longest to close. A connection with a call in flight is not idle, and there

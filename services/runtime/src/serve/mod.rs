@@ -31,10 +31,7 @@ use crate::exit::Failure;
 const BACKLOG: u32 = 4_096;
 
 /// Binds an address; the failure names the address, the cause and the fix.
-#[allow(
-    clippy::unused_async,
-    reason = "it needs a runtime, as its callers have one"
-)]
+#[allow(clippy::unused_async, reason = "it needs a runtime, as its callers have one")]
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     listen(address).map_err(|error| cannot_listen(address, &error))
 }
@@ -74,10 +71,8 @@ pub async fn serve(
     limits: Limits,
     shutdown: impl Future<Output = ()> + Send,
 ) {
-    let limits = Limits {
-        connections: limits.connections.min(descriptors::for_connections()),
-        ..limits
-    };
+    let limits =
+        Limits { connections: limits.connections.min(descriptors::for_connections()), ..limits };
     let connections = Connections::new(router, limits);
     let permits = Arc::new(Semaphore::new(limits.connections));
     let mut open = JoinSet::new();

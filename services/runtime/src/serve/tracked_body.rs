@@ -27,10 +27,7 @@ pub(super) struct InFlight {
 
 impl InFlight {
     pub(super) fn new(work: Work, permit: Permit) -> Self {
-        Self {
-            work,
-            _permit: permit,
-        }
+        Self { work, _permit: permit }
     }
 }
 

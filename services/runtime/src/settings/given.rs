@@ -79,10 +79,7 @@ where
             given => given,
         };
         let problem = |unfit| problem(name(arg), given, unfit);
-        Ok(Given {
-            value: (self.0)(given).map_err(problem),
-            is_blank: given.is_empty(),
-        })
+        Ok(Given { value: (self.0)(given).map_err(problem), is_blank: given.is_empty() })
     }
 }
 
@@ -91,12 +88,7 @@ fn problem(setting: String, given: &str, unfit: Unfit) -> Problem {
     if given.is_empty() {
         return Problem::Missing { setting, expected };
     }
-    Problem::Invalid {
-        setting,
-        given: given.to_owned(),
-        expected,
-        why,
-    }
+    Problem::Invalid { setting, given: given.to_owned(), expected, why }
 }
 
 /// The environment variable of an argument.

@@ -16,8 +16,8 @@ pub use parse::{
     CONCURRENCY_RANGE, Parse, TIME_RANGE, Unfit, choice, count, form, is_loopback, list, time, url,
     within,
 };
-pub use problems::{Problem, Problems, SettingsError};
-pub use server::{ServerArgs, ServerSettings};
+pub use problems::{Problem, Problems};
+pub use server::ServerArgs;
 pub use unknown::{unknown, variables};
 
 #[cfg(test)]

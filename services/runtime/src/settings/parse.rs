@@ -31,10 +31,7 @@ pub struct Unfit {
 impl Unfit {
     /// A value of another kind than this.
     pub fn new(expected: impl Into<String>, why: impl fmt::Display) -> Self {
-        Self {
-            expected: expected.into(),
-            why: why.to_string(),
-        }
+        Self { expected: expected.into(), why: why.to_string() }
     }
 }
 
@@ -47,12 +44,17 @@ pub fn form<T, E: fmt::Display>(
 }
 
 /// One of the values of an enum.
+///
+/// # Panics
+///
+/// For an enum without values.
 pub fn choice<E: ValueEnum>(given: &str) -> Result<E, Unfit> {
     E::from_str(given, false).map_err(|_| {
         let values = E::value_variants().iter().filter_map(E::to_possible_value);
         let names: Vec<_> = values.map(|value| value.get_name().to_owned()).collect();
-        let (last, others) = names.split_last().expect("an enum of choices has some");
-        Unfit::new(format!("{} or {last}", others.join(", ")), "")
+        let names = names.join(", ");
+        let (others, last) = names.rsplit_once(", ").unwrap_or_default();
+        Unfit::new(format!("{others} or {last}"), "")
     })
 }
 
@@ -72,10 +74,7 @@ where
 
 /// A time with its unit, such as `90s` or `10m`, in `range`.
 pub fn time(range: RangeInclusive<Duration>) -> impl Parse<Duration> {
-    let form = form(
-        "a time with its unit, such as 90s or 10m",
-        humantime::parse_duration,
-    );
+    let form = form("a time with its unit, such as 90s or 10m", humantime::parse_duration);
     move |given: &str| {
         let shown = |time: &Duration| humantime::format_duration(*time).to_string();
         within(&range, form(given)?, shown)
@@ -97,12 +96,7 @@ pub fn within<T: PartialOrd>(
 
 /// A list separated by commas; blanks around its items and empty items do not count.
 pub fn list(given: &str) -> Vec<String> {
-    given
-        .split(',')
-        .map(str::trim)
-        .filter(|item| !item.is_empty())
-        .map(str::to_owned)
-        .collect()
+    given.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
 /// An `http` or `https` URL with a host.

@@ -6,10 +6,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// It has no default and was not given.
-    #[error(
-        "{setting} is not set; give {expected}, as {} or in the environment",
-        flag(setting)
-    )]
+    #[error("{setting} is not set; give {expected}, as {} or in the environment", flag(setting))]
     Missing {
         /// The environment variable.
         setting: String,
@@ -53,10 +50,7 @@ pub enum Problem {
 impl Problem {
     /// Whether a variable looks like a misspelt setting.
     pub fn is_typo(&self) -> bool {
-        let Self::Unknown { nearest, .. } = self else {
-            return false;
-        };
-        nearest.is_some()
+        matches!(self, Self::Unknown { nearest: Some(_), .. })
     }
 }
 
@@ -67,19 +61,15 @@ fn flag(setting: &str) -> String {
 }
 
 fn suggestion(nearest: Option<&String>) -> String {
-    nearest.map_or_else(
-        || "; remove it, or see --help for the settings there are".to_owned(),
-        |name| format!("; did you mean {name}?"),
-    )
+    match nearest {
+        Some(name) => format!("; did you mean {name}?"),
+        None => "; remove it, or see --help for the settings there are".to_owned(),
+    }
 }
 
-/// The problems so far.
-#[derive(Debug, Default)]
-pub struct Problems(Vec<Problem>);
-
-/// Every problem of the settings. Nothing was started.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SettingsError(Vec<Problem>);
+/// The problems so far, in the order they were met; as an error, every problem of the settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Problems(pub(super) Vec<Problem>);
 
 impl Problems {
     /// Notes a problem.
@@ -94,12 +84,17 @@ impl Problems {
     }
 
     /// The error, if there was any problem.
-    pub fn into_result(self) -> Result<(), SettingsError> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(SettingsError(self.0))
-        }
+    pub fn into_result(self) -> Result<(), Self> {
+        if self.0.is_empty() { Ok(()) } else { Err(self) }
+    }
+
+    /// The settings, or the error, if there was any problem.
+    ///
+    /// # Panics
+    /// If there are neither settings nor problems.
+    pub fn into_settings<T>(self, settings: Option<T>) -> Result<T, Self> {
+        self.into_result()?;
+        Ok(settings.expect("a setting without a value notes its problem"))
     }
 }
 
@@ -109,26 +104,14 @@ impl Extend<Problem> for Problems {
     }
 }
 
-impl SettingsError {
-    /// The problems, in the order they were met.
-    pub fn problems(&self) -> &[Problem] {
-        &self.0
-    }
-}
-
-impl fmt::Display for SettingsError {
+impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.as_slice() {
-            [one] => write!(f, "{one}"),
-            all => {
-                write!(f, "{} settings are wrong:", all.len())?;
-                for problem in all {
-                    write!(f, "\n  - {problem}")?;
-                }
-                Ok(())
-            }
+        if let [one] = self.0.as_slice() {
+            return write!(f, "{one}");
         }
+        write!(f, "{} settings are wrong:", self.0.len())?;
+        self.0.iter().try_for_each(|problem| write!(f, "\n  - {problem}"))
     }
 }
 
-impl std::error::Error for SettingsError {}
+impl std::error::Error for Problems {}

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{Given, Problems, form, setting};
 
-/// Where to listen, as given.
+/// Where to listen.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ServerArgs {
     /// The address to listen on
@@ -17,18 +17,10 @@ pub struct ServerArgs {
     port: Given<u16>,
 }
 
-/// Where to listen, as resolved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ServerSettings {
-    /// The address and port.
-    pub address: SocketAddr,
-}
-
 impl ServerArgs {
-    /// Resolves both, and notes every problem.
-    pub fn resolve(&self, problems: &mut Problems) -> Option<ServerSettings> {
+    /// The address and port; notes every problem.
+    pub fn resolve(&self, problems: &mut Problems) -> Option<SocketAddr> {
         let (ip, port) = (self.bind.get(problems), self.port.get(problems));
-        let address = SocketAddr::new(ip?, port?);
-        Some(ServerSettings { address })
+        Some(SocketAddr::new(ip?, port?))
     }
 }

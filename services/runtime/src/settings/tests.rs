@@ -1,6 +1,6 @@
 //! What is refused, and every message that says so.
 
-use std::{ffi::OsString, fmt::Write as _, time::Duration};
+use std::{ffi::OsString, fmt::Write as _, net::SocketAddr, time::Duration};
 
 use clap::{CommandFactory as _, Parser as _};
 
@@ -19,13 +19,12 @@ struct Cli {
     guard: GuardArgs,
 }
 
-fn resolve(flags: &[&str]) -> Result<(ServerSettings, AuthConfig), SettingsError> {
+fn resolve(flags: &[&str]) -> Result<(SocketAddr, AuthConfig), Problems> {
     let cli = Cli::try_parse_from(flags).expect("every value is parsed later");
     let mut problems = Problems::default();
     let server = cli.server.resolve(&mut problems);
-    let auth = AuthConfig::resolve(&cli.guard, server.as_ref(), &mut problems);
-    problems.into_result()?;
-    Ok((server.unwrap(), auth.unwrap()))
+    let auth = AuthConfig::resolve(&cli.guard, server, &mut problems);
+    problems.into_settings(server.zip(auth))
 }
 
 const AUDIENCE: [&str; 2] = ["--audience", "https://poller.example"];
@@ -52,15 +51,7 @@ fn problems_of_the_server_and_the_guard() {
         &["--allowed-callers", "x @y.example"],
         &["--jwks-url", "http://keys.example/"],
         &["--jwks-url", "file:///etc"],
-        &[
-            "--auth",
-            "none",
-            "--audience",
-            "",
-            "--allowed-callers",
-            "poller",
-            "--port=-1",
-        ],
+        &["--auth", "none", "--audience", "", "--allowed-callers", "poller", "--port=-1"],
     ];
     let mut table = String::new();
     for case in cases {
@@ -92,7 +83,7 @@ fn problems_of_unknown_variables() {
 #[test]
 fn defaults_are_google_and_every_signature() {
     let (server, auth) = resolve(&with_required(&["--issuers", " ", "--public-url", ""])).unwrap();
-    assert_eq!(server.address, "0.0.0.0:8080".parse().unwrap());
+    assert_eq!(server, "0.0.0.0:8080".parse().unwrap());
     assert_eq!(auth.guard.mode, Mode::Verify);
     assert_eq!(auth.guard.issuers, GOOGLE_ISSUERS);
     assert_eq!(auth.guard.jwks_url.as_str(), GOOGLE_JWKS);
@@ -109,27 +100,18 @@ fn off_needs_a_loopback_address() {
 
 #[test]
 fn platform_is_refused_outside_cloud_run_on_every_address() {
-    let (_, auth) = resolve(&with_required(
-        &[&PLATFORM[..], &["--k-service", "p"]].concat(),
-    ))
-    .unwrap();
+    let (_, auth) =
+        resolve(&with_required(&[&PLATFORM[..], &["--k-service", "p"]].concat())).unwrap();
     assert_eq!(auth.guard.mode, Mode::Platform);
     for service in [&[][..], &["--k-service", ""], &["--k-service", " "]] {
         for ip in ["0.0.0.0", "127.0.0.1"] {
             let flags = [&PLATFORM[..], &["--bind", ip], service].concat();
             let error = resolve(&with_required(&flags)).unwrap_err();
-            assert!(
-                matches!(error.problems(), [Problem::Conflict { .. }]),
-                "{error}"
-            );
+            assert!(matches!(error.0.as_slice(), [Problem::Conflict { .. }]), "{error}");
         }
     }
     let (_, auth) = resolve(&with_required(&["--k-service", "p"])).unwrap();
-    assert_eq!(
-        auth.guard.mode,
-        Mode::Verify,
-        "Cloud Run alone changes nothing"
-    );
+    assert_eq!(auth.guard.mode, Mode::Verify, "Cloud Run alone changes nothing");
 }
 
 #[test]
@@ -137,11 +119,8 @@ fn urls_of_keys_and_of_the_service_are_protected() {
     for flag in ["--jwks-url", "--public-url"] {
         for url in ["https://keys.example/certs", "http://127.0.0.1:9000/certs"] {
             let (_, auth) = resolve(&with_required(&[flag, url])).unwrap();
-            let used = if flag == "--jwks-url" {
-                auth.guard.jwks_url
-            } else {
-                auth.public_url.unwrap()
-            };
+            let used =
+                if flag == "--jwks-url" { auth.guard.jwks_url } else { auth.public_url.unwrap() };
             assert_eq!(used.as_str(), url);
         }
     }

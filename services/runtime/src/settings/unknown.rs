@@ -21,18 +21,12 @@ pub fn variables(command: &Command) -> BTreeSet<String> {
 /// A problem for each variable of this environment that begins with `BRIGADE_` and is none of the command's.
 pub fn unknown(command: &Command, environment: impl IntoIterator<Item = OsString>) -> Vec<Problem> {
     let known = variables(command);
-    let names = environment
-        .into_iter()
-        .map(|name| name.to_string_lossy().into_owned());
-    let unknown: BTreeSet<_> = names
-        .filter(|name| name.starts_with("BRIGADE_") && !known.contains(name))
-        .collect();
+    let names = environment.into_iter().map(|name| name.to_string_lossy().into_owned());
+    let unknown: BTreeSet<_> =
+        names.filter(|name| name.starts_with("BRIGADE_") && !known.contains(name)).collect();
     unknown
         .into_iter()
-        .map(|given| Problem::Unknown {
-            nearest: nearest(&given, &known),
-            given,
-        })
+        .map(|given| Problem::Unknown { nearest: nearest(&given, &known), given })
         .collect()
 }
 

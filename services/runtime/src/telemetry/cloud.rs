@@ -33,10 +33,7 @@ where
         let Line(mut line) = line;
         let time = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
         line.insert("time".into(), time.into());
-        line.insert(
-            "severity".into(),
-            severity(*event.metadata().level()).into(),
-        );
+        line.insert("severity".into(), severity(*event.metadata().level()).into());
         line.insert("target".into(), event.metadata().target().into());
         if let Some(spans) = spans(context) {
             line.insert("spans".into(), spans);

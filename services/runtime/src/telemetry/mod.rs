@@ -38,11 +38,7 @@ pub enum Format {
 impl Format {
     /// For people on a terminal, JSON otherwise.
     pub fn for_stderr() -> Self {
-        if std::io::stderr().is_terminal() {
-            Self::Human
-        } else {
-            Self::Json
-        }
+        if std::io::stderr().is_terminal() { Self::Human } else { Self::Json }
     }
 }
 
@@ -50,11 +46,7 @@ impl Format {
 /// changes nothing.
 pub fn init(format: Format, default: &str) {
     let given = std::env::var(RUST_LOG).unwrap_or_default();
-    let chosen = if given.trim().is_empty() {
-        default
-    } else {
-        &given
-    };
+    let chosen = if given.trim().is_empty() { default } else { &given };
     let (filter, wrong) = match filter(chosen) {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new(default).boxed(), Some(error)),

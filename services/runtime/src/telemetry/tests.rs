@@ -29,10 +29,7 @@ fn a_json_line_is_one_object_that_holds_what_was_logged() {
     assert_eq!(line["object"], shown);
     assert_eq!(line["shown"], shown);
     assert_eq!(line["count"], 3);
-    assert!(
-        line["spans"][0].as_str().unwrap().starts_with("poll{id="),
-        "{line}"
-    );
+    assert!(line["spans"][0].as_str().unwrap().starts_with("poll{id="), "{line}");
     assert_eq!(line["spans"][1], "dispatch");
     humantime::parse_rfc3339(line["time"].as_str().unwrap()).unwrap();
 }
@@ -53,10 +50,7 @@ fn a_line_for_people_shows_level_spans_message_and_fields() {
         let _span = tracing::info_span!("poll", id = 7).entered();
         tracing::info!(object = "a b", count = 3, "settled");
     });
-    assert!(
-        text.contains("INFO poll{id=7}: settled object=\"a b\" count=3\n"),
-        "{text}"
-    );
+    assert!(text.contains("INFO poll{id=7}: settled object=\"a b\" count=3\n"), "{text}");
 }
 
 #[test]

@@ -16,10 +16,7 @@ pub struct Broken {
 impl Broken {
     #[track_caller]
     pub(super) fn new(what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            at: Location::caller(),
-        }
+        Self { what: what.into(), at: Location::caller() }
     }
 }
 
@@ -48,26 +45,15 @@ impl StdError for Broken {}
 
 /// Both must be the same.
 #[track_caller]
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "what is compared is mostly made in the call"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "what is compared is mostly made in the call")]
 pub(super) fn same<T: PartialEq + fmt::Debug>(what: &str, got: T, want: T) -> Outcome {
-    if got == want {
-        Ok(())
-    } else {
-        Err(Broken::new(format!("{what} is {got:?}, not {want:?}")))
-    }
+    if got == want { Ok(()) } else { Err(Broken::new(format!("{what} is {got:?}, not {want:?}"))) }
 }
 
 /// Must hold.
 #[track_caller]
 pub(super) fn holds(what: &str, condition: bool) -> Outcome {
-    if condition {
-        Ok(())
-    } else {
-        Err(Broken::new(format!("not so: {what}")))
-    }
+    if condition { Ok(()) } else { Err(Broken::new(format!("not so: {what}"))) }
 }
 
 /// The call must fail, in one of these ways.
@@ -75,10 +61,9 @@ pub(super) fn holds(what: &str, condition: bool) -> Outcome {
 pub(super) fn fails<T: fmt::Debug>(call: Result<T, Error>, kinds: &[Kind]) -> Outcome {
     match call {
         Err(error) if kinds.contains(error.kind()) => Ok(()),
-        Err(error) => Err(Broken::new(format!(
-            "failed with {:?}, not {kinds:?}: {error}",
-            error.kind()
-        ))),
+        Err(error) => {
+            Err(Broken::new(format!("failed with {:?}, not {kinds:?}: {error}", error.kind())))
+        }
         Ok(answer) => Err(Broken::new(format!("gave {answer:?}, not {kinds:?}"))),
     }
 }

@@ -12,11 +12,7 @@ pub async fn a_copy_keeps_all_and_leaves_the_source(fixture: &Fixture) -> Outcom
     let (from, to) = (fixture.bucket(), fixture.other());
     let name = fixture.at("out/a");
     let made = copy(&source, &*from, (to.name(), &name), None).await?;
-    same(
-        "the copy",
-        &made,
-        &expected(&source, to.name(), &name, &made),
-    )?;
+    same("the copy", &made, &expected(&source, to.name(), &name, &made))?;
     fixture.unchanged(&made, "1,2").await?;
     fixture.unchanged(&source, "1,2").await
 }
@@ -26,11 +22,7 @@ pub async fn a_copy_merges_metadata_and_keeps_the_content_type(fixture: &Fixture
     let source = fixture.put("in/a", "1,2").await?;
     let (from, to) = (fixture.bucket(), fixture.other());
     let name = fixture.at("out/a");
-    let change = metadata(&[
-        ("brigade-status", "processed"),
-        ("site", "Basel"),
-        ("subject", ""),
-    ]);
+    let change = metadata(&[("brigade-status", "processed"), ("site", "Basel"), ("subject", "")]);
     let made = copy(&source, &*from, (to.name(), &name), Some(&change)).await?;
     let want = Object {
         metadata: metadata(&[

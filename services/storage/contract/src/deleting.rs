@@ -13,11 +13,7 @@ pub async fn deleting_removes_exactly_the_named_generation(fixture: &Fixture) ->
     let stays = fixture.put("ab", "y").await?;
     bucket.delete(gone.pinned()).await?;
     fails(bucket.get(&gone.name).await, &[Kind::NotFound])?;
-    same(
-        "the listing",
-        fixture.list("", 0).await?,
-        vec!["ab".to_owned()],
-    )?;
+    same("the listing", fixture.list("", 0).await?, vec!["ab".to_owned()])?;
     fixture.unchanged(&stays, "y").await
 }
 
@@ -41,13 +37,8 @@ pub async fn deleting_what_is_gone_is_not_found(fixture: &Fixture) -> Outcome {
 pub async fn of_two_deletions_one_wins(fixture: &Fixture) -> Outcome {
     let bucket = fixture.bucket();
     let created = fixture.put("a", "x").await?;
-    let (first, second) = futures::join!(
-        bucket.delete(created.pinned()),
-        bucket.delete(created.pinned())
-    );
+    let (first, second) =
+        futures::join!(bucket.delete(created.pinned()), bucket.delete(created.pinned()));
     let ((), lost) = one_winner(first, second)?;
-    holds(
-        "the loser's error names the reason",
-        STALE.contains(lost.kind()),
-    )
+    holds("the loser's error names the reason", STALE.contains(lost.kind()))
 }

@@ -63,10 +63,7 @@ impl Fixture {
     /// The same, working below `folder/`.
     #[must_use]
     pub fn below(&self, folder: &str) -> Self {
-        Self {
-            prefix: format!("{}{folder}/", self.prefix),
-            ..self.clone()
-        }
+        Self { prefix: format!("{}{folder}/", self.prefix), ..self.clone() }
     }
 
     /// The bucket under test.
@@ -102,18 +99,13 @@ impl Fixture {
     /// Replaces an object.
     pub(super) async fn put_again(&self, old: &Object, content: &'static str) -> Result<Object> {
         let bucket = self.bucket();
-        bucket
-            .create(&old.name, old.generation, text(content))
-            .await
+        bucket.create(&old.name, old.generation, text(content)).await
     }
 
     /// All objects whose names begin with the prefix and `prefix`, by name without the former, in pages of `size`.
     pub(super) async fn list(&self, prefix: &str, size: i32) -> Result<Vec<String>> {
-        let mut request = ListRequest {
-            prefix: self.at(prefix),
-            page_size: size,
-            page_token: String::new(),
-        };
+        let mut request =
+            ListRequest { prefix: self.at(prefix), page_size: size, page_token: String::new() };
         let mut names = Vec::new();
         loop {
             let page = self.bucket().list(&request).await?;
@@ -134,17 +126,9 @@ impl Fixture {
     /// The live object must be just this, with this content.
     pub(super) async fn unchanged(&self, object: &Object, content: &str) -> Outcome {
         let bucket = self.store.bucket(&object.bucket);
-        same(
-            "the object",
-            bucket.get(&object.name).await?,
-            object.clone(),
-        )?;
+        same("the object", bucket.get(&object.name).await?, object.clone())?;
         let read = read(&*bucket, object.pinned(), 0).await?;
-        same(
-            "the content",
-            read,
-            Bytes::copy_from_slice(content.as_bytes()),
-        )
+        same("the content", read, Bytes::copy_from_slice(content.as_bytes()))
     }
 }
 
@@ -158,9 +142,7 @@ impl Capabilities {
 
     /// Only the legal names that `holds` accepts; all others are refused as invalid.
     pub fn names(holds: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
-        Self {
-            holds: Arc::new(holds),
-        }
+        Self { holds: Arc::new(holds) }
     }
 
     /// Whether an object of this legal name can be held.
@@ -185,10 +167,7 @@ pub(super) fn text(content: &'static str) -> NewObject {
 }
 
 pub(super) fn metadata(pairs: &[(&str, &str)]) -> Metadata {
-    pairs
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-        .collect()
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
 /// Downloads from `offset` to the end.

@@ -22,11 +22,7 @@ pub async fn listing_is_in_byte_order(fixture: &Fixture) -> Outcome {
     for name in names.iter().rev() {
         fixture.put(name, "x").await?;
     }
-    same(
-        "the listing",
-        fixture.list("", 0).await?,
-        names.map(str::to_owned).to_vec(),
-    )
+    same("the listing", fixture.list("", 0).await?, names.map(str::to_owned).to_vec())
 }
 
 /// A prefix is compared by bytes: a folder's neighbours are not in it, and it needs no slash at its end.
@@ -62,11 +58,7 @@ pub async fn an_object_inserted_between_pages_hides_no_other(fixture: &Fixture) 
         fixture.put(name, "x").await?;
     }
     let first = page(fixture, "", 2, "").await?;
-    same(
-        "the first page",
-        shorts(fixture, &first),
-        owned(&["b", "d"]),
-    )?;
+    same("the first page", shorts(fixture, &first), owned(&["b", "d"]))?;
     fixture.put("a", "x").await?;
     fixture.put("g", "x").await?;
     let rest = rest(fixture, first.next).await?;
@@ -79,19 +71,11 @@ pub async fn objects_removed_between_pages_hide_no_other(fixture: &Fixture) -> O
         fixture.put(name, "x").await?;
     }
     let first = page(fixture, "", 2, "").await?;
-    same(
-        "the first page",
-        shorts(fixture, &first),
-        owned(&["a", "b"]),
-    )?;
+    same("the first page", shorts(fixture, &first), owned(&["a", "b"]))?;
     for object in &first.objects {
         fixture.bucket().delete(object.pinned()).await?;
     }
-    same(
-        "the rest",
-        rest(fixture, first.next).await?,
-        owned(&["c", "d", "e"]),
-    )
+    same("the rest", rest(fixture, first.next).await?, owned(&["c", "d", "e"]))
 }
 
 /// A listing tells all that a look tells: content type, checksums, metadata, times. Right after the upload.
@@ -99,11 +83,7 @@ pub async fn a_listing_shows_what_a_look_shows(fixture: &Fixture) -> Outcome {
     let created = fixture.put("a", "1,2").await?;
     let page = page(fixture, "", 10, "").await?;
     same("the listing", page.objects, vec![created.clone()])?;
-    same(
-        "the look",
-        fixture.bucket().get(&created.name).await?,
-        created,
-    )
+    same("the look", fixture.bucket().get(&created.name).await?, created)
 }
 
 /// A bucket that is not there needs a fix; an object that is not there does not.
@@ -111,20 +91,14 @@ pub async fn a_missing_bucket_is_told_from_a_missing_object(fixture: &Fixture) -
     let name = fixture.at("a");
     fails(fixture.bucket().get(&name).await, &[Kind::NotFound])?;
     let missing = fixture.missing();
-    fails(
-        missing.list(&ListRequest::default()).await,
-        &[Kind::NoBucket],
-    )?;
+    fails(missing.list(&ListRequest::default()).await, &[Kind::NoBucket])?;
     fails(missing.get(&name).await, &[Kind::NoBucket])?;
     fails(missing.create(&name, 0, text("x")).await, &[Kind::NoBucket])
 }
 
 async fn page(fixture: &Fixture, prefix: &str, size: i32, token: &str) -> Result<Page> {
-    let request = ListRequest {
-        prefix: fixture.at(prefix),
-        page_size: size,
-        page_token: token.to_owned(),
-    };
+    let request =
+        ListRequest { prefix: fixture.at(prefix), page_size: size, page_token: token.to_owned() };
     fixture.bucket().list(&request).await
 }
 
@@ -140,10 +114,7 @@ async fn rest(fixture: &Fixture, mut token: String) -> Result<Vec<String>> {
 }
 
 fn shorts(fixture: &Fixture, page: &Page) -> Vec<String> {
-    page.objects
-        .iter()
-        .map(|object| fixture.short(object))
-        .collect()
+    page.objects.iter().map(|object| fixture.short(object)).collect()
 }
 
 fn owned(names: &[&str]) -> Vec<String> {

@@ -77,11 +77,7 @@ pub async fn names_alike_to_the_eye_are_different(fixture: &Fixture) -> Outcome 
     }
     let mut want: Vec<String> = held.into_iter().cloned().collect();
     want.sort();
-    same(
-        "the listing",
-        listed(&*bucket, &fixture.at("")).await?,
-        want,
-    )
+    same("the listing", listed(&*bucket, &fixture.at("")).await?, want)
 }
 
 /// 1,024 bytes, of one, two, three and four bytes a character.
@@ -133,14 +129,10 @@ async fn round_trip_to(fixture: &Fixture, name: &str, destination: &str) -> Outc
     same("the look", &bucket.get(name).await?, &created)?;
     let content = read(&*bucket, created.pinned(), 0).await?;
     same("the content", &content[..], b"x")?;
-    let there = bucket
-        .rename(created.pinned(), created.metageneration, destination)
-        .await?;
+    let there = bucket.rename(created.pinned(), created.metageneration, destination).await?;
     same("the name renamed to", there.name.as_str(), destination)?;
     fails(bucket.get(name).await, &[Kind::NotFound])?;
-    let back = bucket
-        .rename(there.pinned(), there.metageneration, name)
-        .await?;
+    let back = bucket.rename(there.pinned(), there.metageneration, name).await?;
     same("the name back", back.name.as_str(), name)?;
     bucket.delete(back.pinned()).await?;
     fails(bucket.get(name).await, &[Kind::NotFound])
@@ -155,12 +147,7 @@ async fn illegal(fixture: &Fixture, name: &str) -> Outcome {
         Ok(source) => source,
         Err(_) => bucket.create(&source_name, 0, text("x")).await?,
     };
-    fails(
-        bucket
-            .rename(source.pinned(), source.metageneration, name)
-            .await,
-        &[Kind::Invalid],
-    )?;
+    fails(bucket.rename(source.pinned(), source.metageneration, name).await, &[Kind::Invalid])?;
     let made = copy(&source, &*bucket, (bucket.name(), name), None).await;
     fails(made, &[Kind::Invalid])?;
     fixture.unchanged(&source, "x").await
@@ -172,18 +159,12 @@ async fn refused(bucket: &dyn Bucket, name: &str) -> Outcome {
         return Ok(());
     }
     let names = listed(bucket, name).await?;
-    holds(
-        "a refused name is not listed",
-        !names.iter().any(|listed| listed == name),
-    )
+    holds("a refused name is not listed", !names.iter().any(|listed| listed == name))
 }
 
 /// The names that begin with `prefix`, on one page.
 async fn listed(bucket: &dyn Bucket, prefix: &str) -> Result<Vec<String>> {
-    let request = ListRequest {
-        prefix: prefix.to_owned(),
-        ..ListRequest::default()
-    };
+    let request = ListRequest { prefix: prefix.to_owned(), ..ListRequest::default() };
     let page = bucket.list(&request).await?;
     Ok(page.objects.into_iter().map(|object| object.name).collect())
 }

@@ -10,16 +10,9 @@ use brigade_storage::{error::Kind, object::Object};
 pub async fn a_rename_keeps_all_under_a_new_generation(fixture: &Fixture) -> Outcome {
     let bucket = fixture.bucket();
     let created = fixture.put("in/a", "1,2").await?;
-    let marked = bucket
-        .update(created.pinned(), 1, &metadata(&[("n", "1")]))
-        .await?;
-    let moved = bucket
-        .rename(marked.pinned(), marked.metageneration, &fixture.at("out/a"))
-        .await?;
-    holds(
-        "the generation is new",
-        moved.generation != marked.generation,
-    )?;
+    let marked = bucket.update(created.pinned(), 1, &metadata(&[("n", "1")])).await?;
+    let moved = bucket.rename(marked.pinned(), marked.metageneration, &fixture.at("out/a")).await?;
+    holds("the generation is new", moved.generation != marked.generation)?;
     same("the metageneration", moved.metageneration, 1)?;
     let want = Object {
         name: fixture.at("out/a"),
@@ -37,9 +30,7 @@ pub async fn a_rename_keeps_all_under_a_new_generation(fixture: &Fixture) -> Out
 pub async fn a_rename_frees_the_old_name(fixture: &Fixture) -> Outcome {
     let bucket = fixture.bucket();
     let first = fixture.put("in/a", "first").await?;
-    let moved = bucket
-        .rename(first.pinned(), first.metageneration, &fixture.at("out/a"))
-        .await?;
+    let moved = bucket.rename(first.pinned(), first.metageneration, &fixture.at("out/a")).await?;
     fails(bucket.get(&first.name).await, &[Kind::NotFound])?;
     same("the inbox", fixture.list("in/", 0).await?, Vec::new())?;
     let second = fixture.put("in/a", "second").await?;
@@ -51,9 +42,7 @@ pub async fn a_rename_frees_the_old_name(fixture: &Fixture) -> Outcome {
 pub async fn renaming_a_stale_metageneration_changes_nothing(fixture: &Fixture) -> Outcome {
     let bucket = fixture.bucket();
     let created = fixture.put("in/a", "x").await?;
-    let changed = bucket
-        .update(created.pinned(), 1, &metadata(&[("late", "1")]))
-        .await?;
+    let changed = bucket.update(created.pinned(), 1, &metadata(&[("late", "1")])).await?;
     let destination = fixture.at("out/a");
     let stale = bucket.rename(created.pinned(), 1, &destination).await;
     fails(stale, &[Kind::Precondition])?;
@@ -70,12 +59,7 @@ pub async fn renaming_a_stale_generation_changes_nothing(fixture: &Fixture) -> O
     let second = fixture.put_again(&first, "second").await?;
     let bucket = fixture.bucket();
     let destination = fixture.at("out/a");
-    fails(
-        bucket
-            .rename(first.pinned(), first.metageneration, &destination)
-            .await,
-        &STALE,
-    )?;
+    fails(bucket.rename(first.pinned(), first.metageneration, &destination).await, &STALE)?;
     fails(bucket.get(&destination).await, &[Kind::NotFound])?;
     fixture.unchanged(&second, "second").await
 }
@@ -84,10 +68,8 @@ pub async fn renaming_a_stale_generation_changes_nothing(fixture: &Fixture) -> O
 pub async fn renaming_onto_a_taken_name_changes_nothing(fixture: &Fixture) -> Outcome {
     let source = fixture.put("in/a", "source").await?;
     let taken = fixture.put("out/a", "taken").await?;
-    let renamed = fixture
-        .bucket()
-        .rename(source.pinned(), source.metageneration, &taken.name)
-        .await;
+    let renamed =
+        fixture.bucket().rename(source.pinned(), source.metageneration, &taken.name).await;
     fails(renamed, &[Kind::Precondition])?;
     fixture.unchanged(&taken, "taken").await?;
     fixture.unchanged(&source, "source").await
@@ -96,10 +78,8 @@ pub async fn renaming_onto_a_taken_name_changes_nothing(fixture: &Fixture) -> Ou
 /// Its own name is taken, by itself.
 pub async fn renaming_onto_itself_changes_nothing(fixture: &Fixture) -> Outcome {
     let source = fixture.put("a", "x").await?;
-    let renamed = fixture
-        .bucket()
-        .rename(source.pinned(), source.metageneration, &source.name)
-        .await;
+    let renamed =
+        fixture.bucket().rename(source.pinned(), source.metageneration, &source.name).await;
     fails(renamed, &[Kind::Precondition, Kind::Invalid])?;
     fixture.unchanged(&source, "x").await
 }
@@ -111,9 +91,7 @@ pub async fn renaming_what_is_gone_is_not_found(fixture: &Fixture) -> Outcome {
     bucket.delete(source.pinned()).await?;
     let destination = fixture.at("out/a");
     fails(
-        bucket
-            .rename(source.pinned(), source.metageneration, &destination)
-            .await,
+        bucket.rename(source.pinned(), source.metageneration, &destination).await,
         &[Kind::NotFound],
     )?;
     fails(bucket.get(&destination).await, &[Kind::NotFound])
@@ -129,14 +107,7 @@ pub async fn of_two_renames_one_wins(fixture: &Fixture) -> Outcome {
         bucket.rename(source.pinned(), source.metageneration, &failed),
     );
     let (won, lost) = one_winner(first, second)?;
-    holds(
-        "the loser's error names the reason",
-        STALE.contains(lost.kind()),
-    )?;
-    same(
-        "the listing",
-        fixture.list("", 0).await?,
-        vec![fixture.short(&won)],
-    )?;
+    holds("the loser's error names the reason", STALE.contains(lost.kind()))?;
+    same("the listing", fixture.list("", 0).await?, vec![fixture.short(&won)])?;
     fixture.unchanged(&won, "x").await
 }

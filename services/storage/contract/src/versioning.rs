@@ -14,9 +14,7 @@ pub async fn a_replaced_version_is_kept(fixture: &Fixture) -> Outcome {
     let Some((bucket, first)) = begin(fixture).await? else {
         return Ok(());
     };
-    let second = bucket
-        .create(&first.name, first.generation, text("second"))
-        .await?;
+    let second = bucket.create(&first.name, first.generation, text("second")).await?;
     kept(&*bucket, &first).await?;
     same("the live object", bucket.get(&first.name).await?, second)
 }
@@ -36,9 +34,7 @@ pub async fn a_renamed_version_is_kept(fixture: &Fixture) -> Outcome {
     let Some((bucket, first)) = begin(fixture).await? else {
         return Ok(());
     };
-    let there = bucket
-        .rename(first.pinned(), first.metageneration, &fixture.at("there/a"))
-        .await?;
+    let there = bucket.rename(first.pinned(), first.metageneration, &fixture.at("there/a")).await?;
     kept(&*bucket, &first).await?;
     kept(&*bucket, &there).await?;
     gone(fixture, &*bucket, &first).await
@@ -63,9 +59,7 @@ pub async fn a_version_that_is_not_live_is_left_alone(fixture: &Fixture) -> Outc
     let Some((bucket, first)) = begin(fixture).await? else {
         return Ok(());
     };
-    let second = bucket
-        .create(&first.name, first.generation, text("second"))
-        .await?;
+    let second = bucket.create(&first.name, first.generation, text("second")).await?;
     let old = first.pinned();
     let mark = first.metadata.clone();
     fails(bucket.delete(old).await, &STALE)?;
@@ -93,9 +87,6 @@ async fn kept(bucket: &dyn Bucket, version: &Object) -> Outcome {
 /// Nothing is live under its name.
 async fn gone(fixture: &Fixture, bucket: &dyn Bucket, version: &Object) -> Outcome {
     fails(bucket.get(&version.name).await, &[Kind::NotFound])?;
-    let request = ListRequest {
-        prefix: fixture.at("a"),
-        ..ListRequest::default()
-    };
+    let request = ListRequest { prefix: fixture.at("a"), ..ListRequest::default() };
     same("the listing", bucket.list(&request).await?.objects, vec![])
 }

@@ -47,11 +47,7 @@ struct SloppyStore(Sim, Mistake);
 
 impl Store for SloppyStore {
     fn bucket(&self, name: &str) -> Arc<dyn Bucket> {
-        Arc::new(Sloppy {
-            sim: self.0.clone(),
-            inner: self.0.bucket(name),
-            mistake: self.1,
-        })
+        Arc::new(Sloppy { sim: self.0.clone(), inner: self.0.bucket(name), mistake: self.1 })
     }
 }
 
@@ -66,10 +62,7 @@ impl Sloppy {
             return Ok(source);
         }
         let generation = self.inner.get(source.name).await?.generation;
-        Ok(Pinned {
-            generation,
-            ..source
-        })
+        Ok(Pinned { generation, ..source })
     }
 
     fn name(&self, name: &str) -> String {
@@ -99,28 +92,12 @@ impl Bucket for Sloppy {
         }
         let skip: usize = request.page_token.parse().unwrap_or_default();
         let size = usize::try_from(request.page_size).unwrap().min(1_000);
-        let all = ListRequest {
-            page_size: 1_000,
-            page_token: String::new(),
-            ..request
-        };
+        let all = ListRequest { page_size: 1_000, page_token: String::new(), ..request };
         let objects: Vec<Object> = self.inner.list(&all).await?.objects;
-        let page: Vec<Object> = objects
-            .iter()
-            .skip(skip)
-            .take(size.max(1))
-            .cloned()
-            .collect();
+        let page: Vec<Object> = objects.iter().skip(skip).take(size.max(1)).cloned().collect();
         let end = skip + page.len();
-        let next = if end < objects.len() {
-            end.to_string()
-        } else {
-            String::new()
-        };
-        Ok(Page {
-            objects: page,
-            next,
-        })
+        let next = if end < objects.len() { end.to_string() } else { String::new() };
+        Ok(Page { objects: page, next })
     }
 
     async fn get(&self, name: &str) -> Result<Object> {
@@ -129,9 +106,7 @@ impl Bucket for Sloppy {
 
     async fn create(&self, name: &str, replaces: i64, mut new: NewObject) -> Result<Object> {
         if self.makes(Mistake::MetadataIsCutToFit) {
-            new.metadata
-                .values_mut()
-                .for_each(|value| value.truncate(1_024));
+            new.metadata.values_mut().for_each(|value| value.truncate(1_024));
         }
         let name = Self::name(self, name);
         let replaces = match self.inner.get(&name).await {
@@ -187,9 +162,7 @@ impl Bucket for Sloppy {
                 .map(|key| (key, String::new()))
                 .collect();
             let bucket = self.inner.name();
-            let step = self
-                .inner
-                .rewrite(source, bucket, destination, Some(&forgotten), None);
+            let step = self.inner.rewrite(source, bucket, destination, Some(&forgotten), None);
             let RewriteStep::Done(copy) = step.await? else {
                 unreachable!("the simulation copies in one step")
             };
@@ -208,9 +181,7 @@ impl Bucket for Sloppy {
         token: Option<&str>,
     ) -> Result<RewriteStep> {
         let source = self.pin(Mistake::CopyOfWhateverIsLive, source).await?;
-        self.inner
-            .rewrite(source, bucket, destination, metadata, token)
-            .await
+        self.inner.rewrite(source, bucket, destination, metadata, token).await
     }
 
     async fn delete(&self, source: Pinned<'_>) -> Result<()> {
@@ -227,21 +198,15 @@ impl Bucket for Sloppy {
         offset: u64,
     ) -> Result<BoxStream<'static, Result<Bytes>>> {
         let source = self.pin(Mistake::ReadOfWhateverIsLive, source).await?;
-        let offset = if self.makes(Mistake::ReadIgnoresTheOffset) {
-            0
-        } else {
-            offset
-        };
+        let offset = if self.makes(Mistake::ReadIgnoresTheOffset) { 0 } else { offset };
         self.inner.read(source, offset).await
     }
 }
 
 /// The promises that a store with this mistake breaks.
 async fn broken(mistake: Mistake) -> BTreeSet<&'static str> {
-    let sim = Sim::new()
-        .with_bucket("bucket")
-        .with_bucket("other")
-        .with_versioned_bucket("versioned");
+    let sim =
+        Sim::new().with_bucket("bucket").with_bucket("other").with_versioned_bucket("versioned");
     let store = SloppyStore(sim, mistake);
     let fixture = Fixture::new(Arc::new(store), "bucket", "other").with_versioned("versioned");
     let broken = contract::all(&fixture).await.unwrap_err();

@@ -35,20 +35,12 @@ pub(super) struct GcsBucket {
 
 impl GcsBucket {
     pub(super) fn new(clients: Arc<Clients>, name: &str) -> Self {
-        Self {
-            clients,
-            name: name.to_owned(),
-            path: bucket_path(name),
-        }
+        Self { clients, name: name.to_owned(), path: bucket_path(name) }
     }
 
     /// A call about `name`, which is safe to be put into a request.
     fn call<'a>(&'a self, operation: Operation, name: &'a str) -> Result<Call<'a>> {
-        let call = Call {
-            operation,
-            bucket: &self.name,
-            name,
-        };
+        let call = Call { operation, bucket: &self.name, name };
         call.check_address()?;
         Ok(call)
     }
@@ -56,14 +48,7 @@ impl GcsBucket {
     /// The live generation on behalf of another call, if it is the one meant.
     async fn look(&self, call: Call<'_>, source: Pinned<'_>) -> Result<Resource> {
         let request = request::get_pinned(&self.path, source);
-        call.ask(
-            self.clients
-                .control
-                .get_object()
-                .with_request(request)
-                .send(),
-        )
-        .await
+        call.ask(self.clients.control.get_object().with_request(request).send()).await
     }
 
     /// The same, if its metadata are the ones meant too.
@@ -75,14 +60,7 @@ impl GcsBucket {
     ) -> Result<Resource> {
         let request =
             request::get_pinned(&self.path, source).set_if_metageneration_match(metageneration);
-        call.ask(
-            self.clients
-                .control
-                .get_object()
-                .with_request(request)
-                .send(),
-        )
-        .await
+        call.ask(self.clients.control.get_object().with_request(request).send()).await
     }
 
     /// The copy's request, with the metadata merged when there are any.
@@ -112,15 +90,8 @@ impl Bucket for GcsBucket {
     async fn list(&self, request: &ListRequest) -> Result<Page> {
         let call = self.call(Operation::List, "")?;
         let request = request::list(&self.path, request);
-        let page = call
-            .ask(
-                self.clients
-                    .control
-                    .list_objects()
-                    .with_request(request)
-                    .send(),
-            )
-            .await?;
+        let page =
+            call.ask(self.clients.control.list_objects().with_request(request).send()).await?;
         Ok(Page {
             objects: page.objects.into_iter().map(convert::object).collect(),
             next: page.next_page_token,
@@ -130,15 +101,8 @@ impl Bucket for GcsBucket {
     async fn get(&self, name: &str) -> Result<Object> {
         let call = self.call(Operation::Get, name)?;
         let request = request::get(&self.path, name);
-        let found = call
-            .ask(
-                self.clients
-                    .control
-                    .get_object()
-                    .with_request(request)
-                    .send(),
-            )
-            .await?;
+        let found =
+            call.ask(self.clients.control.get_object().with_request(request).send()).await?;
         Ok(convert::object(found))
     }
 
@@ -159,9 +123,7 @@ impl Bucket for GcsBucket {
         if !new.content_type.is_empty() {
             upload = upload.set_content_type(new.content_type);
         }
-        let created = call
-            .ask_within(limit, Box::pin(upload.send_unbuffered()))
-            .await?;
+        let created = call.ask_within(limit, Box::pin(upload.send_unbuffered())).await?;
         Ok(convert::object(created))
     }
 
@@ -182,15 +144,8 @@ impl Bucket for GcsBucket {
             let merged = merge(found.await?.metadata, metadata);
             request::replace_metadata(&self.path, source, metageneration, &merged)
         };
-        let updated = call
-            .ask(
-                self.clients
-                    .control
-                    .update_object()
-                    .with_request(request)
-                    .send(),
-            )
-            .await?;
+        let updated =
+            call.ask(self.clients.control.update_object().with_request(request).send()).await?;
         Ok(convert::object(updated))
     }
 
@@ -203,15 +158,8 @@ impl Bucket for GcsBucket {
         let call = self.call(Operation::Move, source.name)?;
         self.call(Operation::Move, destination)?;
         let request = request::rename(&self.path, source, metageneration, destination);
-        let moved = call
-            .ask(
-                self.clients
-                    .control
-                    .move_object()
-                    .with_request(request)
-                    .send(),
-            )
-            .await?;
+        let moved =
+            call.ask(self.clients.control.move_object().with_request(request).send()).await?;
         Ok(convert::object(moved))
     }
 
@@ -224,49 +172,28 @@ impl Bucket for GcsBucket {
         token: Option<&str>,
     ) -> Result<RewriteStep> {
         let call = self.call(Operation::Rewrite, source.name)?;
-        let to = Call {
-            bucket,
-            name: destination,
-            ..call
-        };
+        let to = Call { bucket, name: destination, ..call };
         to.check_address()?;
         let request =
             request::rewrite(&self.path, source, &bucket_path(bucket), destination, token);
-        let request = self
-            .rewrite_request(call, source, request, metadata)
-            .await?;
-        let step = call
-            .ask(
-                self.clients
-                    .control
-                    .rewrite_object()
-                    .with_request(request)
-                    .send(),
-            )
-            .await?;
+        let request = self.rewrite_request(call, source, request, metadata).await?;
+        let step =
+            call.ask(self.clients.control.rewrite_object().with_request(request).send()).await?;
         match (step.done, step.resource) {
             (true, Some(copy)) => Ok(RewriteStep::Done(Box::new(convert::object(copy)))),
             (false, _) if !step.rewrite_token.is_empty() => {
                 Ok(RewriteStep::More(step.rewrite_token))
             }
-            _ => Err(call.failed(
-                Kind::Unknown,
-                "the answer tells neither a copy nor how to go on",
-            )),
+            _ => {
+                Err(call.failed(Kind::Unknown, "the answer tells neither a copy nor how to go on"))
+            }
         }
     }
 
     async fn delete(&self, source: Pinned<'_>) -> Result<()> {
         let call = self.call(Operation::Delete, source.name)?;
         let request = request::delete(&self.path, source);
-        call.ask(
-            self.clients
-                .control
-                .delete_object()
-                .with_request(request)
-                .send(),
-        )
-        .await
+        call.ask(self.clients.control.delete_object().with_request(request).send()).await
     }
 
     async fn read(
@@ -294,9 +221,7 @@ impl Bucket for GcsBucket {
 
 impl fmt::Debug for GcsBucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GcsBucket")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("GcsBucket").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

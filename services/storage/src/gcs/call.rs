@@ -40,10 +40,9 @@ impl Call<'_> {
         match timeout(limit, answer).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(self.failed_by(error)),
-            Err(_) => Err(self.failed(
-                Kind::Unknown,
-                format!("no answer within {} s", limit.as_secs()),
-            )),
+            Err(_) => {
+                Err(self.failed(Kind::Unknown, format!("no answer within {} s", limit.as_secs())))
+            }
         }
     }
 
@@ -69,10 +68,7 @@ impl Call<'_> {
         }
         let about_an_object = self.operation != Operation::List;
         if about_an_object && matches!(self.name, "" | "." | "..") {
-            return Err(self.failed(
-                Kind::Invalid,
-                "an object's name cannot be empty, `.` or `..`",
-            ));
+            return Err(self.failed(Kind::Invalid, "an object's name cannot be empty, `.` or `..`"));
         }
         Ok(())
     }
@@ -87,18 +83,11 @@ fn is_addressable_bucket(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    const CALL: Call<'static> = Call {
-        operation: Operation::Move,
-        bucket: "b",
-        name: "n",
-    };
+    const CALL: Call<'static> = Call { operation: Operation::Move, bucket: "b", name: "n" };
 
     #[tokio::test(start_paused = true)]
     async fn a_call_that_hangs_ends_with_an_open_outcome() {
-        let error = CALL
-            .ask(std::future::pending::<Result<(), ClientError>>())
-            .await
-            .unwrap_err();
+        let error = CALL.ask(std::future::pending::<Result<(), ClientError>>()).await.unwrap_err();
         assert!(error.is_ambiguous(), "{error}");
         assert_eq!(
             error.to_string(),
@@ -123,11 +112,7 @@ mod tests {
 
     #[test]
     fn a_listing_is_about_no_object() {
-        let call = Call {
-            operation: Operation::List,
-            name: "",
-            ..CALL
-        };
+        let call = Call { operation: Operation::List, name: "", ..CALL };
         assert!(call.check_address().is_ok());
     }
 }

@@ -16,9 +16,7 @@ pub(super) fn bucket_path(name: &str) -> String {
 
 /// The port's object for the service's.
 pub(super) fn object(resource: Resource) -> Object {
-    let created = resource
-        .create_time
-        .map_or(Timestamp::UNIX_EPOCH, timestamp);
+    let created = resource.create_time.map_or(Timestamp::UNIX_EPOCH, timestamp);
     let checksums = resource.checksums.unwrap_or_default();
     Object {
         bucket: bucket_name(&resource.bucket).to_owned(),
@@ -73,9 +71,7 @@ mod tests {
 
     #[test]
     fn every_property_of_a_resource_is_read() {
-        let checksums = ObjectChecksums::new()
-            .set_crc32c(9_u32)
-            .set_md5_hash(vec![7_u8; 16]);
+        let checksums = ObjectChecksums::new().set_crc32c(9_u32).set_md5_hash(vec![7_u8; 16]);
         let resource = Resource::new()
             .set_bucket(bucket_path("b"))
             .set_name("in/a b")

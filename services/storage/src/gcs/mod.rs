@@ -82,13 +82,7 @@ impl GcsStore {
         let data = within_limit(data(&settings)).await?;
         let control = control.map_err(|e| because(e, settings.grpc_endpoint.as_deref()))?;
         let data = data.map_err(|e| because(e, settings.json_endpoint.as_deref()))?;
-        Ok(Self {
-            clients: Arc::new(Clients {
-                control,
-                data,
-                settings,
-            }),
-        })
+        Ok(Self { clients: Arc::new(Clients { control, data, settings }) })
     }
 }
 
@@ -100,9 +94,7 @@ impl Store for GcsStore {
 
 impl fmt::Debug for GcsStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GcsStore")
-            .field("settings", &self.clients.settings)
-            .finish_non_exhaustive()
+        f.debug_struct("GcsStore").field("settings", &self.clients.settings).finish_non_exhaustive()
     }
 }
 
@@ -143,17 +135,14 @@ fn credentials(settings: &GcsSettings) -> client_builder::Result<Option<auth::Cr
 }
 
 async fn within_limit<T>(building: impl Future<Output = T>) -> Result<T, ConnectError> {
-    timeout(CONNECT_LIMIT, building)
-        .await
-        .map_err(|_| ConnectError::TimedOut)
+    timeout(CONNECT_LIMIT, building).await.map_err(|_| ConnectError::TimedOut)
 }
 
 fn because(source: client_builder::Error, endpoint: Option<&str>) -> ConnectError {
     match endpoint {
-        Some(endpoint) if !source.is_default_credentials() => ConnectError::Endpoint {
-            endpoint: endpoint.to_owned(),
-            source,
-        },
+        Some(endpoint) if !source.is_default_credentials() => {
+            ConnectError::Endpoint { endpoint: endpoint.to_owned(), source }
+        }
         _ => ConnectError::Credentials(source),
     }
 }

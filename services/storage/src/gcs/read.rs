@@ -62,11 +62,7 @@ struct Reading {
 
 impl Reading {
     fn new(call: Call<'_>, response: ReadObjectResponse) -> Self {
-        Self {
-            bucket: call.bucket.to_owned(),
-            name: call.name.to_owned(),
-            response,
-        }
+        Self { bucket: call.bucket.to_owned(), name: call.name.to_owned(), response }
     }
 
     /// The stream ends after its first error.
@@ -79,11 +75,7 @@ impl Reading {
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>> {
-        let call = Call {
-            operation: Operation::Read,
-            bucket: &self.bucket,
-            name: &self.name,
-        };
+        let call = Call { operation: Operation::Read, bucket: &self.bucket, name: &self.name };
         let response = &mut self.response;
         call.ask(async { response.next().await.transpose() }).await
     }

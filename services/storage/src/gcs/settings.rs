@@ -38,25 +38,18 @@ impl GcsSettings {
     /// emulator ever reaches the real service. With either set no credentials are sent, unless `GCE_METADATA_HOST` is the
     /// very same host: then its own access tokens are, and only the emulator that issued them receives them.
     pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Self {
-        let json = lookup(JSON_HOST).and_then(|host| endpoint(&host));
-        let grpc = lookup(GRPC_HOST).and_then(|host| endpoint(&host));
+        let host = |name| lookup(name).and_then(|host| endpoint(&host));
+        let (json, grpc) = (host(JSON_HOST), host(GRPC_HOST));
         let grpc_endpoint = grpc.clone().or_else(|| json.clone());
         let json_endpoint = json.or(grpc);
-        let metadata = lookup(METADATA_HOST).and_then(|host| endpoint(&host));
-        let credentials = match metadata {
+        let credentials = match host(METADATA_HOST) {
             _ if grpc_endpoint.is_none() => Credentials::Environment,
-            Some(own)
-                if grpc_endpoint.as_ref() == Some(&own) && json_endpoint.as_ref() == Some(&own) =>
-            {
+            Some(own) if [grpc_endpoint.as_ref(), json_endpoint.as_ref()] == [Some(&own); 2] => {
                 Credentials::Metadata(own)
             }
             Some(_) | None => Credentials::Anonymous,
         };
-        Self {
-            grpc_endpoint,
-            json_endpoint,
-            credentials,
-        }
+        Self { grpc_endpoint, json_endpoint, credentials }
     }
 }
 
@@ -78,9 +71,7 @@ mod tests {
 
     fn from(vars: &[(&str, &str)]) -> GcsSettings {
         GcsSettings::from_env(|name| {
-            vars.iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| (*value).to_owned())
+            vars.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         })
     }
 
@@ -121,11 +112,7 @@ mod tests {
     fn an_emulator_gets_the_tokens_that_it_gave_and_no_others() {
         let own = "127.0.0.1:9000";
         let env = |json: &str, grpc: &str, metadata: &str| {
-            let vars = [
-                (JSON_HOST, json),
-                (GRPC_HOST, grpc),
-                (METADATA_HOST, metadata),
-            ];
+            let vars = [(JSON_HOST, json), (GRPC_HOST, grpc), (METADATA_HOST, metadata)];
             from(&vars).credentials
         };
         assert_eq!(

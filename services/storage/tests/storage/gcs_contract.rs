@@ -90,21 +90,10 @@ impl Stand {
         let runtime = Runtime::new().unwrap();
         let directory = tempfile::tempdir().unwrap();
         let mut builder = Emulator::builder().memory();
-        for name in [
-            "memory",
-            "memory-other",
-            "memory-all",
-            "memory-all-other",
-            "versioned",
-        ] {
+        for name in ["memory", "memory-other", "memory-all", "memory-all-other", "versioned"] {
             builder = builder.bucket(name);
         }
-        for name in [
-            "directory",
-            "directory-other",
-            "directory-all",
-            "directory-all-other",
-        ] {
+        for name in ["directory", "directory-other", "directory-all", "directory-all-other"] {
             builder = builder.directory(name, directory.path().join(name));
         }
         let emulator = runtime.block_on(async {
@@ -113,20 +102,14 @@ impl Stand {
         });
         let versioned = emulator.storage().bucket("versioned");
         versioned.keep_versions().unwrap();
-        Self {
-            emulator,
-            runtime: Some(runtime),
-            _directory: directory,
-        }
+        Self { emulator, runtime: Some(runtime), _directory: directory }
     }
 
     /// The client finds the emulator as every program does: by its environment.
     async fn fixture(&self, bucket: &str, other: &str) -> Fixture {
         let env = self.emulator.env();
         let settings = GcsSettings::from_env(|name| {
-            env.iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| value.clone())
+            env.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone())
         });
         let store = GcsStore::connect(settings).await.unwrap();
         let fixture = Fixture::new(Arc::new(store), bucket, other).with_versioned("versioned");

@@ -34,11 +34,7 @@ impl Stand {
         let bucket = GcsStore::connect(settings).await.unwrap().bucket("bucket");
         let object = bucket.create("in/a", 0, small()).await.unwrap();
         emulator.storage().reset_calls();
-        Self {
-            emulator,
-            bucket,
-            object,
-        }
+        Self { emulator, bucket, object }
     }
 
     fn arm(&self, operation: Asked, fault: Fault) {
@@ -54,18 +50,9 @@ impl Stand {
             Asked::Insert => bucket.create("in/b", 0, small()).await.map(drop),
             Asked::Update => bucket.update(source, 1, &mark()).await.map(drop),
             Asked::Move => bucket.rename(source, 1, "out/a").await.map(drop),
-            Asked::Rewrite => bucket
-                .rewrite(source, "other", "a", None, None)
-                .await
-                .map(drop),
+            Asked::Rewrite => bucket.rewrite(source, "other", "a", None, None).await.map(drop),
             Asked::Delete => bucket.delete(source).await,
-            Asked::Read => {
-                bucket
-                    .read(source, 0)
-                    .await?
-                    .try_for_each(|_| async { Ok(()) })
-                    .await
-            }
+            Asked::Read => bucket.read(source, 0).await?.try_for_each(|_| async { Ok(()) }).await,
             other => panic!("the port does not ask for {other:?}"),
         }
     }
@@ -100,11 +87,7 @@ async fn every_call_is_one_request() {
         let stand = Stand::start().await;
         stand.call(operation).await.unwrap();
         let calls = stand.emulator.storage().calls();
-        assert_eq!(
-            (calls.count(operation), calls.total()),
-            (1, 1),
-            "{operation:?}"
-        );
+        assert_eq!((calls.count(operation), calls.total()), (1, 1), "{operation:?}");
     }
 }
 
@@ -112,20 +95,9 @@ async fn every_call_is_one_request() {
 async fn merging_metadata_into_a_copy_costs_one_look() {
     let stand = Stand::start().await;
     let source = stand.object.pinned();
-    stand
-        .bucket
-        .rewrite(source, "other", "a", Some(&mark()), None)
-        .await
-        .unwrap();
+    stand.bucket.rewrite(source, "other", "a", Some(&mark()), None).await.unwrap();
     let calls = stand.emulator.storage().calls();
-    assert_eq!(
-        (
-            calls.count(Asked::Rewrite),
-            calls.count(Asked::Get),
-            calls.total()
-        ),
-        (1, 1, 2)
-    );
+    assert_eq!((calls.count(Asked::Rewrite), calls.count(Asked::Get), calls.total()), (1, 1, 2));
 }
 
 #[tokio::test]
@@ -156,13 +128,8 @@ async fn every_refusal_is_understood_on_every_call_and_none_is_repeated() {
 #[tokio::test]
 async fn a_connection_that_is_reset_leaves_it_open_and_nothing_is_repeated() {
     for (fault, applied) in [(Fault::reset_before(), false), (Fault::reset_after(), true)] {
-        for operation in [
-            Asked::Move,
-            Asked::Delete,
-            Asked::Update,
-            Asked::Insert,
-            Asked::Rewrite,
-        ] {
+        for operation in [Asked::Move, Asked::Delete, Asked::Update, Asked::Insert, Asked::Rewrite]
+        {
             let stand = Stand::start().await;
             stand.arm(operation, fault.clone());
             let error = stand.call(operation).await.unwrap_err();
@@ -188,28 +155,19 @@ async fn a_download_that_breaks_off_ends_with_an_error() {
 async fn an_object_under_a_hold_is_seen_to_be_and_refused_as_held() {
     let stand = Stand::start().await;
     let external = stand.emulator.storage().bucket("bucket");
-    external
-        .edit("in/a", |object| object.temporary_hold = true)
-        .unwrap();
+    external.edit("in/a", |object| object.temporary_hold = true).unwrap();
     let source = stand.object.pinned();
     // A hold counts as a change of metadata.
     let error = stand.bucket.rename(source, 2, "out/a").await.unwrap_err();
     assert!(error.is_held(), "{error}");
     let error = stand.call(Asked::Delete).await.unwrap_err();
     assert!(error.is_held(), "{error}");
-    let replaced = stand
-        .bucket
-        .create("in/a", stand.object.generation, small())
-        .await;
+    let replaced = stand.bucket.create("in/a", stand.object.generation, small()).await;
     assert!(replaced.unwrap_err().is_held());
 
     let listed = stand.bucket.list(&ListRequest::default()).await.unwrap();
     assert!(listed.objects[0].temporary_hold);
-    let marked = stand
-        .bucket
-        .update(stand.object.pinned(), 2, &mark())
-        .await
-        .unwrap();
+    let marked = stand.bucket.update(stand.object.pinned(), 2, &mark()).await.unwrap();
     assert!(marked.temporary_hold, "a mark does not release a hold");
 }
 
@@ -234,17 +192,13 @@ async fn a_copy_in_many_steps_keeps_its_metadata_to_the_last() {
     let (source, mark) = (stand.object.pinned(), mark());
     let mut token: Option<String> = None;
     for _ in 0..2 {
-        let step = stand
-            .bucket
-            .rewrite(source, "other", "a", Some(&mark), token.as_deref());
+        let step = stand.bucket.rewrite(source, "other", "a", Some(&mark), token.as_deref());
         let RewriteStep::More(next) = step.await.unwrap() else {
             panic!("the copy needs three steps")
         };
         token = Some(next);
     }
-    let step = stand
-        .bucket
-        .rewrite(source, "other", "a", Some(&mark), token.as_deref());
+    let step = stand.bucket.rewrite(source, "other", "a", Some(&mark), token.as_deref());
     let RewriteStep::Done(copy) = step.await.unwrap() else {
         panic!("the copy needs no fourth step")
     };
@@ -261,10 +215,7 @@ async fn a_file_is_uploaded_piece_by_piece_and_arrives_whole() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), content).unwrap();
         let new = NewObject {
-            content: FileContent::new(file.reopen().unwrap())
-                .await
-                .unwrap()
-                .into(),
+            content: FileContent::new(file.reopen().unwrap()).await.unwrap().into(),
             ..NewObject::default()
         };
         let created = stand.bucket.create(name, 0, new).await.unwrap();
@@ -281,10 +232,7 @@ async fn a_file_that_changes_while_it_is_uploaded_is_not_stored() {
     std::fs::write(file.path(), "before").unwrap();
     let content = FileContent::new(file.reopen().unwrap()).await.unwrap();
     std::fs::write(file.path(), "AFTER!").unwrap();
-    let new = NewObject {
-        content: content.into(),
-        ..NewObject::default()
-    };
+    let new = NewObject { content: content.into(), ..NewObject::default() };
     assert!(stand.bucket.create("out/a", 0, new).await.is_err());
     assert!(stand.bucket.get("out/a").await.unwrap_err().is_not_found());
 }

@@ -19,10 +19,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-const SOURCE: Pinned<'static> = Pinned {
-    name: "in/a",
-    generation: 7,
-};
+const SOURCE: Pinned<'static> = Pinned { name: "in/a", generation: 7 };
 
 async fn bucket_at(address: SocketAddr) -> Arc<dyn Bucket> {
     let settings = GcsSettings::from_env(|name| {
@@ -114,14 +111,8 @@ async fn no_grpc_call_is_repeated() {
 #[tokio::test]
 async fn no_upload_and_no_download_is_repeated() {
     for (answer, want) in [
-        (
-            "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n",
-            Kind::Unknown,
-        ),
-        (
-            "HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n",
-            Kind::Unknown,
-        ),
+        ("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n", Kind::Unknown),
+        ("HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n", Kind::Unknown),
         (
             "HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n",
             Kind::Busy { retry_after: None },
@@ -129,10 +120,7 @@ async fn no_upload_and_no_download_is_repeated() {
         ("", Kind::Unknown),
     ] {
         let (bucket, requests) = json(answer).await;
-        let error = bucket
-            .create("a", 0, NewObject::default())
-            .await
-            .unwrap_err();
+        let error = bucket.create("a", 0, NewObject::default()).await.unwrap_err();
         assert_eq!(error.kind(), &want, "{error}");
         let error = bucket.read(SOURCE, 0).await.err().unwrap();
         assert_eq!(error.kind(), &want, "{error}");
@@ -147,10 +135,7 @@ async fn a_download_that_is_cut_ends_with_an_error_and_is_not_resumed() {
     let chunks: Vec<_> = bucket.read(SOURCE, 0).await.unwrap().collect().await;
     let (last, before) = chunks.split_last().unwrap();
     assert!(last.as_ref().unwrap_err().is_ambiguous());
-    let got: Vec<u8> = before
-        .iter()
-        .flat_map(|chunk| chunk.as_ref().unwrap().to_vec())
-        .collect();
+    let got: Vec<u8> = before.iter().flat_map(|chunk| chunk.as_ref().unwrap().to_vec()).collect();
     assert_eq!(got, b"01234");
     assert_eq!(requests.load(Ordering::SeqCst), 1);
 }
@@ -159,14 +144,7 @@ async fn a_download_that_is_cut_ends_with_an_error_and_is_not_resumed() {
 async fn another_generation_than_asked_for_is_not_read() {
     let answer = "HTTP/1.1 200 OK\r\nx-goog-generation: 8\r\ncontent-length: 1\r\n\r\nx";
     let (bucket, _) = json(answer).await;
-    assert!(
-        bucket
-            .read(SOURCE, 0)
-            .await
-            .err()
-            .unwrap()
-            .is_precondition()
-    );
+    assert!(bucket.read(SOURCE, 0).await.err().unwrap().is_precondition());
 }
 
 #[tokio::test]
@@ -206,10 +184,7 @@ async fn a_connection_that_is_refused_was_certainly_not_used() {
     let busy = Kind::Busy { retry_after: None };
     let error = bucket.rename(SOURCE, 1, "out/a").await.unwrap_err();
     assert_eq!(error.kind(), &busy, "{error:?}");
-    let error = bucket
-        .create("a", 0, NewObject::default())
-        .await
-        .unwrap_err();
+    let error = bucket.create("a", 0, NewObject::default()).await.unwrap_err();
     assert_eq!(error.kind(), &busy, "{error:?}");
 }
 
@@ -221,10 +196,7 @@ async fn a_service_that_sends_nothing_leaves_it_open_after_a_while() {
     let begin = tokio::time::Instant::now();
     let error = bucket.rename(SOURCE, 1, "out/a").await.unwrap_err();
     assert!(error.is_ambiguous(), "{error}");
-    let error = bucket
-        .create("a", 0, NewObject::default())
-        .await
-        .unwrap_err();
+    let error = bucket.create("a", 0, NewObject::default()).await.unwrap_err();
     assert!(error.is_ambiguous(), "{error}");
     let error = bucket.read(SOURCE, 0).await.err().unwrap();
     assert!(error.is_ambiguous(), "{error}");

@@ -82,11 +82,7 @@ impl Group {
         // Locked until the group is registered, so that an exit misses none.
         let mut running = running();
         let mut child = command.spawn()?;
-        let group = Self {
-            id: Pid::from_child(&child),
-            children,
-            ended: false,
-        };
+        let group = Self { id: Pid::from_child(&child), children, ended: false };
         running.push(group.id);
         drop(running);
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {

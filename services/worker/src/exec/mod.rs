@@ -60,9 +60,7 @@ impl Processor for ExecProcessor {
 
     async fn process(&self, job: &Job) -> Result<Outcome, ProcessError> {
         let work_dir = WorkDir::create(job).await?;
-        job.download(&work_dir.file)
-            .await
-            .map_err(work_dir::cannot_copy)?;
+        job.download(&work_dir.file).await.map_err(work_dir::cannot_copy)?;
         let variables = environment::variables(job, &work_dir.output, &work_dir.scratch);
         let command = self.program.command(&work_dir.file, &variables);
         // Dropping this future cancels the run, which is its own task and ends after the last process.
@@ -85,10 +83,7 @@ async fn answer(job: &Job, run: Run, work_dir: &WorkDir) -> Result<Outcome, Proc
     let ending = is_shutting_down(run.end, job.shutdown()).await;
     let summary = interpret(run, ending)?;
     let outputs = outputs::upload(job, &work_dir.output).await?;
-    Ok(Outcome {
-        outputs,
-        ..Outcome::summary(summary)
-    })
+    Ok(Outcome { outputs, ..Outcome::summary(summary) })
 }
 
 /// Whether the worker shuts down as well. A supervisor signals worker and programs in any order, so a program may have ended
@@ -109,11 +104,7 @@ async fn is_shutting_down(end: End, shutdown: &CancellationToken) -> bool {
 /// What the end of a program means for the object. `ending`: the worker shuts down, and its supervisor may have ended the
 /// program too.
 fn interpret(run: Run, ending: bool) -> Result<String, ProcessError> {
-    let Run {
-        end,
-        stdout_summary,
-        stderr_tail,
-    } = run;
+    let Run { end, stdout_summary, stderr_tail } = run;
     let because = |what: String| match stderr_tail.as_str() {
         "" => what,
         why => format!("{what}: {why}"),

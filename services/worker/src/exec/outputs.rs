@@ -97,16 +97,11 @@ fn below(directory: &Path, path: &Path) -> io::Result<String> {
 /// Opens a regular file. It may have become a link or a pipe meanwhile: then it is not opened.
 fn open(name: &str, path: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)?;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
     if file.metadata()?.is_file() {
         Ok(file)
     } else {
-        Err(io::Error::other(format!(
-            "{name:?} is not a regular file any more"
-        )))
+        Err(io::Error::other(format!("{name:?} is not a regular file any more")))
     }
 }
 
@@ -150,14 +145,8 @@ mod tests {
         symlink("/etc/passwd", at("link")).unwrap();
         symlink("/etc", at("b/folder")).unwrap();
         let pipe = at("pipe");
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            &pipe,
-            rustix::fs::FileType::Fifo,
-            0o600.into(),
-            0,
-        )
-        .unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .unwrap();
         let names: Vec<_> = find(directory.path()).unwrap().into_keys().collect();
         assert_eq!(names, ["a.txt", "b/c/x.json"]);
         assert!(open("pipe", &pipe).is_err() && open("link", &at("link")).is_err());

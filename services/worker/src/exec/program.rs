@@ -61,11 +61,7 @@ impl FromStr for Program {
             return Err(InvalidProgram::Object);
         }
         let path = find(&name, env::var_os("PATH").as_deref())?;
-        Ok(Self {
-            path,
-            name,
-            arguments: words.collect(),
-        })
+        Ok(Self { path, name, arguments: words.collect() })
     }
 }
 
@@ -162,18 +158,12 @@ mod tests {
 
     #[test]
     fn words_are_split_as_a_shell_splits_them() {
-        assert_eq!(
-            arguments("cat -n 'a b' \"c $HOME\"", "/f"),
-            ["-n", "a b", "c $HOME", "/f"]
-        );
+        assert_eq!(arguments("cat -n 'a b' \"c $HOME\"", "/f"), ["-n", "a b", "c $HOME", "/f"]);
     }
 
     #[test]
     fn the_path_stands_wherever_it_is_asked_for() {
-        assert_eq!(
-            arguments("cat --in={} -- {}", "/t/a b"),
-            ["--in=/t/a b", "--", "/t/a b"]
-        );
+        assert_eq!(arguments("cat --in={} -- {}", "/t/a b"), ["--in=/t/a b", "--", "/t/a b"]);
     }
 
     #[test]
@@ -206,14 +196,11 @@ mod tests {
 
     /// A command of any words, and how many they are: each quoted so that it stays one.
     fn command() -> impl Strategy<Value = (String, Vec<String>)> {
-        proptest::collection::vec(
-            "\\PC{0,12}|[a-z]{0,3}(\\{\\})?[=;|&$` '\"]{0,3}(\\{\\})?",
-            0..6,
-        )
-        .prop_map(|words| {
-            let quoted: Vec<_> = words.iter().map(|word| shell_words::quote(word)).collect();
-            (format!("cat {}", quoted.join(" ")), words)
-        })
+        proptest::collection::vec("\\PC{0,12}|[a-z]{0,3}(\\{\\})?[=;|&$` '\"]{0,3}(\\{\\})?", 0..6)
+            .prop_map(|words| {
+                let quoted: Vec<_> = words.iter().map(|word| shell_words::quote(word)).collect();
+                (format!("cat {}", quoted.join(" ")), words)
+            })
     }
 
     proptest! {

@@ -45,9 +45,7 @@ pub(super) async fn run<H: Send + 'static>(
     let cancelled = stop.clone();
     let started = spawn_blocking(move || {
         if cancelled.is_cancelled() {
-            return Err(ProcessError::busy(
-                "no caller waits for the program any more",
-            ));
+            return Err(ProcessError::busy("no caller waits for the program any more"));
         }
         match Group::start(&mut command) {
             // When the runtime ends, they are dropped in this order.
@@ -63,10 +61,7 @@ pub(super) async fn run<H: Send + 'static>(
 
 /// It is unknown how the program ended, so the object is not to blame.
 pub(super) fn lost(why: &dyn Display) -> ProcessError {
-    ProcessError::retry_after(
-        RETRY_AFTER,
-        format!("the end of the program is unknown: {why}"),
-    )
+    ProcessError::retry_after(RETRY_AFTER, format!("the end of the program is unknown: {why}"))
 }
 
 async fn watch(
@@ -92,11 +87,7 @@ async fn watch(
         }
         end?
     };
-    Ok(Run {
-        end,
-        stdout_summary: head.line(),
-        stderr_tail: tail.lines(),
-    })
+    Ok(Run { end, stdout_summary: head.line(), stderr_tail: tail.lines() })
 }
 
 /// No object is to blame for a program that does not start, unless its own name makes the arguments too long.

@@ -10,9 +10,7 @@ pub(super) fn name(number: i32) -> String {
 
 /// Whether a supervisor, a terminal or a host that shuts down sends this signal.
 pub(super) fn asks_for_exit(number: i32) -> bool {
-    [Signal::HUP, Signal::INT, Signal::TERM]
-        .iter()
-        .any(|signal| signal.as_raw() == number)
+    [Signal::HUP, Signal::INT, Signal::TERM].iter().any(|signal| signal.as_raw() == number)
 }
 
 const NAMES: [(Signal, &str); 18] = [

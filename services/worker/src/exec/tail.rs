@@ -27,8 +27,7 @@ impl Head {
     pub(super) async fn drain(&mut self, stream: impl AsyncRead + Unpin) {
         drain(stream, |chunk| {
             let remaining = MAX_KEPT - self.0.len();
-            self.0
-                .extend_from_slice(&chunk[..chunk.len().min(remaining)]);
+            self.0.extend_from_slice(&chunk[..chunk.len().min(remaining)]);
         })
         .await;
     }
@@ -101,14 +100,8 @@ mod tests {
         let capacity = tail.kept().capacity();
         assert!(capacity <= 2 * (MAX_KEPT + CHUNK), "{capacity}");
         let shown = tail.lines();
-        assert!(
-            shown.ends_with("noise | Traceback: | ValueError: no column \u{fffd}x"),
-            "{shown}"
-        );
-        assert!(
-            shown.len() <= MAX_SHOWN && shown.starts_with("noise | "),
-            "{shown}"
-        );
+        assert!(shown.ends_with("noise | Traceback: | ValueError: no column \u{fffd}x"), "{shown}");
+        assert!(shown.len() <= MAX_SHOWN && shown.starts_with("noise | "), "{shown}");
     }
 
     #[tokio::test]

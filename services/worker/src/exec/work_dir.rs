@@ -69,10 +69,7 @@ impl WorkDir {
             file: input.join(file),
             output: create_below(&root, "output")?,
             scratch: create_below(&root, "tmp")?,
-            contents: Some(Contents {
-                directory,
-                _slot: slot,
-            }),
+            contents: Some(Contents { directory, _slot: slot }),
         })
     }
 
@@ -263,12 +260,7 @@ mod tests {
         fs::create_dir_all(&deep).unwrap();
         fs::write(deep.join("file"), "x").unwrap();
         symlink(outside.path(), deep.join("link")).unwrap();
-        for path in [
-            &deep,
-            deep.parent().unwrap(),
-            &work_dir.scratch,
-            outside.path(),
-        ] {
+        for path in [&deep, deep.parent().unwrap(), &work_dir.scratch, outside.path()] {
             shut(path);
         }
         // As root nothing is refused, so the modes are checked, too.

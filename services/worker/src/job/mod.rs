@@ -48,11 +48,7 @@ pub(crate) struct JobContext {
 
 impl Job {
     pub(crate) fn new(request: ValidRequest, context: JobContext) -> Self {
-        Self {
-            request,
-            context,
-            cancelled: CancellationToken::new(),
-        }
+        Self { request, context, cancelled: CancellationToken::new() }
     }
 
     /// The object: its name, generation, size, content type and custom metadata.
@@ -116,10 +112,7 @@ impl Job {
 }
 
 fn object_ref(object: &Object) -> ObjectRef<'_> {
-    ObjectRef {
-        bucket: &object.bucket,
-        name: &object.name,
-    }
+    ObjectRef { bucket: &object.bucket, name: &object.name }
 }
 
 impl Drop for Job {

@@ -102,19 +102,13 @@ impl Job {
     async fn announced(&self) -> Result<Expected, ProcessError> {
         let object = self.object();
         if let Some(crc32c) = object.crc32c {
-            return Ok(Expected {
-                size: object.size.unsigned_abs(),
-                crc32c: Some(crc32c),
-            });
+            return Ok(Expected { size: object.size.unsigned_abs(), crc32c: Some(crc32c) });
         }
         let live = self.source().get(&object.name).await?;
         if live.generation != object.generation {
             return Err(replaced(object));
         }
-        Ok(Expected {
-            size: live.size,
-            crc32c: live.crc32c,
-        })
+        Ok(Expected { size: live.size, crc32c: live.crc32c })
     }
 }
 
@@ -162,10 +156,7 @@ impl Download {
 
     /// Requests everything from here to the end.
     async fn open(&mut self) -> Result<(), ProcessError> {
-        let source = Pinned {
-            name: &self.object.name,
-            generation: self.object.generation,
-        };
+        let source = Pinned { name: &self.object.name, generation: self.object.generation };
         match self.source.read(source, self.size).await {
             Ok(chunks) => {
                 self.chunks = Some(chunks);
@@ -219,7 +210,5 @@ impl Download {
 
 fn replaced(object: &Object) -> ProcessError {
     let object = object_ref(object);
-    ProcessError::superseded(format!(
-        "{object} was replaced: it has another generation now"
-    ))
+    ProcessError::superseded(format!("{object} was replaced: it has another generation now"))
 }

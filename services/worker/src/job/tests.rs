@@ -19,10 +19,7 @@ async fn a_job_knows_its_object_and_how_long_it_may_take() {
     let (sim, object) = uploaded("in/night 1.csv", "abc");
     let job = job(&sim, &object);
     assert_eq!(job.file_name(), "night 1.csv");
-    assert_eq!(
-        job.key(),
-        format!("data/in/night 1.csv#{}", object.generation)
-    );
+    assert_eq!(job.key(), format!("data/in/night 1.csv#{}", object.generation));
     assert_eq!(job.attempt(), 2);
     assert_eq!(job.remaining(), HOUR);
     tokio::time::advance(HOUR * 2).await;
@@ -108,10 +105,7 @@ async fn a_download_that_brings_nothing_more_is_given_up_for_now() {
     }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a");
-    assert_eq!(
-        kind(job(&sim, &object).download(&path).await),
-        ErrorKind::Unavailable
-    );
+    assert_eq!(kind(job(&sim, &object).download(&path).await), ErrorKind::Unavailable);
     assert!(!path.exists());
     assert_eq!(sim.calls(Operation::Read), 6);
 }
@@ -120,10 +114,7 @@ async fn a_download_that_brings_nothing_more_is_given_up_for_now() {
 async fn what_time_does_not_heal_is_not_tried_again() {
     let (sim, object) = uploaded("in/a", "abcdef");
     sim.fail_next(Operation::Read, Fault::Before(Kind::PermissionDenied));
-    assert_eq!(
-        kind(job(&sim, &object).bytes(9).await),
-        ErrorKind::Misconfigured
-    );
+    assert_eq!(kind(job(&sim, &object).bytes(9).await), ErrorKind::Misconfigured);
     assert_eq!(sim.calls(Operation::Read), 1);
 }
 
@@ -158,10 +149,7 @@ async fn an_object_that_is_removed_during_its_download_is_superseded() {
 
 #[tokio::test]
 async fn an_object_that_is_larger_than_the_worker_takes_is_refused_unread() {
-    let small = crate::WorkerSettings {
-        max_size: Some(3),
-        ..settings()
-    };
+    let small = crate::WorkerSettings { max_size: Some(3), ..settings() };
     let worker = TestWorker::with_settings(Reads, small);
     worker.process("in/a", "abc").await.unwrap();
     let error = worker.process("in/b", "abcd").await.unwrap_err();
@@ -195,9 +183,7 @@ async fn a_file_is_an_output_as_bytes_are() {
     assert_eq!(sim.content(BUCKET, "features/a").unwrap(), content);
     let creates = sim.calls(Operation::Create);
     let before = sim.objects(BUCKET);
-    job.write("a", content, "application/octet-stream")
-        .await
-        .unwrap();
+    job.write("a", content, "application/octet-stream").await.unwrap();
     assert_eq!(sim.objects(BUCKET), before, "the same bytes are left alone");
     assert_eq!(sim.calls(Operation::Create), creates + 1);
 }
@@ -208,10 +194,7 @@ async fn a_file_that_is_there_is_never_overwritten_by_a_download() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a");
     std::fs::write(&path, "mine").unwrap();
-    assert_eq!(
-        kind(job(&sim, &object).download(&path).await),
-        ErrorKind::Internal
-    );
+    assert_eq!(kind(job(&sim, &object).download(&path).await), ErrorKind::Internal);
     assert_eq!(std::fs::read(&path).unwrap(), b"mine");
 }
 
@@ -230,10 +213,7 @@ async fn a_caller_who_knows_no_checksum_gets_the_stored_one_checked() {
 #[tokio::test]
 async fn an_output_lies_below_the_output_location() {
     let (sim, object) = uploaded("in/a", "");
-    let uri = job(&sim, &object)
-        .write("x/a.json", "{}", "application/json")
-        .await
-        .unwrap();
+    let uri = job(&sim, &object).write("x/a.json", "{}", "application/json").await.unwrap();
     assert_eq!(uri, "gs://data/features/x/a.json");
     assert_eq!(sim.content(BUCKET, "features/x/a.json").unwrap(), "{}");
     assert_eq!(sim.objects(BUCKET)[0].content_type, "application/json");
@@ -295,10 +275,7 @@ async fn a_missing_output_bucket_blames_no_object() {
     let mut output = settings().output.unwrap();
     output.bucket = "nowhere".into();
     let job = job_with(&sim, request(&object), Some(output));
-    assert_eq!(
-        kind(job.write("a", "1", "").await),
-        ErrorKind::Misconfigured
-    );
+    assert_eq!(kind(job.write("a", "1", "").await), ErrorKind::Misconfigured);
 }
 
 #[tokio::test]

@@ -32,8 +32,6 @@ impl<P: Processor> WorkerService for Service<P> {
     ) -> Result<Response<ProcessResponse>, Status> {
         let budget = deadline::from_headers(request.metadata().as_ref());
         let answer = self.0.run(request.into_inner(), budget).await;
-        answer
-            .map(Response::new)
-            .map_err(|error| Status::from(&*error))
+        answer.map(Response::new).map_err(|error| Status::from(&*error))
     }
 }

@@ -43,10 +43,7 @@ impl Processor for Obedient {
                 Err(ProcessError::refuse("line 2 is not a number")
                     .with_violation("line 2", "\"x\""))
             }
-            "retry" => Err(ProcessError::retry_after(
-                Duration::from_millis(1_500),
-                "not yet",
-            )),
+            "retry" => Err(ProcessError::retry_after(Duration::from_millis(1_500), "not yet")),
             "superseded" => Err(ProcessError::superseded("another one is stored there")),
             "misconfigured" => Err(ProcessError::misconfigured("set X")),
             "panic" => panic!("index out of bounds: {}", job.attempt()),
@@ -55,9 +52,7 @@ impl Processor for Obedient {
                 self.go_on.notified().await;
                 Ok(Outcome::summary("waited"))
             }
-            _ => Ok(Outcome::summary("ok")
-                .output("gs://data/features/a")
-                .label("days", "10")),
+            _ => Ok(Outcome::summary("ok").output("gs://data/features/a").label("days", "10")),
         }
     }
 }
@@ -83,17 +78,9 @@ async fn served(router: Router) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let stop = CancellationToken::new();
-    tokio::spawn(serve(
-        listener,
-        router,
-        Limits::default(),
-        stop.clone().cancelled_owned(),
-    ));
+    tokio::spawn(serve(listener, router, Limits::default(), stop.clone().cancelled_owned()));
     let client = WorkerServiceClient::connect(url).await.unwrap();
-    Served {
-        client,
-        _stop: stop.drop_guard(),
-    }
+    Served { client, _stop: stop.drop_guard() }
 }
 
 async fn obedient() -> (Arc<Obedient>, Served) {
@@ -108,20 +95,9 @@ async fn every_answer_is_the_same_over_grpc_and_over_http() {
     let (_, mut served) = obedient().await;
     let mut wrong = named("");
     wrong.object.as_mut().unwrap().generation = 0;
-    let names = [
-        "panic",
-        "a",
-        "refuse",
-        "retry",
-        "superseded",
-        "misconfigured",
-    ];
+    let names = ["panic", "a", "refuse", "retry", "superseded", "misconfigured"];
     let mut table = String::new();
-    for request in names
-        .map(named)
-        .into_iter()
-        .chain([ProcessRequest::default(), wrong])
-    {
+    for request in names.map(named).into_iter().chain([ProcessRequest::default(), wrong]) {
         let grpc = match served.client.process(request.clone()).await {
             Ok(response) => format!("{:?}", response.into_inner()),
             Err(status) => {
@@ -135,10 +111,7 @@ async fn every_answer_is_the_same_over_grpc_and_over_http() {
         };
         let (status, delay, body) = post(serde_json::to_vec(&request).unwrap()).await;
         let name = request.object.map(|object| object.name);
-        let _ = writeln!(
-            table,
-            "{name:?}\n  gRPC {grpc}\n  HTTP {status} {delay:?} {body}"
-        );
+        let _ = writeln!(table, "{name:?}\n  gRPC {grpc}\n  HTTP {status} {delay:?} {body}");
     }
     insta::assert_snapshot!(table);
 }
@@ -178,10 +151,7 @@ async fn the_callers_deadline_ends_the_work() {
     request.set_timeout(Duration::from_secs(90));
     let before = tokio::time::Instant::now();
     // Without a channel in between, which would keep a timer of its own.
-    let status = WorkerServiceClient::new(router)
-        .process(request)
-        .await
-        .unwrap_err();
+    let status = WorkerServiceClient::new(router).process(request).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded);
     assert_eq!(before.elapsed().as_secs(), 90);
     processor.dropped.notified().await;
@@ -190,15 +160,9 @@ async fn the_callers_deadline_ends_the_work() {
 #[tokio::test(start_paused = true)]
 async fn a_caller_without_a_deadline_gets_the_workers_own() {
     let processor = Arc::new(Obedient::default());
-    let short = WorkerSettings {
-        timeout: Duration::from_secs(5),
-        ..settings()
-    };
+    let short = WorkerSettings { timeout: Duration::from_secs(5), ..settings() };
     let router = routes(processor, Arc::new(sim()), &short);
-    let status = WorkerServiceClient::new(router)
-        .process(named("wait"))
-        .await
-        .unwrap_err();
+    let status = WorkerServiceClient::new(router).process(named("wait")).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded);
     assert_eq!(status.message(), "the processor did not end within 5s");
 }
@@ -218,10 +182,7 @@ async fn the_sample_writes_a_recordings_features() {
     let mut served = served(routes(SleepStudy, Arc::new(sim.clone()), &settings())).await;
     let response = served.client.process(request(&object)).await.unwrap();
     let response = response.into_inner();
-    assert_eq!(
-        response.summary,
-        "subject 308: slope +21.76 ms/day over 10 days"
-    );
+    assert_eq!(response.summary, "subject 308: slope +21.76 ms/day over 10 days");
     assert_eq!(response.outputs, ["gs://data/features/subject-308.json"]);
     let json = sim.content(BUCKET, "features/subject-308.json").unwrap();
     let features: serde_json::Value = serde_json::from_slice(&json).unwrap();
@@ -249,17 +210,11 @@ async fn post(body: impl Into<Body>) -> (StatusCode, Option<String>, serde_json:
 }
 
 async fn read(response: Response<Body>) -> (StatusCode, Option<String>, serde_json::Value) {
-    let retry_after = response
-        .headers()
-        .get("retry-after")
-        .map(|value| value.to_str().unwrap().to_owned());
+    let retry_after =
+        response.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
     let status = response.status();
     let body = to_bytes(response.into_body(), MAX_MESSAGE).await.unwrap();
-    (
-        status,
-        retry_after,
-        serde_json::from_slice(&body).unwrap_or_default(),
-    )
+    (status, retry_after, serde_json::from_slice(&body).unwrap_or_default())
 }
 
 #[tokio::test]
@@ -273,10 +228,7 @@ async fn http_and_grpc_share_one_limit() {
     let request = Request::post("/process").body(Body::from(body)).unwrap();
     let response = router.oneshot(request).await.unwrap();
     let (status, retry_after, _) = read(response).await;
-    assert_eq!(
-        (status, retry_after.as_deref()),
-        (StatusCode::TOO_MANY_REQUESTS, Some("1"))
-    );
+    assert_eq!((status, retry_after.as_deref()), (StatusCode::TOO_MANY_REQUESTS, Some("1")));
     processor.go_on.notify_one();
     waiting.await.unwrap().unwrap();
 }

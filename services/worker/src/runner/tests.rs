@@ -46,11 +46,7 @@ impl World {
     fn new() -> Self {
         let (processor, sim) = (Arc::new(Waits::default()), sim());
         let runner = Runner::new(processor.clone(), Arc::new(sim.clone()), &one_at_a_time());
-        Self {
-            runner,
-            processor,
-            sim,
-        }
+        Self { runner, processor, sim }
     }
 
     fn upload(&self, name: &str) -> Object {
@@ -160,11 +156,7 @@ async fn another_generation_is_another_run_and_finds_the_worker_full() {
     let old = world.upload("a");
     let first = world.call(&old, None);
     world.processor.begun.notified().await;
-    let error = world
-        .call(&world.upload("a"), None)
-        .await
-        .unwrap()
-        .unwrap_err();
+    let error = world.call(&world.upload("a"), None).await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Busy);
     assert!(error.delay().is_some());
     world.processor.go_on.notify_one();
@@ -181,19 +173,10 @@ async fn each_caller_has_a_deadline_of_its_own_and_the_last_one_ends_the_run() {
     world.processor.begun.notified().await;
     let second = world.call(&object, Some(2 * minute));
     let error = first.await.unwrap().unwrap_err();
-    assert_eq!(
-        (error.kind(), began.elapsed().as_secs()),
-        (ErrorKind::DeadlineExceeded, 60)
-    );
-    assert_eq!(
-        error.message(),
-        "the processor did not end within 60s: step 1 of 2"
-    );
+    assert_eq!((error.kind(), began.elapsed().as_secs()), (ErrorKind::DeadlineExceeded, 60));
+    assert_eq!(error.message(), "the processor did not end within 60s: step 1 of 2");
     let error = second.await.unwrap().unwrap_err();
-    assert_eq!(
-        (error.kind(), began.elapsed().as_secs()),
-        (ErrorKind::DeadlineExceeded, 120)
-    );
+    assert_eq!((error.kind(), began.elapsed().as_secs()), (ErrorKind::DeadlineExceeded, 120));
     world.processor.dropped.notified().await;
 }
 
@@ -233,10 +216,7 @@ impl Processor for Fails {
 
 #[tokio::test]
 async fn an_error_that_panics_when_it_is_asked_what_it_means_is_a_panic_of_the_processor() {
-    let error = crate::testing::TestWorker::new(Fails)
-        .process("a", "x")
-        .await
-        .unwrap_err();
+    let error = crate::testing::TestWorker::new(Fails).process("a", "x").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Internal);
     assert_eq!(error.message(), "the processor panicked: no code 17");
 }

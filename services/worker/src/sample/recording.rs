@@ -68,9 +68,7 @@ impl Recording {
     pub fn read(content: &[u8]) -> Result<Self, Malformed> {
         let text = std::str::from_utf8(content).map_err(|error| {
             let before = &content[..error.valid_up_to()];
-            Malformed::NotText {
-                line: before.split(|byte| *byte == b'\n').count(),
-            }
+            Malformed::NotText { line: before.split(|byte| *byte == b'\n').count() }
         })?;
         text.parse()
     }
@@ -83,9 +81,9 @@ impl FromStr for Recording {
     fn from_str(text: &str) -> Result<Self, Malformed> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_end();
         let mut lines = (1..).zip(text.lines());
-        let columns: Vec<&str> = lines.next().map_or(Vec::new(), |(_, header)| {
-            header.split(',').map(str::trim).collect()
-        });
+        let columns: Vec<&str> = lines
+            .next()
+            .map_or(Vec::new(), |(_, header)| header.split(',').map(str::trim).collect());
         let at = |name| {
             let at = columns.iter().position(|column| *column == name);
             at.ok_or(Malformed::NoColumn(name))
@@ -96,11 +94,7 @@ impl FromStr for Recording {
         for (line, row) in lines {
             let values: Vec<&str> = row.split(',').map(str::trim).collect();
             if values.len() != columns.len() {
-                return Err(Malformed::Width {
-                    line,
-                    found: values.len(),
-                    wanted: columns.len(),
-                });
+                return Err(Malformed::Width { line, found: values.len(), wanted: columns.len() });
             }
             let day = day(values[day_at], line)?;
             if let Some(first) = days.insert(day, line) {
@@ -129,10 +123,5 @@ fn reaction(value: &str, line: usize) -> Result<f64, Malformed> {
 }
 
 fn wrong(line: usize, column: &'static str, value: &str, wanted: &'static str) -> Malformed {
-    Malformed::Value {
-        line,
-        column,
-        value: value.to_owned(),
-        wanted,
-    }
+    Malformed::Value { line, column, value: value.to_owned(), wanted }
 }

@@ -39,10 +39,7 @@ pub(crate) fn uploaded(name: &str, content: impl Into<Bytes>) -> (Sim, Object) {
 
 /// The settings of a worker that does one object at a time.
 pub(crate) fn one_at_a_time() -> WorkerSettings {
-    WorkerSettings {
-        concurrency: 1,
-        ..settings()
-    }
+    WorkerSettings { concurrency: 1, ..settings() }
 }
 
 /// Notifies when it is dropped.
@@ -56,17 +53,11 @@ impl Drop for TellsWhenDropped {
 
 /// The request that a poller makes of an object at its second attempt.
 pub(crate) fn request(object: &Object) -> v1::ProcessRequest {
-    v1::ProcessRequest {
-        attempt: 2,
-        ..testing::request(object)
-    }
+    v1::ProcessRequest { attempt: 2, ..testing::request(object) }
 }
 
 pub(crate) fn settings() -> WorkerSettings {
-    WorkerSettings {
-        output: Some(Location::new(BUCKET, "features")),
-        ..WorkerSettings::default()
-    }
+    WorkerSettings { output: Some(Location::new(BUCKET, "features")), ..WorkerSettings::default() }
 }
 
 /// A job with an output location and an hour.

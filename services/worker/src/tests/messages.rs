@@ -28,29 +28,14 @@ fn a_request_that_is_wrong() {
         generation: 7,
         ..Object::default()
     };
-    let of = |object| ProcessRequest {
-        object: Some(object),
-        ..ProcessRequest::default()
-    };
-    let nothing = Object {
-        size: -1,
-        md5_hash: vec![1],
-        ..Object::default()
-    };
-    let all = ProcessRequest {
-        attempt: -1,
-        ..of(nothing)
-    };
-    let other = ProcessRequest {
-        idempotency_key: "data/in/b#7".into(),
-        ..of(object())
-    };
+    let of = |object| ProcessRequest { object: Some(object), ..ProcessRequest::default() };
+    let nothing = Object { size: -1, md5_hash: vec![1], ..Object::default() };
+    let all = ProcessRequest { attempt: -1, ..of(nothing) };
+    let other = ProcessRequest { idempotency_key: "data/in/b#7".into(), ..of(object()) };
     let mut table = String::new();
-    for (case, request) in [
-        ("no object", ProcessRequest::default()),
-        ("all wrong", all),
-        ("another key", other),
-    ] {
+    for (case, request) in
+        [("no object", ProcessRequest::default()), ("all wrong", all), ("another key", other)]
+    {
         line(&mut table, case, &validate(request).unwrap_err());
     }
     insta::assert_snapshot!(table);
@@ -109,18 +94,10 @@ async fn a_run_that_did_not_end_well() {
         line(&mut table, name, &error);
     }
     worker.bucket().fail_next(Operation::Read, Fault::Cut(3));
-    worker
-        .bucket()
-        .fail_next(Operation::Read, Fault::Delay(HOUR));
+    worker.bucket().fail_next(Operation::Read, Fault::Delay(HOUR));
     let error = worker.process("reads", "abcdef").await.unwrap_err();
     line(&mut table, "reads", &error);
-    let full = TestWorker::with_settings(
-        Obedient,
-        WorkerSettings {
-            concurrency: 0,
-            ..settings()
-        },
-    );
+    let full = TestWorker::with_settings(Obedient, WorkerSettings { concurrency: 0, ..settings() });
     let error = full.process("a", "").await.unwrap_err();
     line(&mut table, "full", &error);
     insta::assert_snapshot!(table);

@@ -40,16 +40,12 @@ async fn processed(
     let settings = WorkerSettings::default();
     let router = routes(Compares(content.clone()), store, &settings);
     let size = content.len() as u64;
-    let answer = WorkerServiceClient::new(router)
-        .process(request(size, crc32c))
-        .await;
+    let answer = WorkerServiceClient::new(router).process(request(size, crc32c)).await;
     answer.map(tonic::Response::into_inner)
 }
 
 fn random(random: &mut fastrand::Rng, size: usize) -> Bytes {
-    std::iter::repeat_with(|| random.u8(..))
-        .take(size)
-        .collect()
+    std::iter::repeat_with(|| random.u8(..)).take(size).collect()
 }
 
 #[tokio::test]
@@ -72,13 +68,7 @@ async fn a_download_that_is_cut_at_ten_random_offsets_goes_on_and_the_checksum_h
     let response = processed(&content, crc32c::crc32c(&content), &script).await;
     assert_eq!(response.unwrap().summary, "the same");
     let asked = script.asked.lock().unwrap().clone();
-    let expected: Vec<u64> = [0]
-        .iter()
-        .chain(&first)
-        .chain([&0])
-        .chain(&second)
-        .copied()
-        .collect();
+    let expected: Vec<u64> = [0].iter().chain(&first).chain([&0]).chain(&second).copied().collect();
     assert_eq!(asked, expected, "each goes on exactly where it was cut");
 }
 
@@ -87,15 +77,9 @@ async fn a_download_that_is_cut_without_a_byte_more_is_given_up_for_now() {
     let content = Bytes::from_static(b"0123456789");
     let script = Arc::new(Script::default());
     script.cuts.lock().unwrap().extend([4; 100]);
-    let status = processed(&content, crc32c::crc32c(&content), &script)
-        .await
-        .unwrap_err();
+    let status = processed(&content, crc32c::crc32c(&content), &script).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
-    assert_eq!(
-        script.asked.lock().unwrap().len(),
-        6,
-        "the first, and five in vain"
-    );
+    assert_eq!(script.asked.lock().unwrap().len(), 6, "the first, and five in vain");
 }
 
 #[tokio::test]

@@ -69,9 +69,8 @@ fn worker(storage: &str) -> (Worker, String) {
         .spawn();
     let mut worker = Worker(child.unwrap());
     let lines = BufReader::new(worker.0.stdout.take().unwrap()).lines();
-    let url = lines
-        .map(Result::unwrap)
-        .find_map(|line| Some(line.split_once(SERVES)?.1.to_owned()));
+    let url =
+        lines.map(Result::unwrap).find_map(|line| Some(line.split_once(SERVES)?.1.to_owned()));
     (worker, url.unwrap())
 }
 
@@ -90,23 +89,15 @@ async fn the_worker() {
     });
     let settings = WorkerSettings::default();
     let store = store(&storage).await;
-    let served = serve_on(
-        listener,
-        Counts,
-        &settings,
-        GuardSettings::off(),
-        store,
-        stop,
-    );
+    let served = serve_on(listener, Counts, &settings, GuardSettings::off(), store, stop);
     served.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_gibibytes_are_streamed_in_less_than_64_mebibytes_of_worker_memory() {
     let address = serve(Content::Zeros(SIZE), Arc::new(Script::default())).await;
-    let (_worker, url) = tokio::task::spawn_blocking(move || worker(&address.to_string()))
-        .await
-        .unwrap();
+    let (_worker, url) =
+        tokio::task::spawn_blocking(move || worker(&address.to_string())).await.unwrap();
     let mut client = WorkerServiceClient::connect(url).await.unwrap();
     let answer = client.process(request(SIZE, zeros(SIZE))).await;
     let labels = answer.unwrap().into_inner().labels;

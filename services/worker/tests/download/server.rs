@@ -89,14 +89,9 @@ async fn next_request(stream: &mut TcpStream) -> Option<u64> {
         // HTTP/2: a look at the object's metadata, which this server knows nothing of.
         return None;
     }
-    assert!(
-        head.starts_with("get /storage/v1/b/data/o/in%2flarge?"),
-        "{head}"
-    );
+    assert!(head.starts_with("get /storage/v1/b/data/o/in%2flarge?"), "{head}");
     assert!(head.contains("generation=7"), "{head}");
-    let range = head
-        .lines()
-        .find_map(|line| line.strip_prefix("range: bytes="));
+    let range = head.lines().find_map(|line| line.strip_prefix("range: bytes="));
     Some(range.map_or(0, |range| range.trim_end_matches('-').parse().unwrap()))
 }
 

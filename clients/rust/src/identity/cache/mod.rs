@@ -27,10 +27,7 @@ pub struct Cached<S> {
 impl<S: TokenSource> Cached<S> {
     /// Caches the tokens of `source`.
     pub fn new(source: S) -> Self {
-        Self {
-            source: Arc::new(source),
-            slots: RwLock::default(),
-        }
+        Self { source: Arc::new(source), slots: RwLock::default() }
     }
 
     fn slot(&self, audience: &str) -> Arc<Slot<S>> {
@@ -41,10 +38,7 @@ impl<S: TokenSource> Cached<S> {
         drop(known);
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         let slot = || Slot::new(self.source.clone(), audience).into();
-        slots
-            .entry(audience.to_owned())
-            .or_insert_with(slot)
-            .clone()
+        slots.entry(audience.to_owned()).or_insert_with(slot).clone()
     }
 }
 

@@ -50,11 +50,7 @@ pub(super) struct SharedFetch(watch::Receiver<Option<Result<IdToken, Error>>>);
 
 impl<S: TokenSource> Slot<S> {
     pub(super) fn new(source: Arc<S>, audience: &str) -> Self {
-        Self {
-            source,
-            audience: audience.to_owned(),
-            state: Mutex::default(),
-        }
+        Self { source, audience: audience.to_owned(), state: Mutex::default() }
     }
 
     /// The token if it can be sent, else the fetch that brings it.
@@ -97,9 +93,7 @@ impl<S: TokenSource> Slot<S> {
         let now = Instant::now();
         let token = state.valid(now)?;
         let due = now + RENEW_BEFORE_EXPIRY >= token.expires()
-            && state
-                .renewed
-                .is_none_or(|renewed| renewed + MIN_RENEWAL_INTERVAL <= now);
+            && state.renewed.is_none_or(|renewed| renewed + MIN_RENEWAL_INTERVAL <= now);
         // Without a runtime the token cannot be renewed, and is still valid.
         if due && let Ok(runtime) = Handle::try_current() {
             self.fetch(state, &runtime);

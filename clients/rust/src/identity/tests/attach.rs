@@ -45,9 +45,7 @@ async fn echo(request: Request<()>) -> Result<Response<HeaderMap>, Infallible> {
 
 #[tokio::test]
 async fn the_token_stands_in_both_headers_and_in_nothing_that_logs() {
-    let mut service = layer("https://worker.example/a?b")
-        .unwrap()
-        .layer(service_fn(echo));
+    let mut service = layer("https://worker.example/a?b").unwrap().layer(service_fn(echo));
     // The first call fetches the token; the second finds it cached.
     for _ in 0..2 {
         let request = Request::builder()
@@ -63,10 +61,7 @@ async fn the_token_stands_in_both_headers_and_in_nothing_that_logs() {
         for name in [AUTHORIZATION, HeaderName::from_static(SERVERLESS)] {
             assert_eq!(headers.get_all(name).iter().count(), 1);
         }
-        assert!(
-            !format!("{headers:?}").contains("eyJ"),
-            "a header's Debug shows the token"
-        );
+        assert!(!format!("{headers:?}").contains("eyJ"), "a header's Debug shows the token");
     }
 }
 
@@ -109,10 +104,7 @@ async fn a_refused_token_is_given_up_so_that_the_next_call_carries_another() {
             tokens.push(attached.token().unwrap().secret().to_owned());
         }
         assert_ne!(tokens[0], tokens[1]);
-        assert_eq!(
-            tokens[1], tokens[2],
-            "a refusal is no reason for a fetch a call"
-        );
+        assert_eq!(tokens[1], tokens[2], "a refusal is no reason for a fetch a call");
         assert_eq!(source.fetched(), 2);
     }
 }

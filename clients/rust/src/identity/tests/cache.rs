@@ -20,10 +20,7 @@ pub(super) struct Counting {
 
 impl Counting {
     fn slow() -> Self {
-        Self {
-            slow: true,
-            ..Self::default()
-        }
+        Self { slow: true, ..Self::default() }
     }
 
     pub(super) fn fetched(&self) -> usize {

@@ -15,16 +15,10 @@ fn with(name: &str, value: &[u8]) -> Result<Environment, Error> {
 fn a_key_file_may_have_any_name_and_never_gives_way_to_the_metadata_server() {
     let environment = with("GOOGLE_APPLICATION_CREDENTIALS", BYTES).unwrap();
     let path = PathBuf::from(OsString::from_vec(BYTES.to_vec()));
-    assert_eq!(
-        environment.google_application_credentials,
-        Some(path.clone())
-    );
+    assert_eq!(environment.google_application_credentials, Some(path.clone()));
     // It is not there; what matters is that it was looked for.
     let error = source(&environment).unwrap_err();
-    assert!(
-        matches!(&error, Error::Unreadable { path: missed, .. } if *missed == path),
-        "{error}"
-    );
+    assert!(matches!(&error, Error::Unreadable { path: missed, .. } if *missed == path), "{error}");
 }
 
 #[test]

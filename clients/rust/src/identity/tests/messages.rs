@@ -12,10 +12,7 @@ fn without_port(message: &str) -> String {
     let Some((before, rest)) = message.split_once("127.0.0.1:") else {
         return message.to_owned();
     };
-    format!(
-        "{before}HOST{}",
-        rest.trim_start_matches(|c: char| c.is_ascii_digit())
-    )
+    format!("{before}HOST{}", rest.trim_start_matches(|c: char| c.is_ascii_digit()))
 }
 
 #[derive(Default)]
@@ -23,11 +20,7 @@ struct Table(String);
 
 impl Table {
     fn add(&mut self, case: &str, error: &Error) {
-        let kind = if error.is_transient() {
-            "for now"
-        } else {
-            "for good"
-        };
+        let kind = if error.is_transient() { "for now" } else { "for good" };
         let message = without_port(&error.to_string());
         let _ = writeln!(self.0, "{case}, {kind}: {message}");
     }
@@ -41,19 +34,13 @@ async fn the_metadata_server() {
         ("400", metadata::marked(StatusCode::BAD_REQUEST)),
         ("404", metadata::marked(StatusCode::NOT_FOUND)),
         ("503", metadata::marked(StatusCode::SERVICE_UNAVAILABLE)),
-        (
-            "redirect",
-            metadata::marked(Redirect::temporary("http://127.0.0.1:1/")),
-        ),
+        ("redirect", metadata::marked(Redirect::temporary("http://127.0.0.1:1/"))),
         ("a page", metadata::marked("<html>captive portal</html>")),
         ("nothing", metadata::marked("")),
         ("an access token", metadata::marked("ya29.an-access-token")),
         ("ten megabytes", metadata::marked("x".repeat(10 << 20))),
         ("expired", metadata::marked(token(AUDIENCE, now() - 10))),
-        (
-            "another audience",
-            metadata::marked(token("https://other.example", now() + 3600)),
-        ),
+        ("another audience", metadata::marked(token("https://other.example", now() + 3600))),
     ] {
         let source = MetadataServer::new(Some(&serving(router).await));
         table.add(case, &source.fetch(AUDIENCE).await.unwrap_err());
@@ -95,10 +82,7 @@ fn a_key_file() {
         ("no PEM", with("private_key", "SECRET".into())),
         ("no RSA key", with("private_key", key.into())),
         ("no URL", with("token_uri", "no url".into())),
-        (
-            "in the clear",
-            with("token_uri", "http://oauth2.example/token".into()),
-        ),
+        ("in the clear", with("token_uri", "http://oauth2.example/token".into())),
     ] {
         let (_directory, path) = key_file::written(&content);
         let error = ServiceAccountFile::read(&path).unwrap_err();
@@ -120,35 +104,17 @@ fn a_key_file() {
 async fn the_exchange_of_a_key_file() {
     let secret = || json!({"error": "invalid_grant", "error_description": "SECRET"});
     let mut errors = vec![
-        (
-            "400",
-            key_file::refusal((StatusCode::BAD_REQUEST, Json(secret()))).await,
-        ),
-        (
-            "401",
-            key_file::refusal((StatusCode::UNAUTHORIZED, Json(secret()))).await,
-        ),
-        (
-            "503",
-            key_file::refusal(StatusCode::SERVICE_UNAVAILABLE).await,
-        ),
-        (
-            "redirect",
-            key_file::refusal(Redirect::temporary("http://127.0.0.1:1/")).await,
-        ),
+        ("400", key_file::refusal((StatusCode::BAD_REQUEST, Json(secret()))).await),
+        ("401", key_file::refusal((StatusCode::UNAUTHORIZED, Json(secret()))).await),
+        ("503", key_file::refusal(StatusCode::SERVICE_UNAVAILABLE).await),
+        ("redirect", key_file::refusal(Redirect::temporary("http://127.0.0.1:1/")).await),
         ("a page", key_file::refusal("<html>").await),
     ];
     for (case, body) in [
-        (
-            "an access token",
-            json!({"access_token": "ya29.SECRET", "expires_in": 3599}),
-        ),
+        ("an access token", json!({"access_token": "ya29.SECRET", "expires_in": 3599})),
         ("a list", json!([])),
         ("null", json!({"id_token": null})),
-        (
-            "another audience",
-            json!({"id_token": token("https://other.example", now() + 3600)}),
-        ),
+        ("another audience", json!({"id_token": token("https://other.example", now() + 3600)})),
     ] {
         errors.push((case, key_file::refusal(Json(body)).await));
     }
@@ -161,11 +127,7 @@ async fn the_exchange_of_a_key_file() {
         assert!(!key_file::shows_a_secret(&text), "{text}");
         let start = text.split("(key file ").nth(1).unwrap_or_default();
         let place = start.split(')').next().unwrap_or_default();
-        let kind = if error.is_transient() {
-            "for now"
-        } else {
-            "for good"
-        };
+        let kind = if error.is_transient() { "for now" } else { "for good" };
         let text = without_port(&text.replace(place, "KEY_FILE"));
         let _ = writeln!(table.0, "{case}, {kind}: {text}");
     }
@@ -182,10 +144,7 @@ fn impersonation_and_settings() {
         let error = http::refused(&source, status, impersonate::reason(status));
         table.add(status.as_str(), &error);
     }
-    table.add(
-        "no account",
-        &Impersonated::new("poller", None, None).unwrap_err(),
-    );
+    table.add("no account", &Impersonated::new("poller", None, None).unwrap_err());
     let clear = Impersonated::new(account, Some("http://iam.example"), None);
     table.add("in the clear", &clear.unwrap_err());
     table.add("no login", &Error::NoUser { why: "WHY".into() });

@@ -18,10 +18,7 @@ const AUDIENCE: &str = "https://worker.example";
 
 /// Seconds since 1970.
 fn now() -> u64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap()
-        .as_secs()
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
 /// An unsigned token; a caller cannot tell.
@@ -66,10 +63,7 @@ async fn mute() -> (TcpListener, String) {
 
 #[test]
 fn a_token_shows_itself_to_nobody() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let _inside = runtime.enter();
     let secret = good();
     let token = IdToken::parse(&secret, AUDIENCE, "test").unwrap();

@@ -28,10 +28,7 @@ struct Came {
 
 /// Many requests on one connection; what comes back is read meanwhile. Nothing when the service did not close it.
 async fn flood(address: SocketAddr, request: impl Fn(u32) -> Vec<u8>) -> Option<Came> {
-    let Peer {
-        mut read,
-        mut write,
-    } = Peer::connect(address).await.unwrap();
+    let Peer { mut read, mut write } = Peer::connect(address).await.unwrap();
     let reading = tokio::spawn(async move {
         let mut came = Came::default();
         while let Some(frame) = next(&mut read).await {
@@ -96,8 +93,7 @@ pub(super) async fn continuations(address: SocketAddr) -> Attacked {
 /// Pieces of a body that are empty. A ping after every ten says how far the service is.
 pub(super) async fn empty_pieces(address: SocketAddr, token: &str) -> Attacked {
     let mut peer = Peer::connect(address).await.unwrap();
-    peer.send(&frame(HEADERS, END_HEADERS, 1, &call(Some(token))))
-        .await;
+    peer.send(&frame(HEADERS, END_HEADERS, 1, &call(Some(token)))).await;
     let mut ten = frame(DATA, 0, 1, &[]).repeat(10);
     ten.extend(frame(PING, 0, 0, &[7; 8]));
     for tens in 1..=FLOOD / 10 {
@@ -121,10 +117,7 @@ pub(super) async fn empty_pieces(address: SocketAddr, token: &str) -> Attacked {
 pub(super) async fn long_headers(address: SocketAddr) -> Attacked {
     let long = literal("x", &"y".repeat(120)).repeat(130);
     let block = [&GET[..], &long].concat();
-    let Peer {
-        mut read,
-        mut write,
-    } = Peer::connect(address).await.unwrap();
+    let Peer { mut read, mut write } = Peer::connect(address).await.unwrap();
     let reading =
         tokio::spawn(async move { while crate::wire::next(&mut read).await.is_some() {} });
     for number in 0..2_000 {

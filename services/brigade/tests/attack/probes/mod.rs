@@ -89,10 +89,8 @@ impl Probe {
             }
             Self::RapidReset => floods::taken_back(address).await,
             Self::NeverEnded => {
-                floods::reset(address, |stream| {
-                    frame(HEADERS, END_HEADERS, stream, &call(None))
-                })
-                .await
+                floods::reset(address, |stream| frame(HEADERS, END_HEADERS, stream, &call(None)))
+                    .await
             }
             Self::Continuation => floods::continuations(address).await,
             Self::LongHeaders => floods::long_headers(address).await,
@@ -122,25 +120,15 @@ pub(crate) struct Attacked {
 
 impl Attacked {
     fn closed(closed_after: Option<usize>) -> Self {
-        Self {
-            closed_after,
-            ..Self::default()
-        }
+        Self { closed_after, ..Self::default() }
     }
 
     fn open(open: Vec<Peer>, silent: Vec<TcpStream>) -> Self {
-        Self {
-            open,
-            silent,
-            ..Self::default()
-        }
+        Self { open, silent, ..Self::default() }
     }
 
     fn calling(callers: Vec<Caller>) -> Self {
-        Self {
-            _callers: callers,
-            ..Self::default()
-        }
+        Self { _callers: callers, ..Self::default() }
     }
 
     /// Waits until the service has closed every connection. Every second one answers its pings meanwhile.

@@ -24,10 +24,7 @@ async fn a_lone_authorization_is_checked_and_loses_its_signature() {
 async fn of_two_headers_the_serverless_one_is_checked_and_the_other_arrives_whole() {
     let shape = private().await;
     let bearer = shape.bearer(POLLER);
-    let both = [
-        ("authorization", bearer.as_str()),
-        ("x-serverless-authorization", &bearer),
-    ];
+    let both = [("authorization", bearer.as_str()), ("x-serverless-authorization", &bearer)];
     let heard = shape.heard(&both).await;
     assert_eq!(heard["authorization"], bearer);
     assert_eq!(heard["x-serverless-authorization"], removed(&bearer));
@@ -37,10 +34,8 @@ async fn of_two_headers_the_serverless_one_is_checked_and_the_other_arrives_whol
 async fn the_other_header_is_not_checked() {
     let shape = private().await;
     let bearer = shape.bearer(POLLER);
-    let headers = [
-        ("authorization", "Basic not even a token"),
-        ("x-serverless-authorization", &bearer),
-    ];
+    let headers =
+        [("authorization", "Basic not even a token"), ("x-serverless-authorization", &bearer)];
     let heard = shape.heard(&headers).await;
     assert_eq!(heard["authorization"], "Basic not even a token");
 }
@@ -50,10 +45,7 @@ async fn a_good_authorization_does_not_help_a_bad_serverless_header() {
     let shape = private().await;
     let bearer = shape.bearer(POLLER);
     for bad in [removed(&bearer), String::new(), "Bearer x.y.z".into()] {
-        let headers = [
-            ("authorization", bearer.as_str()),
-            ("x-serverless-authorization", &bad),
-        ];
+        let headers = [("authorization", bearer.as_str()), ("x-serverless-authorization", &bad)];
         assert_eq!(shape.get(&headers).await.status(), StatusCode::UNAUTHORIZED);
     }
     assert!(shape.container.heard().is_none());
@@ -69,10 +61,7 @@ async fn bearer_is_read_in_any_case() {
 #[tokio::test]
 async fn a_custom_audience_is_one_and_another_services_is_not() {
     let shape = shape(|service| {
-        service
-            .invoker(POLLER)
-            .audience("https://worker.example")
-            .audience("a name")
+        service.invoker(POLLER).audience("https://worker.example").audience("a name")
     })
     .await;
     for (audience, status) in [
@@ -128,9 +117,7 @@ async fn a_token_without_an_email_names_its_account_by_number() {
     let mut claims = shape.google.identity().claims(POLLER, &shape.origin());
     claims.as_object_mut().unwrap().remove("email");
     let token = shape.google.identity().sign(&claims, &json!({}));
-    shape
-        .heard(&[("authorization", &format!("Bearer {token}"))])
-        .await;
+    shape.heard(&[("authorization", &format!("Bearer {token}"))]).await;
 }
 
 #[tokio::test]
@@ -162,10 +149,9 @@ async fn a_push_without_a_token_gets_its_accounts_and_is_checked_like_any_other(
     assert_eq!(answer.status(), StatusCode::FORBIDDEN, "it keeps its own");
 
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    for (path, status) in [
-        ("some.Service/Call", StatusCode::FORBIDDEN),
-        ("some/path/below", StatusCode::FORBIDDEN),
-    ] {
+    for (path, status) in
+        [("some.Service/Call", StatusCode::FORBIDDEN), ("some/path/below", StatusCode::FORBIDDEN)]
+    {
         let url = shape.front.url().join(path).unwrap();
         assert_eq!(http.get(url).send().await.unwrap().status(), status);
     }

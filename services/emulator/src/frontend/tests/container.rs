@@ -58,10 +58,7 @@ pub(super) fn on(listener: TcpListener) -> Container {
                 std::future::pending::<()>().await;
             }
             let body = Body::new(Echo { body, _held: over });
-            Response::builder()
-                .header("content-type", "application/grpc")
-                .body(body)
-                .unwrap()
+            Response::builder().header("content-type", "application/grpc").body(body).unwrap()
         }
     }));
     let serving = crate::serve::serve(listener, router, container.stop.clone());

@@ -14,9 +14,7 @@ use super::{
 #[tokio::test]
 async fn the_next_calls_get_a_page_and_the_container_hears_nothing() {
     let shape = private().await;
-    let met = shape
-        .front
-        .fault(Fault::page(StatusCode::BAD_GATEWAY).times(2));
+    let met = shape.front.fault(Fault::page(StatusCode::BAD_GATEWAY).times(2));
     let bearer = shape.bearer(POLLER);
     for _ in 0..2 {
         let answer = shape.get(&[("authorization", &bearer)]).await;

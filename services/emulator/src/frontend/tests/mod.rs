@@ -42,11 +42,7 @@ async fn shape(service: impl FnOnce(Service) -> Service) -> Shape {
     let container = container().await;
     let service = service(Service::new("worker", container.address));
     let front = google.front_end(loopback().await, &service).unwrap();
-    Shape {
-        google,
-        front,
-        container,
-    }
+    Shape { google, front, container }
 }
 
 async fn loopback() -> TcpListener {

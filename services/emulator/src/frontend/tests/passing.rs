@@ -34,10 +34,7 @@ async fn the_container_hears_the_call_over_http2_with_what_google_adds() {
     let (id, rest) = trace.split_once('/').unwrap();
     assert!(id.len() == 32 && rest.ends_with(";o=0"), "{trace}");
 
-    let own = (
-        "x-cloud-trace-context",
-        "105445aa7843bc8bf206b12000100000/1;o=1",
-    );
+    let own = ("x-cloud-trace-context", "105445aa7843bc8bf206b12000100000/1;o=1");
     let heard = shape.heard(&[("authorization", &bearer), own]).await;
     assert_eq!(heard[own.0], own.1);
 }
@@ -81,10 +78,7 @@ async fn messages_pass_both_ways_as_they_come_and_trailers_after_them() {
     sender.send(Ok(trailers("5"))).unwrap();
     drop(sender);
     let (rest, trailers) = whole(response).await.unwrap();
-    assert_eq!(
-        (rest.len(), &trailers["grpc-status"]),
-        (0, &"5".parse().unwrap())
-    );
+    assert_eq!((rest.len(), &trailers["grpc-status"]), (0, &"5".parse().unwrap()));
     let heard = shape.container.heard().unwrap();
     assert_eq!(heard.headers["te"], "trailers");
 }
@@ -145,8 +139,7 @@ async fn the_containers_reset_reaches_the_caller_with_its_reason() {
         let mut connection = h2::server::handshake(stream).await.unwrap();
         let (_, mut respond) = connection.accept().await.unwrap().unwrap();
         let mut body = respond.send_response(Response::new(()), false).unwrap();
-        body.send_data(bytes::Bytes::from_static(b"one"), false)
-            .unwrap();
+        body.send_data(bytes::Bytes::from_static(b"one"), false).unwrap();
         let resetting = tokio::spawn(async move {
             // Asked for once the message is on its way: a reset would overtake it.
             body.reserve_capacity(1);
@@ -172,10 +165,7 @@ async fn a_container_that_starts_again_is_found_again() {
     shape.heard(&[("authorization", &bearer)]).await;
     let mut shape = shape;
     let address = shape.container.address;
-    drop(std::mem::replace(
-        &mut shape.container,
-        container::container().await,
-    ));
+    drop(std::mem::replace(&mut shape.container, container::container().await));
     while TcpStream::connect(address).await.is_ok() {
         tokio::task::yield_now().await;
     }
@@ -188,11 +178,7 @@ async fn a_container_that_starts_again_is_found_again() {
 
 #[tokio::test]
 async fn it_continues_without_the_emulator_and_stops_by_itself() {
-    let Shape {
-        google,
-        front,
-        container: _container,
-    } = private().await;
+    let Shape { google, front, container: _container } = private().await;
     let origin = front.url().as_str().trim_end_matches('/').to_owned();
     let token = google.identity().mint(POLLER, &origin);
     google.stop().await;

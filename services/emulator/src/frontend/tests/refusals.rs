@@ -33,10 +33,7 @@ async fn no_token_is_forbidden_and_a_bad_one_is_unauthorized() {
         page(answer, StatusCode::UNAUTHORIZED, "401 Unauthorized").await;
     }
     let bearer = shape.bearer(POLLER);
-    let twice = [
-        ("authorization", bearer.as_str()),
-        ("authorization", &bearer),
-    ];
+    let twice = [("authorization", bearer.as_str()), ("authorization", &bearer)];
     assert_eq!(shape.get(&twice).await.status(), StatusCode::UNAUTHORIZED);
     assert!(shape.container.heard().is_none());
 }
@@ -54,10 +51,7 @@ async fn an_account_that_is_no_invoker_is_forbidden() {
 async fn a_host_of_no_service_is_not_found_whatever_the_token() {
     let shape = shape(|service| service.invoker(POLLER).audience("https://worker.example")).await;
     let bearer = shape.bearer(POLLER);
-    let headers = [
-        ("authorization", bearer.as_str()),
-        ("host", "other.example"),
-    ];
+    let headers = [("authorization", bearer.as_str()), ("host", "other.example")];
     let answer = shape.get(&headers).await;
     page(answer, StatusCode::NOT_FOUND, "404 Not Found").await;
     for host in ["worker.example", "WORKER.example"] {
@@ -121,10 +115,7 @@ async fn grpc_callers_get_pages_too() {
     let shape = shape(|service| service).await;
     let response = shape.call("x").await.unwrap();
     assert_eq!(response.status(), StatusCode::FORBIDDEN);
-    assert_eq!(
-        response.headers()["content-type"],
-        "text/html; charset=utf-8"
-    );
+    assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
     let (_, trailers) = whole(response).await.unwrap();
     assert!(trailers.is_empty());
 }
@@ -135,8 +126,5 @@ async fn only_loopback_is_listened_on() {
     let open = TcpListener::bind("0.0.0.0:0").await.unwrap();
     let service = Service::new("worker", shape.container.address);
     let error = shape.google.front_end(open, &service).unwrap_err();
-    assert!(
-        error.to_string().contains("bind it to 127.0.0.1"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("bind it to 127.0.0.1"), "{error}");
 }

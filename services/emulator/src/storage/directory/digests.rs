@@ -57,11 +57,7 @@ impl Digests {
 fn compute(path: &Path) -> io::Result<Digest> {
     let mut file = File::open(path)?;
     let mut md5 = md5::Context::new();
-    let mut digest = Digest {
-        size: 0,
-        crc32c: 0,
-        md5: None,
-    };
+    let mut digest = Digest { size: 0, crc32c: 0, md5: None };
     let mut piece = vec![0; PIECE];
     loop {
         let read = file.read(&mut piece)?;

@@ -34,10 +34,7 @@ impl Seen {
     }
 
     pub(super) fn from_metadata(found: &Metadata) -> io::Result<Self> {
-        let since = found
-            .modified()?
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let since = found.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Self {
             // A file from 1970 or before is as old as any; a generation of 0 would mean that there is none.
             generation: i64::try_from(since.as_micros()).unwrap_or(i64::MAX).max(1),
@@ -49,9 +46,7 @@ impl Seen {
 
 /// A file that is not visible yet, with the rights that the user's other files get.
 pub(super) fn temporary(hidden: &Path) -> io::Result<NamedTempFile> {
-    tempfile::Builder::new()
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(hidden)
+    tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(hidden)
 }
 
 /// Writes the content, and the generation as the file's mtime.
@@ -74,8 +69,7 @@ pub(super) fn read(path: &Path, range: Range<u64>) -> io::Result<Bytes> {
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(range.start))?;
     let mut content = Vec::new();
-    file.take(range.end - range.start)
-        .read_to_end(&mut content)?;
+    file.take(range.end - range.start).read_to_end(&mut content)?;
     Ok(content.into())
 }
 
@@ -84,11 +78,7 @@ pub(super) fn place(from: &Path, to: &Path, replace: bool) -> io::Result<()> {
     if let Some(parent) = to.parent() {
         fs::create_dir_all(parent)?;
     }
-    if replace {
-        fs::rename(from, to)
-    } else {
-        rename_to_nothing(from, to)
-    }
+    if replace { fs::rename(from, to) } else { rename_to_nothing(from, to) }
 }
 
 fn rename_to_nothing(from: &Path, to: &Path) -> io::Result<()> {
@@ -109,9 +99,7 @@ fn rename_to_nothing(from: &Path, to: &Path) -> io::Result<()> {
 /// Removes the directories that a file left empty, but never one at the top.
 pub(super) fn prune(root: &Path, file: &Path) {
     for directory in file.ancestors().skip(1) {
-        let depth = directory
-            .strip_prefix(root)
-            .map_or(0, |below| below.components().count());
+        let depth = directory.strip_prefix(root).map_or(0, |below| below.components().count());
         // The system refuses to remove a directory that is not empty.
         if depth < 2 || fs::remove_dir(directory).is_err() {
             return;

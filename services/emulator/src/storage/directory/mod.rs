@@ -199,13 +199,9 @@ fn failed(what: &str, name: &str, error: &io::Error) -> Refusal {
     let name = name.escape_debug();
     match error.kind() {
         io::ErrorKind::AlreadyExists => Refusal::precondition(),
-        io::ErrorKind::StorageFull => Refusal::new(
-            Kind::Internal,
-            format!("cannot {what} '{name}': the disk is full"),
-        ),
-        _ => Refusal::new(
-            Kind::Internal,
-            format!("cannot {what} the file '{name}': {error}"),
-        ),
+        io::ErrorKind::StorageFull => {
+            Refusal::new(Kind::Internal, format!("cannot {what} '{name}': the disk is full"))
+        }
+        _ => Refusal::new(Kind::Internal, format!("cannot {what} the file '{name}': {error}")),
     }
 }

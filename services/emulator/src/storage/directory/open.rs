@@ -17,15 +17,9 @@ impl Directory {
             why,
         };
         fs::create_dir_all(path).map_err(|error| wrong(why_not_made(path, &error)))?;
-        let root = path
-            .canonicalize()
-            .map_err(|error| wrong(error.to_string()))?;
+        let root = path.canonicalize().map_err(|error| wrong(error.to_string()))?;
         prepare(&root).map_err(wrong)?;
-        Ok(Self {
-            root,
-            digests: Digests::default(),
-            warned: HashSet::new(),
-        })
+        Ok(Self { root, digests: Digests::default(), warned: HashSet::new() })
     }
 }
 

@@ -41,14 +41,7 @@ pub(super) fn check_writable(root: &Path, name: &str) -> Result<()> {
         _ => {}
     }
     let mut parent = root.to_owned();
-    for part in name
-        .split('/')
-        .rev()
-        .skip(1)
-        .collect::<Vec<_>>()
-        .into_iter()
-        .rev()
-    {
+    for part in name.split('/').rev().skip(1).collect::<Vec<_>>().into_iter().rev() {
         parent.push(part);
         match fs::symlink_metadata(&parent) {
             Ok(found) if found.is_dir() => {}

@@ -1,4 +1,5 @@
 use std::{
+    fmt::Write as _,
     fs,
     os::unix::{ffi::OsStrExt as _, fs::symlink},
     time::{Duration, UNIX_EPOCH},
@@ -30,17 +31,12 @@ fn drop_file(root: &TempDir, name: &str, content: &str, mtime: i64) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, content).unwrap();
     let since = Duration::from_micros(mtime.try_into().unwrap());
-    fs::File::open(&path)
-        .unwrap()
-        .set_modified(UNIX_EPOCH + since)
-        .unwrap();
+    fs::File::open(&path).unwrap().set_modified(UNIX_EPOCH + since).unwrap();
 }
 
 fn put(model: &mut Model, name: &str, content: &str) -> Result<Object> {
-    let upload = Upload {
-        content: Bytes::copy_from_slice(content.as_bytes()),
-        ..Upload::default()
-    };
+    let upload =
+        Upload { content: Bytes::copy_from_slice(content.as_bytes()), ..Upload::default() };
     model.insert(BUCKET, name, upload, &ANY)
 }
 
@@ -60,10 +56,7 @@ fn rename(model: &mut Model, from: &str, to: &str) -> Result<Object> {
         bucket: BUCKET.into(),
         source: from.into(),
         destination: to.into(),
-        conditions: Conditions {
-            generation_match: Some(0),
-            ..ANY
-        },
+        conditions: Conditions { generation_match: Some(0), ..ANY },
         ..Move::default()
     })
 }
@@ -84,10 +77,7 @@ fn a_dropped_file_is_an_object_of_its_mtimes_generation() {
         (1_700_000_000_123_456, 1, 4)
     );
     assert_eq!(object.digest(), brigade_model::Digest::new(b"day\n"));
-    assert_eq!(
-        object.created(),
-        "2023-11-14T22:13:20.123456Z".parse::<Timestamp>().unwrap()
-    );
+    assert_eq!(object.created(), "2023-11-14T22:13:20.123456Z".parse::<Timestamp>().unwrap());
     assert_eq!(read(&mut model, "incoming/a.csv"), "day\n");
 }
 
@@ -99,15 +89,10 @@ fn a_file_changed_by_hand_is_a_new_generation_with_fresh_metadata() {
     mark(&mut model, "a");
     drop_file(&root, "a", "two", before.generation + 5_000);
     let object = model.get(BUCKET, "a", None, &ANY).unwrap();
-    assert_eq!(
-        (object.generation, object.metageneration),
-        (before.generation + 5_000, 1)
-    );
+    assert_eq!((object.generation, object.metageneration), (before.generation + 5_000, 1));
     assert!(object.attributes.metadata.is_empty());
     assert_eq!(object.digest(), brigade_model::Digest::new(b"two"));
-    let stale = model
-        .get(BUCKET, "a", Some(before.generation), &ANY)
-        .unwrap_err();
+    let stale = model.get(BUCKET, "a", Some(before.generation), &ANY).unwrap_err();
     assert_eq!(stale.kind, Kind::NoObject);
 }
 
@@ -118,24 +103,15 @@ fn a_write_sets_the_mtime_and_metadata_survives_a_restart_and_a_move() {
     let seen = Seen::at(&root.path().join("in/a")).unwrap();
     assert_eq!(seen.generation, written.generation);
     let marked = mark(&mut model(&root), "in/a");
-    assert_eq!(
-        (marked.generation, marked.metageneration),
-        (written.generation, 2)
-    );
+    assert_eq!((marked.generation, marked.metageneration), (written.generation, 2));
 
     let mut model = model(&root);
-    assert_eq!(
-        model.get(BUCKET, "in/a", None, &ANY).unwrap().updated,
-        truncated(marked.updated)
-    );
+    assert_eq!(model.get(BUCKET, "in/a", None, &ANY).unwrap().updated, truncated(marked.updated));
     let moved = rename(&mut model, "in/a", "done/2026/a").unwrap();
     assert!(moved.generation > marked.generation);
     let found = model.get(BUCKET, "done/2026/a", None, &ANY).unwrap();
     assert_eq!(found.attributes.metadata["key"], "value");
-    assert_eq!(
-        (found.generation, found.metageneration),
-        (moved.generation, 1)
-    );
+    assert_eq!((found.generation, found.metageneration), (moved.generation, 1));
     assert_eq!(fs::read(root.path().join("done/2026/a")).unwrap(), b"one");
 }
 
@@ -153,10 +129,7 @@ fn generations_of_a_name_increase_even_over_a_file_from_the_future() {
     assert!(put(&mut model, "a", "two").unwrap().generation > future);
     drop_file(&root, "old", "one", 0);
     let old = model.get(BUCKET, "old", None, &ANY).unwrap();
-    assert_eq!(
-        old.generation, 1,
-        "a generation of 0 would mean that there is none"
-    );
+    assert_eq!(old.generation, 1, "a generation of 0 would mean that there is none");
     assert_eq!(put(&mut model, "old", "two").unwrap().size, 3);
 }
 
@@ -239,12 +212,8 @@ fn names_that_no_path_can_have_are_refused_to_writers_and_missing_to_readers() {
     ] {
         let refused = put(&mut model, name, "1").unwrap_err();
         assert_eq!(refused.kind, Kind::Invalid, "{name:?}");
-        messages += &format!("{refused}\n");
-        assert_eq!(
-            rename(&mut model, "file", name).unwrap_err().kind,
-            Kind::Invalid,
-            "{name:?}"
-        );
+        writeln!(messages, "{refused}").unwrap();
+        assert_eq!(rename(&mut model, "file", name).unwrap_err().kind, Kind::Invalid, "{name:?}");
         assert_eq!(
             model.get(BUCKET, name, None, &ANY).unwrap_err().kind,
             Kind::NoObject,
@@ -266,21 +235,9 @@ fn links_are_followed_neither_by_listings_nor_by_writes() {
     put(&mut model, "real", "").unwrap();
     assert_eq!(names(&mut model), ["real"]);
     for name in ["dir/secret", "file"] {
-        assert_eq!(
-            model.get(BUCKET, name, None, &ANY).unwrap_err().kind,
-            Kind::NoObject,
-            "{name}"
-        );
-        assert_eq!(
-            put(&mut model, name, "x").unwrap_err().kind,
-            Kind::Invalid,
-            "{name}"
-        );
-        assert_eq!(
-            rename(&mut model, "real", name).unwrap_err().kind,
-            Kind::Invalid,
-            "{name}"
-        );
+        assert_eq!(model.get(BUCKET, name, None, &ANY).unwrap_err().kind, Kind::NoObject, "{name}");
+        assert_eq!(put(&mut model, name, "x").unwrap_err().kind, Kind::Invalid, "{name}");
+        assert_eq!(rename(&mut model, "real", name).unwrap_err().kind, Kind::Invalid, "{name}");
     }
     assert_eq!(fs::read(outside.path().join("secret")).unwrap(), b"s");
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
@@ -314,19 +271,14 @@ fn a_listing_of_a_directory_is_that_of_memory() {
     let root = TempDir::new().unwrap();
     let mut on_disk = model(&root);
     let mut in_memory = Model::default();
-    in_memory
-        .add_bucket(BUCKET, Box::new(Memory::default()))
-        .unwrap();
+    in_memory.add_bucket(BUCKET, Box::new(Memory::default())).unwrap();
     // Neighbours of the slash in the order of bytes, at several depths.
     let parts = ["a", "a-", "a.b", "a0", "b", "é"];
     for first in parts {
         put(&mut on_disk, &format!("{first}!"), "").unwrap();
         put(&mut in_memory, &format!("{first}!"), "").unwrap();
         for second in parts {
-            for name in [
-                format!("{first}/{second}"),
-                format!("{first}/{second}!/{first}"),
-            ] {
+            for name in [format!("{first}/{second}"), format!("{first}/{second}!/{first}")] {
                 put(&mut on_disk, &name, "").unwrap();
                 put(&mut in_memory, &name, "").unwrap();
             }
@@ -341,11 +293,7 @@ fn a_listing_of_a_directory_is_that_of_memory() {
                     page_size,
                     ..Query::default()
                 };
-                assert_eq!(
-                    pages(&mut on_disk, &query),
-                    pages(&mut in_memory, &query),
-                    "{query:?}"
-                );
+                assert_eq!(pages(&mut on_disk, &query), pages(&mut in_memory, &query), "{query:?}");
             }
         }
     }
@@ -357,11 +305,7 @@ fn pages(model: &mut Model, query: &Query) -> Vec<String> {
     loop {
         let page = model.list(BUCKET, &query).unwrap();
         let objects = page.objects.into_iter().map(|object| object.name);
-        lines.push(format!(
-            "{:?} {:?}",
-            objects.collect::<Vec<_>>(),
-            page.prefixes
-        ));
+        lines.push(format!("{:?} {:?}", objects.collect::<Vec<_>>(), page.prefixes));
         if page.next.is_empty() {
             return lines;
         }
@@ -380,7 +324,7 @@ fn a_directory_that_cannot_be_a_bucket_says_why() {
     let mut table = String::new();
     for path in [file.clone(), file.join("below"), blocked] {
         let error = Directory::open(BUCKET, &path).unwrap_err();
-        table += &format!("{error}\n");
+        writeln!(table, "{error}").unwrap();
     }
     insta::assert_snapshot!(table.replace(&root.path().display().to_string(), "ROOT"));
 }

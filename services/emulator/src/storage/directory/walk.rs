@@ -27,19 +27,9 @@ pub(super) fn names(
     limit: usize,
     warned: &mut HashSet<PathBuf>,
 ) -> Result<Vec<String>> {
-    let mut walk = Walk {
-        root,
-        prefix,
-        from,
-        limit,
-        found: Vec::new(),
-        warned,
-    };
+    let mut walk = Walk { root, prefix, from, limit, found: Vec::new(), warned };
     walk.visit(root, "").map_err(|error| {
-        Refusal::new(
-            Kind::Internal,
-            format!("cannot list the directory of the bucket: {error}"),
-        )
+        Refusal::new(Kind::Internal, format!("cannot list the directory of the bucket: {error}"))
     })?;
     Ok(walk.found)
 }
@@ -86,11 +76,7 @@ impl Walk<'_> {
             if kind.is_symlink() {
                 self.warn(&path, "it is a symbolic link, which is not followed");
             } else if let Some(name) = self.name(&path, base) {
-                let is_wanted = if kind.is_dir() {
-                    Self::may_hold
-                } else {
-                    Self::wants
-                };
+                let is_wanted = if kind.is_dir() { Self::may_hold } else { Self::wants };
                 let name = if kind.is_dir() { name + "/" } else { name };
                 if (kind.is_dir() || kind.is_file()) && is_wanted(self, &name) {
                     names.push(name);

@@ -22,19 +22,14 @@ pub(super) fn retention(request: &wire::CreateBucketRequest) -> Result<Option<Du
     let Some(bucket) = &request.bucket else {
         return Ok(None);
     };
-    if bucket
-        .versioning
-        .is_some_and(|versioning| versioning.enabled)
-    {
+    if bucket.versioning.is_some_and(|versioning| versioning.enabled) {
         return Err(Refusal::unsupported("object versioning"));
     }
     let Some(policy) = &bucket.retention_policy else {
         return Ok(None);
     };
     let period = policy.retention_duration.map(Duration::try_from);
-    period
-        .transpose()
-        .map_err(|_| Refusal::invalid("The retention duration cannot be negative."))
+    period.transpose().map_err(|_| Refusal::invalid("The retention duration cannot be negative."))
 }
 
 pub(super) fn page_size(asked: i32) -> Result<usize> {

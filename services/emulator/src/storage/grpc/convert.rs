@@ -44,9 +44,7 @@ pub(super) fn object(bucket: &str, object: Object) -> wire::Object {
         retention_expire_time: object.retention_expires.and_then(timestamp),
         metadata: attributes.metadata,
         event_based_hold: attributes.event_based_hold.then_some(true),
-        custom_time: attributes
-            .custom_time
-            .and_then(|time| timestamp(time.parse().ok()?)),
+        custom_time: attributes.custom_time.and_then(|time| timestamp(time.parse().ok()?)),
     }
 }
 
@@ -89,22 +87,12 @@ pub(super) fn bucket(info: &BucketInfo) -> wire::Bucket {
 }
 
 fn class(stored: String) -> String {
-    if stored.is_empty() {
-        "STANDARD".to_owned()
-    } else {
-        stored
-    }
+    if stored.is_empty() { "STANDARD".to_owned() } else { stored }
 }
 
-#[allow(
-    clippy::unnecessary_wraps,
-    reason = "every field of a message that takes it is optional"
-)]
+#[allow(clippy::unnecessary_wraps, reason = "every field of a message that takes it is optional")]
 fn timestamp(time: Timestamp) -> Option<prost_types::Timestamp> {
-    Some(prost_types::Timestamp {
-        seconds: time.as_second(),
-        nanos: time.subsec_nanosecond(),
-    })
+    Some(prost_types::Timestamp { seconds: time.as_second(), nanos: time.subsec_nanosecond() })
 }
 
 pub(super) fn rfc3339(time: prost_types::Timestamp) -> Option<String> {

@@ -77,12 +77,7 @@ mod tests {
 
     fn masked(paths: &[&str]) -> Result<Object> {
         let paths = paths.iter().map(|&path| path.to_owned()).collect();
-        let object = Object {
-            name: "n".into(),
-            size: 3,
-            generation: 7,
-            ..Object::default()
-        };
+        let object = Object { name: "n".into(), size: 3, generation: 7, ..Object::default() };
         ReadMask::new(Some(FieldMask { paths }))?.apply(object)
     }
 
@@ -90,11 +85,7 @@ mod tests {
     fn only_named_fields_are_kept() {
         assert_eq!(
             masked(&["name", "size"]).unwrap(),
-            Object {
-                name: "n".into(),
-                size: 3,
-                ..Object::default()
-            }
+            Object { name: "n".into(), size: 3, ..Object::default() }
         );
     }
 

@@ -14,9 +14,9 @@ pub(super) fn generation(field: i64) -> Option<i64> {
 /// Customer-supplied keys are refused: content would be stored without them.
 pub(super) fn refuse_key(params: Option<&wire::CommonObjectRequestParams>) -> Result<()> {
     match params {
-        Some(params) if !params.encryption_key_bytes.is_empty() => Err(Refusal::unsupported(
-            "encryption with a customer-supplied key",
-        )),
+        Some(params) if !params.encryption_key_bytes.is_empty() => {
+            Err(Refusal::unsupported("encryption with a customer-supplied key"))
+        }
         _ => Ok(()),
     }
 }
@@ -67,9 +67,7 @@ pub(super) fn rewrite(request: wire::RewriteObjectRequest) -> Result<Rewrite> {
     if !request.copy_source_encryption_key_bytes.is_empty()
         || !request.destination_kms_key.is_empty()
     {
-        return Err(Refusal::unsupported(
-            "encryption with a customer-managed key",
-        ));
+        return Err(Refusal::unsupported("encryption with a customer-managed key"));
     }
     Ok(Rewrite {
         source_bucket: bucket_name(&request.source_bucket)?.to_owned(),

@@ -32,9 +32,7 @@ impl Service {
         F: FnOnce(&mut Model) -> Outcome<T> + Send + 'static,
     {
         let outcome = self.storage.run(call).await;
-        outcome
-            .map(Response::new)
-            .map_err(|refusal| status(&refusal))
+        outcome.map(Response::new).map_err(|refusal| status(&refusal))
     }
 }
 
@@ -46,8 +44,7 @@ impl storage_server::Storage for Service {
             request.if_metageneration_match,
             request.if_metageneration_not_match,
         );
-        self.call(move |model| model.delete_bucket(bucket_name(&request.name)?, &conditions))
-            .await
+        self.call(move |model| model.delete_bucket(bucket_name(&request.name)?, &conditions)).await
     }
 
     async fn get_bucket(&self, request: Request<wire::GetBucketRequest>) -> Answer<wire::Bucket> {
@@ -103,12 +100,7 @@ impl storage_server::Storage for Service {
                 metageneration_not_match: request.if_metageneration_not_match,
             };
             let bucket = bucket_name(&request.bucket)?;
-            model.delete(
-                bucket,
-                &request.object,
-                generation(request.generation),
-                &conditions,
-            )
+            model.delete(bucket, &request.object, generation(request.generation), &conditions)
         })
         .await
     }
@@ -128,12 +120,8 @@ impl storage_server::Storage for Service {
             };
             let mask = ReadMask::new(request.read_mask)?;
             let bucket = bucket_name(&request.bucket)?;
-            let found = model.get(
-                bucket,
-                &request.object,
-                generation(request.generation),
-                &conditions,
-            )?;
+            let found =
+                model.get(bucket, &request.object, generation(request.generation), &conditions)?;
             mask.apply(convert::object(bucket, found))
         })
         .await

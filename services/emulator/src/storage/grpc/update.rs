@@ -12,9 +12,7 @@ use brigade_model::{Attributes, Edit, Refusal, Result};
 pub(super) fn edit(object: Object, mask: Option<FieldMask>) -> Result<Edit> {
     let paths = mask.map(|mask| mask.paths).unwrap_or_default();
     if paths.is_empty() {
-        return Err(Refusal::invalid(
-            "An update needs an update_mask with at least one path.",
-        ));
+        return Err(Refusal::invalid("An update needs an update_mask with at least one path."));
     }
     let wanted = convert::attributes(object);
     // Tried on nothing, so that a wrong path is known before anything is changed.
@@ -38,9 +36,7 @@ fn apply(path: &str, wanted: &Attributes, to: &mut Attributes) -> Result<()> {
         }
         "content_type" => to.content_type.clone_from(&wanted.content_type),
         "content_encoding" => to.content_encoding.clone_from(&wanted.content_encoding),
-        "content_disposition" => to
-            .content_disposition
-            .clone_from(&wanted.content_disposition),
+        "content_disposition" => to.content_disposition.clone_from(&wanted.content_disposition),
         "content_language" => to.content_language.clone_from(&wanted.content_language),
         "cache_control" => to.cache_control.clone_from(&wanted.cache_control),
         "custom_time" => to.custom_time.clone_from(&wanted.custom_time),

@@ -27,8 +27,6 @@ pub(super) fn body_object(body: &[u8]) -> Result<Map<String, Value>> {
         return Ok(Map::new());
     }
     serde_json::from_slice(body).map_err(|error| {
-        Refusal::invalid(format!(
-            "Parse Error: the body is not a JSON object: {error}."
-        ))
+        Refusal::invalid(format!("Parse Error: the body is not a JSON object: {error}."))
     })
 }

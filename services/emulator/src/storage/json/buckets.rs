@@ -17,14 +17,9 @@ use brigade_model::{Refusal, Result};
 const LONGEST_PAGE: usize = 1_000;
 
 pub(super) async fn list(storage: &Storage, params: &Params) -> Result<Response<Body>> {
-    let limit = params
-        .number("maxResults")?
-        .unwrap_or(LONGEST_PAGE)
-        .clamp(1, LONGEST_PAGE);
+    let limit = params.number("maxResults")?.unwrap_or(LONGEST_PAGE).clamp(1, LONGEST_PAGE);
     let (prefix, from) = (params.text("prefix"), params.text("pageToken"));
-    let (page, next) = storage
-        .run(move |model| model.list_buckets(&prefix, &from, limit))
-        .await?;
+    let (page, next) = storage.run(move |model| model.list_buckets(&prefix, &from, limit)).await?;
     let mut answer = json!({"kind": "storage#buckets"});
     if !page.is_empty() {
         answer["items"] = page.iter().map(resource::bucket).collect();
@@ -37,23 +32,14 @@ pub(super) async fn list(storage: &Storage, params: &Params) -> Result<Response<
 
 pub(super) async fn create(storage: &Storage, body: &[u8]) -> Result<Response<Body>> {
     let resource = body_object(body)?;
-    let Some(name) = resource
-        .get("name")
-        .and_then(Value::as_str)
-        .map(str::to_owned)
-    else {
+    let Some(name) = resource.get("name").and_then(Value::as_str).map(str::to_owned) else {
         return Err(Refusal::invalid("A bucket needs a name."));
     };
-    if resource
-        .get("versioning")
-        .is_some_and(|versioning| versioning["enabled"] == true)
-    {
+    if resource.get("versioning").is_some_and(|versioning| versioning["enabled"] == true) {
         return Err(Refusal::unsupported("object versioning"));
     }
     let retention = retention(&resource)?;
-    let info = storage
-        .run(move |model| model.create_bucket(&name, retention))
-        .await?;
+    let info = storage.run(move |model| model.create_bucket(&name, retention)).await?;
     Ok(json_response(&resource::bucket(&info)))
 }
 
@@ -63,9 +49,7 @@ pub(super) async fn get(
     params: &Params,
 ) -> Result<Response<Body>> {
     let conditions = params.conditions()?;
-    let info = storage
-        .run(move |model| model.get_bucket(&bucket, &conditions))
-        .await?;
+    let info = storage.run(move |model| model.get_bucket(&bucket, &conditions)).await?;
     Ok(json_response(&resource::bucket(&info)))
 }
 
@@ -75,18 +59,13 @@ pub(super) async fn delete(
     params: &Params,
 ) -> Result<Response<Body>> {
     let conditions = params.conditions()?;
-    storage
-        .run(move |model| model.delete_bucket(&bucket, &conditions))
-        .await?;
+    storage.run(move |model| model.delete_bucket(&bucket, &conditions)).await?;
     Ok(no_content())
 }
 
 /// Seconds, as a string or a number.
 fn retention(resource: &Map<String, Value>) -> Result<Option<Duration>> {
-    let Some(policy) = resource
-        .get("retentionPolicy")
-        .filter(|policy| !policy.is_null())
-    else {
+    let Some(policy) = resource.get("retentionPolicy").filter(|policy| !policy.is_null()) else {
         return Ok(None);
     };
     let period = &policy["retentionPeriod"];

@@ -18,9 +18,7 @@ pub(super) async fn download(
     head: &Parts,
 ) -> Result<Response<Body>> {
     if head.headers.contains_key("x-goog-encryption-key") {
-        return Err(Refusal::unsupported(
-            "encryption with a customer-supplied key",
-        ));
+        return Err(Refusal::unsupported("encryption with a customer-supplied key"));
     }
     let (generation, conditions) = (params.generation()?, params.conditions()?);
     let asked = range(&head.headers);
@@ -75,19 +73,11 @@ fn describe(object: &Object, headers: &mut HeaderMap) {
     insert(headers, "accept-ranges", "bytes");
     insert(headers, "etag", &resource::etag(object));
     insert(headers, "x-goog-generation", &object.generation.to_string());
-    insert(
-        headers,
-        "x-goog-metageneration",
-        &object.metageneration.to_string(),
-    );
+    insert(headers, "x-goog-metageneration", &object.metageneration.to_string());
     insert(headers, "x-goog-hash", &hash);
     insert(headers, "x-goog-storage-class", "STANDARD");
     insert(headers, "x-goog-stored-content-encoding", stored_encoding);
-    insert(
-        headers,
-        "x-goog-stored-content-length",
-        &object.size.to_string(),
-    );
+    insert(headers, "x-goog-stored-content-length", &object.size.to_string());
     for (name, value) in [
         ("content-encoding", &attributes.content_encoding),
         ("content-disposition", &attributes.content_disposition),
@@ -126,14 +116,7 @@ mod tests {
 
     #[test]
     fn what_is_no_range_is_ignored() {
-        for value in [
-            "bytes=5-2",
-            "bytes=-",
-            "bytes=a-b",
-            "lines=1-2",
-            "bytes=1-2,4-5",
-            "bytes",
-        ] {
+        for value in ["bytes=5-2", "bytes=-", "bytes=a-b", "lines=1-2", "bytes=1-2,4-5", "bytes"] {
             assert_eq!(parsed(value), None, "{value}");
         }
     }

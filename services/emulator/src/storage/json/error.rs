@@ -20,23 +20,13 @@ pub(crate) fn response(refusal: &Refusal) -> Response<Body> {
     }
     let body =
         json!({"error": {"code": status.as_u16(), "message": refusal.message, "errors": [error]}});
-    answer(
-        refusal,
-        status,
-        "application/json; charset=UTF-8",
-        body.to_string(),
-    )
+    answer(refusal, status, "application/json; charset=UTF-8", body.to_string())
 }
 
 /// The answer to a download that is refused: plain text.
 pub(crate) fn text_response(refusal: &Refusal) -> Response<Body> {
     let status = status(refusal.kind);
-    answer(
-        refusal,
-        status,
-        "text/html; charset=UTF-8",
-        refusal.message.clone(),
-    )
+    answer(refusal, status, "text/html; charset=UTF-8", refusal.message.clone())
 }
 
 fn answer(
@@ -46,11 +36,7 @@ fn answer(
     body: String,
 ) -> Response<Body> {
     // A 304 has no body.
-    let body = if status == StatusCode::NOT_MODIFIED {
-        Body::empty()
-    } else {
-        Body::from(body)
-    };
+    let body = if status == StatusCode::NOT_MODIFIED { Body::empty() } else { Body::from(body) };
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();

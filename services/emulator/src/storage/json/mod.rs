@@ -31,18 +31,12 @@ pub(crate) struct Json {
 
 impl Json {
     pub(crate) fn new(storage: Storage) -> Self {
-        Self {
-            storage,
-            sessions: Sessions::default(),
-        }
+        Self { storage, sessions: Sessions::default() }
     }
 
     /// The same, for a caller that may do no more than this.
     pub(crate) fn acting(&self, access: Access) -> Self {
-        Self {
-            storage: self.storage.acting(access),
-            sessions: self.sessions.clone(),
-        }
+        Self { storage: self.storage.acting(access), sessions: self.sessions.clone() }
     }
 
     /// Answers one request.
@@ -54,11 +48,7 @@ impl Json {
             Err(refusal) => Err(refusal),
         };
         answer.unwrap_or_else(|refusal| {
-            if media {
-                error::text_response(&refusal)
-            } else {
-                error::response(&refusal)
-            }
+            if media { error::text_response(&refusal) } else { error::response(&refusal) }
         })
     }
 

@@ -31,19 +31,14 @@ pub(super) async fn list(
         page_token: params.text("pageToken"),
     };
     let listed = bucket.clone();
-    let page = storage
-        .run(move |model| model.list(&listed, &query))
-        .await?;
+    let page = storage.run(move |model| model.list(&listed, &query)).await?;
     Ok(json_response(&page_resource(&bucket, &page)))
 }
 
 fn page_resource(bucket: &str, page: &Listing) -> Value {
     let mut answer = json!({"kind": "storage#objects"});
     if !page.objects.is_empty() {
-        let items = page
-            .objects
-            .iter()
-            .map(|object| resource::object(bucket, object));
+        let items = page.objects.iter().map(|object| resource::object(bucket, object));
         answer["items"] = items.collect();
     }
     if !page.prefixes.is_empty() {
@@ -108,9 +103,7 @@ async fn change(storage: &Storage, at: At, params: &Params, edit: Edit) -> Resul
 
 pub(super) async fn delete(storage: &Storage, at: At, params: &Params) -> Result<Response<Body>> {
     let (generation, conditions) = (params.generation()?, params.conditions()?);
-    storage
-        .run(move |model| model.delete(&at.bucket, &at.object, generation, &conditions))
-        .await?;
+    storage.run(move |model| model.delete(&at.bucket, &at.object, generation, &conditions)).await?;
     Ok(no_content())
 }
 
@@ -167,10 +160,7 @@ pub(super) async fn copy(
         .await?;
     match progress.outcome {
         Copied::Done(object) => Ok(json_response(&resource::object(&to.bucket, &object))),
-        Copied::More(_) => Err(Refusal::new(
-            Kind::Internal,
-            "a copy ended before it was done",
-        )),
+        Copied::More(_) => Err(Refusal::new(Kind::Internal, "a copy ended before it was done")),
     }
 }
 
@@ -199,9 +189,7 @@ fn wanted(from: At, to: &At, params: &Params, body: &[u8]) -> Result<Rewrite> {
         conditions: params.conditions()?,
         attributes,
         token: params.text("rewriteToken"),
-        bytes_per_call: params
-            .number("maxBytesRewrittenPerCall")?
-            .unwrap_or_default(),
+        bytes_per_call: params.number("maxBytesRewrittenPerCall")?.unwrap_or_default(),
     })
 }
 

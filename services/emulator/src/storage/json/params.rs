@@ -12,10 +12,7 @@ pub(crate) struct Params(HashMap<String, String>);
 
 impl Params {
     pub(crate) fn parse(query: Option<&str>) -> Result<Self> {
-        let pairs = query
-            .unwrap_or_default()
-            .split('&')
-            .filter(|pair| !pair.is_empty());
+        let pairs = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
         let decoded = pairs.map(|pair| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             Ok((decode(key)?, decode(value)?))
@@ -25,10 +22,7 @@ impl Params {
 
     /// The parameter, when it is there and not empty.
     pub(super) fn get(&self, key: &str) -> Option<&str> {
-        self.0
-            .get(key)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        self.0.get(key).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     pub(super) fn text(&self, key: &str) -> String {
@@ -52,9 +46,7 @@ impl Params {
 
     /// `generation`, where 0 selects the live one.
     pub(super) fn generation(&self) -> Result<Option<i64>> {
-        Ok(self
-            .number("generation")?
-            .filter(|&generation: &i64| generation != 0))
+        Ok(self.number("generation")?.filter(|&generation: &i64| generation != 0))
     }
 
     /// Conditions on the object itself, or on the destination.
@@ -79,10 +71,7 @@ impl Params {
 
     /// Refuses parameters that the real service has and the emulator does not: to ignore them would change the request's meaning.
     pub(super) fn refuse(&self, unsupported: &[&str]) -> Result<()> {
-        match unsupported
-            .iter()
-            .find(|key| self.get(key).is_some_and(|value| value != "false"))
-        {
+        match unsupported.iter().find(|key| self.get(key).is_some_and(|value| value != "false")) {
             Some(key) => Err(Refusal::unsupported(key)),
             None => Ok(()),
         }
@@ -104,27 +93,18 @@ mod tests {
 
     #[test]
     fn parameters_are_decoded_as_forms_are() {
-        let params = Params::parse(Some(
-            "name=a%2Fb+c%2Bd&x&ifGenerationMatch=0&ifSourceGenerationMatch=7",
-        ))
-        .unwrap();
+        let params =
+            Params::parse(Some("name=a%2Fb+c%2Bd&x&ifGenerationMatch=0&ifSourceGenerationMatch=7"))
+                .unwrap();
         assert_eq!(params.get("name"), Some("a/b c+d"));
         assert_eq!(params.get("x"), None);
         assert_eq!(params.conditions().unwrap().generation_match, Some(0));
-        assert_eq!(
-            params.source_conditions().unwrap().generation_match,
-            Some(7)
-        );
+        assert_eq!(params.source_conditions().unwrap().generation_match, Some(7));
     }
 
     #[test]
     fn what_is_no_number_or_no_utf8_is_refused() {
-        assert!(
-            Params::parse(Some("ifGenerationMatch=x"))
-                .unwrap()
-                .conditions()
-                .is_err()
-        );
+        assert!(Params::parse(Some("ifGenerationMatch=x")).unwrap().conditions().is_err());
         assert!(Params::parse(Some("name=%FF")).is_err());
     }
 }

@@ -140,10 +140,7 @@ fn apply_metadata(value: &Value, to: &mut BTreeMap<String, String>) -> Result<()
 
 /// A resource's own word on its storage class, which only a new object can have.
 pub(super) fn storage_class(resource: &Map<String, Value>) -> Result<String> {
-    text(
-        "storageClass",
-        resource.get("storageClass").unwrap_or(&Value::Null),
-    )
+    text("storageClass", resource.get("storageClass").unwrap_or(&Value::Null))
 }
 
 /// A checksum in a resource.
@@ -154,12 +151,9 @@ pub(super) fn checksum<const N: usize>(
     match resource.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(value) => {
-            let bytes = value
-                .as_str()
-                .and_then(|text| BASE64_STANDARD.decode(text).ok());
+            let bytes = value.as_str().and_then(|text| BASE64_STANDARD.decode(text).ok());
             let sum = bytes.and_then(|bytes| bytes.try_into().ok());
-            sum.map(Some)
-                .ok_or_else(|| wrong(key, "a checksum in base64"))
+            sum.map(Some).ok_or_else(|| wrong(key, "a checksum in base64"))
         }
     }
 }

@@ -40,23 +40,15 @@ pub(crate) enum Route {
 
 impl Route {
     pub(crate) fn for_request<B>(request: &Request<B>) -> Result<Self> {
-        Self::parse(
-            request.method(),
-            request.uri().path(),
-            request.uri().query(),
-        )
+        Self::parse(request.method(), request.uri().path(), request.uri().query())
     }
 
     fn parse(method: &Method, path: &str, query: Option<&str>) -> Result<Self> {
         let no_route = || Refusal::new(Kind::NoRoute, format!("There is no {method} {path} here."));
-        let (service, rest) = [
-            "/storage/v1/b",
-            "/upload/storage/v1/b",
-            "/download/storage/v1/b",
-        ]
-        .into_iter()
-        .find_map(|root| Some((root, path.strip_prefix(root)?)))
-        .ok_or_else(no_route)?;
+        let (service, rest) = ["/storage/v1/b", "/upload/storage/v1/b", "/download/storage/v1/b"]
+            .into_iter()
+            .find_map(|root| Some((root, path.strip_prefix(root)?)))
+            .ok_or_else(no_route)?;
         let segments = segments(rest)?;
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let media = service.starts_with("/download") || has(query, "alt=media");
@@ -105,10 +97,7 @@ impl Route {
 
 impl At {
     fn new(bucket: &str, object: &str) -> Self {
-        Self {
-            bucket: bucket.to_owned(),
-            object: object.to_owned(),
-        }
+        Self { bucket: bucket.to_owned(), object: object.to_owned() }
     }
 }
 
@@ -208,27 +197,18 @@ mod tests {
 
     #[test]
     fn a_slash_that_is_not_encoded_ends_the_name() {
-        assert_eq!(
-            get("/storage/v1/b/bkt/o/a/b").unwrap_err().kind,
-            Kind::NoRoute
-        );
+        assert_eq!(get("/storage/v1/b/bkt/o/a/b").unwrap_err().kind, Kind::NoRoute);
     }
 
     #[test]
     fn names_that_are_not_utf8_are_refused() {
-        assert_eq!(
-            get("/storage/v1/b/bkt/o/%FF").unwrap_err().kind,
-            Kind::Invalid
-        );
+        assert_eq!(get("/storage/v1/b/bkt/o/%FF").unwrap_err().kind, Kind::Invalid);
     }
 
     #[test]
     fn downloads_are_told_from_looks() {
         let at = At::new("bkt", "o");
-        assert_eq!(
-            get("/download/storage/v1/b/bkt/o/o").unwrap(),
-            Route::Download(at.clone())
-        );
+        assert_eq!(get("/download/storage/v1/b/bkt/o/o").unwrap(), Route::Download(at.clone()));
         let media = Route::parse(&Method::GET, "/storage/v1/b/bkt/o/o", Some("x=1&alt=media"));
         assert_eq!(media.unwrap(), Route::Download(at));
     }
@@ -253,12 +233,9 @@ mod tests {
 
     #[test]
     fn other_paths_and_methods_have_no_route() {
-        for path in [
-            "/storage/v1/buckets",
-            "/",
-            "/storage/v1/b/bkt/x",
-            "/upload/storage/v1/b/bkt/o/x",
-        ] {
+        for path in
+            ["/storage/v1/buckets", "/", "/storage/v1/b/bkt/x", "/upload/storage/v1/b/bkt/o/x"]
+        {
             assert_eq!(get(path).unwrap_err().kind, Kind::NoRoute, "{path}");
         }
         let options = Route::parse(&Method::OPTIONS, "/storage/v1/b/bkt", None);

@@ -35,10 +35,7 @@ async fn listings_have_pages_and_prefixes() {
         emulator.storage().put(name, "").unwrap();
     }
     let (_, page) = answer(http().get(url(&emulator, "/o?delimiter=/&maxResults=2"))).await;
-    assert_eq!(
-        (&page["items"][0]["name"], &page["prefixes"]),
-        (&json!("a"), &json!(["d/"]))
-    );
+    assert_eq!((&page["items"][0]["name"], &page["prefixes"]), (&json!("a"), &json!(["d/"])));
     let token = page["nextPageToken"].as_str().unwrap();
     let (_, page) =
         answer(http().get(url(&emulator, &format!("/o?delimiter=/&pageToken={token}")))).await;
@@ -53,43 +50,21 @@ async fn a_patch_changes_what_it_names_and_an_update_replaces_all() {
     let emulator = start().await;
     emulator.storage().put("a", "").unwrap();
     let patch = json!({"metadata": {"k": "v", "gone": null}, "contentType": "text/csv"});
-    let (_, object) = answer(
-        http()
-            .patch(url(&emulator, "/o/a?ifMetagenerationMatch=1"))
-            .json(&patch),
-    )
-    .await;
+    let (_, object) =
+        answer(http().patch(url(&emulator, "/o/a?ifMetagenerationMatch=1")).json(&patch)).await;
     assert_eq!(
         (&object["metadata"], &object["contentType"]),
         (&json!({"k": "v"}), &json!("text/csv"))
     );
-    let (status, error) = answer(
-        http()
-            .patch(url(&emulator, "/o/a?ifMetagenerationMatch=1"))
-            .json(&patch),
-    )
-    .await;
-    assert_eq!(
-        (status, &error["error"]["errors"][0]["reason"]),
-        (412, &json!("conditionNotMet"))
-    );
-    let (status, _) = answer(
-        http()
-            .patch(url(&emulator, "/o/a"))
-            .json(&json!({"metadata": {"k": 1}})),
-    )
-    .await;
+    let (status, error) =
+        answer(http().patch(url(&emulator, "/o/a?ifMetagenerationMatch=1")).json(&patch)).await;
+    assert_eq!((status, &error["error"]["errors"][0]["reason"]), (412, &json!("conditionNotMet")));
+    let (status, _) =
+        answer(http().patch(url(&emulator, "/o/a")).json(&json!({"metadata": {"k": 1}}))).await;
     assert_eq!(status, 400);
-    let (_, object) = answer(
-        http()
-            .put(url(&emulator, "/o/a"))
-            .json(&json!({"contentLanguage": "en"})),
-    )
-    .await;
-    assert_eq!(
-        (&object["metadata"], &object["contentLanguage"]),
-        (&Value::Null, &json!("en"))
-    );
+    let (_, object) =
+        answer(http().put(url(&emulator, "/o/a")).json(&json!({"contentLanguage": "en"}))).await;
+    assert_eq!((&object["metadata"], &object["contentLanguage"]), (&Value::Null, &json!("en")));
     assert_eq!(object["metageneration"], "3");
 }
 
@@ -100,23 +75,14 @@ async fn objects_are_copied_rewritten_moved_and_deleted() {
     let generation = emulator.storage().put("d/a", "content").unwrap();
     let (_, copy) =
         answer(http().post(url(&emulator, "/o/d%2Fa/copyTo/b/other-bucket/o/c%2Fa"))).await;
-    assert_eq!(
-        (&copy["bucket"], &copy["name"]),
-        (&json!("other-bucket"), &json!("c/a"))
-    );
+    assert_eq!((&copy["bucket"], &copy["name"]), (&json!("other-bucket"), &json!("c/a")));
 
-    let rewrite = url(
-        &emulator,
-        "/o/d%2Fa/rewriteTo/b/some-bucket/o/r?ifGenerationMatch=0",
-    );
+    let rewrite = url(&emulator, "/o/d%2Fa/rewriteTo/b/some-bucket/o/r?ifGenerationMatch=0");
     let (_, step) = answer(http().post(&rewrite)).await;
     assert_eq!(step["done"], false);
     let token = step["rewriteToken"].as_str().unwrap();
     let (_, step) = answer(http().post(format!("{rewrite}&rewriteToken={token}"))).await;
-    assert_eq!(
-        (&step["done"], &step["resource"]["name"]),
-        (&json!(true), &json!("r"))
-    );
+    assert_eq!((&step["done"], &step["resource"]["name"]), (&json!(true), &json!("r")));
 
     let to =
         format!("/o/d%2Fa/moveTo/o/m?ifGenerationMatch=0&ifSourceGenerationMatch={generation}");
@@ -141,62 +107,26 @@ async fn downloads_take_ranges_and_pins() {
     let emulator = start().await;
     let generation = emulator.storage().put("a", "0123456789").unwrap();
     let media = |query: String| http().get(url(&emulator, &format!("/o/a?alt=media{query}")));
-    let whole = media(format!("&generation={generation}"))
-        .send()
-        .await
-        .unwrap();
+    let whole = media(format!("&generation={generation}")).send().await.unwrap();
     assert_eq!(whole.status(), 200);
-    assert_eq!(
-        whole.headers()["x-goog-generation"],
-        generation.to_string().as_str()
-    );
+    assert_eq!(whole.headers()["x-goog-generation"], generation.to_string().as_str());
     let hash = whole.headers()["x-goog-hash"].to_str().unwrap().to_owned();
-    assert!(
-        hash.starts_with("crc32c=") && hash.contains(",md5="),
-        "{hash}"
-    );
+    assert!(hash.starts_with("crc32c=") && hash.contains(",md5="), "{hash}");
     assert_eq!(whole.text().await.unwrap(), "0123456789");
 
-    let part = media(String::new())
-        .header("range", "bytes=2-4")
-        .send()
-        .await
-        .unwrap();
+    let part = media(String::new()).header("range", "bytes=2-4").send().await.unwrap();
     assert_eq!(
-        (
-            part.status().as_u16(),
-            part.headers()["content-range"].to_str().unwrap()
-        ),
+        (part.status().as_u16(), part.headers()["content-range"].to_str().unwrap()),
         (206, "bytes 2-4/10")
     );
     assert_eq!(part.text().await.unwrap(), "234");
-    let behind = media(String::new())
-        .header("range", "bytes=10-")
-        .send()
-        .await
-        .unwrap();
+    let behind = media(String::new()).header("range", "bytes=10-").send().await.unwrap();
     assert_eq!(behind.status(), 416);
-    let other = media(format!("&generation={}", generation + 1))
-        .send()
-        .await
-        .unwrap();
+    let other = media(format!("&generation={}", generation + 1)).send().await.unwrap();
     assert_eq!(other.status(), 404);
     assert_eq!(other.text().await.unwrap(), "No such object: some-bucket/a");
-    let download = emulator
-        .url()
-        .join("download/storage/v1/b/some-bucket/o/a")
-        .unwrap();
-    assert_eq!(
-        http()
-            .get(download)
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap(),
-        "0123456789"
-    );
+    let download = emulator.url().join("download/storage/v1/b/some-bucket/o/a").unwrap();
+    assert_eq!(http().get(download).send().await.unwrap().text().await.unwrap(), "0123456789");
 }
 
 #[tokio::test]

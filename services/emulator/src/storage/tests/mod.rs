@@ -26,9 +26,7 @@ async fn start() -> Emulator {
 }
 
 async fn grpc(emulator: &Emulator) -> StorageClient<Channel> {
-    StorageClient::connect(emulator.url().to_string())
-        .await
-        .unwrap()
+    StorageClient::connect(emulator.url().to_string()).await.unwrap()
 }
 
 fn http() -> reqwest::Client {
@@ -50,10 +48,7 @@ async fn get(client: &mut StorageClient<Channel>, name: &str) -> Result<wire::Ob
         object: name.into(),
         ..Default::default()
     };
-    client
-        .get_object(Request::new(request))
-        .await
-        .map(tonic::Response::into_inner)
+    client.get_object(Request::new(request)).await.map(tonic::Response::into_inner)
 }
 
 async fn list(client: &mut StorageClient<Channel>, prefix: &str) -> Vec<String> {

@@ -34,9 +34,7 @@ async fn deployed() -> Emulator {
 
 async fn token(google: &Emulator, account: &str) -> String {
     let path = format!("computeMetadata/v1/instance/service-accounts/{account}/token");
-    let request = http()
-        .get(google.url().join(&path).unwrap())
-        .header("Metadata-Flavor", "Google");
+    let request = http().get(google.url().join(&path).unwrap()).header("Metadata-Flavor", "Google");
     let answer: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
     answer["access_token"].as_str().unwrap().to_owned()
 }
@@ -50,11 +48,7 @@ fn by<T>(token: &str, message: T) -> Request<T> {
 }
 
 fn delete(name: &str) -> wire::DeleteObjectRequest {
-    wire::DeleteObjectRequest {
-        bucket: RESOURCE.into(),
-        object: name.into(),
-        ..Default::default()
-    }
+    wire::DeleteObjectRequest { bucket: RESOURCE.into(), object: name.into(), ..Default::default() }
 }
 
 fn move_over(from: &str, to: &str) -> wire::MoveObjectRequest {
@@ -91,21 +85,11 @@ async fn a_move_needs_no_delete_unless_it_replaces() {
     let google = deployed().await;
     let mut client = grpc(&google).await;
     let poller = token(&google, POLLER).await;
-    let generation = google
-        .storage()
-        .get("incoming/a")
-        .unwrap()
-        .unwrap()
-        .generation;
+    let generation = google.storage().get("incoming/a").unwrap().unwrap().generation;
     let free = pinned_move("incoming/a", "processed/a", generation);
     client.move_object(by(&poller, free)).await.unwrap();
 
-    let generation = google
-        .storage()
-        .get("incoming/b")
-        .unwrap()
-        .unwrap()
-        .generation;
+    let generation = google.storage().get("incoming/b").unwrap().unwrap().generation;
     let taken = pinned_move("incoming/b", "processed/b", generation);
     let taken = client.move_object(by(&poller, taken)).await.unwrap_err();
     assert_eq!(taken.code(), Code::FailedPrecondition);
@@ -120,31 +104,18 @@ async fn accounts_without_roles_and_anonymous_callers_are_refused() {
     let google = deployed().await;
     let mut client = grpc(&google).await;
     let other = token(&google, OTHER).await;
-    let request = wire::ListObjectsRequest {
-        parent: RESOURCE.into(),
-        ..Default::default()
-    };
+    let request = wire::ListObjectsRequest { parent: RESOURCE.into(), ..Default::default() };
     let denied = client.list_objects(by(&other, request.clone())).await;
     let denied = denied.unwrap_err();
     assert_eq!(denied.code(), Code::PermissionDenied);
     assert!(
-        denied
-            .message()
-            .contains("storage.objects.list access to the Google Cloud Storage bucket")
+        denied.message().contains("storage.objects.list access to the Google Cloud Storage bucket")
     );
 
     let anonymous = client.list_objects(request.clone()).await.unwrap_err();
     assert_eq!(anonymous.code(), Code::Unauthenticated);
-    assert!(
-        anonymous
-            .message()
-            .starts_with("Anonymous caller does not have")
-    );
-    for token in [
-        "ya29.emulator-0",
-        "ya29.emulator-99",
-        &google.identity().mint(POLLER, "x"),
-    ] {
+    assert!(anonymous.message().starts_with("Anonymous caller does not have"));
+    for token in ["ya29.emulator-0", "ya29.emulator-99", &google.identity().mint(POLLER, "x")] {
         let made_up = client.list_objects(by(token, request.clone())).await;
         assert_eq!(made_up.unwrap_err().code(), Code::Unauthenticated);
     }
@@ -159,11 +130,7 @@ async fn each_call_asks_for_its_own_permission_over_json_too() {
             (Permission::Get, "GET", format!("{o}?alt=media")),
             (Permission::Update, "PATCH", o.to_owned()),
             (Permission::Move, "POST", format!("{o}/moveTo/o/z")),
-            (
-                Permission::Get,
-                "POST",
-                format!("{o}/rewriteTo/b/{BUCKET}/o/y"),
-            ),
+            (Permission::Get, "POST", format!("{o}/rewriteTo/b/{BUCKET}/o/y")),
             (Permission::Delete, "DELETE", o.to_owned()),
             (Permission::GetBucket, "GET", b.to_owned()),
         ]
@@ -188,10 +155,7 @@ async fn each_call_asks_for_its_own_permission_over_json_too() {
         };
         let (status, message) = call(&other).await;
         assert_eq!(status, 403, "{needed}: {message}");
-        assert!(
-            message.contains(&format!("Permission '{needed}' denied")),
-            "{message}"
-        );
+        assert!(message.contains(&format!("Permission '{needed}' denied")), "{message}");
         let (status, message) = call(&poller).await;
         assert!((200..300).contains(&status), "{needed}: {status} {message}");
     }
@@ -224,12 +188,7 @@ async fn a_listing_is_granted_below_its_prefix() {
     let builder = builder.role(POLLER, &[Permission::List], "incoming/");
     let google = builder.start(listener).await.unwrap();
     let poller = token(&google, POLLER).await;
-    for (prefix, status) in [
-        ("incoming/", 200),
-        ("incoming/x/", 200),
-        ("", 403),
-        ("in", 403),
-    ] {
+    for (prefix, status) in [("incoming/", 200), ("incoming/x/", 200), ("", 403), ("in", 403)] {
         let url = url(&google, &format!("/o?prefix={prefix}"));
         let answer = http().get(url).bearer_auth(&poller).send().await.unwrap();
         assert_eq!(answer.status().as_u16(), status, "{prefix}");

@@ -14,24 +14,12 @@ async fn a_simple_upload_takes_its_type_from_the_header_and_its_conditions_from_
     let emulator = start().await;
     let upload = || {
         http()
-            .post(upload_url(
-                &emulator,
-                "uploadType=media&name=a%2Fb&ifGenerationMatch=0",
-            ))
+            .post(upload_url(&emulator, "uploadType=media&name=a%2Fb&ifGenerationMatch=0"))
             .body("day")
     };
-    let stored: Value = upload()
-        .header("content-type", "text/csv")
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
-    assert_eq!(
-        (&stored["name"], &stored["contentType"]),
-        (&json!("a/b"), &json!("text/csv"))
-    );
+    let stored: Value =
+        upload().header("content-type", "text/csv").send().await.unwrap().json().await.unwrap();
+    assert_eq!((&stored["name"], &stored["contentType"]), (&json!("a/b"), &json!("text/csv")));
     assert_eq!(stored["crc32c"], sum(b"day"));
     assert_eq!(upload().send().await.unwrap().status(), 412);
 }
@@ -45,82 +33,46 @@ async fn a_multipart_upload_has_metadata_media_and_checksums() {
              --x\r\n\r\n{media}\r\n--x\r\n\r\n{{\"crc32c\":\"{sum}\"}}\r\n--x--\r\n"
         );
         let request = http().post(upload_url(&emulator, "uploadType=multipart&name=a"));
-        request
-            .header("content-type", "multipart/related; boundary=x")
-            .body(body)
-            .send()
+        request.header("content-type", "multipart/related; boundary=x").body(body).send()
     };
     let refused = upload("day", &sum(b"night")).await.unwrap();
     assert_eq!(refused.status(), 400);
-    let stored: Value = upload("day\r\n", &sum(b"day\r\n"))
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
-    assert_eq!(
-        (&stored["metadata"]["k"], &stored["size"]),
-        (&json!("v"), &json!("5"))
-    );
+    let stored: Value = upload("day\r\n", &sum(b"day\r\n")).await.unwrap().json().await.unwrap();
+    assert_eq!((&stored["metadata"]["k"], &stored["size"]), (&json!("v"), &json!("5")));
     assert_eq!(emulator.storage().read("a").unwrap().unwrap(), "day\r\n");
 }
 
 /// Opens a session and answers its address.
 async fn session(emulator: &Emulator, name: &str) -> String {
-    let request = http().post(upload_url(
-        emulator,
-        &format!("uploadType=resumable&name={name}"),
-    ));
-    let response = request
-        .json(&json!({"contentType": "text/csv"}))
-        .send()
-        .await
-        .unwrap();
+    let request = http().post(upload_url(emulator, &format!("uploadType=resumable&name={name}")));
+    let response = request.json(&json!({"contentType": "text/csv"})).send().await.unwrap();
     assert_eq!(response.status(), 200);
     response.headers()["location"].to_str().unwrap().to_owned()
 }
 
 async fn put(session: &str, range: &str, body: Vec<u8>) -> reqwest::Response {
     let length = body.len();
-    let request = http()
-        .put(session)
-        .header("content-range", range)
-        .header("content-length", length);
+    let request =
+        http().put(session).header("content-range", range).header("content-length", length);
     request.body(body).send().await.unwrap()
 }
 
 fn persisted(response: &reqwest::Response) -> Option<&str> {
     assert_eq!(response.status(), 308);
-    response
-        .headers()
-        .get("range")
-        .map(|range| range.to_str().unwrap())
+    response.headers().get("range").map(|range| range.to_str().unwrap())
 }
 
 #[tokio::test]
 async fn a_resumable_upload_arrives_in_chunks_and_reports_how_far_it_got() {
     let emulator = start().await;
     let session = session(&emulator, "a").await;
-    assert_eq!(
-        persisted(&put(&session, "bytes */*", Vec::new()).await),
-        None
-    );
+    assert_eq!(persisted(&put(&session, "bytes */*", Vec::new()).await), None);
 
-    let first = put(
-        &session,
-        &format!("bytes 0-{}/*", QUANTUM - 1),
-        vec![1; QUANTUM],
-    )
-    .await;
+    let first = put(&session, &format!("bytes 0-{}/*", QUANTUM - 1), vec![1; QUANTUM]).await;
     let want = format!("bytes=0-{}", QUANTUM - 1);
     assert_eq!(persisted(&first), Some(want.as_str()));
     // The part beyond a whole quantum is not kept, and has to be sent again.
-    let odd = put(
-        &session,
-        &format!("bytes {QUANTUM}-{}/*", QUANTUM + 9),
-        vec![2; 10],
-    )
-    .await;
+    let odd = put(&session, &format!("bytes {QUANTUM}-{}/*", QUANTUM + 9), vec![2; 10]).await;
     assert_eq!(persisted(&odd), Some(want.as_str()));
     assert!(emulator.storage().get("a").unwrap().is_none());
 
@@ -128,12 +80,7 @@ async fn a_resumable_upload_arrives_in_chunks_and_reports_how_far_it_got() {
     let total = QUANTUM + 10;
     let mut tail = vec![1; 5];
     tail.extend([2; 10]);
-    let last = put(
-        &session,
-        &format!("bytes {}-{}/{total}", QUANTUM - 5, total - 1),
-        tail,
-    )
-    .await;
+    let last = put(&session, &format!("bytes {}-{}/{total}", QUANTUM - 5, total - 1), tail).await;
     assert_eq!(last.status(), 200);
     let object: Value = last.json().await.unwrap();
     assert_eq!(
@@ -147,13 +94,7 @@ async fn a_resumable_upload_arrives_in_chunks_and_reports_how_far_it_got() {
 
     // A client that lost the answer asks, and gets it again.
     let again = put(&session, "bytes */*", Vec::new()).await;
-    assert_eq!(
-        (
-            again.status().as_u16(),
-            again.json::<Value>().await.unwrap()
-        ),
-        (200, object)
-    );
+    assert_eq!((again.status().as_u16(), again.json::<Value>().await.unwrap()), (200, object));
 }
 
 #[tokio::test]
@@ -162,36 +103,16 @@ async fn resumable_uploads_end_in_all_the_ways_clients_end_them() {
     let empty = session(&emulator, "empty").await;
     assert_eq!(put(&empty, "bytes */0", Vec::new()).await.status(), 200);
     let open = session(&emulator, "open").await;
-    assert_eq!(
-        put(&open, "bytes 0-*/*", b"day".to_vec()).await.status(),
-        200
-    );
+    assert_eq!(put(&open, "bytes 0-*/*", b"day".to_vec()).await.status(), 200);
     let plain = session(&emulator, "plain").await;
-    assert_eq!(
-        http()
-            .put(&plain)
-            .body("day")
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        200
-    );
-    assert_eq!(
-        emulator.storage().read("open").unwrap(),
-        emulator.storage().read("plain").unwrap()
-    );
+    assert_eq!(http().put(&plain).body("day").send().await.unwrap().status(), 200);
+    assert_eq!(emulator.storage().read("open").unwrap(), emulator.storage().read("plain").unwrap());
     let gap = session(&emulator, "gap").await;
-    assert_eq!(
-        put(&gap, "bytes 5-7/8", b"day".to_vec()).await.status(),
-        400
-    );
+    assert_eq!(put(&gap, "bytes 5-7/8", b"day".to_vec()).await.status(), 400);
     assert_eq!(http().delete(&gap).send().await.unwrap().status(), 499);
     assert_eq!(put(&gap, "bytes */*", Vec::new()).await.status(), 404);
-    let nowhere = emulator
-        .url()
-        .join("upload/storage/v1/b/nowhere/o?uploadType=resumable&name=a")
-        .unwrap();
+    let nowhere =
+        emulator.url().join("upload/storage/v1/b/nowhere/o?uploadType=resumable&name=a").unwrap();
     assert_eq!(http().post(nowhere).send().await.unwrap().status(), 404);
 }
 
@@ -199,14 +120,7 @@ async fn resumable_uploads_end_in_all_the_ways_clients_end_them() {
 async fn a_resumable_upload_over_a_held_object_is_refused_at_its_end() {
     let emulator = start().await;
     emulator.storage().put("a", "").unwrap();
-    emulator
-        .storage()
-        .bucket(BUCKET)
-        .edit("a", |to| to.temporary_hold = true)
-        .unwrap();
+    emulator.storage().bucket(BUCKET).edit("a", |to| to.temporary_hold = true).unwrap();
     let session = session(&emulator, "a").await;
-    assert_eq!(
-        put(&session, "bytes 0-2/3", b"day".to_vec()).await.status(),
-        403
-    );
+    assert_eq!(put(&session, "bytes 0-2/3", b"day".to_vec()).await.status(), 403);
 }

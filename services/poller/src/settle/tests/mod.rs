@@ -19,10 +19,7 @@ struct World {
 
 fn world_to(processed: Location) -> World {
     let sim = Sim::new().with_bucket("data").with_bucket("archive");
-    let config = Config {
-        processed,
-        ..Config::for_inbox(Location::new("data", "in/"))
-    };
+    let config = Config { processed, ..Config::for_inbox(Location::new("data", "in/")) };
     let settler = Settler::new(Arc::new(config), &sim, Arc::new(SystemClock));
     World { sim, settler }
 }
@@ -66,9 +63,7 @@ impl World {
 
     /// The live objects of all buckets.
     fn objects(&self) -> Vec<Object> {
-        ["data", "archive"]
-            .map(|bucket| self.sim.objects(bucket))
-            .concat()
+        ["data", "archive"].map(|bucket| self.sim.objects(bucket)).concat()
     }
 
     fn content(&self, bucket: &str, name: &str) -> String {
@@ -84,10 +79,7 @@ fn moved(uri: &str) -> Placement {
 async fn an_accepted_object_is_moved_by_one_call() {
     let world = world();
     let object = world.upload("in/a/b.csv", "1");
-    assert_eq!(
-        world.accept(&object).await,
-        moved("gs://data/processed/a/b.csv")
-    );
+    assert_eq!(world.accept(&object).await, moved("gs://data/processed/a/b.csv"));
     assert_eq!(world.names("data"), ["processed/a/b.csv"]);
     assert_eq!(world.sim.calls(Operation::Move), 1);
     assert_eq!(world.sim.calls(Operation::Get), 0);
@@ -133,11 +125,7 @@ async fn a_refused_object_says_why_and_keeps_what_people_wrote_on_it() {
         metadata: [("owner".to_owned(), "lab".to_owned())].into(),
     };
     let object = world.sim.upload_new("data", "in/a", new).unwrap();
-    world
-        .settler
-        .failed(&object, "line 3: no", 2)
-        .await
-        .unwrap();
+    world.settler.failed(&object, "line 3: no", 2).await.unwrap();
     let failed = world.sim.objects("data").remove(0);
     assert_eq!(failed.name, "failed/a");
     assert_eq!(failed.content_type, "text/csv");
@@ -235,10 +223,7 @@ async fn another_bucket_gets_a_copy_and_the_source_goes() {
 #[tokio::test(start_paused = true)]
 async fn a_copy_in_several_steps_is_carried_to_its_end() {
     let World { sim, settler } = archive();
-    let world = World {
-        sim: sim.with_rewrite_step(4),
-        settler,
-    };
+    let world = World { sim: sim.with_rewrite_step(4), settler };
     let object = world.upload("in/a", "0123456789");
     world.accept(&object).await;
     assert_eq!(world.content("archive", "done/a"), "0123456789");
@@ -270,15 +255,11 @@ async fn a_copy_whose_answers_are_lost_is_made_once() {
 #[tokio::test(start_paused = true)]
 async fn a_hold_that_appears_in_between_is_waited_for_and_the_copy_is_used_then() {
     let (world, object) = archive().with_upload();
-    (world.sim)
-        .set_event_based_hold("data", "in/a", true)
-        .unwrap();
+    (world.sim).set_event_based_hold("data", "in/a", true).unwrap();
     assert!(matches!(world.accept(&object).await, Placement::Held(_)));
     assert_eq!(world.names("data"), ["in/a"]);
 
-    let marked = (world.sim)
-        .set_event_based_hold("data", "in/a", false)
-        .unwrap();
+    let marked = (world.sim).set_event_based_hold("data", "in/a", false).unwrap();
     let placed = world.settler.complete(&marked).await.unwrap();
     assert_eq!(placed, moved("gs://archive/done/a"));
     assert_eq!(world.names("data"), [""; 0]);

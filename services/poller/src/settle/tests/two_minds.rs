@@ -31,10 +31,8 @@ impl World {
 async fn of_two_verdicts_on_one_object_the_first_counts_and_leaves_one_copy() {
     for world in [world(), archive()] {
         let object = world.upload("in/a", "1");
-        let (processed, failed) = tokio::join!(
-            world.settler.processed(&object),
-            world.settler.failed(&object, "no", 1),
-        );
+        let (processed, failed) =
+            tokio::join!(world.settler.processed(&object), world.settler.failed(&object, "no", 1),);
         let outcomes = [processed.unwrap(), failed.unwrap()];
         let (name, status) = world.only();
         assert!(
@@ -90,10 +88,7 @@ async fn an_object_whose_verdict_somebody_takes_off_stays_for_a_new_try() {
     let (world, object) = world().with_upload();
     world.fail_and_die(&object).await;
     let marked = world.sim.objects("data").remove(0);
-    world
-        .sim
-        .annotate("data", "in/a", mark::STATUS, "")
-        .unwrap();
+    world.sim.annotate("data", "in/a", mark::STATUS, "").unwrap();
     let placed = world.settler.complete(&marked).await.unwrap();
     assert_eq!(placed, Placement::Superseded);
     assert_eq!(world.only(), ("in/a".into(), String::new()));
@@ -116,9 +111,7 @@ async fn the_verdict_of_an_earlier_generation_goes_even_where_there_is_no_room_f
     let there = world.sim.objects("data").remove(0);
     let size: usize = there.metadata.iter().map(|(k, v)| k.len() + v.len()).sum();
     let notes = "x".repeat(8 * 1_024 - size - "notes".len());
-    (world.sim)
-        .annotate("data", "failed/a", "notes", &notes)
-        .unwrap();
+    (world.sim).annotate("data", "failed/a", "notes", &notes).unwrap();
     let moved_back = world.sim.carry(("data", "failed/a"), ("data", "in/a"));
     let moved_back = moved_back.unwrap();
     let longer = "it is no better than it was";

@@ -79,9 +79,7 @@ fn check(attribute: impl Fn(&str) -> Option<String>) -> Result<String, String> {
     };
     let version = required("specversion")?;
     if version != "1.0" {
-        return Err(format!(
-            "CloudEvent specversion is {version:?}; expected \"1.0\""
-        ));
+        return Err(format!("CloudEvent specversion is {version:?}; expected \"1.0\""));
     }
     required("id")?;
     required("source")?;

@@ -32,10 +32,7 @@ use crate::{
 };
 
 pub(super) fn routes(poller: Poller) -> Router {
-    let state = EventsState {
-        poller,
-        counts: Arc::default(),
-    };
+    let state = EventsState { poller, counts: Arc::default() };
     Router::new()
         .route("/events", post(take))
         .layer(DefaultBodyLimit::max(MAX_BODY))

@@ -17,8 +17,7 @@ pub(super) fn from_headers(headers: &HeaderMap, payload: &Value) -> Result<Event
         |name| {
             let value = headers.get(name)?;
             let text = String::from_utf8(value.as_bytes().to_vec());
-            text.map_err(|_| wrong = Some(format!("the attribute {name} is not UTF-8")))
-                .ok()
+            text.map_err(|_| wrong = Some(format!("the attribute {name} is not UTF-8"))).ok()
         },
         payload,
     );

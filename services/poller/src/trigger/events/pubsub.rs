@@ -30,10 +30,7 @@ pub(super) fn wrapped(envelope: &Value, trigger: &mut Trigger) -> Result<Event, 
     describe(envelope, message, trigger);
     let attributes = attributes(&message["attributes"])?;
     let payload = payload(&message["data"])?;
-    notification::read(
-        |name| attributes.get(name).copied().map(str::to_owned),
-        &payload,
-    )
+    notification::read(|name| attributes.get(name).copied().map(str::to_owned), &payload)
 }
 
 /// What the envelope says of itself goes into the logs.
@@ -41,9 +38,7 @@ fn describe(envelope: &Value, message: &Value, trigger: &mut Trigger) {
     if trigger.kind != "eventarc" {
         trigger.kind = "pubsub";
         trigger.name = cut(envelope["subscription"].as_str().unwrap_or_default());
-        trigger.id = cut(either(message, "messageId", "message_id")
-            .as_str()
-            .unwrap_or_default());
+        trigger.id = cut(either(message, "messageId", "message_id").as_str().unwrap_or_default());
     }
     trigger.attempt = either(envelope, "deliveryAttempt", "delivery_attempt").as_u64();
     let key = either(message, "orderingKey", "ordering_key").as_str();

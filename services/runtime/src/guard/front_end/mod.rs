@@ -37,10 +37,7 @@ enum Trust {
 
 impl FrontEndCheck {
     pub(super) fn new() -> Self {
-        Self {
-            trust: watch::Sender::new(Trust::Pending),
-            probe: Probe::new(),
-        }
+        Self { trust: watch::Sender::new(Trust::Pending), probe: Probe::new() }
     }
 
     /// Refuses the forged tokens of every process. One of this process shows that nothing stopped it, so no token without a

@@ -91,10 +91,7 @@ impl Probe {
         }
         match response.status() {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(()),
-            status => Err(NotProtected::Unclear {
-                url: url.clone(),
-                status,
-            }),
+            status => Err(NotProtected::Unclear { url: url.clone(), status }),
         }
     }
 
@@ -137,8 +134,5 @@ fn probe_url(url: &Url) -> Url {
 }
 
 fn unreachable(url: &Url, error: &reqwest::Error) -> NotProtected {
-    NotProtected::Unreachable {
-        url: url.clone(),
-        why: chain(error),
-    }
+    NotProtected::Unreachable { url: url.clone(), why: chain(error) }
 }

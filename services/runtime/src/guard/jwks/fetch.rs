@@ -52,10 +52,7 @@ pub(super) enum FetchError {
 impl Source {
     pub(super) fn new(url: Url) -> Result<Self, reqwest::Error> {
         let client = client(&url).timeout(FETCH_TIME);
-        Ok(Self {
-            client: client.build()?,
-            url,
-        })
+        Ok(Self { client: client.build()?, url })
     }
 
     pub(super) fn url(&self) -> &Url {
@@ -102,10 +99,7 @@ fn freshness(headers: &HeaderMap) -> Duration {
 fn max_age(control: &str) -> Option<Duration> {
     let control = control.to_ascii_lowercase();
     let mut directives = control.split(',').map(str::trim);
-    if directives
-        .clone()
-        .any(|directive| matches!(directive, "no-store" | "no-cache"))
-    {
+    if directives.clone().any(|directive| matches!(directive, "no-store" | "no-cache")) {
         return Some(Duration::ZERO);
     }
     directives.find_map(|directive| {

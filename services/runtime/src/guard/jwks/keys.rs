@@ -71,11 +71,7 @@ pub(super) fn usable(body: &[u8]) -> Result<Keys, UnusableKeys> {
         }
     }
     keys.retain(|kid, _| seen.get(kid) == Some(&1));
-    if keys.is_empty() {
-        Err(UnusableKeys::NoKey)
-    } else {
-        Ok(Keys(keys))
-    }
+    if keys.is_empty() { Err(UnusableKeys::NoKey) } else { Ok(Keys(keys)) }
 }
 
 impl Key {

@@ -110,10 +110,7 @@ impl Jwks {
         let (value, early) = self.read(|state| {
             let fresh = state.fresh_until.is_some_and(|until| now < until);
             let key = fresh.then(|| state.keys.get(kid)).flatten();
-            (
-                key.map(read),
-                state.refresh_from.is_some_and(|early| now >= early),
-            )
+            (key.map(read), state.refresh_from.is_some_and(|early| now >= early))
         });
         if early && value.is_some() {
             self.fetch_if_due();

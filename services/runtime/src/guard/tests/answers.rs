@@ -37,10 +37,7 @@ impl Service {
         let counter = called.clone();
         let email = async move |caller: Option<Extension<Caller>>| {
             counter.fetch_add(1, Ordering::SeqCst);
-            caller.map_or_else(
-                || "none".to_owned(),
-                |Extension(caller)| caller.email.to_string(),
-            )
+            caller.map_or_else(|| "none".to_owned(), |Extension(caller)| caller.email.to_string())
         };
         let routes = Router::new()
             .route("/poll", post(email.clone()))
@@ -48,9 +45,7 @@ impl Service {
             .route("/brigade.v1.PollerService/Poll", post(email));
         let health = health::routes("brigade.v1.PollerService").await;
         Self {
-            router: guarded(routes.merge(health.guarded), guard)
-                .unwrap()
-                .merge(health.open),
+            router: guarded(routes.merge(health.guarded), guard).unwrap().merge(health.open),
             called,
         }
     }
@@ -126,10 +121,7 @@ async fn an_http_caller_who_is_refused_gets_a_status_and_the_check_that_failed()
     ] {
         let response = service.call(http(token.as_deref())).await;
         assert_eq!(response.status(), status);
-        assert_eq!(
-            response.headers().contains_key("www-authenticate"),
-            status == 401
-        );
+        assert_eq!(response.headers().contains_key("www-authenticate"), status == 401);
         assert_eq!(json_of(response).await["check"], check);
     }
 }
@@ -167,14 +159,9 @@ async fn health_is_open_to_everybody() {
     // An empty message: the health of the whole server.
     let request =
         post_to("/grpc.health.v1.Health/Check").header("content-type", "application/grpc");
-    let response = service
-        .call(request.body(Body::from(&[0_u8; 5][..])).unwrap())
-        .await;
+    let response = service.call(request.body(Body::from(&[0_u8; 5][..])).unwrap()).await;
     assert_eq!(response.status(), StatusCode::OK);
-    assert!(
-        !response.headers().contains_key("grpc-status"),
-        "{response:?}"
-    );
+    assert!(!response.headers().contains_key("grpc-status"), "{response:?}");
 }
 
 #[tokio::test]
@@ -184,9 +171,7 @@ async fn a_health_check_that_is_longer_than_a_name_is_refused() {
     let prefix = [&[0][..], &(4_u32 << 20).to_be_bytes()].concat();
     let request =
         post_to("/grpc.health.v1.Health/Check").header("content-type", "application/grpc");
-    let response = service
-        .call(request.body(Body::from(prefix)).unwrap())
-        .await;
+    let response = service.call(request.body(Body::from(prefix)).unwrap()).await;
     let status = response.headers()["grpc-status"].to_str().unwrap();
     // OUT_OF_RANGE is what tonic says of a message over its limit.
     assert_eq!(status, "11");
@@ -228,10 +213,7 @@ async fn every_other_path_is_closed_known_or_not() {
         }
         let response = service.call(grpc(path, None)).await;
         let status = response.headers().get("grpc-status");
-        assert!(
-            status.is_some_and(|status| status == "16"),
-            "gRPC {path}: {response:?}"
-        );
+        assert!(status.is_some_and(|status| status == "16"), "gRPC {path}: {response:?}");
     }
     assert_eq!(service.calls(), 0);
 }
@@ -250,17 +232,10 @@ async fn a_good_token_in_a_query_a_cookie_a_body_or_binary_metadata_lets_nobody_
             post_to(&format!("{path}?access_token={token}")).body(Body::empty()),
             post_to(&format!("{path}?authorization=Bearer%20{token}")).body(Body::empty()),
             post_to(path)
-                .header(
-                    "cookie",
-                    format!("access_token={token}; authorization={bearer}"),
-                )
+                .header("cookie", format!("access_token={token}; authorization={bearer}"))
                 .body(Body::empty()),
-            post_to(path)
-                .header("authorization-bin", &encoded)
-                .body(Body::empty()),
-            post_to(path)
-                .header("authorization-bin", &bearer)
-                .body(Body::empty()),
+            post_to(path).header("authorization-bin", &encoded).body(Body::empty()),
+            post_to(path).header("authorization-bin", &bearer).body(Body::empty()),
             post_to(path)
                 .header("content-type", form)
                 .body(Body::from(format!("access_token={token}"))),
@@ -295,9 +270,7 @@ async fn a_caller_who_is_let_in_is_told_what_there_is_not() {
     let request = Request::get("/nothing").header("authorization", format!("Bearer {token}"));
     let response = service.call(request.body(Body::empty()).unwrap()).await;
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
-    let response = service
-        .call(grpc("/unknown.Service/Method", Some(&token)))
-        .await;
+    let response = service.call(grpc("/unknown.Service/Method", Some(&token))).await;
     assert_eq!(response.headers()["grpc-status"], "12");
 }
 
@@ -307,17 +280,14 @@ async fn a_refused_call_s_body_is_not_read() {
     let read = Arc::new(AtomicUsize::new(0));
     let counter = read.clone();
     // A message that says it has 4 MiB.
-    let frames = tokio_stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(&[
-        0, 0, 0x40, 0, 0,
-    ]))]);
+    let frames =
+        tokio_stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(&[0, 0, 0x40, 0, 0]))]);
     let frames = tokio_stream::StreamExt::map(frames, move |frame| {
         counter.fetch_add(1, Ordering::SeqCst);
         frame
     });
     let request = post_to(POLL).header("content-type", "application/grpc");
-    let response = service
-        .call(request.body(Body::from_stream(frames)).unwrap())
-        .await;
+    let response = service.call(request.body(Body::from_stream(frames)).unwrap()).await;
     assert_eq!(response.headers()["grpc-status"], "16");
     assert_eq!(read.load(Ordering::SeqCst), 0);
 }

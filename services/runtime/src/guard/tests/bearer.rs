@@ -58,22 +58,13 @@ refused_header! {
 async fn the_scheme_is_read_in_any_case() {
     let guarded = Guarded::start().await;
     for scheme in ["Bearer", "bearer", "BEARER", "bEaReR"] {
-        assert!(
-            guarded
-                .check_header(&format!("{scheme} {}", good()))
-                .await
-                .is_ok(),
-            "{scheme}"
-        );
+        assert!(guarded.check_header(&format!("{scheme} {}", good())).await.is_ok(), "{scheme}");
     }
 }
 
 #[tokio::test]
 async fn no_header_is_refused() {
-    let refusal = Guarded::start()
-        .await
-        .check_headers(&HeaderMap::new())
-        .await;
+    let refusal = Guarded::start().await.check_headers(&HeaderMap::new()).await;
     assert_eq!(refusal, Err(Refusal::Missing));
 }
 
@@ -82,10 +73,7 @@ async fn two_headers_are_refused_whatever_they_hold() {
     let guarded = Guarded::start().await;
     let (good, bad) = (of(&good()), of("bad"));
     for (first, second) in [(&good, &bad), (&bad, &good), (&good, &good)] {
-        let two = headers([
-            (AUTHORIZATION, first.clone()),
-            (AUTHORIZATION, second.clone()),
-        ]);
+        let two = headers([(AUTHORIZATION, first.clone()), (AUTHORIZATION, second.clone())]);
         assert_eq!(guarded.check_headers(&two).await, Err(Refusal::Several));
     }
 }
@@ -118,18 +106,11 @@ async fn a_removed_signature_is_refused_in_either_header() {
 #[tokio::test]
 async fn a_token_elsewhere_is_not_found() {
     let guarded = Guarded::start().await;
-    for name in [
-        "authorization-bin",
-        "proxy-authorization",
-        "x-goog-iap-jwt-assertion",
-        "x-authorization",
-    ] {
+    for name in
+        ["authorization-bin", "proxy-authorization", "x-goog-iap-jwt-assertion", "x-authorization"]
+    {
         let elsewhere = headers([(HeaderName::from_static(name), of(&good()))]);
-        assert_eq!(
-            guarded.check_headers(&elsewhere).await,
-            Err(Refusal::Missing),
-            "{name}"
-        );
+        assert_eq!(guarded.check_headers(&elsewhere).await, Err(Refusal::Missing), "{name}");
     }
     let cookie = headers([(COOKIE, format!("access_token={}", good()))]);
     assert_eq!(guarded.check_headers(&cookie).await, Err(Refusal::Missing));
@@ -137,11 +118,7 @@ async fn a_token_elsewhere_is_not_found() {
 
 #[test]
 fn bytes_that_are_no_text_are_refused() {
-    for bytes in [
-        &b"Bearer \xff.\xff.\xff"[..],
-        b"Bear\xc3\xa9r a.b.c",
-        b"Bearer \xc3\xa9.b.c",
-    ] {
+    for bytes in [&b"Bearer \xff.\xff.\xff"[..], b"Bear\xc3\xa9r a.b.c", b"Bearer \xc3\xa9.b.c"] {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, HeaderValue::from_bytes(bytes).unwrap());
         let refused = bearer(&headers).map(|token| crate::guard::jws::parse(token).is_err());

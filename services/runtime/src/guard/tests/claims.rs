@@ -183,10 +183,7 @@ fn a_token_may_be_issued_30_seconds_from_now_and_not_31() {
     for edge in [29, 30] {
         assert!(at_noon(json!({ "iat": NOON + edge })).is_ok());
     }
-    assert_eq!(
-        at_noon(json!({ "iat": NOON + 31 })),
-        Err(Refusal::IssuedLater)
-    );
+    assert_eq!(at_noon(json!({ "iat": NOON + 31 })), Err(Refusal::IssuedLater));
 }
 
 #[test]
@@ -217,11 +214,5 @@ fn a_clock_an_hour_off_refuses_and_does_not_break() {
 #[test]
 fn a_caller_is_the_token_s_email_and_subject() {
     let caller = at_noon(json!({})).unwrap();
-    assert_eq!(
-        caller,
-        Caller {
-            email: CALLER.into(),
-            subject: "1178".into()
-        }
-    );
+    assert_eq!(caller, Caller { email: CALLER.into(), subject: "1178".into() });
 }

@@ -32,10 +32,7 @@ fn with_a_trailing_bit(part: &str) -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     assert_ne!(part.len() % 4, 0, "there are trailing bits");
     let (rest, last) = part.split_at(part.len() - 1);
-    let value = ALPHABET
-        .iter()
-        .position(|c| *c == last.as_bytes()[0])
-        .unwrap();
+    let value = ALPHABET.iter().position(|c| *c == last.as_bytes()[0]).unwrap();
     format!("{rest}{}", char::from(ALPHABET[value | 1]))
 }
 
@@ -92,11 +89,7 @@ refused! {
 fn a_line_break_is_refused_before_a_header_could_bring_one() {
     for inside in ["\n", "\r\n", "\0", "\u{85}", "\u{2028}"] {
         let token = joined(|parts| parts[1].insert_str(4, inside));
-        assert_eq!(
-            crate::guard::jws::parse(&token).err(),
-            Some(Refusal::Encoding),
-            "{inside:?}"
-        );
+        assert_eq!(crate::guard::jws::parse(&token).err(), Some(Refusal::Encoding), "{inside:?}");
     }
 }
 

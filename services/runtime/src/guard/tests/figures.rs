@@ -14,10 +14,7 @@ use crate::guard::cache::MAX_TOKENS;
 
 /// Another good token of the first key.
 fn another(number: usize) -> String {
-    ours().sign(
-        header().to_string(),
-        merged(claims(), json!({ "jti": number })).to_string(),
-    )
+    ours().sign(header().to_string(), merged(claims(), json!({ "jti": number })).to_string())
 }
 
 /// How many of these are refused, all of them asked at once.
@@ -80,10 +77,7 @@ async fn ten_thousand_random_key_ids_at_once_cost_one_fetch_and_refuse_nobody_el
 #[tokio::test]
 async fn what_a_guard_keeps_of_many_good_and_bad_tokens_is_bounded() {
     let guarded = Guarded::start().await;
-    let (signed, _) = good()
-        .rsplit_once('.')
-        .map(|(a, b)| (a.to_owned(), b.to_owned()))
-        .unwrap();
+    let (signed, _) = good().rsplit_once('.').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
     for number in 0..4_000_u32 {
         let bad = format!("{signed}.{}", encode(number.to_be_bytes()));
         assert_eq!(guarded.check(&bad).await, Err(Refusal::Signature));
@@ -138,10 +132,7 @@ mod a_clock_that_steps {
     const NOON: i64 = 1_790_000_000;
 
     fn admitted() -> Admitted {
-        Admitted::new(Caller {
-            email: "a@b".into(),
-            subject: "1".into(),
-        })
+        Admitted::new(Caller { email: "a@b".into(), subject: "1".into() })
     }
 
     fn remembered() -> TokenCache {

@@ -71,10 +71,7 @@ async fn a_public_service_is_found_out_and_believes_nobody() {
     let error = prove(&guarded, &url).await.unwrap_err();
     assert!(matches!(error, NotProtected::Public(_)), "{error}");
     assert_eq!(believed(&guarded).await, Err(Refusal::Unproven));
-    assert!(
-        guarded.check(&good()).await.is_ok(),
-        "a whole one is let in"
-    );
+    assert!(guarded.check(&good()).await.is_ok(), "a whole one is let in");
 
     let failure = Failure::from(error);
     assert_eq!(failure.exit, Exit::Permission);
@@ -166,14 +163,10 @@ async fn calls_wait_for_the_proof_and_a_whole_token_does_not() {
     let early = guarded.clone();
     let mut early = tokio::spawn(async move { believed(&early).await });
     // A bad one is refused at once.
-    let late = stripped(&super::issuer::with_claims(
-        serde_json::json!({ "exp": 1, "iat": 0 }),
-    ));
+    let late = stripped(&super::issuer::with_claims(serde_json::json!({ "exp": 1, "iat": 0 })));
     assert_eq!(guarded.check(&late).await, Err(Refusal::Expired));
     assert!(futures_pending(&mut early).await);
-    prove(&guarded, &answering(StatusCode::FORBIDDEN).await)
-        .await
-        .unwrap();
+    prove(&guarded, &answering(StatusCode::FORBIDDEN).await).await.unwrap();
     assert_eq!(early.await.unwrap(), Ok(()));
 }
 
@@ -206,11 +199,7 @@ async fn a_front_end_that_is_not_ready_is_asked_again() {
         let asked = Arc::new(AtomicUsize::new(0));
         let counter = asked.clone();
         let front_end = async move || {
-            if counter.fetch_add(1, Ordering::SeqCst) < 3 {
-                first
-            } else {
-                StatusCode::FORBIDDEN
-            }
+            if counter.fetch_add(1, Ordering::SeqCst) < 3 { first } else { StatusCode::FORBIDDEN }
         };
         let url = listening(Router::new().fallback(front_end)).await;
         let guarded = Guarded::on_platform().await;
@@ -293,11 +282,5 @@ async fn every_refusal_of_ours_is_marked_and_nothing_else_is() {
     }
     let request = axum::http::Request::get("/healthz");
     let response = router.oneshot(request.body(Body::empty()).unwrap());
-    assert!(
-        !response
-            .await
-            .unwrap()
-            .headers()
-            .contains_key("brigade-guard")
-    );
+    assert!(!response.await.unwrap().headers().contains_key("brigade-guard"));
 }

@@ -22,36 +22,22 @@ use super::{
 
 fn unsigned(alg: &str, signature: &str) -> String {
     let header = merged(header(), json!({ "alg": alg })).to_string();
-    format!(
-        "{}.{}.{signature}",
-        encode(header),
-        encode(claims().to_string())
-    )
+    format!("{}.{}.{signature}", encode(header), encode(claims().to_string()))
 }
 
 /// Signed with a secret that everybody knows.
 fn hs256(secret: &[u8]) -> String {
     let header = merged(header(), json!({ "alg": "HS256" })).to_string();
     let signed = format!("{}.{}", encode(header), encode(claims().to_string()));
-    let tag = hmac::sign(
-        &hmac::Key::new(hmac::HMAC_SHA256, secret),
-        signed.as_bytes(),
-    );
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), signed.as_bytes());
     format!("{signed}.{}", encode(tag))
 }
 
 fn pem() -> String {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
     let base64 = STANDARD.encode(ours().der());
-    let lines: Vec<_> = base64
-        .as_bytes()
-        .chunks(64)
-        .map(String::from_utf8_lossy)
-        .collect();
-    format!(
-        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
-        lines.join("\n")
-    )
+    let lines: Vec<_> = base64.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
 }
 
 fn es256() -> String {

@@ -65,9 +65,7 @@ impl Signer {
     pub(super) fn signature(&self, encoding: &'static dyn RsaEncoding, message: &[u8]) -> Vec<u8> {
         let mut signature = vec![0; self.pair.public_modulus_len()];
         let random = SystemRandom::new();
-        self.pair
-            .sign(encoding, &random, message, &mut signature)
-            .unwrap();
+        self.pair.sign(encoding, &random, message, &mut signature).unwrap();
         signature
     }
 
@@ -128,10 +126,7 @@ pub(super) fn merged(mut base: Value, fields: Value) -> Value {
 
 /// `base` without this field.
 pub(super) fn lacking(mut base: Value, field: &str) -> Value {
-    base.as_object_mut()
-        .unwrap()
-        .remove(field)
-        .expect("it is there");
+    base.as_object_mut().unwrap().remove(field).expect("it is there");
     base
 }
 

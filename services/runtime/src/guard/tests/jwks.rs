@@ -25,10 +25,7 @@ async fn answering(answer: Answer) -> Guarded {
 }
 
 fn by_second() -> String {
-    second().sign(
-        merged(header(), json!({ "kid": "key-b" })).to_string(),
-        claims().to_string(),
-    )
+    second().sign(merged(header(), json!({ "kid": "key-b" })).to_string(), claims().to_string())
 }
 
 fn unknown(number: usize) -> String {
@@ -37,10 +34,7 @@ fn unknown(number: usize) -> String {
 
 /// Another good token of the first key.
 fn another(number: usize) -> String {
-    ours().sign(
-        header().to_string(),
-        merged(claims(), json!({ "jti": number })).to_string(),
-    )
+    ours().sign(header().to_string(), merged(claims(), json!({ "jti": number })).to_string())
 }
 
 #[tokio::test]
@@ -79,12 +73,8 @@ async fn a_flood_of_unknown_key_ids_costs_one_fetch_a_minute_and_refuses_nobody_
                 Err(Refusal::UnknownKey)
             );
             if number % 50 == 0 {
-                refused += usize::from(
-                    guarded
-                        .check(&another(minute * 1_000 + number))
-                        .await
-                        .is_err(),
-                );
+                refused +=
+                    usize::from(guarded.check(&another(minute * 1_000 + number)).await.is_err());
             }
         }
         later(MINUTE).await;
@@ -128,9 +118,7 @@ async fn a_call_that_goes_away_does_not_fail_those_that_wait_with_it() {
 async fn a_new_key_is_known_after_one_fetch() {
     let guarded = answering(Answer::Keys(vec![ours().jwk()])).await;
     assert!(guarded.check(&good()).await.is_ok());
-    guarded
-        .keys
-        .answer(Answer::Keys(vec![ours().jwk(), second().jwk()]));
+    guarded.keys.answer(Answer::Keys(vec![ours().jwk(), second().jwk()]));
     later(MINUTE).await;
     assert!(guarded.check(&by_second()).await.is_ok());
     assert_eq!(guarded.keys.fetches(), 2);
@@ -147,12 +135,7 @@ async fn a_rotation_under_load_costs_one_fetch_and_refuses_nobody() {
     let mut calls = JoinSet::new();
     for number in 0..1_000 {
         let guarded = guarded.clone();
-        let token = if number % 2 == 0 {
-            &by_ours
-        } else {
-            &by_second
-        }
-        .clone();
+        let token = if number % 2 == 0 { &by_ours } else { &by_second }.clone();
         calls.spawn(async move { guarded.check(&token).await });
     }
     for outcome in calls.join_all().await {
@@ -349,36 +332,24 @@ async fn a_server_that_never_had_keys_is_asked_less_and_less() {
 async fn a_redirect_is_not_followed() {
     let evil = KeyServer::answering(Answer::Keys(vec![stranger().jwk()])).await;
     let guarded = answering(Answer::Elsewhere(evil.url())).await;
-    let token = stranger().sign(
-        merged(header(), json!({ "kid": "key-x" })).to_string(),
-        claims().to_string(),
-    );
+    let token = stranger()
+        .sign(merged(header(), json!({ "kid": "key-x" })).to_string(), claims().to_string());
     assert_eq!(guarded.check(&token).await, Err(Refusal::NoKeys));
     assert_eq!(evil.fetches(), 0);
 }
 
 #[tokio::test]
 async fn a_server_that_is_not_there_lets_nobody_in() {
-    let closed = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let settings = crate::guard::GuardSettings {
         jwks_url: format!("http://{closed}/").parse().unwrap(),
         ..super::settings(&KeyServer::start().await)
     };
     let guard = Arc::new(crate::guard::Guard::new(settings).unwrap());
-    let guarded = Guarded {
-        guard,
-        keys: KeyServer::start().await,
-    };
+    let guarded = Guarded { guard, keys: KeyServer::start().await };
     let (buffer, _logging) = logged(Format::Human, "warn");
     assert_eq!(guarded.check(&good()).await, Err(Refusal::NoKeys));
     let text = buffer.text().to_lowercase();
-    assert!(
-        text.contains("cannot fetch the issuer's signing keys"),
-        "{text}"
-    );
+    assert!(text.contains("cannot fetch the issuer's signing keys"), "{text}");
     assert!(text.contains("connection refused"), "its cause: {text}");
 }

@@ -70,11 +70,7 @@ async fn two_keys_of_one_id_are_both_left_out() {
         vec![ours().jwk(), twin.clone(), second().jwk()],
         vec![twin.clone(), ours().jwk(), second().jwk()],
         vec![ours().jwk(), ours().jwk(), second().jwk()],
-        vec![
-            ours().jwk(),
-            json!({ "kty": "oct", "kid": "key-a", "k": "eA" }),
-            second().jwk(),
-        ],
+        vec![ours().jwk(), json!({ "kty": "oct", "kid": "key-a", "k": "eA" }), second().jwk()],
     ] {
         assert_eq!(check_with(keys).await, Err(Refusal::UnknownKey));
     }
@@ -82,25 +78,13 @@ async fn two_keys_of_one_id_are_both_left_out() {
 
 #[tokio::test]
 async fn a_bad_key_does_not_spoil_the_good_ones() {
-    let keys = vec![
-        json!(null),
-        json!({}),
-        json!({ "kty": "oct", "kid": "s", "k": "eA" }),
-        ours().jwk(),
-    ];
+    let keys =
+        vec![json!(null), json!({}), json!({ "kty": "oct", "kid": "s", "k": "eA" }), ours().jwk()];
     assert!(check_with(keys).await.is_ok());
 }
 
 #[tokio::test]
 async fn a_key_need_not_say_what_it_is_for() {
-    assert!(
-        check_with(vec![lacking(lacking(ours().jwk(), "alg"), "use")])
-            .await
-            .is_ok()
-    );
-    assert!(
-        check_with(vec![but(json!({ "key_ops": ["verify"] }))])
-            .await
-            .is_ok()
-    );
+    assert!(check_with(vec![lacking(lacking(ours().jwk(), "alg"), "use")]).await.is_ok());
+    assert!(check_with(vec![but(json!({ "key_ops": ["verify"] }))]).await.is_ok());
 }

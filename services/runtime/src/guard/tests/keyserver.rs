@@ -80,9 +80,7 @@ impl KeyServer {
     }
 
     pub(super) fn url(&self) -> Url {
-        format!("http://{}/oauth2/v3/certs", self.address)
-            .parse()
-            .unwrap()
+        format!("http://{}/oauth2/v3/certs", self.address).parse().unwrap()
     }
 
     pub(super) fn answer(&self, answer: Answer) {
@@ -98,9 +96,7 @@ impl KeyServer {
     pub(super) async fn asked(&self) {
         let asked = self.shared.asked.notified();
         let patience = Duration::from_secs(30);
-        tokio::time::timeout(patience, asked)
-            .await
-            .expect("the key server was not asked");
+        tokio::time::timeout(patience, asked).await.expect("the key server was not asked");
     }
 }
 
@@ -111,11 +107,7 @@ async fn respond(State(shared): State<Arc<Shared>>) -> Response {
     match answer {
         Answer::Keys(keys) => {
             let control = format!("public, max-age={}", MAX_AGE.as_secs());
-            (
-                [(CACHE_CONTROL, control)],
-                json!({ "keys": keys }).to_string(),
-            )
-                .into_response()
+            ([(CACHE_CONTROL, control)], json!({ "keys": keys }).to_string()).into_response()
         }
         Answer::Body(body) => body.into_response(),
         Answer::Status(status) => (status, "<html>an error page</html>").into_response(),

@@ -23,11 +23,8 @@ use crate::{
 
 #[test]
 fn a_mode_is_known_by_its_name() {
-    for (name, mode) in [
-        ("verify", Mode::Verify),
-        ("platform", Mode::Platform),
-        ("off", Mode::Off),
-    ] {
+    for (name, mode) in [("verify", Mode::Verify), ("platform", Mode::Platform), ("off", Mode::Off)]
+    {
         assert_eq!(Mode::from_str(name, false), Ok(mode));
     }
     for name in ["", "Verify", "verify ", "on"] {

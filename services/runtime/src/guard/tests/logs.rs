@@ -41,9 +41,7 @@ fn tokens() -> Vec<String> {
 
 /// Whether the text contains a secret part of the token.
 fn leaks(text: &str, token: &str) -> bool {
-    token
-        .split('.')
-        .any(|part| part.len() > 20 && text.contains(&part[..20]))
+    token.split('.').any(|part| part.len() > 20 && text.contains(&part[..20]))
 }
 
 #[tokio::test]
@@ -66,12 +64,7 @@ async fn no_log_line_holds_a_token() {
         assert!(!leaks(&buffer.text(), token), "{}", buffer.text());
     }
     let text = buffer.text();
-    for expected in [
-        "call refused",
-        "call accepted",
-        "\"check\":\"exp\"",
-        "Sensitive",
-    ] {
+    for expected in ["call refused", "call accepted", "\"check\":\"exp\"", "Sensitive"] {
         assert!(text.contains(expected), "{expected} is missing in: {text}");
     }
 }
@@ -114,10 +107,7 @@ async fn every_log_line_of_a_call_names_its_caller_by_email_alone() {
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 9, "{text}");
         for line in &lines[..8] {
-            assert!(
-                line.contains("call{caller=") && line.contains(CALLER),
-                "{line}"
-            );
+            assert!(line.contains("call{caller=") && line.contains(CALLER), "{line}");
         }
         assert!(!lines[8].contains(CALLER), "the call is over: {text}");
         assert!(!text.contains("1178") && !leaks(&text, &token), "{text}");
@@ -153,10 +143,7 @@ async fn a_path_of_any_length_is_logged_in_part() {
     let response = service.call(request.body(()).unwrap()).await.unwrap();
     assert_eq!(response.status(), 401);
     let text = buffer.text();
-    assert!(
-        text.contains("call refused") && text.len() < 1_000,
-        "{text}"
-    );
+    assert!(text.contains("call refused") && text.len() < 1_000, "{text}");
 }
 
 #[tokio::test]
@@ -188,10 +175,7 @@ async fn two_calls_at_once_are_each_logged_as_their_own() {
     assert_eq!(text.lines().count(), 6, "{text}");
     for line in text.lines() {
         let named = |email: &str| line.matches(email).count();
-        assert!(
-            matches!((named(CALLER), named(other)), (2, 0) | (0, 2)),
-            "{line}"
-        );
+        assert!(matches!((named(CALLER), named(other)), (2, 0) | (0, 2)), "{line}");
     }
 }
 
@@ -200,15 +184,9 @@ async fn no_refusal_holds_a_token() {
     let guarded = Arc::new(Guarded::start().await);
     for token in tokens() {
         let mut headers = HeaderMap::new();
-        headers.insert(
-            AUTHORIZATION,
-            HeaderValue::from_str(&format!("Bearer {token}")).unwrap(),
-        );
+        headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).unwrap());
         if let Err(refusal) = guarded.guard.check(&headers).await {
-            assert!(!leaks(
-                &format!("{refusal} {refusal:?} {}", refusal.check()),
-                &token
-            ));
+            assert!(!leaks(&format!("{refusal} {refusal:?} {}", refusal.check()), &token));
         }
     }
 }

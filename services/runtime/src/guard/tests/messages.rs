@@ -62,12 +62,7 @@ fn refusals() {
 #[tokio::test]
 async fn refusals_as_they_are_sent() {
     let mut text = String::new();
-    for refusal in [
-        Refusal::Missing,
-        Refusal::Expired,
-        Refusal::Caller,
-        Refusal::NoKeys,
-    ] {
+    for refusal in [Refusal::Missing, Refusal::Expired, Refusal::Caller, Refusal::NoKeys] {
         for grpc in [false, true] {
             writeln!(text, "{refusal:?}: {}\n", shown(refusal, grpc).await).unwrap();
         }
@@ -80,14 +75,8 @@ fn front_end_checks_that_fail() {
     let url = || "https://poller.example/".parse().unwrap();
     let failures = [
         NotProtected::Public(url()),
-        NotProtected::Unclear {
-            url: url(),
-            status: StatusCode::OK,
-        },
-        NotProtected::Unreachable {
-            url: url(),
-            why: "connection refused".to_owned(),
-        },
+        NotProtected::Unclear { url: url(), status: StatusCode::OK },
+        NotProtected::Unreachable { url: url(), why: "connection refused".to_owned() },
         NotProtected::Plain("http://poller.example/".parse().unwrap()),
     ];
     let rows = failures.map(|error| {
@@ -99,10 +88,7 @@ fn front_end_checks_that_fail() {
 
 #[test]
 fn guards_that_cannot_be_set_up() {
-    let empty = GuardSettings {
-        mode: Mode::Verify,
-        ..GuardSettings::off()
-    };
+    let empty = GuardSettings { mode: Mode::Verify, ..GuardSettings::off() };
     let plain = GuardError::Plain("http://keys.example/".parse().unwrap());
     let text = format!("{}\n{plain}", Guard::new(empty).unwrap_err());
     insta::assert_snapshot!(text);

@@ -89,10 +89,7 @@ fn settings(keys: &KeyServer) -> GuardSettings {
 }
 
 fn platform(keys: &KeyServer) -> GuardSettings {
-    GuardSettings {
-        mode: Mode::Platform,
-        ..settings(keys)
-    }
+    GuardSettings { mode: Mode::Platform, ..settings(keys) }
 }
 
 /// A token as Cloud Run's front end leaves it.

@@ -76,13 +76,7 @@ refused! {
 async fn a_stripped_token_is_believed_and_costs_no_keys() {
     let guarded = relying().await;
     let caller = guarded.check(&stripped(&good())).await.unwrap();
-    assert_eq!(
-        caller,
-        Caller {
-            email: CALLER.into(),
-            subject: "1178".into()
-        }
-    );
+    assert_eq!(caller, Caller { email: CALLER.into(), subject: "1178".into() });
     assert_eq!(guarded.keys.fetches(), 0);
 }
 
@@ -100,11 +94,7 @@ async fn a_stripped_token_beside_the_other_header_is_what_its_caller_wrote() {
     // With the other header there the front end has checked that one, whatever it holds.
     for other in [stripped.as_str(), &whole, "x", ""] {
         let both = headers([(AUTHORIZATION, &stripped), (SERVERLESS, other)]);
-        assert_eq!(
-            guarded.check_headers(&both).await,
-            Err(Refusal::Signature),
-            "{other}"
-        );
+        assert_eq!(guarded.check_headers(&both).await, Err(Refusal::Signature), "{other}");
     }
     let mut empty = headers([(AUTHORIZATION, &stripped)]);
     empty.insert(SERVERLESS, HeaderValue::from_static(""));
@@ -129,10 +119,7 @@ async fn the_other_header_lends_nothing_to_a_bad_one_and_is_not_read_alone() {
     let forged = stranger().sign(header().to_string(), claims().to_string());
     for other in [&whole, &stripped] {
         let beside = headers([(AUTHORIZATION, &forged), (SERVERLESS, other)]);
-        assert_eq!(
-            guarded.check_headers(&beside).await,
-            Err(Refusal::Signature)
-        );
+        assert_eq!(guarded.check_headers(&beside).await, Err(Refusal::Signature));
         let alone = headers([(SERVERLESS, other)]);
         assert_eq!(guarded.check_headers(&alone).await, Err(Refusal::Missing));
     }
@@ -142,11 +129,7 @@ async fn the_other_header_lends_nothing_to_a_bad_one_and_is_not_read_alone() {
 async fn a_stripped_and_a_whole_token_in_two_headers_of_one_name_are_refused() {
     let guarded = relying().await;
     let (whole, stripped) = (good(), stripped(&good()));
-    for pair in [
-        [&whole, &stripped],
-        [&stripped, &whole],
-        [&stripped, &stripped],
-    ] {
+    for pair in [[&whole, &stripped], [&stripped, &whole], [&stripped, &stripped]] {
         let two = headers(pair.map(|token| (AUTHORIZATION, token.as_str())));
         assert_eq!(guarded.check_headers(&two).await, Err(Refusal::Several));
     }
@@ -156,8 +139,5 @@ async fn a_stripped_and_a_whole_token_in_two_headers_of_one_name_are_refused() {
 async fn in_verify_mode_no_proof_makes_a_stripped_token_believed() {
     let guarded = Guarded::start().await;
     guarded.guard.verify_front_end(None).await.unwrap();
-    assert_eq!(
-        guarded.check(&stripped(&good())).await,
-        Err(Refusal::Signature)
-    );
+    assert_eq!(guarded.check(&stripped(&good())).await, Err(Refusal::Signature));
 }

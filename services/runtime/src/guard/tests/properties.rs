@@ -34,12 +34,7 @@ fn warm() -> &'static Warm {
             assert!(platform.check(&stripped(&token)).await.is_ok());
             (verify, platform)
         });
-        Warm {
-            runtime,
-            verify,
-            platform,
-            token,
-        }
+        Warm { runtime, verify, platform, token }
     })
 }
 

@@ -16,10 +16,7 @@ use crate::guard::{
 };
 
 fn caller(number: i64) -> Caller {
-    Caller {
-        email: CALLER.into(),
-        subject: number.to_string().into(),
-    }
+    Caller { email: CALLER.into(), subject: number.to_string().into() }
 }
 
 fn admitted(number: i64) -> Admitted {
@@ -100,20 +97,11 @@ fn what_is_remembered_is_bounded_and_the_soonest_to_end_makes_room() {
     let verified = TokenCache::default();
     let count = i64::try_from(MAX_TOKENS).unwrap();
     for number in 0..count * 3 {
-        verified.put(
-            &number.to_string(),
-            "kid".to_owned(),
-            admitted(number),
-            1_000 + number,
-            0,
-        );
+        verified.put(&number.to_string(), "kid".to_owned(), admitted(number), 1_000 + number, 0);
     }
     let held =
         (0..count * 3).filter(|number| verified.get(&number.to_string(), 0, |_| true).is_some());
-    assert_eq!(
-        held.collect::<Vec<_>>(),
-        (count * 2..count * 3).collect::<Vec<_>>()
-    );
+    assert_eq!(held.collect::<Vec<_>>(), (count * 2..count * 3).collect::<Vec<_>>());
 }
 
 #[test]

@@ -17,11 +17,7 @@ fn with(signature: &[u8]) -> String {
 
 /// A good token with its signature changed.
 fn changed(change: impl FnOnce(&mut Vec<u8>)) -> String {
-    let signed = format!(
-        "{}.{}",
-        encode(header().to_string()),
-        encode(claims().to_string())
-    );
+    let signed = format!("{}.{}", encode(header().to_string()), encode(claims().to_string()));
     let mut signature =
         ours().signature(&aws_lc_rs::signature::RSA_PKCS1_SHA256, signed.as_bytes());
     change(&mut signature);
@@ -45,10 +41,7 @@ fn payload_changed(fields: Value) -> String {
 fn header_changed() -> String {
     let token = good();
     let (_, rest) = token.split_once('.').unwrap();
-    format!(
-        "{}.{rest}",
-        encode(merged(header(), json!({ "x": 1 })).to_string())
-    )
+    format!("{}.{rest}", encode(merged(header(), json!({ "x": 1 })).to_string()))
 }
 
 refused! {
@@ -78,10 +71,6 @@ async fn a_bit_flipped_in_any_byte_is_refused() {
     let guarded = Guarded::start().await;
     for at in 0..256 {
         let token = changed(|signature| signature[at] ^= 1 << (at % 8));
-        assert_eq!(
-            guarded.check(&token).await,
-            Err(Refusal::Signature),
-            "byte {at}"
-        );
+        assert_eq!(guarded.check(&token).await, Err(Refusal::Signature), "byte {at}");
     }
 }

@@ -29,10 +29,9 @@ fn groups(text: &str) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for line in text.lines() {
         match line.split_once('\t').unwrap() {
-            ("key" | "keys", key) => groups.push(Group {
-                key: serde_json::from_str(key).unwrap(),
-                vectors: Vec::new(),
-            }),
+            ("key" | "keys", key) => {
+                groups.push(Group { key: serde_json::from_str(key).unwrap(), vectors: Vec::new() })
+            }
             _ => groups.last_mut().unwrap().vectors.push(vector(line)),
         }
     }
@@ -88,11 +87,7 @@ async fn rs256_signatures_are_judged_as_marked() {
     let mut judged = 0;
     for group in groups(SIGNED).into_iter().filter(is_rs256) {
         for (Vector { number, valid, .. }, refusal) in refusals(group).await {
-            assert_eq!(
-                refusal == Refusal::Claims,
-                valid,
-                "tcId {number}: {refusal}"
-            );
+            assert_eq!(refusal == Refusal::Claims, valid, "tcId {number}: {refusal}");
             judged += 1;
         }
     }
@@ -138,11 +133,7 @@ async fn no_encrypted_token_is_taken_for_a_signed_one() {
     for vector in ENCRYPTED.lines().map(vector) {
         let refusal = check(&guarded, &vector.token).await.unwrap_err();
         let early = [Refusal::Parts, Refusal::Encoding, Refusal::TooLong];
-        assert!(
-            early.contains(&refusal),
-            "tcId {}: {refusal}",
-            vector.number
-        );
+        assert!(early.contains(&refusal), "tcId {}: {refusal}", vector.number);
         refused += 1;
     }
     assert_eq!(refused, 139);

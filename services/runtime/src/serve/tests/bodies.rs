@@ -19,10 +19,7 @@ fn reading() -> Router {
     let read = async |body: Bytes| body.len().to_string();
     let work = async |_: Bytes| sleep(TIME * 60).await;
     let unread = async || sleep(TIME * 60).await;
-    Router::new()
-        .route("/", post(read))
-        .route("/work", post(work))
-        .route("/unread", post(unread))
+    Router::new().route("/", post(read)).route("/work", post(work)).route("/unread", post(unread))
 }
 
 /// Some bytes, and never an end.
@@ -37,10 +34,7 @@ fn drips() -> impl Stream<Item = io::Result<&'static str>> {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_does_not_come_in_time_ends_its_call() {
-    let limits = Limits {
-        calls: 1,
-        ..Limits::default()
-    };
+    let limits = Limits { calls: 1, ..Limits::default() };
     let channel = Server::new(reading(), limits).channel();
     for body in [Body::from_stream(never_ends()), Body::from_stream(drips())] {
         let began = Instant::now();
@@ -60,10 +54,7 @@ async fn a_body_that_does_not_come_in_time_ends_its_call() {
 async fn so_does_one_over_http_1() {
     let server = Server::new(reading(), Limits::default());
     let (mut client, driven) = server.open();
-    client
-        .write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nsome")
-        .await
-        .unwrap();
+    client.write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nsome").await.unwrap();
     let began = Instant::now();
     let mut answer = String::new();
     client.read_to_string(&mut answer).await.unwrap();

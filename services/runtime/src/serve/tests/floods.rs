@@ -26,9 +26,7 @@ async fn flood(server: &Running, frames: impl Fn(u32) -> Vec<u8>) -> [usize; 256
             break;
         }
     }
-    let counts = timeout(PATIENCE, counts)
-        .await
-        .expect("the connection is closed");
+    let counts = timeout(PATIENCE, counts).await.expect("the connection is closed");
     let response = http2().get(server.url("/healthz")).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     counts.unwrap()
@@ -40,22 +38,14 @@ const END_STREAM_AND_HEADERS: u8 = END_STREAM | END_HEADERS;
 async fn a_flood_of_malformed_streams_closes_the_connection() {
     let server = Running::start(hello(), Limits::default()).await;
     // `:path` alone is no request.
-    let counts = flood(&server, |stream| {
-        frame(HEADERS, END_STREAM_AND_HEADERS, stream, &[0x84])
-    })
-    .await;
-    assert!(
-        counts[usize::from(RST_STREAM)] <= 200,
-        "{} resets",
-        counts[usize::from(RST_STREAM)]
-    );
+    let counts =
+        flood(&server, |stream| frame(HEADERS, END_STREAM_AND_HEADERS, stream, &[0x84])).await;
+    assert!(counts[usize::from(RST_STREAM)] <= 200, "{} resets", counts[usize::from(RST_STREAM)]);
 }
 
 #[tokio::test]
 async fn a_flood_of_resets_closes_the_connection() {
-    let forever = Router::new()
-        .route("/", get(pending::<&str>))
-        .merge(health());
+    let forever = Router::new().route("/", get(pending::<&str>)).merge(health());
     let server = Running::start(forever, Limits::default()).await;
     let counts = flood(&server, |stream| {
         let mut frames = frame(HEADERS, END_HEADERS, stream, &GET);
@@ -68,40 +58,21 @@ async fn a_flood_of_resets_closes_the_connection() {
 #[tokio::test]
 async fn streams_over_the_limit_are_refused() {
     let gate = Gate::default();
-    let server = Running::start(
-        gate.router(),
-        Limits {
-            calls: 20_000,
-            ..Limits::default()
-        },
-    )
-    .await;
+    let server = Running::start(gate.router(), Limits { calls: 20_000, ..Limits::default() }).await;
     let (mut write, counts) = raw_http2(&server).await;
     // Index 4 of the static table is `:path`; the value follows it as a literal.
     let request = [&[0x82, 0x86, 0x04, 5][..], b"/wait"].concat();
     for number in 0..150 {
         write
-            .write_all(&frame(
-                HEADERS,
-                END_STREAM_AND_HEADERS,
-                number * 2 + 1,
-                &request,
-            ))
+            .write_all(&frame(HEADERS, END_STREAM_AND_HEADERS, number * 2 + 1, &request))
             .await
             .unwrap();
     }
     // The answer to a ping comes after the answers to what was sent before it.
     write.write_all(&frame(6, 0, 0, &[0; 8])).await.unwrap();
     write.shutdown().await.unwrap();
-    let counts = timeout(PATIENCE, counts)
-        .await
-        .expect("the connection is closed")
-        .unwrap();
-    assert!(
-        counts[usize::from(RST_STREAM)] >= 50,
-        "{} refused",
-        counts[usize::from(RST_STREAM)]
-    );
+    let counts = timeout(PATIENCE, counts).await.expect("the connection is closed").unwrap();
+    assert!(counts[usize::from(RST_STREAM)] >= 50, "{} refused", counts[usize::from(RST_STREAM)]);
 }
 
 #[tokio::test]
@@ -109,11 +80,7 @@ async fn a_flood_of_continuations_closes_the_connection() {
     let server = Running::start(hello(), Limits::default()).await;
     let literal = [&[0x00, 1, b'x', 127, 0][..], &[b'y'; 127]].concat();
     flood(&server, |stream| {
-        if stream == 1 {
-            frame(HEADERS, 0, 1, &GET)
-        } else {
-            frame(CONTINUATION, 0, 1, &literal)
-        }
+        if stream == 1 { frame(HEADERS, 0, 1, &GET) } else { frame(CONTINUATION, 0, 1, &literal) }
     })
     .await;
 }

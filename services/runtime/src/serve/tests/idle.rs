@@ -31,10 +31,7 @@ async fn a_connection_without_a_call_is_closed_though_it_answers_every_ping() {
     let (frames, time) = stays(peer, true).await;
     assert!(about(time, IDLE), "{time:?}");
     assert!(was_told(&frames));
-    assert!(
-        frames.iter().any(|frame| frame.kind == PING),
-        "it was asked"
-    );
+    assert!(frames.iter().any(|frame| frame.kind == PING), "it was asked");
     driven.await.unwrap();
 }
 
@@ -61,10 +58,7 @@ async fn a_client_that_reads_nothing_is_left() {
 
 #[tokio::test(start_paused = true)]
 async fn an_old_connection_whose_client_does_not_part_is_left() {
-    let limits = Limits {
-        age: Some(IDLE / 2),
-        ..Limits::default()
-    };
+    let limits = Limits { age: Some(IDLE / 2), ..Limits::default() };
     let server = Server::new(hello(), limits);
     let (peer, _) = server.peer(&[]).await;
     let (_, time) = stays(peer, false).await;
@@ -92,10 +86,7 @@ async fn a_call_that_is_worked_on_keeps_its_connection_however_long_it_is_silent
 #[tokio::test(start_paused = true)]
 async fn a_call_in_flight_outlives_the_age_of_its_connection() {
     let gate = Gate::default();
-    let limits = Limits {
-        age: Some(IDLE),
-        ..Limits::default()
-    };
+    let limits = Limits { age: Some(IDLE), ..Limits::default() };
     let server = Server::new(gate.router(), limits);
     let (mut peer, _) = server.peer(&[]).await;
     peer.send(&get_of("/wait")).await;
@@ -122,10 +113,7 @@ async fn an_answer_that_is_still_made_keeps_its_connection() {
         });
         Body::from_stream(tokio_stream::wrappers::ReceiverStream::new(events)).into_response()
     };
-    let server = Server::new(
-        Router::new().route("/events", get(events)),
-        Limits::default(),
-    );
+    let server = Server::new(Router::new().route("/events", get(events)), Limits::default());
     let (mut peer, _) = server.peer(&[]).await;
     peer.send(&get_of("/events")).await;
     let (frames, time) = stays(peer, true).await;
@@ -151,10 +139,7 @@ async fn an_answer_that_is_never_read_keeps_no_connection() {
 
 #[tokio::test(start_paused = true)]
 async fn a_whole_answer_that_is_never_read_takes_nobodys_place() {
-    let limits = Limits {
-        calls: 1,
-        ..Limits::default()
-    };
+    let limits = Limits { calls: 1, ..Limits::default() };
     let server = Server::new(hello(), limits);
     let (mut peer, _) = server.peer(&CLOSED).await;
     peer.send(&get_of("/")).await;
@@ -171,13 +156,7 @@ async fn a_client_of_ours_takes_the_goodbye_without_a_failed_call() {
     let server = Server::new(health.open, Limits::default());
     let mut client = HealthClient::new(server.channel());
     client.check(HealthCheckRequest::default()).await.unwrap();
-    for (pause, opened) in [
-        (49_999, 1),
-        (49_999, 1),
-        (50_001, 2),
-        (50_001, 3),
-        (600_000, 4),
-    ] {
+    for (pause, opened) in [(49_999, 1), (49_999, 1), (50_001, 2), (50_001, 3), (600_000, 4)] {
         sleep(Duration::from_millis(pause)).await;
         client.check(HealthCheckRequest::default()).await.unwrap();
         assert_eq!(server.opened(), opened);

@@ -6,34 +6,16 @@ use super::*;
 async fn headers_over_the_limit_are_refused() {
     let server = Running::start(hello(), Limits::default()).await;
     let long = "x".repeat(17 * 1024);
-    let response = http1()
-        .get(server.url("/"))
-        .header("x-long", &long)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(
-        response.status(),
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
-    );
+    let response = http1().get(server.url("/")).header("x-long", &long).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
 
-    let answer = http2()
-        .get(server.url("/"))
-        .header("x-long", &long)
-        .send()
-        .await;
-    let refused = answer.map_or(true, |response| {
-        response.status() == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
-    });
+    let answer = http2().get(server.url("/")).header("x-long", &long).send().await;
+    let refused = answer
+        .map_or(true, |response| response.status() == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     assert!(refused);
 
     let nearly = "x".repeat(15 * 1024);
-    let response = http2()
-        .get(server.url("/"))
-        .header("x-long", &nearly)
-        .send()
-        .await
-        .unwrap();
+    let response = http2().get(server.url("/")).header("x-long", &nearly).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
 }
 
@@ -45,12 +27,7 @@ async fn a_connection_that_says_nothing_is_closed() {
         ..Limits::default()
     };
     let server = Running::start(hello(), limits).await;
-    for first in [
-        "",
-        "P",
-        "PRI * HTTP/2.0\r\n",
-        "GET / HTTP/1.1\r\nhost: x\r\n",
-    ] {
+    for first in ["", "P", "PRI * HTTP/2.0\r\n", "GET / HTTP/1.1\r\nhost: x\r\n"] {
         let mut stream = server.connect().await;
         stream.write_all(first.as_bytes()).await.unwrap();
         let mut rest = Vec::new();
@@ -75,10 +52,7 @@ async fn an_http2_connection_that_gives_no_sign_of_life_is_closed() {
 #[tokio::test]
 async fn connections_over_the_limit_wait_while_all_have_a_call() {
     for client in [http1(), http2()] {
-        let limits = Limits {
-            connections: 1,
-            ..Limits::default()
-        };
+        let limits = Limits { connections: 1, ..Limits::default() };
         let gate = Gate::default();
         let server = Running::start(gate.router(), limits).await;
         let call = tokio::spawn(client.get(server.url("/wait")).send());
@@ -96,10 +70,7 @@ async fn connections_over_the_limit_wait_while_all_have_a_call() {
 /// Each kind of connection that does nothing, the oldest first; the newest stays.
 #[tokio::test]
 async fn an_idle_connection_makes_room_for_a_new_one() {
-    let limits = Limits {
-        connections: 4,
-        ..Limits::default()
-    };
+    let limits = Limits { connections: 4, ..Limits::default() };
     let router = crate::health::routes("").await.open.merge(hello_alone());
     let server = Running::start(router, limits).await;
     let mut idle = Vec::new();
@@ -114,8 +85,7 @@ async fn an_idle_connection_makes_room_for_a_new_one() {
     let path = wire::literal(":path", "/grpc.health.v1.Health/Check");
     let check = [&[0x83, 0x86][..], &path].concat();
     // A check whose message never comes is nothing that is done.
-    peer.send(&wire::frame(wire::HEADERS, wire::END_HEADERS, 1, &check))
-        .await;
+    peer.send(&wire::frame(wire::HEADERS, wire::END_HEADERS, 1, &check)).await;
     tokio::time::sleep(Duration::from_millis(20)).await;
     // Each has a connection of its own, and needs the room of one.
     let mut answered = Vec::new();
@@ -129,9 +99,7 @@ async fn an_idle_connection_makes_room_for_a_new_one() {
     for mut stream in idle {
         let mut rest = Vec::new();
         // A reset is an end too.
-        let _ = timeout(PATIENCE, stream.read_to_end(&mut rest))
-            .await
-            .expect("it has made room");
+        let _ = timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("it has made room");
     }
     let told = async {
         let mut told = false;
@@ -161,10 +129,7 @@ async fn a_connection_that_does_not_part_makes_room_too() {
 
 #[tokio::test]
 async fn however_many_are_idle_health_answers() {
-    let limits = Limits {
-        connections: 50,
-        ..Limits::default()
-    };
+    let limits = Limits { connections: 50, ..Limits::default() };
     let server = Running::start(hello(), limits).await;
     let mut idle = Vec::new();
     for _ in 0..200 {
@@ -179,10 +144,7 @@ async fn however_many_are_idle_health_answers() {
 #[tokio::test]
 async fn calls_over_the_limit_are_refused_at_once_and_health_is_not() {
     let gate = Gate::default();
-    let limits = Limits {
-        calls: 1,
-        ..Limits::default()
-    };
+    let limits = Limits { calls: 1, ..Limits::default() };
     let server = Running::start(gate.router(), limits).await;
     let call = tokio::spawn(http1().get(server.url("/wait")).send());
     gate.called.notified().await;
@@ -190,9 +152,7 @@ async fn calls_over_the_limit_are_refused_at_once_and_health_is_not() {
     let refused = http1().get(server.url("/")).send().await.unwrap();
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(refused.headers()["retry-after"], "1");
-    let grpc = http2()
-        .get(server.url("/"))
-        .header("content-type", "application/grpc+proto");
+    let grpc = http2().get(server.url("/")).header("content-type", "application/grpc+proto");
     assert_eq!(grpc.send().await.unwrap().headers()["grpc-status"], "8");
     let health = http1().get(server.url("/healthz")).send().await.unwrap();
     assert_eq!(health.status(), StatusCode::OK);
@@ -215,10 +175,7 @@ async fn a_body_that_is_still_sent_counts_as_a_call() {
         );
         Body::from_stream(frames).into_response()
     };
-    let limits = Limits {
-        calls: 1,
-        ..Limits::default()
-    };
+    let limits = Limits { calls: 1, ..Limits::default() };
     let server = Running::start(hello().route("/endless", get(endless)), limits).await;
     let mut streaming = http1().get(server.url("/endless")).send().await.unwrap();
     assert_eq!(streaming.chunk().await.unwrap().unwrap(), "first");

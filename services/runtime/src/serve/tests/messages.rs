@@ -7,18 +7,12 @@ use crate::{exit::Failure, readiness::ReadinessGate};
 
 /// What a server answers on a connection of its own, without its date.
 async fn answer(server: &Running, path: &str, grpc: bool) -> String {
-    let kind = if grpc {
-        "application/grpc"
-    } else {
-        "text/plain"
-    };
+    let kind = if grpc { "application/grpc" } else { "text/plain" };
     let request = format!(
         "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: {kind}\r\ncontent-length: 9\r\n\r\n"
     );
     let request = if path == "/healthz" {
-        request
-            .replace("POST", "GET")
-            .replace("content-length: 9\r\n", "")
+        request.replace("POST", "GET").replace("content-length: 9\r\n", "")
     } else {
         request
     };
@@ -33,57 +27,33 @@ async fn answer(server: &Running, path: &str, grpc: bool) -> String {
 async fn both(text: &mut String, case: &str, server: &Running, path: &str) {
     for grpc in [false, true] {
         let protocol = if grpc { "gRPC" } else { "HTTP" };
-        writeln!(
-            text,
-            "=== {case}, {protocol}\n{}\n",
-            answer(server, path, grpc).await
-        )
-        .unwrap();
+        writeln!(text, "=== {case}, {protocol}\n{}\n", answer(server, path, grpc).await).unwrap();
     }
 }
 
 #[tokio::test]
 async fn answers_of_the_server_itself() {
     let mut text = String::new();
-    let none = Limits {
-        calls: 0,
-        ..Limits::default()
-    };
+    let none = Limits { calls: 0, ..Limits::default() };
     let server = Running::start(hello(), none).await;
     both(&mut text, "too many calls", &server, "/").await;
 
-    let soon = Limits {
-        body_time: Duration::from_millis(50),
-        ..Limits::default()
-    };
+    let soon = Limits { body_time: Duration::from_millis(50), ..Limits::default() };
     let reading = Router::new()
         .route("/", axum::routing::post(async |_: axum::body::Bytes| ()))
-        .route(
-            "/panic",
-            axum::routing::post(async || -> Body { panic!("secret words") }),
-        );
+        .route("/panic", axum::routing::post(async || -> Body { panic!("secret words") }));
     let server = Running::start(reading, soon).await;
     both(&mut text, "late body", &server, "/").await;
     both(&mut text, "panic", &server, "/panic").await;
 
     let (gate, waiting) = ReadinessGate::closed("brigade.v1.PollerService").await;
     let server = Running::start(waiting, Limits::default()).await;
-    writeln!(
-        text,
-        "=== health while starting\n{}\n",
-        answer(&server, "/healthz", false).await
-    )
-    .unwrap();
+    writeln!(text, "=== health while starting\n{}\n", answer(&server, "/healthz", false).await)
+        .unwrap();
     both(&mut text, "still starting", &server, "/").await;
     let guard = Arc::new(crate::guard::Guard::new(crate::guard::GuardSettings::off()).unwrap());
-    gate.open(crate::service::guarded(Router::new(), guard).unwrap())
-        .await;
-    writeln!(
-        text,
-        "=== health\n{}\n",
-        answer(&server, "/healthz", false).await
-    )
-    .unwrap();
+    gate.open(crate::service::guarded(Router::new(), guard).unwrap()).await;
+    writeln!(text, "=== health\n{}\n", answer(&server, "/healthz", false).await).unwrap();
     both(&mut text, "no such route", &server, "/nothing").await;
     insta::assert_snapshot!(text);
 }

@@ -52,11 +52,7 @@ impl Running {
         let stop = CancellationToken::new();
         let told = stop.clone().cancelled_owned();
         let served = tokio::spawn(serve(listener, router, limits, told));
-        Self {
-            address,
-            stop,
-            served,
-        }
+        Self { address, stop, served }
     }
 
     fn url(&self, path: &str) -> String {
@@ -64,10 +60,7 @@ impl Running {
     }
 
     async fn stopped(self) {
-        timeout(PATIENCE, self.served)
-            .await
-            .expect("serve ends")
-            .unwrap();
+        timeout(PATIENCE, self.served).await.expect("serve ends").unwrap();
     }
 
     async fn connect(&self) -> TcpStream {
@@ -80,21 +73,11 @@ fn any_port() -> SocketAddr {
 }
 
 fn http1() -> Client {
-    Client::builder()
-        .no_proxy()
-        .http1_only()
-        .timeout(PATIENCE)
-        .build()
-        .unwrap()
+    Client::builder().no_proxy().http1_only().timeout(PATIENCE).build().unwrap()
 }
 
 fn http2() -> Client {
-    Client::builder()
-        .no_proxy()
-        .http2_prior_knowledge()
-        .timeout(PATIENCE)
-        .build()
-        .unwrap()
+    Client::builder().no_proxy().http2_prior_knowledge().timeout(PATIENCE).build().unwrap()
 }
 
 fn hello() -> Router {

@@ -96,10 +96,7 @@ async fn an_upgrade_to_http_2_is_not_performed() {
         );
         let answer = answer(&server, &upgrade).await;
         let expected = if path == "/poll" { "401" } else { "200" };
-        assert!(
-            answer.starts_with(&format!("HTTP/1.1 {expected}")),
-            "{answer}"
-        );
+        assert!(answer.starts_with(&format!("HTTP/1.1 {expected}")), "{answer}");
         let lower = answer.to_ascii_lowercase();
         assert!(!lower.contains("upgrade"), "{answer}");
         assert_eq!(lower.matches("http/1.1 ").count(), 1, "{answer}");
@@ -116,21 +113,13 @@ async fn what_follows_an_upgrade_is_not_read_as_http_2() {
     let after = [PREFACE, &frame(SETTINGS, 0, 0, &[]), &request].concat();
     let upgrade = b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\n\
         http2-settings: AAMAAABkAAQAAP__\r\n\r\n";
-    stream
-        .write_all(&[&upgrade[..], &after].concat())
-        .await
-        .unwrap();
+    stream.write_all(&[&upgrade[..], &after].concat()).await.unwrap();
     let mut answer = Vec::new();
     // A reset is an end too.
-    let _ = timeout(PATIENCE, stream.read_to_end(&mut answer))
-        .await
-        .expect("an end");
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("an end");
     let answer = String::from_utf8_lossy(&answer);
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert!(
-        !answer.contains("HTTP/1.1 101") && !answer.contains(WITHIN),
-        "{answer}"
-    );
+    assert!(!answer.contains("HTTP/1.1 101") && !answer.contains(WITHIN), "{answer}");
 }
 
 /// What gRPC is told at a path over HTTP/2.
@@ -138,16 +127,11 @@ async fn told(server: &Running, uri: &str) -> Response<()> {
     let (client, connection) = h2::client::handshake(server.connect().await).await.unwrap();
     tokio::spawn(connection);
     let mut client = client.ready().await.unwrap();
-    let request = Request::post(uri)
-        .header("content-type", "application/grpc")
-        .header("te", "trailers");
-    let (answer, _) = client
-        .send_request(request.body(()).unwrap(), true)
-        .unwrap();
+    let request =
+        Request::post(uri).header("content-type", "application/grpc").header("te", "trailers");
+    let (answer, _) = client.send_request(request.body(()).unwrap(), true).unwrap();
     let answer = timeout(PATIENCE, answer).await.expect("an answer");
-    answer
-        .unwrap()
-        .map(|body| assert!(body.is_end_stream(), "a refusal is headers alone"))
+    answer.unwrap().map(|body| assert!(body.is_end_stream(), "a refusal is headers alone"))
 }
 
 /// Each row is a test: its name, and what gRPC asks for over HTTP/2.

@@ -34,10 +34,7 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn new(router: Router, limits: Limits) -> Self {
-        Self {
-            connections: Arc::new(Connections::new(router, limits)),
-            opened: Arc::default(),
-        }
+        Self { connections: Arc::new(Connections::new(router, limits)), opened: Arc::default() }
     }
 
     /// A connection, and the task that serves it.
@@ -79,9 +76,7 @@ pub(super) async fn call(channel: &Channel, path: &str, grpc: bool, body: Body) 
     }
     let request = request.body(tonic::body::Body::new(body)).unwrap();
     let mut channel = channel.clone();
-    std::future::poll_fn(|context| channel.poll_ready(context))
-        .await
-        .unwrap();
+    std::future::poll_fn(|context| channel.poll_ready(context)).await.unwrap();
     let answer = timeout(LONG, channel.call(request)).await;
     answer.expect("an answer").unwrap().map(drop)
 }

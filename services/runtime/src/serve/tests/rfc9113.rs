@@ -42,10 +42,7 @@ async fn answered(frames: &[Vec<u8>], enough: impl Fn(&Frame) -> bool) -> Vec<Fr
     // Whatever was made of that, others are served.
     let response = http2().get(server.url("/")).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
-    assert!(
-        answers.iter().all(|frame| frame.kind != PUSH_PROMISE),
-        "this server pushes nothing"
-    );
+    assert!(answers.iter().all(|frame| frame.kind != PUSH_PROMISE), "this server pushes nothing");
     answers
 }
 

@@ -20,10 +20,7 @@ async fn a_handler_that_panics_answers_and_the_server_goes_on() {
         let response = client.get(server.url("/panic")).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert!(!response.text().await.unwrap().contains("secret"));
-        assert_eq!(
-            client.get(server.url("/")).send().await.unwrap().status(),
-            StatusCode::OK
-        );
+        assert_eq!(client.get(server.url("/")).send().await.unwrap().status(), StatusCode::OK);
     }
 }
 
@@ -31,16 +28,9 @@ async fn a_handler_that_panics_answers_and_the_server_goes_on() {
 async fn a_grpc_handler_that_panics_answers_internal() {
     let router = Router::new().route("/panic", get(async || -> Body { panic!("secret words") }));
     let server = Running::start(router, Limits::default()).await;
-    let call = http2()
-        .get(server.url("/panic"))
-        .header("content-type", "application/grpc");
+    let call = http2().get(server.url("/panic")).header("content-type", "application/grpc");
     let response = call.send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(response.headers()["grpc-status"], "13");
-    assert!(
-        !response.headers()["grpc-message"]
-            .to_str()
-            .unwrap()
-            .contains("secret")
-    );
+    assert!(!response.headers()["grpc-message"].to_str().unwrap().contains("secret"));
 }

@@ -66,10 +66,7 @@ pub(super) fn replace_metadata(
 /// Whether an update mask can name this key of the metadata. In a mask's path a dot separates fields; what other
 /// characters a path may hold is not documented, so only the usual ones are relied on.
 pub(super) fn is_maskable(key: &str) -> bool {
-    !key.is_empty()
-        && key
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+    !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
 }
 
 /// Renames within the bucket, onto a free name, an object whose metadata are the ones meant too.
@@ -117,19 +114,17 @@ pub(super) fn with_metadata(
     metadata: &Metadata,
 ) -> RewriteObjectRequest {
     let merged = merge(found.metadata, metadata);
-    request
-        .set_if_source_metageneration_match(found.metageneration)
-        .set_destination(
-            Resource::new()
-                .set_content_type(found.content_type)
-                .set_content_encoding(found.content_encoding)
-                .set_content_disposition(found.content_disposition)
-                .set_content_language(found.content_language)
-                .set_cache_control(found.cache_control)
-                .set_or_clear_custom_time(found.custom_time)
-                .set_or_clear_contexts(found.contexts)
-                .set_metadata(merged),
-        )
+    request.set_if_source_metageneration_match(found.metageneration).set_destination(
+        Resource::new()
+            .set_content_type(found.content_type)
+            .set_content_encoding(found.content_encoding)
+            .set_content_disposition(found.content_disposition)
+            .set_content_language(found.content_language)
+            .set_cache_control(found.cache_control)
+            .set_or_clear_custom_time(found.custom_time)
+            .set_or_clear_contexts(found.contexts)
+            .set_metadata(merged),
+    )
 }
 
 /// Deletes the live object; on a versioned bucket it becomes noncurrent.
@@ -150,10 +145,7 @@ fn fenced_update<I>(
 where
     I: IntoIterator<Item = (String, String)>,
 {
-    let resource = Resource::new()
-        .set_bucket(bucket)
-        .set_name(source.name)
-        .set_metadata(metadata);
+    let resource = Resource::new().set_bucket(bucket).set_name(source.name).set_metadata(metadata);
     UpdateObjectRequest::new()
         .set_object(resource)
         .set_if_generation_match(source.generation)

@@ -3,16 +3,10 @@ use google_cloud_storage::model::Object as Resource;
 use super::*;
 
 const BUCKET: &str = "projects/_/buckets/b";
-const SOURCE: Pinned<'static> = Pinned {
-    name: "in/a",
-    generation: 7,
-};
+const SOURCE: Pinned<'static> = Pinned { name: "in/a", generation: 7 };
 
 fn metadata(pairs: &[(&str, &str)]) -> Metadata {
-    pairs
-        .iter()
-        .map(|(key, value)| ((*key).into(), (*value).into()))
-        .collect()
+    pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect()
 }
 
 #[test]
@@ -64,10 +58,7 @@ fn a_rewrite_with_metadata_carries_over_all_that_describes_the_content() {
     assert!(!destination.temporary_hold, "a hold does not travel");
     assert_eq!(destination.storage_class, "", "the bucket's to choose");
     let got: Metadata = destination.metadata.into_iter().collect();
-    assert_eq!(
-        got,
-        metadata(&[("kept", "1"), ("changed", "new"), ("added", "2")])
-    );
+    assert_eq!(got, metadata(&[("kept", "1"), ("changed", "new"), ("added", "2")]));
 }
 
 #[test]
@@ -83,10 +74,7 @@ fn an_update_is_fenced_twice_and_touches_the_named_keys_only() {
     let request = update(BUCKET, SOURCE, 2, &change);
     assert_eq!(request.if_generation_match, Some(7));
     assert_eq!(request.if_metageneration_match, Some(2));
-    assert_eq!(
-        request.update_mask.unwrap().paths,
-        ["metadata.brigade-status", "metadata.gone"]
-    );
+    assert_eq!(request.update_mask.unwrap().paths, ["metadata.brigade-status", "metadata.gone"]);
     let object = request.object.unwrap();
     assert_eq!(object.generation, 0);
     let sent: Metadata = object.metadata.into_iter().collect();
@@ -113,14 +101,8 @@ fn keys_that_a_mask_could_misread_are_not_put_into_one() {
 
 #[test]
 fn a_listing_asks_for_live_objects() {
-    let request = list(
-        BUCKET,
-        &ListRequest {
-            prefix: "in/".into(),
-            page_size: 5,
-            page_token: "t".into(),
-        },
-    );
+    let request =
+        list(BUCKET, &ListRequest { prefix: "in/".into(), page_size: 5, page_token: "t".into() });
     assert!(!request.versions && !request.soft_deleted);
     assert_eq!(request.parent, BUCKET);
     assert_eq!((request.page_size, request.page_token.as_str()), (5, "t"));

@@ -48,9 +48,7 @@ fn kind_from_http(operation: Operation, code: u16, error: &ClientError) -> Kind 
         403 => refused(error.status(), message),
         404 => missing(operation, message),
         412 => Kind::Precondition,
-        429 => Kind::Busy {
-            retry_after: retry_after(error),
-        },
+        429 => Kind::Busy { retry_after: retry_after(error) },
         400 => invalid(message),
         // A request that came too slowly and one that collided with another may both have been applied.
         408 | 409 | 499 => Kind::Unknown,
@@ -68,9 +66,7 @@ fn kind_from_grpc(operation: Operation, status: &Status) -> Kind {
         Code::FailedPrecondition | Code::AlreadyExists => Kind::Precondition,
         Code::PermissionDenied => refused(Some(status), &status.message),
         Code::Unauthenticated => Kind::Unauthenticated,
-        Code::ResourceExhausted => Kind::Busy {
-            retry_after: retry_info(status),
-        },
+        Code::ResourceExhausted => Kind::Busy { retry_after: retry_info(status) },
         Code::InvalidArgument => invalid(&status.message),
         Code::OutOfRange | Code::Unimplemented => Kind::Invalid,
         _ => Kind::Unknown,
@@ -79,13 +75,9 @@ fn kind_from_grpc(operation: Operation, status: &Status) -> Kind {
 
 /// Which of the two is not there. Uploaders choose names, so only the beginning of a message counts.
 fn missing(operation: Operation, message: &str) -> Kind {
-    let bucket = [
-        "The specified bucket",
-        "The specified destination bucket",
-        "No such bucket",
-    ]
-    .iter()
-    .any(|begin| message.starts_with(begin));
+    let bucket = ["The specified bucket", "The specified destination bucket", "No such bucket"]
+        .iter()
+        .any(|begin| message.starts_with(begin));
     if bucket || matches!(operation, Operation::List | Operation::Create) {
         Kind::NoBucket
     } else {
@@ -95,11 +87,7 @@ fn missing(operation: Operation, message: &str) -> Kind {
 
 /// A hold, a retention policy, or a missing permission.
 fn refused(status: Option<&Status>, message: &str) -> Kind {
-    if is_held(status, message) {
-        Kind::Held
-    } else {
-        Kind::PermissionDenied
-    }
+    if is_held(status, message) { Kind::Held } else { Kind::PermissionDenied }
 }
 
 fn is_held(status: Option<&Status>, message: &str) -> bool {
@@ -110,10 +98,7 @@ fn is_held(status: Option<&Status>, message: &str) -> bool {
     let by_reason = !message.starts_with("Bucket ")
         && reasons(status).any(|reason| {
             let reason = reason.replace('_', "").to_ascii_lowercase();
-            matches!(
-                reason.as_str(),
-                "retentionpolicynotmet" | "objectunderactivehold"
-            )
+            matches!(reason.as_str(), "retentionpolicynotmet" | "objectunderactivehold")
         });
     about_an_object || by_reason
 }
@@ -128,13 +113,10 @@ fn invalid(message: &str) -> Kind {
 }
 
 fn reasons(status: Option<&Status>) -> impl Iterator<Item = &str> {
-    status
-        .into_iter()
-        .flat_map(|status| &status.details)
-        .filter_map(|detail| match detail {
-            StatusDetails::ErrorInfo(info) => Some(info.reason.as_str()),
-            _ => None,
-        })
+    status.into_iter().flat_map(|status| &status.details).filter_map(|detail| match detail {
+        StatusDetails::ErrorInfo(info) => Some(info.reason.as_str()),
+        _ => None,
+    })
 }
 
 /// The header's seconds; its other form, a date, is left to the caller's own backoff.

@@ -91,16 +91,8 @@ fn http_statuses_that_answer_the_question() {
 #[test]
 fn http_statuses_that_leave_it_open() {
     for code in [408, 409, 499, 500, 502, 503, 504, 599] {
-        assert_eq!(
-            deletion(&json(code, "message", "reason")),
-            Kind::Unknown,
-            "{code}"
-        );
-        assert_eq!(
-            deletion(&page(code, &[])),
-            Kind::Unknown,
-            "{code} without a body"
-        );
+        assert_eq!(deletion(&json(code, "message", "reason")), Kind::Unknown, "{code}");
+        assert_eq!(deletion(&page(code, &[])), Kind::Unknown, "{code} without a body");
     }
 }
 
@@ -144,29 +136,15 @@ fn a_hold_is_told_from_a_missing_permission_by_its_message() {
     for message in [HELD, event.as_str(), RETAINED] {
         assert_eq!(deletion(&json(403, message, "forbidden")), Kind::Held);
         assert_eq!(deletion(&grpc(Code::PermissionDenied, message)), Kind::Held);
-        assert_eq!(
-            deletion(&grpc(Code::FailedPrecondition, message)),
-            Kind::Held
-        );
+        assert_eq!(deletion(&grpc(Code::FailedPrecondition, message)), Kind::Held);
     }
-    assert_eq!(
-        deletion(&json(403, DENIED, "forbidden")),
-        Kind::PermissionDenied
-    );
+    assert_eq!(deletion(&json(403, DENIED, "forbidden")), Kind::PermissionDenied);
 }
 
 #[test]
 fn a_hold_is_known_by_its_reason_too() {
-    for reason in [
-        "retentionPolicyNotMet",
-        "objectUnderActiveHold",
-        "OBJECT_UNDER_ACTIVE_HOLD",
-    ] {
-        assert_eq!(
-            deletion(&json(403, "message", reason)),
-            Kind::Held,
-            "{reason}"
-        );
+    for reason in ["retentionPolicyNotMet", "objectUnderActiveHold", "OBJECT_UNDER_ACTIVE_HOLD"] {
+        assert_eq!(deletion(&json(403, "message", reason)), Kind::Held, "{reason}");
     }
     let locked = "Bucket 'b' has a locked Retention Policy which cannot be removed.";
     let error = json(403, locked, "retentionPolicyNotMet");
@@ -178,10 +156,7 @@ fn a_missing_bucket_is_told_from_a_missing_object() {
     let bucket = "The specified bucket does not exist.";
     assert_eq!(deletion(&json(404, bucket, "notFound")), Kind::NoBucket);
     assert_eq!(deletion(&grpc(Code::NotFound, bucket)), Kind::NoBucket);
-    assert_eq!(
-        deletion(&grpc(Code::NotFound, "No such object: b/n")),
-        Kind::NotFound
-    );
+    assert_eq!(deletion(&grpc(Code::NotFound, "No such object: b/n")), Kind::NotFound);
 }
 
 #[test]
@@ -189,19 +164,13 @@ fn an_objects_name_cannot_pose_as_a_missing_bucket_or_a_hold() {
     let name = "No such object: b/The specified bucket does not exist.";
     assert_eq!(deletion(&grpc(Code::NotFound, name)), Kind::NotFound);
     let name = format!("someone does not have access to b/{HELD}");
-    assert_eq!(
-        deletion(&json(403, &name, "forbidden")),
-        Kind::PermissionDenied
-    );
+    assert_eq!(deletion(&json(403, &name, "forbidden")), Kind::PermissionDenied);
 }
 
 #[test]
 fn listing_and_creating_can_only_miss_the_bucket() {
     for operation in [Operation::List, Operation::Create] {
-        assert_eq!(
-            kind(operation, &grpc(Code::NotFound, "Not Found")),
-            Kind::NoBucket
-        );
+        assert_eq!(kind(operation, &grpc(Code::NotFound, "Not Found")), Kind::NoBucket);
     }
 }
 
@@ -214,9 +183,7 @@ fn a_requester_pays_bucket_needs_a_fix() {
 
 #[test]
 fn the_services_retry_after_is_read() {
-    let want = Kind::Busy {
-        retry_after: Some(Duration::from_secs(7)),
-    };
+    let want = Kind::Busy { retry_after: Some(Duration::from_secs(7)) };
     assert_eq!(deletion(&page(429, &[("retry-after", "7")])), want);
     let date = page(429, &[("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")]);
     assert_eq!(deletion(&date), Kind::Busy { retry_after: None });

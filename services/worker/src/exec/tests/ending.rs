@@ -73,16 +73,10 @@ async fn only_an_end_that_somebody_asked_for_waits_for_the_workers_own_signal() 
     let asked = asked.into_iter().chain([129, 130, 143].map(End::Exited));
     let others = [9, 11].map(End::Killed);
     let others = others.into_iter().chain([0, 1, 75, 137].map(End::Exited));
-    for (end, waits) in asked
-        .map(|end| (end, true))
-        .chain(others.map(|end| (end, false)))
-    {
+    for (end, waits) in asked.map(|end| (end, true)).chain(others.map(|end| (end, false))) {
         let shown = end.to_string();
         let began = tokio::time::Instant::now();
-        assert!(
-            !is_shutting_down(end, &CancellationToken::new()).await,
-            "{shown}"
-        );
+        assert!(!is_shutting_down(end, &CancellationToken::new()).await, "{shown}");
         assert_eq!(began.elapsed() >= SIGNAL_DELAY, waits, "{shown}");
     }
 }

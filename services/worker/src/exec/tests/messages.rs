@@ -9,12 +9,7 @@ use super::*;
 fn line(table: &mut String, case: &str, answer: Result<Outcome, ProcessError>) {
     let _ = match answer {
         Ok(outcome) => writeln!(table, "{case}: accepted: {}", outcome.summary),
-        Err(error) => writeln!(
-            table,
-            "{case}: {:?}, {:?}: {error}",
-            error.kind(),
-            error.delay()
-        ),
+        Err(error) => writeln!(table, "{case}: {:?}, {:?}: {error}", error.kind(), error.delay()),
     };
 }
 
@@ -59,54 +54,27 @@ async fn a_setup_that_is_wrong_blames_no_object() {
     line(&mut table, "gone", run(program).await);
     let (sim, object) = uploaded("in/a", "x");
     let job = job_with(&sim, request(&object), None);
-    for body in [
-        "cd \"$OUTPUT_DIR\"; touch a",
-        "cd \"$OUTPUT_DIR\"; touch a b",
-    ] {
+    for body in ["cd \"$OUTPUT_DIR\"; touch a", "cd \"$OUTPUT_DIR\"; touch a b"] {
         line(&mut table, body, script(body).process(&job).await);
     }
-    line(
-        &mut table,
-        "line break",
-        run(script("touch \"$OUTPUT_DIR/a\nb\"")).await,
-    );
-    line(
-        &mut table,
-        "no UTF-8",
-        run(script("touch \"$OUTPUT_DIR/$(printf 'a\\377')\"")).await,
-    );
+    line(&mut table, "line break", run(script("touch \"$OUTPUT_DIR/a\nb\"")).await);
+    line(&mut table, "no UTF-8", run(script("touch \"$OUTPUT_DIR/$(printf 'a\\377')\"")).await);
     for errno in [Errno::NOSPC, Errno::ACCESS] {
         let error = || io::Error::from_raw_os_error(errno.raw_os_error());
-        line(
-            &mut table,
-            "no directory",
-            Err(work_dir::cannot_create(&error())),
-        );
-        line(
-            &mut table,
-            "no copy",
-            Err(work_dir::cannot_copy(error().into())),
-        );
+        line(&mut table, "no directory", Err(work_dir::cannot_create(&error())));
+        line(&mut table, "no copy", Err(work_dir::cannot_copy(error().into())));
     }
     for errno in [Errno::AGAIN, Errno::NOENT, Errno::TOOBIG] {
         let error = io::Error::from_raw_os_error(errno.raw_os_error());
         let command = std::process::Command::new("score");
-        line(
-            &mut table,
-            "no start",
-            Err(run::cannot_start(&command, error)),
-        );
+        line(&mut table, "no start", Err(run::cannot_start(&command, error)));
     }
     line(&mut table, "lost", Err(run::lost(&"no child")));
     let stop = CancellationToken::new();
     stop.cancel();
     let command = std::process::Command::new("/score");
     let not_started = run::run(command, stop, Tail::default(), ()).await;
-    line(
-        &mut table,
-        "given up",
-        not_started.map(|_| Outcome::default()),
-    );
+    line(&mut table, "given up", not_started.map(|_| Outcome::default()));
     let place = directory.path().display().to_string();
     let table = table.replace(&place, "DIRECTORY");
     // The run's own directory has another name in each run.
@@ -120,14 +88,7 @@ async fn a_setup_that_is_wrong_blames_no_object() {
 fn a_command_that_is_none_says_why() {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let mut table = String::new();
-    for given in [
-        "",
-        "cat 'x",
-        "{} -v",
-        "no-such-program-here {}",
-        "./no-such-file",
-        manifest,
-    ] {
+    for given in ["", "cat 'x", "{} -v", "no-such-program-here {}", "./no-such-file", manifest] {
         let error = given.parse::<Program>().unwrap_err().to_string();
         let _ = writeln!(table, "{error}");
     }

@@ -71,19 +71,12 @@ impl Ears {
         let path = directory.path().join("pipe");
         mknodat(CWD, &path, FileType::Fifo, 0o600.into(), 0).unwrap();
         let pipe = pipe::OpenOptions::new().open_receiver(&path).unwrap();
-        Self {
-            path,
-            pipe,
-            _directory: directory,
-        }
+        Self { path, pipe, _directory: directory }
     }
 
     /// A script whose processes all hold the pipe open as file descriptor 3.
     fn script(&self, body: &str) -> ExecProcessor {
-        script(&format!(
-            "exec 3>{}\n{body}",
-            shell_words::quote(self.path.to_str().unwrap())
-        ))
+        script(&format!("exec 3>{}\n{body}", shell_words::quote(self.path.to_str().unwrap())))
     }
 
     async fn hear(&mut self, expected: &str) {
@@ -104,10 +97,7 @@ impl Ears {
 async fn of_a_huge_stderr_and_stdout_the_end_and_the_beginning_are_kept() {
     let noise = "echo begun; yes out | head -c 100000000; yes err | head -c 100000000 >&2; echo last words >&2";
     let (_, reason) = refusal(script(&format!("{noise}; exit 1"))).await;
-    assert!(
-        reason.ends_with("err | last words") && reason.len() <= 1_024,
-        "{reason}"
-    );
+    assert!(reason.ends_with("err | last words") && reason.len() <= 1_024, "{reason}");
     assert_eq!(run(script(noise)).await.unwrap().summary, "begun");
 }
 
@@ -167,10 +157,8 @@ async fn a_program_is_told_of_its_object() {
     let (sim, object) = uploaded("in/night 1.csv", "x");
     let tell = r#"echo "$OBJECT_BUCKET/$OBJECT_NAME#$OBJECT_GENERATION $OBJECT_CONTENT_TYPE $OBJECT_ATTEMPT ${1##*/}""#;
     let outcome = run_on(&sim, &object, script(tell)).await.unwrap();
-    let expected = format!(
-        "data/in/night 1.csv#{} application/octet-stream 2 night_1.csv",
-        object.generation
-    );
+    let expected =
+        format!("data/in/night 1.csv#{} application/octet-stream 2 night_1.csv", object.generation);
     assert_eq!(outcome.summary, expected);
 }
 
@@ -185,11 +173,7 @@ async fn the_directory_is_private_and_gone_afterwards() {
     "#;
     let outcome = run(script(tell)).await.unwrap();
     let directory = Path::new(&outcome.summary);
-    assert!(
-        directory.is_absolute() && !directory.exists(),
-        "{}",
-        directory.display()
-    );
+    assert!(directory.is_absolute() && !directory.exists(), "{}", directory.display());
     let (_, modes) = refusal(script(&format!("{tell}\nexit 1"))).await;
     assert_eq!(modes, "700");
 }
@@ -199,21 +183,14 @@ async fn what_is_left_in_the_output_directory_is_uploaded_once() {
     let (sim, object) = uploaded("in/a", "x");
     let write = r#"cd "$OUTPUT_DIR"; mkdir -p by/day; echo 1 > by/day/a.json; echo 2 > b.txt; ln -s /etc/passwd link"#;
     let outcome = run_on(&sim, &object, script(write)).await.unwrap();
-    let uris = [
-        "gs://data/features/b.txt",
-        "gs://data/features/by/day/a.json",
-    ];
+    let uris = ["gs://data/features/b.txt", "gs://data/features/by/day/a.json"];
     assert_eq!(outcome.outputs, uris);
     let before = sim.objects(BUCKET);
     assert_eq!(before.len(), 3);
     assert_eq!(before[1].content_type, "application/json");
     let again = run_on(&sim, &object, script(write)).await.unwrap();
     assert_eq!(again.outputs, uris);
-    assert_eq!(
-        sim.objects(BUCKET),
-        before,
-        "a repeated run changes nothing"
-    );
+    assert_eq!(sim.objects(BUCKET), before, "a repeated run changes nothing");
 }
 
 #[tokio::test]
@@ -227,10 +204,7 @@ async fn a_large_output_is_uploaded_piece_by_piece() {
 
 #[tokio::test]
 async fn a_file_that_is_too_large_is_refused_and_the_program_never_runs() {
-    let small = crate::WorkerSettings {
-        max_size: Some(3),
-        ..settings()
-    };
+    let small = crate::WorkerSettings { max_size: Some(3), ..settings() };
     let program = script("echo ran > \"$OUTPUT_DIR/ran\"");
     let worker = TestWorker::with_settings(program, small);
     let error = worker.process("in/a", "abcd").await.unwrap_err();
@@ -252,9 +226,7 @@ async fn outputs_of_a_program_that_fails_are_not_uploaded() {
 async fn a_replaced_object_is_superseded_and_never_run() {
     let (sim, object) = uploaded("in/a", "old");
     sim.upload(BUCKET, "in/a", "new").unwrap();
-    let error = run_on(&sim, &object, script("echo ran > \"$OUTPUT_DIR/a\""))
-        .await
-        .unwrap_err();
+    let error = run_on(&sim, &object, script("echo ran > \"$OUTPUT_DIR/a\"")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Superseded);
     assert_eq!(sim.objects(BUCKET).len(), 1);
 }
@@ -280,11 +252,7 @@ async fn a_program_that_ignores_sigterm_is_killed_after_the_grace() {
     let before = tokio::time::Instant::now();
     running.abort();
     assert_eq!(ears.hear_the_end().await, "");
-    assert!(
-        before.elapsed() >= run::TERM_GRACE,
-        "{:?}",
-        before.elapsed()
-    );
+    assert!(before.elapsed() >= run::TERM_GRACE, "{:?}", before.elapsed());
 }
 
 #[tokio::test]
@@ -316,10 +284,7 @@ async fn a_program_whose_time_is_out_has_its_last_words_in_the_reason() {
     tokio::task::yield_now().await;
     tokio::time::pause();
     let error = running.await.unwrap().unwrap_err();
-    assert_eq!(
-        error.message(),
-        "the processor did not end within 3600s: fold 3 of 5"
-    );
+    assert_eq!(error.message(), "the processor did not end within 3600s: fold 3 of 5");
     ears.hear_the_end().await;
 }
 

@@ -38,17 +38,12 @@ pub(super) async fn begin(
 ) -> Result<Response<Body>> {
     params.refuse(&["kmsKeyName"])?;
     if head.headers.contains_key("x-goog-encryption-key") {
-        return Err(Refusal::unsupported(
-            "encryption with a customer-supplied key",
-        ));
+        return Err(Refusal::unsupported("encryption with a customer-supplied key"));
     }
     match params.get("uploadType") {
         Some("media") => {
             let target = target(bucket, params, &Map::new())?;
-            let mut upload = Upload {
-                content: body,
-                ..Upload::default()
-            };
+            let mut upload = Upload { content: body, ..Upload::default() };
             upload.attributes.content_type = header_text(head, header::CONTENT_TYPE.as_str());
             sum::from_headers(head, &mut upload)?;
             finish(storage, target, upload).await
@@ -67,9 +62,7 @@ pub(super) async fn begin(
             let upload = upload(&resource, &header_text(head, "x-upload-content-type"))?;
             resumable::start(storage, sessions, target, upload, head).await
         }
-        _ => Err(Refusal::invalid(
-            "uploadType must be media, multipart or resumable.",
-        )),
+        _ => Err(Refusal::invalid("uploadType must be media, multipart or resumable.")),
     }
 }
 
@@ -87,9 +80,7 @@ fn target(bucket: String, params: &Params, resource: &Map<String, Value>) -> Res
     let name = params.get("name").or(in_resource);
     Ok(Target {
         bucket,
-        name: name
-            .ok_or_else(|| Refusal::invalid("Required parameter: name"))?
-            .to_owned(),
+        name: name.ok_or_else(|| Refusal::invalid("Required parameter: name"))?.to_owned(),
         conditions: params.conditions()?,
     })
 }

@@ -29,13 +29,10 @@ pub(super) fn read(content_type: &str, body: &Bytes) -> Result<Parts> {
     })?;
     let mut parts = split(&boundary, body)?.into_iter();
     let (Some(resource), Some(media)) = (parts.next(), parts.next()) else {
-        return Err(Refusal::invalid(
-            "A multipart upload needs a resource and a media part.",
-        ));
+        return Err(Refusal::invalid("A multipart upload needs a resource and a media part."));
     };
-    let checksums = parts
-        .next()
-        .map_or_else(|| Ok(Map::new()), |part| body_object(&part.content))?;
+    let checksums =
+        parts.next().map_or_else(|| Ok(Map::new()), |part| body_object(&part.content))?;
     Ok(Parts {
         resource: body_object(&resource.content)?,
         media_type: media.content_type,
@@ -89,14 +86,9 @@ fn part(bytes: &Bytes) -> Result<Part> {
     let headers = String::from_utf8_lossy(&bytes[..end]);
     let content_type = headers.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.trim()
-            .eq_ignore_ascii_case("content-type")
-            .then(|| value.trim().to_owned())
+        name.trim().eq_ignore_ascii_case("content-type").then(|| value.trim().to_owned())
     });
-    Ok(Part {
-        content_type: content_type.unwrap_or_default(),
-        content: bytes.slice(end + 4..),
-    })
+    Ok(Part { content_type: content_type.unwrap_or_default(), content: bytes.slice(end + 4..) })
 }
 
 /// Where `needle`, which begins with a carriage return, is.

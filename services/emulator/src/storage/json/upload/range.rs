@@ -43,9 +43,9 @@ impl ContentRange {
         match range.split_once('-') {
             None if range == "*" => Some(Self::Query { total }),
             None => None,
-            Some((first, "*")) if total.is_none() => Some(Self::Rest {
-                first: first.parse().ok()?,
-            }),
+            Some((first, "*")) if total.is_none() => {
+                Some(Self::Rest { first: first.parse().ok()? })
+            }
             Some((first, last)) => {
                 let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
                 (first <= last).then_some(Self::Chunk { first, total })
@@ -64,33 +64,16 @@ mod tests {
         assert_eq!(parse(""), ContentRange::Rest { first: 0 });
         assert_eq!(parse("bytes */*"), ContentRange::Query { total: None });
         assert_eq!(parse("bytes */0"), ContentRange::Query { total: Some(0) });
-        assert_eq!(
-            parse("bytes 0-9/*"),
-            ContentRange::Chunk {
-                first: 0,
-                total: None
-            }
-        );
-        assert_eq!(
-            parse("bytes 5-9/10"),
-            ContentRange::Chunk {
-                first: 5,
-                total: Some(10)
-            }
-        );
+        assert_eq!(parse("bytes 0-9/*"), ContentRange::Chunk { first: 0, total: None });
+        assert_eq!(parse("bytes 5-9/10"), ContentRange::Chunk { first: 5, total: Some(10) });
         assert_eq!(parse("bytes 5-*/*"), ContentRange::Rest { first: 5 });
     }
 
     #[test]
     fn broken_headers_are_refused() {
-        for header in [
-            "bytes",
-            "bytes 0-9",
-            "bytes 9-0/10",
-            "bytes a-b/c",
-            "items 0-9/10",
-            "bytes 5/10",
-        ] {
+        for header in
+            ["bytes", "bytes 0-9", "bytes 9-0/10", "bytes a-b/c", "items 0-9/10", "bytes 5/10"]
+        {
             assert!(ContentRange::parse(header).is_err(), "{header}");
         }
     }

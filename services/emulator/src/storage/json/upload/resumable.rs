@@ -58,13 +58,8 @@ pub(super) async fn start(
 ) -> Result<Response<Body>> {
     let (bucket, name) = (target.bucket.clone(), target.name.clone());
     // A wrong name and a missing bucket are known at once.
-    storage
-        .run(move |model| model.check_upload(&bucket, &name))
-        .await?;
-    let path = format!(
-        "/upload/storage/v1/b/{}/o?uploadType=resumable&upload_id=",
-        target.bucket
-    );
+    storage.run(move |model| model.check_upload(&bucket, &name)).await?;
+    let path = format!("/upload/storage/v1/b/{}/o?uploadType=resumable&upload_id=", target.bucket);
     let id = sessions.open(target, upload).await;
     let mut response = Response::new(Body::empty());
     let location = format!("{}{path}{id}", origin(head));
@@ -72,9 +67,7 @@ pub(super) async fn start(
         .map_err(|_| Refusal::invalid("The Host header is not an address."))?;
     response.headers_mut().insert(header::LOCATION, location);
     let id = HeaderValue::try_from(id).map_err(|_| Refusal::invalid("no upload id"))?;
-    response
-        .headers_mut()
-        .insert(HeaderName::from_static("x-guploader-uploadid"), id);
+    response.headers_mut().insert(HeaderName::from_static("x-guploader-uploadid"), id);
     Ok(response)
 }
 
@@ -90,9 +83,7 @@ pub(in super::super) async fn proceed(
     let session = sessions.find(&id).await?;
     if head.method == Method::DELETE {
         sessions.close(&id).await;
-        return Ok(with_status(
-            StatusCode::from_u16(CANCELLED).unwrap_or(StatusCode::GONE),
-        ));
+        return Ok(with_status(StatusCode::from_u16(CANCELLED).unwrap_or(StatusCode::GONE)));
     }
     let range = ContentRange::parse(&header_text(head, header::CONTENT_RANGE.as_str()))?;
     let mut session = session.lock().await;
@@ -110,16 +101,8 @@ pub(in super::super) async fn proceed(
 
 impl Sessions {
     async fn open(&self, target: Target, upload: Upload) -> String {
-        let id = format!(
-            "upload-{}",
-            self.shared.last.fetch_add(1, Ordering::Relaxed) + 1
-        );
-        let session = Session {
-            target,
-            upload,
-            received: BytesMut::new(),
-            done: None,
-        };
+        let id = format!("upload-{}", self.shared.last.fetch_add(1, Ordering::Relaxed) + 1);
+        let session = Session { target, upload, received: BytesMut::new(), done: None };
         let mut open = self.shared.open.lock().await;
         open.insert(id.clone(), Arc::new(Mutex::new(session)));
         id
@@ -148,10 +131,7 @@ impl Session {
                 self.append(first, body)?;
                 Ok(true)
             }
-            ContentRange::Chunk {
-                first,
-                total: Some(total),
-            } => {
+            ContentRange::Chunk { first, total: Some(total) } => {
                 self.append(first, body)?;
                 let have = self.received.len() as u64;
                 if have > total {
@@ -164,8 +144,7 @@ impl Session {
             ContentRange::Chunk { first, total: None } => {
                 self.append(first, body)?;
                 let whole = self.received.len() / QUANTUM * QUANTUM;
-                self.received
-                    .truncate(whole.max(usize::try_from(have).unwrap_or(usize::MAX)));
+                self.received.truncate(whole.max(usize::try_from(have).unwrap_or(usize::MAX)));
                 Ok(false)
             }
         }
@@ -173,11 +152,9 @@ impl Session {
 
     /// Appends what is new of a chunk: a client that lost an answer sends bytes again.
     fn append(&mut self, first: u64, body: &Bytes) -> Result<()> {
-        let known = (self.received.len() as u64)
-            .checked_sub(first)
-            .ok_or_else(|| {
-                Refusal::invalid("The chunk begins after the end of the bytes received so far.")
-            })?;
+        let known = (self.received.len() as u64).checked_sub(first).ok_or_else(|| {
+            Refusal::invalid("The chunk begins after the end of the bytes received so far.")
+        })?;
         let known = usize::try_from(known).unwrap_or(usize::MAX).min(body.len());
         self.received.extend_from_slice(&body[known..]);
         Ok(())
@@ -201,10 +178,7 @@ impl Session {
         let done = self.done.as_ref();
         let object =
             done.ok_or_else(|| Refusal::new(Kind::Internal, "the upload is not complete"))?;
-        Ok(json_response(&resource::object(
-            &self.target.bucket,
-            object,
-        )))
+        Ok(json_response(&resource::object(&self.target.bucket, object)))
     }
 
     /// How far it got: no `Range` header means that nothing is there.
@@ -228,9 +202,6 @@ fn with_status(status: StatusCode) -> Response<Body> {
 /// The address by which the client reached this server.
 fn origin(head: &Parts) -> String {
     let host = header_text(head, header::HOST.as_str());
-    let authority = head
-        .uri
-        .authority()
-        .map_or(host.as_str(), |authority| authority.as_str());
+    let authority = head.uri.authority().map_or(host.as_str(), |authority| authority.as_str());
     format!("http://{authority}")
 }

@@ -21,9 +21,7 @@ pub(super) fn from_resource(resource: &Map<String, Value>, upload: &mut Upload) 
 /// `x-goog-hash: crc32c=…,md5=…`, in one header or several.
 pub(super) fn from_headers(head: &Parts, upload: &mut Upload) -> Result<()> {
     let values = head.headers.get_all("x-goog-hash").iter();
-    let sums = values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','));
+    let sums = values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
     for sum in sums {
         match sum.trim().split_once('=') {
             Some(("crc32c", sum)) => upload.crc32c = Some(u32::from_be_bytes(decode(sum)?)),

@@ -30,11 +30,7 @@ fn push(message: &Value) -> Result<Event, String> {
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 fn object(name: &str) -> Event {
-    Event::Object(ObjectRef {
-        bucket: "b".into(),
-        name: name.into(),
-        generation: Some(7),
-    })
+    Event::Object(ObjectRef { bucket: "b".into(), name: name.into(), generation: Some(7) })
 }
 
 fn attributes(name: &str) -> Value {
@@ -44,11 +40,7 @@ fn attributes(name: &str) -> Value {
 
 #[test]
 fn a_push_is_read_by_its_attributes_whatever_its_data() {
-    for data in [
-        Value::Null,
-        json!(""),
-        json!(BASE64_STANDARD.encode("no JSON")),
-    ] {
+    for data in [Value::Null, json!(""), json!(BASE64_STANDARD.encode("no JSON"))] {
         let message = json!({"attributes": attributes("in/a"), "data": data});
         assert_eq!(push(&message), Ok(object("in/a")));
     }
@@ -83,21 +75,13 @@ fn the_envelope_tells_the_delivery_in_camel_and_in_snake_case() {
             (trigger.kind, trigger.id.as_str(), trigger.name.as_str()),
             ("pubsub", "m", "s")
         );
-        assert_eq!(
-            (trigger.ordering_key.as_str(), trigger.attempt),
-            ("k", Some(3))
-        );
+        assert_eq!((trigger.ordering_key.as_str(), trigger.attempt), ("k", Some(3)));
     }
 }
 
 #[test]
 fn other_kinds_of_event_are_told_by_their_type() {
-    for kind in [
-        "OBJECT_DELETE",
-        "OBJECT_ARCHIVE",
-        "OBJECT_METADATA_UPDATE",
-        "OBJECT_NEWS",
-    ] {
+    for kind in ["OBJECT_DELETE", "OBJECT_ARCHIVE", "OBJECT_METADATA_UPDATE", "OBJECT_NEWS"] {
         assert_eq!(
             push(&json!({"attributes": {"eventType": kind}})),
             Ok(Event::Other(kind.into()))
@@ -127,19 +111,11 @@ fn a_cloud_event_is_read_in_both_modes() {
     let (event, trigger) = read_with(&binary, data.to_string().as_bytes());
     assert_eq!((event, trigger.kind), (Ok(object("in/a")), "eventarc"));
 
-    let kinds = [
-        ("data", data.clone()),
-        (
-            "data_base64",
-            json!(BASE64_STANDARD.encode(data.to_string())),
-        ),
-    ];
+    let kinds =
+        [("data", data.clone()), ("data_base64", json!(BASE64_STANDARD.encode(data.to_string())))];
     for (field, data) in kinds {
         let event = json!({"specversion": "1.0", "id": "1", "source": "//storage", "type": finalized, field: data});
-        let structured = [(
-            "content-type",
-            "application/cloudevents+json; charset=utf-8",
-        )];
+        let structured = [("content-type", "application/cloudevents+json; charset=utf-8")];
         let (event, trigger) = read_with(&structured, event.to_string().as_bytes());
         assert_eq!((event, trigger.id.as_str()), (Ok(object("in/a")), "1"));
     }
@@ -156,10 +132,7 @@ fn a_published_message_within_a_cloud_event_is_a_push() {
     ];
     let envelope = json!({"message": {"messageId": "m", "attributes": attributes("a")}});
     let (event, trigger) = read_with(&published, envelope.to_string().as_bytes());
-    assert_eq!(
-        (event, trigger.kind, trigger.id.as_str()),
-        (Ok(object("a")), "eventarc", "1")
-    );
+    assert_eq!((event, trigger.kind, trigger.id.as_str()), (Ok(object("a")), "eventarc", "1"));
 }
 
 #[test]
@@ -219,15 +192,10 @@ fn what_is_malformed_says_why() {
         cloud("1.0", "1", JSON.1, r#"{"bucket":"b","name":"a"}"#),
     ]);
     for body in ["", "no JSON", "[]", "7", "null", "\"x\""] {
-        bad.push((
-            format!("body {body:?}"),
-            read_with(&[JSON], body.as_bytes()).0,
-        ));
+        bad.push((format!("body {body:?}"), read_with(&[JSON], body.as_bytes()).0));
     }
     let not_utf8 = HeaderValue::from_bytes(b"\xff").unwrap();
-    let headers = [(HeaderName::from_static("objectid"), not_utf8)]
-        .into_iter()
-        .collect();
+    let headers = [(HeaderName::from_static("objectid"), not_utf8)].into_iter().collect();
     let read = read(&headers, b"", &mut Trigger::default());
     bad.push(("a header that is not UTF-8".into(), read));
     let rows = bad.iter().map(|(case, read)| {

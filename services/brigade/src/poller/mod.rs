@@ -20,7 +20,7 @@ use brigade_runtime::{
     guard::GuardArgs,
     serve,
     service::{AuthConfig, Service},
-    settings::ServerArgs,
+    settings::{Problems, ServerArgs},
     shutdown,
     telemetry::{self, Format},
 };
@@ -28,7 +28,7 @@ use brigade_storage::Store;
 use tokio::{net::TcpListener, sync::broadcast};
 use tokio_util::sync::CancellationToken;
 
-use crate::{outcome, setup};
+use crate::{outcome::failure, setup};
 
 /// The arguments.
 #[derive(Clone, Debug, clap::Args)]
@@ -41,31 +41,27 @@ pub struct Args {
     poller: PollerArgs,
 }
 
-/// Serves until it is told to stop.
-pub async fn run(args: &Args) -> Result<Exit, Failure> {
+/// Serves until a signal ends it.
+pub async fn run(args: &Args, mut problems: Problems) -> Result<Exit, Failure> {
     telemetry::init(Format::for_stderr(), "info");
-    let mut problems = setup::problems();
-    let server = args.server.resolve(&mut problems);
-    let gate = AuthConfig::resolve(&args.guard, server.as_ref(), &mut problems);
+    let address = args.server.resolve(&mut problems);
+    let auth = AuthConfig::resolve(&args.guard, address, &mut problems);
     let settings = args.poller.resolve(&mut problems);
-    if let (Some(gate), Some(settings)) = (&gate, &settings) {
-        queue::check(settings, gate, &mut problems);
+    if let (Some(auth), Some(settings)) = (&auth, &settings) {
+        queue::check(settings, auth, &mut problems);
     }
-    problems.into_result()?;
-    let (Some(server), Some(gate), Some(settings)) = (server, gate, settings) else {
-        return Err(setup::incomplete());
-    };
+    let ((address, auth), settings) = problems.into_settings(address.zip(auth).zip(settings))?;
     let shutdown = shutdown::signal();
-    let listener = serve::bind(server.address).await?;
-    // The one that was bound: port 0 is any.
-    let address = listener.local_addr().unwrap_or(server.address);
+    let listener = serve::bind(address).await?;
+    // Port 0 means any free port.
+    let address = listener.local_addr().unwrap_or(address);
     tracing::info!(%address, inbox = %settings.config.inbox, worker = %settings.worker_url, "serving the poller");
-    serve_with(listener, &settings, gate, outside(&settings), shutdown).await?;
+    serve(listener, &settings, auth, dependencies(&settings), shutdown).await?;
     Ok(Exit::Done)
 }
 
-/// What the environment has. The worker's token is asked for already, so that the first call need not wait for it.
-async fn outside(settings: &PollerSettings) -> Result<Dependencies, Failure> {
+/// What the environment has. The worker's token is fetched in advance, so that the first call need not wait for it.
+async fn dependencies(settings: &PollerSettings) -> Result<Dependencies, Failure> {
     let identity = setup::identity()?;
     let audience = settings.worker_audience.clone();
     let audience = audience.unwrap_or_else(|| origin(&settings.worker_url));
@@ -75,57 +71,41 @@ async fn outside(settings: &PollerSettings) -> Result<Dependencies, Failure> {
             tracing::warn!(audience, error = %error, "no ID token for the worker yet; the first poll asks again");
         }
     });
-    Ok(Dependencies {
-        store: setup::store().await?,
-        identity,
-        observer: None,
-    })
+    Ok(Dependencies { store: setup::store().await?, identity, observer: None })
 }
 
-/// What a poller reaches outside of itself.
+/// What a poller needs from outside of its process.
 #[derive(Debug)]
 pub struct Dependencies {
     /// Where the objects are.
     pub store: Arc<dyn Store>,
     /// Where its ID tokens come from.
     pub identity: Arc<dyn TokenSource>,
-    /// Who watches every poll.
+    /// Receives the events of every poll.
     pub observer: Option<broadcast::Sender<PollResponse>>,
 }
 
-/// Serves a poller on a bound listener until `shutdown`; polls that run then end first.
+/// Serves a poller on a bound listener until `shutdown`, and drains the polls that then run. The port is open while
+/// `dependencies` connects.
 pub async fn serve(
     listener: TcpListener,
     settings: &PollerSettings,
-    gate: impl Into<AuthConfig>,
-    outside: Dependencies,
+    auth: impl Into<AuthConfig>,
+    dependencies: impl Future<Output = Result<Dependencies, Failure>>,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
-    let outside = std::future::ready(Ok(outside));
-    serve_with(listener, settings, gate, outside, shutdown).await
-}
-
-/// The same, with what is connected while the port is open already.
-async fn serve_with(
-    listener: TcpListener,
-    settings: &PollerSettings,
-    gate: impl Into<AuthConfig>,
-    outside: impl Future<Output = Result<Dependencies, Failure>>,
-    shutdown: CancellationToken,
-) -> Result<(), Failure> {
-    let gate = gate.into();
-    let queue = queue::of(settings, &gate)?;
+    let auth = auth.into();
+    let queue = queue::connect(settings, &auth)?;
     let made = OnceLock::new();
     let routes = async {
-        let outside = outside.await?;
-        let worker = worker(settings, outside.identity)?;
-        let poller = Poller::new(settings.config.clone(), &*outside.store, worker)
+        let Dependencies { store, identity, observer } = dependencies.await?;
+        let poller = Poller::new(settings.config.clone(), &*store, worker(settings, identity)?)
             .queue(queue)
-            .observer(outside.observer)
+            .observer(observer)
             .shutdown(shutdown.clone());
         Ok(trigger::routes(made.get_or_init(|| poller)))
     };
-    let service = Service::new("brigade.v1.PollerService", gate).routes(routes);
+    let service = Service::new("brigade.v1.PollerService", auth).routes(routes);
     service.serve(listener, shutdown.clone()).await?;
     if let Some(poller) = made.get() {
         poller.drained().await;
@@ -139,9 +119,10 @@ fn worker(
 ) -> Result<Arc<dyn Worker>, Failure> {
     let (url, identity) = (&settings.worker_url, Some(identity));
     let audience = settings.worker_audience.as_deref();
-    let failed = |error| outcome::connect(&error);
     Ok(match settings.worker_protocol {
-        Protocol::Grpc => Arc::new(WorkerClient::new(url, identity, audience).map_err(failed)?),
-        Protocol::Http => Arc::new(HttpWorkerClient::new(url, identity, audience).map_err(failed)?),
+        Protocol::Grpc => Arc::new(WorkerClient::new(url, identity, audience).map_err(failure)?),
+        Protocol::Http => {
+            Arc::new(HttpWorkerClient::new(url, identity, audience).map_err(failure)?)
+        }
     })
 }

@@ -1,29 +1,25 @@
-//! `brigade emulator`: serves the local stand-in for Google Cloud alone.
+//! `brigade emulator`: serves an emulator of Google Cloud alone.
 
-use std::{io::Write as _, net::Ipv4Addr, path::PathBuf, str::FromStr};
+use std::{io::Write as _, path::PathBuf, str::FromStr};
 
+use brigade_client::identity::origin;
 use brigade_emulator::{Emulator, storage::Permission};
 use brigade_runtime::{
     exit::{Exit, Failure},
-    serve, shutdown,
+    shutdown,
     telemetry::{self, Format},
 };
 
-use self::front_end::Asked;
-use crate::outcome;
+use self::front_end::{FrontEndOption, add_accounts};
+use crate::{outcome::failure, setup::bind_loopback};
 
 mod front_end;
 
 /// The arguments.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Keep the bucket on this directory
-    #[arg(
-        long,
-        value_name = "DIR",
-        conflicts_with = "memory",
-        required_unless_present = "memory"
-    )]
+    /// Keep the bucket in this directory
+    #[arg(long, value_name = "DIR", conflicts_with = "memory", required_unless_present = "memory")]
     data: Option<PathBuf>,
     /// Keep the bucket in memory
     #[arg(long)]
@@ -38,14 +34,14 @@ pub struct Args {
     /// NAME@brigade-dev.iam.gserviceaccount.com; @PREFIX limits it to names that begin so
     #[arg(long = "role", value_name = "NAME=PERMISSION,...[@PREFIX]")]
     roles: Vec<Role>,
-    /// Put a front end like Cloud Run's before a service on this machine: it takes tokens of invokers alone, and its URL
+    /// Put a front end like Cloud Run's before a service on this machine: it admits invokers alone, and its URL
     /// is printed with the other variables. The service speaks h2c, or HTTP/1.1 with http1; push adds an account's token
     /// to calls on a path that come without one, as those of Pub/Sub's and Cloud Tasks' emulators do. Repeatable
     #[arg(
         long = "front-end",
         value_name = "NAME=PORT[,http1][,port=PORT][,invoker=ACCOUNT]...[,push=PATH:ACCOUNT]..."
     )]
-    front_ends: Vec<Asked>,
+    front_ends: Vec<FrontEndOption>,
 }
 
 /// What one account may do.
@@ -67,16 +63,13 @@ impl FromStr for Role {
         let (permissions, prefix) = rest.split_once('@').unwrap_or((rest, ""));
         Ok(Self {
             account: account(name),
-            permissions: permissions
-                .split(',')
-                .map(str::parse)
-                .collect::<Result<_, _>>()?,
+            permissions: permissions.split(',').map(str::parse).collect::<Result<_, _>>()?,
             prefix: prefix.to_owned(),
         })
     }
 }
 
-/// An account's email; a name alone is one of the stand-in's project.
+/// An account's email; a name alone is an account of the emulator's project.
 fn account(name: &str) -> String {
     if name.contains('@') {
         name.to_owned()
@@ -85,11 +78,11 @@ fn account(name: &str) -> String {
     }
 }
 
-/// Prints the variables that point any client at it, and serves until it is told to stop.
+/// Prints the variables that point any client at it, and serves until a signal ends it.
 pub async fn run(args: Args) -> Result<Exit, Failure> {
     telemetry::init(Format::for_stderr(), "info");
     let shutdown = shutdown::signal();
-    let listener = serve::bind((Ipv4Addr::LOCALHOST, args.port).into()).await?;
+    let listener = bind_loopback(args.port).await?;
     let builder = match args.data {
         Some(path) => Emulator::builder().directory(&args.bucket, path),
         None => Emulator::builder().memory().bucket(&args.bucket),
@@ -97,21 +90,18 @@ pub async fn run(args: Args) -> Result<Exit, Failure> {
     let builder = args.roles.iter().fold(builder, |builder, role| {
         builder.role(&role.account, &role.permissions, &role.prefix)
     });
-    let emulator = Asked::introduce(&args.front_ends, builder)
-        .start(listener)
-        .await
-        .map_err(|error| outcome::emulator(&error))?;
+    let builder = add_accounts(&args.front_ends, builder);
+    let emulator = builder.start(listener).await.map_err(failure)?;
     let mut front_ends = Vec::new();
     let mut variables = emulator.env();
-    for asked in &args.front_ends {
-        let front_end = asked.start(&emulator).await?;
-        let url = front_end.url().to_string();
-        variables.push((asked.variable(), url.trim_end_matches('/').to_owned()));
+    for option in &args.front_ends {
+        let front_end = option.start(&emulator).await?;
+        variables.push((option.variable(), origin(&front_end.url())));
         front_ends.push(front_end);
     }
     let mut out = std::io::stdout();
     for (name, value) in variables {
-        // A reader that went away does not need them.
+        // A closed pipe changes nothing.
         let _ = writeln!(out, "export {name}={value}");
     }
     shutdown.cancelled().await;
@@ -135,14 +125,8 @@ mod tests {
         };
         let poller = "poller@brigade-dev.iam.gserviceaccount.com";
         for (given, wanted) in [
-            (
-                "poller=list,move",
-                role(poller, &[Permission::List, Permission::Move], ""),
-            ),
-            (
-                "poller=delete@.brigade/",
-                role(poller, &[Permission::Delete], ".brigade/"),
-            ),
+            ("poller=list,move", role(poller, &[Permission::List, Permission::Move], "")),
+            ("poller=delete@.brigade/", role(poller, &[Permission::Delete], ".brigade/")),
             ("a@b.c=get", role("a@b.c", &[Permission::Get], "")),
         ] {
             assert_eq!(given.parse(), Ok(wanted));
