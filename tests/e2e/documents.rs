@@ -172,7 +172,9 @@ fn every_path_that_the_architecture_names_exists() {
     let tree = text.lines().filter_map(|line| line.strip_prefix("      "));
     let tree = tree.filter_map(|line| line.split([' ', ',']).next());
     let paths = between(&text, '`').chain(tree.map(str::to_owned));
-    for path in paths.filter(|path| path.ends_with('/') || path.ends_with(".rs")) {
+    let is_file =
+        |path: &str| Path::new(path).extension().is_some_and(|extension| extension == "rs");
+    for path in paths.filter(|path| path.ends_with('/') || is_file(path)) {
         let folders = ["", "services/poller/src", "services/worker/src"];
         assert!(
             folders.iter().any(|folder| root().join(folder).join(&path).exists()),

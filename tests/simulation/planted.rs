@@ -203,10 +203,10 @@ impl<W> Misread<W> {
 impl<W: Worker> Worker for Misread<W> {
     async fn process(&self, request: ProcessRequest, timeout: Duration) -> Answer {
         let name = request.object.clone().unwrap_or_default().name;
-        if self.planted.is(Bug::VerdictByName) {
-            if let Some(answer) = self.remembered().get(&name) {
-                return answer.clone();
-            }
+        if self.planted.is(Bug::VerdictByName)
+            && let Some(answer) = self.remembered().get(&name)
+        {
+            return answer.clone();
         }
         let answer = self.inner.process(request, timeout).await;
         match &answer {

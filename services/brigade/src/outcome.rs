@@ -18,6 +18,8 @@ pub(crate) trait Fatal: Display {
     }
 }
 
+/// For `map_err`, which gives the error away.
+#[allow(clippy::needless_pass_by_value, reason = "map_err passes it by value")]
 pub(crate) fn failure(error: impl Fatal) -> Failure {
     Failure { exit: error.exit(), message: error.message(), hint: String::new() }
 }

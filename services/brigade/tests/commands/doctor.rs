@@ -62,9 +62,10 @@ async fn findings_of_every_wire() {
         for line in lines {
             let field = |name: &str| line[name].as_str().unwrap_or_default();
             // What a call reported has its words, and their snapshots, elsewhere.
-            let shown = match line["ok"] == true || field("check") == "settings" {
-                true => field("message").split(" (").next().unwrap_or_default(),
-                false => "FAILED",
+            let shown = if line["ok"] == true || field("check") == "settings" {
+                field("message").split(" (").next().unwrap_or_default()
+            } else {
+                "FAILED"
             };
             writeln!(table, "  {}: {shown}", field("check")).unwrap();
         }

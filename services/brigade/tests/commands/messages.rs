@@ -20,6 +20,9 @@ fn help_of_every_subcommand() {
     insta::assert_snapshot!(all);
 }
 
+/// Variables, and the command line.
+type Mistake<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+
 #[test]
 fn outcomes_of_mistakes() {
     let directory = TempDir::new().unwrap();
@@ -27,7 +30,7 @@ fn outcomes_of_mistakes() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().port().to_string();
     let typo = [("BRIGADE_CONCURENCY", "3")];
-    let cases: &[(&[(&str, &str)], &[&str])] = &[
+    let cases: &[Mistake<'_>] = &[
         (&[], &["--twice"]),
         (&[], &["dev", "--twice"]),
         (&[], &["dev", "--once", "--push"]),

@@ -51,10 +51,7 @@ fn table() -> String {
     let mut table =
         String::from("| variable | flag | default | used by | meaning |\n|---|---|---|---|---|\n");
     let only_worker = worker.iter().filter(|row| !poller.contains(row));
-    let user = |row| match worker.contains(row) {
-        true => "both",
-        false => "poller",
-    };
+    let user = |row| if worker.contains(row) { "both" } else { "poller" };
     let named = poller.iter().map(|row| (row, user(row)));
     let named = named.chain(only_worker.map(|row| (row, "worker")));
     for (row, user) in named {

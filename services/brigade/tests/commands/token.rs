@@ -92,7 +92,7 @@ async fn decode_names_the_source_and_the_claims_of_each_kind_of_token() {
             let (name, value) = line.split_once(' ').unwrap();
             match name {
                 "expires" => {
-                    assert!(line.contains("(in 1h)") || line.contains("(in 59m"), "{line}")
+                    assert!(line.contains("(in 1h)") || line.contains("(in 59m"), "{line}");
                 }
                 "source" => assert!(value.contains(source), "{line}"),
                 "subject" => assert!(!value.trim().is_empty(), "{line}"),

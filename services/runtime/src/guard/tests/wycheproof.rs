@@ -30,7 +30,7 @@ fn groups(text: &str) -> Vec<Group> {
     for line in text.lines() {
         match line.split_once('\t').unwrap() {
             ("key" | "keys", key) => {
-                groups.push(Group { key: serde_json::from_str(key).unwrap(), vectors: Vec::new() })
+                groups.push(Group { key: serde_json::from_str(key).unwrap(), vectors: Vec::new() });
             }
             _ => groups.last_mut().unwrap().vectors.push(vector(line)),
         }
