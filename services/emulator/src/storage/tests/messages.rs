@@ -24,7 +24,6 @@ fn grpc_line<T: std::fmt::Debug>(case: &str, answer: Result<T, Status>) -> Strin
 }
 
 #[tokio::test]
-#[expect(clippy::too_many_lines, reason = "a table")]
 async fn refusals_of_the_json_api() {
     let emulator = start().await;
     let storage = emulator.storage();
@@ -124,7 +123,6 @@ async fn refusals_of_the_json_api() {
 }
 
 #[tokio::test]
-#[expect(clippy::too_many_lines, reason = "a table")]
 async fn refusals_of_the_grpc_api() {
     let emulator = start().await;
     let mut client = grpc(&emulator).await;
