@@ -149,11 +149,11 @@ fn what_was_dropped_meanwhile_is_neither_replaced_nor_moved_nor_deleted() {
         directory.annotate(&known),
         directory.read(&known, 0..3).map(|_| ()),
     ];
-    for refused in refusals {
-        let refused = refused.unwrap_err();
-        assert_eq!(refused.kind, Kind::Precondition);
-        insta::assert_snapshot!("changed_by_hand", refused);
-    }
+    let refusals = refusals.map(Result::unwrap_err);
+    assert!(refusals.iter().all(|refused| refused.kind == Kind::Precondition));
+    let calls = ["write a new one", "replace", "rename", "remove", "annotate", "read"];
+    let table = calls.iter().zip(&refusals).map(|(call, refused)| format!("{call}: {refused}\n"));
+    insta::assert_snapshot!("changed_by_hand", table.collect::<String>());
     drop_file(&root, "c", "three", 1_000_000);
     let newest = directory.look("a").unwrap().unwrap();
     let onto_taken = directory.rename(&newest, &new("c"), None).unwrap_err();
