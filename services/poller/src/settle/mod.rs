@@ -195,7 +195,7 @@ impl Settler {
                     let by = counts;
                     return Ok(Placement::Overruled { by, destination });
                 }
-                Step::Settled(placement) => return Ok(placement),
+                Step::Settled(placement) | Step::Arrived(placement) => return Ok(placement),
                 Step::Changed(found, error) => (found, error),
             };
             if is_written && mark::recorded_verdict(&found).is_none() {
@@ -224,8 +224,13 @@ impl Settler {
                 let copied = copy::copy(&*self.source, object, &**bucket, &name).await?;
                 copied.map(Step::Settled)
             };
-            if let Some(step) = step {
-                return Ok(step);
+            match step {
+                None => {}
+                Some(Step::Arrived(_)) if self.was_refused(object, below).await? => {
+                    return Ok(Step::Settled(Placement::Superseded));
+                }
+                Some(Step::Arrived(placement)) => return Ok(Step::Settled(placement)),
+                Some(step) => return Ok(step),
             }
         }
         let operation = if is_rename { Operation::Move } else { Operation::Rewrite };
@@ -234,12 +239,31 @@ impl Settler {
         let (bucket, name) = (&object.bucket, &object.name);
         Err(Error::new(Kind::Precondition, operation, bucket, name, why))
     }
+
+    /// Whether another poller refused and moved this generation, which has no mark here. What is at its destination is then
+    /// an upload of the same bytes.
+    async fn was_refused(&self, object: &Object, below: &str) -> Result<bool, Error> {
+        if object.metadata.contains_key(mark::STATUS) {
+            return Ok(false);
+        }
+        let names = candidates(&self.config.failed, below, object.generation, self.clock.now());
+        for name in names {
+            match live_object(&*self.failed, &name).await? {
+                Some(found) if mark::is_copy_of(&found, object) => return Ok(true),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        Ok(false)
+    }
 }
 
 /// The result of one move.
 enum Step {
     /// Done with this object.
     Settled(Placement),
+    /// The answer was lost, and the object's content and marks are at its destination.
+    Arrived(Placement),
     /// Its metadata changed meanwhile, which this error refused.
     Changed(Box<Object>, Error),
 }

@@ -40,7 +40,7 @@ pub(super) async fn rename(
             Some(_) if error.is_precondition() => return Ok(None),
             Some(_) => backoff.wait(error).await?,
             None if maybe_applied && arrived(bucket, object, name).await? => {
-                return settled(moved());
+                return Ok(Some(Step::Arrived(moved())));
             }
             None => return settled(Placement::Superseded),
         }

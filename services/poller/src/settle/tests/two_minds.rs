@@ -119,3 +119,14 @@ async fn the_verdict_of_an_earlier_generation_goes_even_where_there_is_no_room_f
     assert_eq!(placed, moved("gs://data/failed/a"));
     assert_eq!(world.only(), ("failed/a".into(), String::new()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_same_bytes_uploaded_again_are_not_taken_for_a_version_that_was_refused() {
+    let (world, refused) = world().with_upload();
+    world.settler.failed(&refused, "bad", 1).await.unwrap();
+    let again = world.upload("in/a", "1");
+    assert_eq!(world.accept(&again).await, moved("gs://data/processed/a"));
+    world.fail(Operation::Move, Kind::Unknown);
+    assert_eq!(world.accept(&refused).await, Placement::Superseded);
+    assert_eq!(world.names("data"), ["failed/a", "processed/a"]);
+}
