@@ -16,7 +16,7 @@ use super::{
     fault::Effect,
     grpc,
     handle::Storage,
-    json::{Route, error_response},
+    json::{error_response, is_media},
     operation::Operation,
 };
 use crate::serve::Hangup;
@@ -24,12 +24,17 @@ use brigade_model::Refusal;
 
 /// Counts a call and injects its fault, if it has one.
 pub(crate) async fn inject_faults(
-    State(storage): State<Storage>,
+    State((storage, operation)): State<(Storage, Option<Operation>)>,
     request: Request<Body>,
     next: Next,
 ) -> Response<Body> {
-    let Some(operation) = operation(&request) else {
-        return next.run(request).await;
+    let operation = match operation {
+        Some(Operation::Get) if is_media(&request) => Operation::Read,
+        Some(operation) => operation,
+        None => match grpc_operation(request.uri().path()) {
+            Some(operation) => operation,
+            None => return next.run(request).await,
+        },
     };
     storage.counters().count(operation);
     match storage.faults().meet(operation) {
@@ -112,15 +117,8 @@ impl http_body::Body for Broken {
     }
 }
 
-fn operation<B>(request: &Request<B>) -> Option<Operation> {
-    match request.uri().path().strip_prefix("/google.storage.v2.Storage/") {
-        Some(method) => grpc_operation(method),
-        None => Route::for_request(request).ok().map(|route| route.operation()),
-    }
-}
-
-fn grpc_operation(method: &str) -> Option<Operation> {
-    Some(match method {
+fn grpc_operation(path: &str) -> Option<Operation> {
+    Some(match path.strip_prefix("/google.storage.v2.Storage/")? {
         "ListObjects" => Operation::List,
         "GetObject" => Operation::Get,
         "UpdateObject" => Operation::Update,

@@ -10,7 +10,7 @@ use super::{
     grpc::{self, wire::storage_server::StorageServer},
     handle::Storage,
     inject_faults::{inject_faults, is_grpc, refused},
-    json::Json,
+    json,
 };
 use crate::identity::Issuer;
 use brigade_model::{Access, Kind, Refusal, Role};
@@ -47,25 +47,27 @@ impl Grants {
 pub(crate) fn router(storage: &Storage, grants: Grants) -> Router {
     let (for_grpc, for_json) = (grants.clone(), grants);
     let behind_grpc = storage.clone();
-    let json = Json::new(storage.clone());
+    let (behind_json, json) = (storage.clone(), json::routes(storage));
     Router::new()
         .route(
             "/google.storage.v2.Storage/{*call}",
             any(move |request: Request<Body>| {
                 let storage = behind_grpc.acting(for_grpc.access(request.headers()));
                 StorageServer::new(grpc::Service::new(storage)).oneshot(request)
-            }),
+            })
+            .layer(middleware::from_fn_with_state((storage.clone(), None), inject_faults)),
         )
-        .fallback(move |request: Request<Body>| {
-            let json = json.acting(for_json.access(request.headers()));
+        .fallback(move |mut request: Request<Body>| {
+            let json = json.clone();
+            let storage = behind_json.acting(for_json.access(request.headers()));
+            request.extensions_mut().insert(storage);
             async move {
                 if is_grpc(&request) {
                     let unknown = Refusal::new(Kind::NoRoute, "There is no such service here.");
                     refused(true, &unknown).into_response()
                 } else {
-                    json.handle(request).await.into_response()
+                    json::answer(json, request).await
                 }
             }
         })
-        .layer(middleware::from_fn_with_state(storage.clone(), inject_faults))
 }

@@ -2,24 +2,22 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
-use http::Response;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Params,
+    Answer, Call,
     body::{body_object, json_response, no_content},
     resource,
 };
-use crate::storage::handle::Storage;
 use brigade_model::{Refusal, Result};
 
 const LONGEST_PAGE: usize = 1_000;
 
-pub(super) async fn list(storage: &Storage, params: &Params) -> Result<Response<Body>> {
-    let limit = params.number("maxResults")?.unwrap_or(LONGEST_PAGE).clamp(1, LONGEST_PAGE);
-    let (prefix, from) = (params.text("prefix"), params.text("pageToken"));
-    let (page, next) = storage.run(move |model| model.list_buckets(&prefix, &from, limit)).await?;
+pub(super) async fn list(call: Call) -> Answer {
+    let limit = call.params.number("maxResults")?.unwrap_or(LONGEST_PAGE).clamp(1, LONGEST_PAGE);
+    let (prefix, from) = (call.params.text("prefix"), call.params.text("pageToken"));
+    let (page, next) =
+        call.storage.run(move |model| model.list_buckets(&prefix, &from, limit)).await?;
     let mut answer = json!({"kind": "storage#buckets"});
     if !page.is_empty() {
         answer["items"] = page.iter().map(resource::bucket).collect();
@@ -30,8 +28,8 @@ pub(super) async fn list(storage: &Storage, params: &Params) -> Result<Response<
     Ok(json_response(&answer))
 }
 
-pub(super) async fn create(storage: &Storage, body: &[u8]) -> Result<Response<Body>> {
-    let resource = body_object(body)?;
+pub(super) async fn create(call: Call) -> Answer {
+    let resource = body_object(&call.body)?;
     let Some(name) = resource.get("name").and_then(Value::as_str).map(str::to_owned) else {
         return Err(Refusal::invalid("A bucket needs a name."));
     };
@@ -39,27 +37,20 @@ pub(super) async fn create(storage: &Storage, body: &[u8]) -> Result<Response<Bo
         return Err(Refusal::unsupported("object versioning"));
     }
     let retention = retention(&resource)?;
-    let info = storage.run(move |model| model.create_bucket(&name, retention)).await?;
+    let info = call.storage.run(move |model| model.create_bucket(&name, retention)).await?;
     Ok(json_response(&resource::bucket(&info)))
 }
 
-pub(super) async fn get(
-    storage: &Storage,
-    bucket: String,
-    params: &Params,
-) -> Result<Response<Body>> {
-    let conditions = params.conditions()?;
-    let info = storage.run(move |model| model.get_bucket(&bucket, &conditions)).await?;
+pub(super) async fn get(call: Call) -> Answer {
+    let conditions = call.params.conditions()?;
+    let info =
+        call.storage.run(move |model| model.get_bucket(&call.at.bucket, &conditions)).await?;
     Ok(json_response(&resource::bucket(&info)))
 }
 
-pub(super) async fn delete(
-    storage: &Storage,
-    bucket: String,
-    params: &Params,
-) -> Result<Response<Body>> {
-    let conditions = params.conditions()?;
-    storage.run(move |model| model.delete_bucket(&bucket, &conditions)).await?;
+pub(super) async fn delete(call: Call) -> Answer {
+    let conditions = call.params.conditions()?;
+    call.storage.run(move |model| model.delete_bucket(&call.at.bucket, &conditions)).await?;
     Ok(no_content())
 }
 

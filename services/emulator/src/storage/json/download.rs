@@ -4,26 +4,23 @@ use std::ops::Range;
 
 use axum::body::Body;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
-use super::{Params, resource, route::At};
-use crate::storage::handle::Storage;
-use brigade_model::{ByteRange, Object, Refusal, Result};
+use super::{Answer, Call, resource};
+use brigade_model::{ByteRange, Object, Refusal};
 
 /// An object's content, or the part of it that the `Range` header asks for.
-pub(super) async fn download(
-    storage: &Storage,
-    at: At,
-    params: &Params,
-    head: &Parts,
-) -> Result<Response<Body>> {
-    if head.headers.contains_key("x-goog-encryption-key") {
+pub(super) async fn download(call: Call) -> Answer {
+    if call.head.headers.contains_key("x-goog-encryption-key") {
         return Err(Refusal::unsupported("encryption with a customer-supplied key"));
     }
-    let (generation, conditions) = (params.generation()?, params.conditions()?);
-    let asked = range(&head.headers);
-    let (object, part, content) = storage
-        .run(move |model| model.read(&at.bucket, &at.object, generation, &conditions, asked))
+    let (generation, conditions) = (call.params.generation()?, call.params.conditions()?);
+    let asked = range(&call.head.headers);
+    let (object, part, content) = call
+        .storage
+        .run(move |model| {
+            model.read(&call.at.bucket, &call.at.object, generation, &conditions, asked)
+        })
         .await?;
     let length = content.len();
     let mut response = Response::new(Body::from(content));

@@ -1,37 +1,29 @@
 //! Calls about objects, their content excepted.
 
-use axum::body::Body;
-use http::Response;
 use serde_json::{Value, json};
 
 use super::{
-    Params,
+    Answer, Call,
     body::{body_object, json_response, no_content},
-    resource,
-    route::At,
+    download, resource,
 };
-use crate::storage::handle::Storage;
 use brigade_model::{
     Attributes, Copied, Edit, Kind, Listing, Move, Progress, Query, Refusal, Result, Rewrite,
 };
 
-pub(super) async fn list(
-    storage: &Storage,
-    bucket: String,
-    params: Params,
-) -> Result<Response<Body>> {
-    params.refuse(&["matchGlob", "softDeleted", "filter"])?;
+pub(super) async fn list(call: Call) -> Answer {
+    call.params.refuse(&["matchGlob", "softDeleted", "filter"])?;
     let query = Query {
-        prefix: params.text("prefix"),
-        delimiter: params.text("delimiter"),
-        include_trailing_delimiter: params.is_true("includeTrailingDelimiter"),
-        start: params.text("startOffset"),
-        end: params.text("endOffset"),
-        page_size: params.number("maxResults")?.unwrap_or_default(),
-        page_token: params.text("pageToken"),
+        prefix: call.params.text("prefix"),
+        delimiter: call.params.text("delimiter"),
+        include_trailing_delimiter: call.params.is_true("includeTrailingDelimiter"),
+        start: call.params.text("startOffset"),
+        end: call.params.text("endOffset"),
+        page_size: call.params.number("maxResults")?.unwrap_or_default(),
+        page_token: call.params.text("pageToken"),
     };
-    let listed = bucket.clone();
-    let page = storage.run(move |model| model.list(&listed, &query)).await?;
+    let (bucket, listed) = (call.at.bucket.clone(), call.at.bucket);
+    let page = call.storage.run(move |model| model.list(&listed, &query)).await?;
     Ok(json_response(&page_resource(&bucket, &page)))
 }
 
@@ -50,104 +42,87 @@ fn page_resource(bucket: &str, page: &Listing) -> Value {
     answer
 }
 
-pub(super) async fn get(storage: &Storage, at: At, params: &Params) -> Result<Response<Body>> {
-    params.refuse(&["softDeleted"])?;
-    let (generation, conditions) = (params.generation()?, params.conditions()?);
-    let bucket = at.bucket.clone();
-    let object = storage
-        .run(move |model| model.get(&at.bucket, &at.object, generation, &conditions))
+pub(super) async fn get(call: Call) -> Answer {
+    if call.is_media {
+        return download::download(call).await;
+    }
+    call.params.refuse(&["softDeleted"])?;
+    let (generation, conditions) = (call.params.generation()?, call.params.conditions()?);
+    let bucket = call.at.bucket.clone();
+    let object = call
+        .storage
+        .run(move |model| model.get(&call.at.bucket, &call.at.object, generation, &conditions))
         .await?;
     Ok(json_response(&resource::object(&bucket, &object)))
 }
 
 /// Changes what the body names.
-pub(super) async fn patch(
-    storage: &Storage,
-    at: At,
-    params: &Params,
-    body: &[u8],
-) -> Result<Response<Body>> {
-    let changes = body_object(body)?;
+pub(super) async fn patch(call: Call) -> Answer {
+    let changes = body_object(&call.body)?;
     // Tried on nothing, so that a wrong value is known before anything is changed.
     resource::apply(&changes, &mut Attributes::default())?;
     let edit = Edit::new(move |attributes| {
         let _ = resource::apply(&changes, attributes);
     });
-    change(storage, at, params, edit).await
+    change(call, edit).await
 }
 
 /// Replaces all attributes by what the body names.
-pub(super) async fn update(
-    storage: &Storage,
-    at: At,
-    params: &Params,
-    body: &[u8],
-) -> Result<Response<Body>> {
+pub(super) async fn update(call: Call) -> Answer {
     let mut wanted = Attributes::default();
-    resource::apply(&body_object(body)?, &mut wanted)?;
+    resource::apply(&body_object(&call.body)?, &mut wanted)?;
     let edit = Edit::new(move |attributes| {
         wanted.storage_class = std::mem::take(&mut attributes.storage_class);
         *attributes = wanted;
     });
-    change(storage, at, params, edit).await
+    change(call, edit).await
 }
 
-async fn change(storage: &Storage, at: At, params: &Params, edit: Edit) -> Result<Response<Body>> {
-    let (generation, conditions) = (params.generation()?, params.conditions()?);
-    let bucket = at.bucket.clone();
-    let object = storage
-        .run(move |model| model.update(&at.bucket, &at.object, generation, &conditions, edit))
+async fn change(call: Call, edit: Edit) -> Answer {
+    let (generation, conditions) = (call.params.generation()?, call.params.conditions()?);
+    let bucket = call.at.bucket.clone();
+    let object = call
+        .storage
+        .run(move |model| {
+            model.update(&call.at.bucket, &call.at.object, generation, &conditions, edit)
+        })
         .await?;
     Ok(json_response(&resource::object(&bucket, &object)))
 }
 
-pub(super) async fn delete(storage: &Storage, at: At, params: &Params) -> Result<Response<Body>> {
-    let (generation, conditions) = (params.generation()?, params.conditions()?);
-    storage.run(move |model| model.delete(&at.bucket, &at.object, generation, &conditions)).await?;
+pub(super) async fn delete(call: Call) -> Answer {
+    let (generation, conditions) = (call.params.generation()?, call.params.conditions()?);
+    call.storage
+        .run(move |model| model.delete(&call.at.bucket, &call.at.object, generation, &conditions))
+        .await?;
     Ok(no_content())
 }
 
-pub(super) async fn rename(
-    storage: &Storage,
-    from: At,
-    to: At,
-    params: &Params,
-) -> Result<Response<Body>> {
+pub(super) async fn rename(call: Call) -> Answer {
     let wanted = Move {
-        bucket: from.bucket.clone(),
-        source: from.object,
-        destination: to.object,
-        source_conditions: params.source_conditions()?,
-        conditions: params.conditions()?,
+        bucket: call.at.bucket.clone(),
+        source: call.at.object,
+        destination: call.at.to_object,
+        source_conditions: call.params.source_conditions()?,
+        conditions: call.params.conditions()?,
     };
-    let moved = storage.run(move |model| model.rename(&wanted)).await?;
-    Ok(json_response(&resource::object(&from.bucket, &moved)))
+    let moved = call.storage.run(move |model| model.rename(&wanted)).await?;
+    Ok(json_response(&resource::object(&call.at.bucket, &moved)))
 }
 
 /// One step of a copy.
-pub(super) async fn rewrite(
-    storage: &Storage,
-    from: At,
-    to: At,
-    params: &Params,
-    body: &[u8],
-) -> Result<Response<Body>> {
-    let wanted = wanted(from, &to, params, body)?;
-    let progress = storage.run(move |model| model.rewrite(&wanted)).await?;
-    Ok(json_response(&progress_resource(&to.bucket, &progress)))
+pub(super) async fn rewrite(call: Call) -> Answer {
+    let wanted = wanted(&call)?;
+    let progress = call.storage.run(move |model| model.rewrite(&wanted)).await?;
+    Ok(json_response(&progress_resource(&call.at.to_bucket, &progress)))
 }
 
 /// A whole copy in one call.
-pub(super) async fn copy(
-    storage: &Storage,
-    from: At,
-    to: At,
-    params: &Params,
-    body: &[u8],
-) -> Result<Response<Body>> {
-    let mut wanted = wanted(from, &to, params, body)?;
+pub(super) async fn copy(call: Call) -> Answer {
+    let mut wanted = wanted(&call)?;
     wanted.bytes_per_call = 0;
-    let progress = storage
+    let progress = call
+        .storage
         .run(move |model| {
             loop {
                 let progress = model.rewrite(&wanted)?;
@@ -159,14 +134,14 @@ pub(super) async fn copy(
         })
         .await?;
     match progress.outcome {
-        Copied::Done(object) => Ok(json_response(&resource::object(&to.bucket, &object))),
+        Copied::Done(object) => Ok(json_response(&resource::object(&call.at.to_bucket, &object))),
         Copied::More(_) => Err(Refusal::new(Kind::Internal, "a copy ended before it was done")),
     }
 }
 
-fn wanted(from: At, to: &At, params: &Params, body: &[u8]) -> Result<Rewrite> {
-    params.refuse(&["destinationKmsKeyName"])?;
-    let resource = body_object(body)?;
+fn wanted(call: &Call) -> Result<Rewrite> {
+    call.params.refuse(&["destinationKmsKeyName"])?;
+    let resource = body_object(&call.body)?;
     let attributes = if resource.is_empty() {
         None
     } else {
@@ -178,18 +153,19 @@ fn wanted(from: At, to: &At, params: &Params, body: &[u8]) -> Result<Rewrite> {
         Some(attributes)
     };
     Ok(Rewrite {
-        source_bucket: from.bucket,
-        source: from.object,
-        source_generation: params
+        source_bucket: call.at.bucket.clone(),
+        source: call.at.object.clone(),
+        source_generation: call
+            .params
             .number("sourceGeneration")?
             .filter(|&generation: &i64| generation != 0),
-        source_conditions: params.source_conditions()?,
-        bucket: to.bucket.clone(),
-        destination: to.object.clone(),
-        conditions: params.conditions()?,
+        source_conditions: call.params.source_conditions()?,
+        bucket: call.at.to_bucket.clone(),
+        destination: call.at.to_object.clone(),
+        conditions: call.params.conditions()?,
         attributes,
-        token: params.text("rewriteToken"),
-        bytes_per_call: params.number("maxBytesRewrittenPerCall")?.unwrap_or_default(),
+        token: call.params.text("rewriteToken"),
+        bytes_per_call: call.params.number("maxBytesRewrittenPerCall")?.unwrap_or_default(),
     })
 }
 

@@ -7,6 +7,7 @@ mod json;
 mod messages;
 mod permissions;
 mod rewrites;
+mod routes;
 mod uploads;
 mod versions;
 

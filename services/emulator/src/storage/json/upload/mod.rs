@@ -5,14 +5,12 @@ mod range;
 mod resumable;
 mod sum;
 
-use axum::body::Body;
-use bytes::Bytes;
-use http::{Response, header, request::Parts};
+use http::{header, request::Parts};
 use serde_json::{Map, Value};
 
 pub(super) use self::resumable::{Sessions, proceed};
 use super::{
-    Params,
+    Answer, Call, Params,
     body::{body_object, json_response},
     resource,
 };
@@ -28,45 +26,39 @@ struct Target {
 }
 
 /// A whole upload, or the beginning of a resumable one.
-pub(super) async fn begin(
-    storage: &Storage,
-    sessions: &Sessions,
-    bucket: String,
-    params: &Params,
-    head: &Parts,
-    body: Bytes,
-) -> Result<Response<Body>> {
+pub(super) async fn begin(call: Call) -> Answer {
+    let Call { storage, sessions, at, params, head, body, .. } = call;
     params.refuse(&["kmsKeyName"])?;
     if head.headers.contains_key("x-goog-encryption-key") {
         return Err(Refusal::unsupported("encryption with a customer-supplied key"));
     }
     match params.get("uploadType") {
         Some("media") => {
-            let target = target(bucket, params, &Map::new())?;
+            let target = target(at.bucket, &params, &Map::new())?;
             let mut upload = Upload { content: body, ..Upload::default() };
-            upload.attributes.content_type = header_text(head, header::CONTENT_TYPE.as_str());
-            sum::from_headers(head, &mut upload)?;
-            finish(storage, target, upload).await
+            upload.attributes.content_type = header_text(&head, header::CONTENT_TYPE.as_str());
+            sum::from_headers(&head, &mut upload)?;
+            finish(&storage, target, upload).await
         }
         Some("multipart") => {
-            let parts = multipart::read(&header_text(head, header::CONTENT_TYPE.as_str()), &body)?;
-            let target = target(bucket, params, &parts.resource)?;
+            let parts = multipart::read(&header_text(&head, header::CONTENT_TYPE.as_str()), &body)?;
+            let target = target(at.bucket, &params, &parts.resource)?;
             let mut upload = upload(&parts.resource, &parts.media_type)?;
             upload.content = parts.media;
             sum::from_resource(&parts.checksums, &mut upload)?;
-            finish(storage, target, upload).await
+            finish(&storage, target, upload).await
         }
         Some("resumable") => {
             let resource = body_object(&body)?;
-            let target = target(bucket, params, &resource)?;
-            let upload = upload(&resource, &header_text(head, "x-upload-content-type"))?;
-            resumable::start(storage, sessions, target, upload, head).await
+            let target = target(at.bucket, &params, &resource)?;
+            let upload = upload(&resource, &header_text(&head, "x-upload-content-type"))?;
+            resumable::start(&storage, &sessions, target, upload, &head).await
         }
         _ => Err(Refusal::invalid("uploadType must be media, multipart or resumable.")),
     }
 }
 
-async fn finish(storage: &Storage, target: Target, upload: Upload) -> Result<Response<Body>> {
+async fn finish(storage: &Storage, target: Target, upload: Upload) -> Answer {
     let bucket = target.bucket.clone();
     let object = storage
         .run(move |model| model.insert(&target.bucket, &target.name, upload, &target.conditions))

@@ -15,7 +15,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use tokio::sync::Mutex;
 
-use super::{Params, Target, header_text, json_response, range::ContentRange, resource, sum};
+use super::{Answer, Call, Target, header_text, json_response, range::ContentRange, resource, sum};
 use crate::storage::handle::Storage;
 use brigade_model::{Kind, Object, Refusal, Result, Upload};
 
@@ -55,7 +55,7 @@ pub(super) async fn start(
     target: Target,
     upload: Upload,
     head: &Parts,
-) -> Result<Response<Body>> {
+) -> Answer {
     let (bucket, name) = (target.bucket.clone(), target.name.clone());
     // A wrong name and a missing bucket are known at once.
     storage.run(move |model| model.check_upload(&bucket, &name)).await?;
@@ -72,27 +72,22 @@ pub(super) async fn start(
 }
 
 /// A later request of a session.
-pub(in super::super) async fn proceed(
-    storage: &Storage,
-    sessions: &Sessions,
-    params: &Params,
-    head: &Parts,
-    body: Bytes,
-) -> Result<Response<Body>> {
+pub(in super::super) async fn proceed(call: Call) -> Answer {
+    let Call { storage, sessions, params, head, body, .. } = call;
     let id = params.text("upload_id");
     let session = sessions.find(&id).await?;
     if head.method == Method::DELETE {
         sessions.close(&id).await;
         return Ok(with_status(StatusCode::from_u16(CANCELLED).unwrap_or(StatusCode::GONE)));
     }
-    let range = ContentRange::parse(&header_text(head, header::CONTENT_RANGE.as_str()))?;
+    let range = ContentRange::parse(&header_text(&head, header::CONTENT_RANGE.as_str()))?;
     let mut session = session.lock().await;
     if session.done.is_none() {
-        sum::from_headers(head, &mut session.upload)?;
+        sum::from_headers(&head, &mut session.upload)?;
         if !session.receive(range, &body)? {
             return Ok(session.incomplete());
         }
-        session.finish(storage).await?;
+        session.finish(&storage).await?;
     }
     session.answer()
 }
@@ -174,7 +169,7 @@ impl Session {
         Ok(())
     }
 
-    fn answer(&self) -> Result<Response<Body>> {
+    fn answer(&self) -> Answer {
         let done = self.done.as_ref();
         let object =
             done.ok_or_else(|| Refusal::new(Kind::Internal, "the upload is not complete"))?;
