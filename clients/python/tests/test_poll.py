@@ -132,7 +132,7 @@ def test_a_cancelled_poll_dispatches_nothing_new_and_the_next_one_does_the_rest(
         with connect(dev.poller) as poller:
             begin_and(cancel, poller, calls)
             # It knows before anything that is in flight may end, and so make room.
-            eventually("the poller heard of it", lambda: "the poll ends early" in dev.log())
+            eventually("the poller heard of it", lambda: "poll ends early" in dev.log())
             gate.touch()
             eventually("what was in flight settled", lambda: "poll finished" in dev.log())
             asked = calls.read_text().split()

@@ -2,7 +2,7 @@
 //!
 //! Each promise is a function of its own that takes a [`Fixture`]: the store under test and two buckets of it. It
 //! works below the fixture's prefix, so promises can share a bucket. [`all`] keeps them one after the other;
-//! [`promises`](crate::promises) hands their names to a macro, to make each a test:
+//! [`promises`] hands their names to a macro, to make each a test:
 //!
 //! ```
 //! use std::sync::Arc;
