@@ -17,5 +17,6 @@ use self::{
 };
 pub(crate) use self::{
     error::response as error_response,
-    route::{answer, is_media, routes},
+    params::is_media,
+    route::{answer, routes},
 };

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, str::FromStr};
 
+use http::Request;
 use percent_encoding::percent_decode_str;
 
 use brigade_model::{Conditions, Refusal, Result};
@@ -85,6 +86,13 @@ fn decode(text: &str) -> Result<String> {
         .decode_utf8()
         .map(std::borrow::Cow::into_owned)
         .map_err(|_| Refusal::invalid("A query parameter is not UTF-8."))
+}
+
+/// Whether it is about an object's content.
+pub(crate) fn is_media<B>(request: &Request<B>) -> bool {
+    let query = request.uri().query().unwrap_or_default();
+    request.uri().path().starts_with("/download")
+        || query.split('&').any(|pair| pair == "alt=media")
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use http::{Method, Request, Response, header};
 use percent_encoding::percent_decode_str;
 use tower::ServiceExt as _;
 
-use super::{Answer, Call, Names, buckets, error, objects, upload};
+use super::{Answer, Call, Names, buckets, error, is_media, objects, upload};
 use crate::storage::{handle::Storage, inject_faults::inject_faults, operation::Operation};
 use brigade_model::{Kind, Refusal};
 
@@ -57,13 +57,6 @@ pub(crate) fn routes(storage: &Storage) -> Router {
             .route(&rename, calls.on(POST, Operation::Move, objects::rename));
     }
     routes.fallback(no_route).method_not_allowed_fallback(no_route)
-}
-
-/// Whether it is about an object's content.
-pub(crate) fn is_media<B>(request: &Request<B>) -> bool {
-    let query = request.uri().query().unwrap_or_default();
-    request.uri().path().starts_with("/download")
-        || query.split('&').any(|pair| pair == "alt=media")
 }
 
 /// What all calls share.

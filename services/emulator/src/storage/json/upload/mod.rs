@@ -3,27 +3,21 @@
 mod multipart;
 mod range;
 mod resumable;
+mod session;
 mod sum;
 
 use http::{header, request::Parts};
 use serde_json::{Map, Value};
 
-pub(super) use self::resumable::{Sessions, proceed};
+use self::session::Target;
+pub(super) use self::{resumable::proceed, session::Sessions};
 use super::{
     Answer, Call, Params,
     body::{body_object, json_response},
     resource,
 };
 use crate::storage::handle::Storage;
-use brigade_model::{Attributes, Conditions, Refusal, Result, Upload};
-
-/// What an upload is to become.
-#[derive(Clone, Debug)]
-struct Target {
-    bucket: String,
-    name: String,
-    conditions: Conditions,
-}
+use brigade_model::{Attributes, Refusal, Result, Upload};
 
 /// A whole upload, or the beginning of a resumable one.
 pub(super) async fn begin(call: Call) -> Answer {
