@@ -195,7 +195,7 @@ impl Settler {
                     let by = counts;
                     return Ok(Placement::Overruled { by, destination });
                 }
-                Step::Settled(placement) | Step::Arrived(placement) => return Ok(placement),
+                Step::Settled(placement) => return Ok(placement),
                 Step::Changed(found, error) => (found, error),
             };
             if is_written && mark::recorded_verdict(&found).is_none() {
@@ -219,18 +219,13 @@ impl Settler {
         let is_rename = to.bucket == config.inbox.bucket;
         for name in candidates(to, below, object.generation, date) {
             let step = if is_rename {
-                rename::rename(&*self.source, object, &name).await?
+                rename::rename(self, object, &name).await?
             } else {
                 let copied = copy::copy(&*self.source, object, &**bucket, &name).await?;
                 copied.map(Step::Settled)
             };
-            match step {
-                None => {}
-                Some(Step::Arrived(_)) if self.was_refused(object, below).await? => {
-                    return Ok(Step::Settled(Placement::Superseded));
-                }
-                Some(Step::Arrived(placement)) => return Ok(Step::Settled(placement)),
-                Some(step) => return Ok(step),
+            if let Some(step) = step {
+                return Ok(step);
             }
         }
         let operation = if is_rename { Operation::Move } else { Operation::Rewrite };
@@ -242,12 +237,13 @@ impl Settler {
 
     /// Whether another poller refused and moved this generation, which has no mark here. What is at its destination is then
     /// an upload of the same bytes.
-    async fn was_refused(&self, object: &Object, below: &str) -> Result<bool, Error> {
+    async fn was_refused(&self, object: &Object) -> Result<bool, Error> {
         if object.metadata.contains_key(mark::STATUS) {
             return Ok(false);
         }
-        let names = candidates(&self.config.failed, below, object.generation, self.clock.now());
-        for name in names {
+        let below = self.config.inbox.below(&object.name);
+        let now = self.clock.now();
+        for name in candidates(&self.config.failed, below, object.generation, now) {
             match live_object(&*self.failed, &name).await? {
                 Some(found) if mark::is_copy_of(&found, object) => return Ok(true),
                 Some(_) => {}
@@ -262,8 +258,6 @@ impl Settler {
 enum Step {
     /// Done with this object.
     Settled(Placement),
-    /// The answer was lost, and the object's content and marks are at its destination.
-    Arrived(Placement),
     /// Its metadata changed meanwhile, which this error refused.
     Changed(Box<Object>, Error),
 }

@@ -2,7 +2,7 @@
 
 use brigade_storage::{Bucket, Error, Object};
 
-use super::{Placement, Step, source};
+use super::{Placement, Settler, Step, source};
 use crate::{
     mark,
     retry::{Backoff, leaves_open, live_object},
@@ -13,10 +13,11 @@ use crate::{
 /// A blind repeat of a rename that was applied would answer 404 or 412, so every error that leaves it open is followed by
 /// a look.
 pub(super) async fn rename(
-    bucket: &dyn Bucket,
+    settler: &Settler,
     object: &Object,
     name: &str,
 ) -> Result<Option<Step>, Error> {
+    let bucket = &*settler.source;
     let moved = || Placement::Moved(format!("gs://{}/{name}", object.bucket));
     let settled = |placement| Ok(Some(Step::Settled(placement)));
     let mut backoff = Backoff::new();
@@ -39,8 +40,11 @@ pub(super) async fn rename(
             }
             Some(_) if error.is_precondition() => return Ok(None),
             Some(_) => backoff.wait(error).await?,
-            None if maybe_applied && arrived(bucket, object, name).await? => {
-                return Ok(Some(Step::Arrived(moved())));
+            None if maybe_applied
+                && arrived(bucket, object, name).await?
+                && !settler.was_refused(object).await? =>
+            {
+                return settled(moved());
             }
             None => return settled(Placement::Superseded),
         }
