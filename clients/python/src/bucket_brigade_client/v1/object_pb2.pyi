@@ -77,8 +77,8 @@ class Object(google.protobuf.message.Message):
 
     @property
     def metadata(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
-        """Custom metadata, at most 8 KiB in all. Keys that begin with `brigade-` are the poller's own: `brigade-attempts` and
-        `brigade-retry-at`, and on a failed object `brigade-status`, `brigade-reason`, `brigade-source` and `brigade-failed-at`.
+        """Custom metadata, at most 8 KiB in all. Keys that begin with `brigade-` are the poller's own: `brigade-attempts`,
+        `brigade-retry-at`, `brigade-losses` and `brigade-unread-since`, and on a failed object `brigade-status`, `brigade-reason`, `brigade-source` and `brigade-failed-at`.
         """
 
     def __init__(

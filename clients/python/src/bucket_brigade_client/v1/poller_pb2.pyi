@@ -144,6 +144,10 @@ class _EndReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enum
     """The inbox's lease was lost while the poll ran; objects in flight were settled."""
     END_REASON_CANCELLED: _EndReason.ValueType  # 7
     """The caller disconnected; objects in flight were settled."""
+    END_REASON_BRAKE: _EndReason.ValueType  # 8
+    """The inbox's brake is on: the worker refused many different objects in a row and accepted none. `PollFinished.brake`
+    has the reasons and the time of the next probe.
+    """
 
 class EndReason(_EndReason, metaclass=_EndReasonEnumTypeWrapper):
     """Why a poll ended."""
@@ -164,6 +168,10 @@ END_REASON_LEASE_LOST: EndReason.ValueType  # 6
 """The inbox's lease was lost while the poll ran; objects in flight were settled."""
 END_REASON_CANCELLED: EndReason.ValueType  # 7
 """The caller disconnected; objects in flight were settled."""
+END_REASON_BRAKE: EndReason.ValueType  # 8
+"""The inbox's brake is on: the worker refused many different objects in a row and accepted none. `PollFinished.brake`
+has the reasons and the time of the next probe.
+"""
 Global___EndReason: typing_extensions.TypeAlias = EndReason
 
 @typing.final
@@ -176,6 +184,7 @@ class PollRequest(google.protobuf.message.Message):
     MAX_OBJECTS_FIELD_NUMBER: builtins.int
     DRY_RUN_FIELD_NUMBER: builtins.int
     EXPLAIN_FIELD_NUMBER: builtins.int
+    IGNORE_BRAKE_FIELD_NUMBER: builtins.int
     prefix: builtins.str
     """Only objects whose name, below the inbox, begins with this: `2026/` of `gs://bucket/incoming/` scans
     `incoming/2026/`.
@@ -188,6 +197,8 @@ class PollRequest(google.protobuf.message.Message):
     """Reports what would be dispatched; calls no worker and moves nothing."""
     explain: builtins.bool
     """Adds a `skipped` event for each object that a filter left out."""
+    ignore_brake: builtins.bool
+    """Asks the worker although the inbox's brake is on (END_REASON_BRAKE), and lifts it."""
     def __init__(
         self,
         *,
@@ -195,8 +206,9 @@ class PollRequest(google.protobuf.message.Message):
         max_objects: builtins.int = ...,
         dry_run: builtins.bool = ...,
         explain: builtins.bool = ...,
+        ignore_brake: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["dry_run", b"dry_run", "explain", b"explain", "max_objects", b"max_objects", "prefix", b"prefix"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["dry_run", b"dry_run", "explain", b"explain", "ignore_brake", b"ignore_brake", "max_objects", b"max_objects", "prefix", b"prefix"]) -> None: ...
 
 Global___PollRequest: typing_extensions.TypeAlias = PollRequest
 
@@ -252,6 +264,7 @@ class PollStarted(google.protobuf.message.Message):
     START_TIME_FIELD_NUMBER: builtins.int
     TRIGGER_NAME_FIELD_NUMBER: builtins.int
     TRIGGER_ID_FIELD_NUMBER: builtins.int
+    CONCURRENCY_FIELD_NUMBER: builtins.int
     poll_id: builtins.str
     """Names this poll in logs: 16 hex digits."""
     inbox: builtins.str
@@ -266,6 +279,10 @@ class PollStarted(google.protobuf.message.Message):
     """The caller's id of this request: the schedule time, the task, the message. All its attempts share it. Empty when there
     is none.
     """
+    concurrency: builtins.int
+    """How many calls of the worker this instance keeps in flight when the poll begins. It follows the worker's answers, up
+    to the configured limit.
+    """
     @property
     def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it began, by the poller's clock."""
@@ -279,9 +296,10 @@ class PollStarted(google.protobuf.message.Message):
         start_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         trigger_name: builtins.str = ...,
         trigger_id: builtins.str = ...,
+        concurrency: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["inbox", b"inbox", "poll_id", b"poll_id", "start_time", b"start_time", "trigger", b"trigger", "trigger_id", b"trigger_id", "trigger_name", b"trigger_name"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["concurrency", b"concurrency", "inbox", b"inbox", "poll_id", b"poll_id", "start_time", b"start_time", "trigger", b"trigger", "trigger_id", b"trigger_id", "trigger_name", b"trigger_name"]) -> None: ...
 
 Global___PollStarted: typing_extensions.TypeAlias = PollStarted
 
@@ -430,10 +448,14 @@ class PollFinished(google.protobuf.message.Message):
     MORE_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     DURATION_FIELD_NUMBER: builtins.int
+    CONCURRENCY_FIELD_NUMBER: builtins.int
+    BRAKE_FIELD_NUMBER: builtins.int
     more: builtins.bool
     """Whether the poll ended before it had seen the whole inbox: another one would find work."""
     reason: Global___EndReason.ValueType
     """Why it ended."""
+    concurrency: builtins.int
+    """How many calls of the worker this instance keeps in flight when the poll ends."""
     @property
     def counts(self) -> Global___PollCounts:
         """Counts."""
@@ -442,6 +464,10 @@ class PollFinished(google.protobuf.message.Message):
     def duration(self) -> google.protobuf.duration_pb2.Duration:
         """From start to end."""
 
+    @property
+    def brake(self) -> Global___Brake:
+        """The inbox's brake, when it ended the poll."""
+
     def __init__(
         self,
         *,
@@ -449,8 +475,69 @@ class PollFinished(google.protobuf.message.Message):
         more: builtins.bool = ...,
         reason: Global___EndReason.ValueType = ...,
         duration: google.protobuf.duration_pb2.Duration | None = ...,
+        concurrency: builtins.int = ...,
+        brake: Global___Brake | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["counts", b"counts", "duration", b"duration"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["counts", b"counts", "duration", b"duration", "more", b"more", "reason", b"reason"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["brake", b"brake", "counts", b"counts", "duration", b"duration"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["brake", b"brake", "concurrency", b"concurrency", "counts", b"counts", "duration", b"duration", "more", b"more", "reason", b"reason"]) -> None: ...
 
 Global___PollFinished: typing_extensions.TypeAlias = PollFinished
+
+@typing.final
+class Brake(google.protobuf.message.Message):
+    """Stops the calls of a worker that refuses everything, so that a broken deployment costs few objects. A `Poll` with
+    `ignore_brake` lifts it, and so does the first object that the worker accepts.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    UNTIL_FIELD_NUMBER: builtins.int
+    PROBE_FIELD_NUMBER: builtins.int
+    REASONS_FIELD_NUMBER: builtins.int
+    probe: builtins.int
+    """How many objects the next probe passes to the worker."""
+    @property
+    def until(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """No object is passed to the worker before this time; then a few are, as a probe."""
+
+    @property
+    def reasons(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___BrakeReason]:
+        """Why objects were refused, grouped; the most frequent reason first."""
+
+    def __init__(
+        self,
+        *,
+        until: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        probe: builtins.int = ...,
+        reasons: collections.abc.Iterable[Global___BrakeReason] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["until", b"until"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["probe", b"probe", "reasons", b"reasons", "until", b"until"]) -> None: ...
+
+Global___Brake: typing_extensions.TypeAlias = Brake
+
+@typing.final
+class BrakeReason(google.protobuf.message.Message):
+    """One reason of refusals, with numbers and names left out."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    EXAMPLE_FIELD_NUMBER: builtins.int
+    count: builtins.int
+    """How many objects were refused for it."""
+    reason: builtins.str
+    """The reason."""
+    example: builtins.str
+    """The URI of one of these objects, `gs://bucket/name`."""
+    def __init__(
+        self,
+        *,
+        count: builtins.int = ...,
+        reason: builtins.str = ...,
+        example: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["count", b"count", "example", b"example", "reason", b"reason"]) -> None: ...
+
+Global___BrakeReason: typing_extensions.TypeAlias = BrakeReason

@@ -58,8 +58,14 @@ class WorkerServiceServicer(object):
         - OK: it is processed, and goes to the processed location.
         - INTERNAL, INVALID_ARGUMENT, FAILED_PRECONDITION, OUT_OF_RANGE, DATA_LOSS, NOT_FOUND, ALREADY_EXISTS, UNKNOWN: it fails.
         - UNAVAILABLE, ABORTED, CANCELLED, DEADLINE_EXCEEDED: it stays and is tried again; this counts as an attempt.
+        - UNAVAILABLE with the reason `STORAGE_UNAVAILABLE`: storage failed the worker. It stays, and no attempt is counted.
         - RESOURCE_EXHAUSTED: it stays and is tried again; the worker is full or shuts down, and no attempt is counted.
-        - UNAUTHENTICATED, PERMISSION_DENIED, UNIMPLEMENTED: the configuration is wrong. The poll ends, and nothing moves.
+        - UNAUTHENTICATED: the configuration is wrong. The poll ends, and nothing moves.
+        - PERMISSION_DENIED, UNIMPLEMENTED: it stays and is tried again after a minute or more; this counts as an attempt.
+
+        What other objects get counts too, while none is accepted. When three get UNAVAILABLE, ABORTED or CANCELLED, the worker asks
+        for time, and no attempt is counted. When two get PERMISSION_DENIED or UNIMPLEMENTED, the configuration is wrong: the poll
+        ends, and nothing moves. Many refusals in a row, INVALID_ARGUMENT apart, put the inbox's brake on (`PollFinished.brake`).
 
         An object that fails, or whose attempts are used up, goes to the failed location with the message as its reason.
 
@@ -68,8 +74,8 @@ class WorkerServiceServicer(object):
         parts of the input.
 
         A call may be repeated for the same generation, even while the first one still runs: it has the same `idempotency_key`.
-        The deadline is gRPC's own (`grpc-timeout`). A message has at most 64 KiB: a longer response is not read. It ends the
-        poll, and nothing moves.
+        The deadline is gRPC's own (`grpc-timeout`). A message has at most 64 KiB: a longer response is not read, and counts like
+        PERMISSION_DENIED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -71,8 +71,14 @@ class WorkerServiceStub(typing.Generic[_WorkerServiceProcessType]):
     - OK: it is processed, and goes to the processed location.
     - INTERNAL, INVALID_ARGUMENT, FAILED_PRECONDITION, OUT_OF_RANGE, DATA_LOSS, NOT_FOUND, ALREADY_EXISTS, UNKNOWN: it fails.
     - UNAVAILABLE, ABORTED, CANCELLED, DEADLINE_EXCEEDED: it stays and is tried again; this counts as an attempt.
+    - UNAVAILABLE with the reason `STORAGE_UNAVAILABLE`: storage failed the worker. It stays, and no attempt is counted.
     - RESOURCE_EXHAUSTED: it stays and is tried again; the worker is full or shuts down, and no attempt is counted.
-    - UNAUTHENTICATED, PERMISSION_DENIED, UNIMPLEMENTED: the configuration is wrong. The poll ends, and nothing moves.
+    - UNAUTHENTICATED: the configuration is wrong. The poll ends, and nothing moves.
+    - PERMISSION_DENIED, UNIMPLEMENTED: it stays and is tried again after a minute or more; this counts as an attempt.
+
+    What other objects get counts too, while none is accepted. When three get UNAVAILABLE, ABORTED or CANCELLED, the worker asks
+    for time, and no attempt is counted. When two get PERMISSION_DENIED or UNIMPLEMENTED, the configuration is wrong: the poll
+    ends, and nothing moves. Many refusals in a row, INVALID_ARGUMENT apart, put the inbox's brake on (`PollFinished.brake`).
 
     An object that fails, or whose attempts are used up, goes to the failed location with the message as its reason.
 
@@ -81,8 +87,8 @@ class WorkerServiceStub(typing.Generic[_WorkerServiceProcessType]):
     parts of the input.
 
     A call may be repeated for the same generation, even while the first one still runs: it has the same `idempotency_key`.
-    The deadline is gRPC's own (`grpc-timeout`). A message has at most 64 KiB: a longer response is not read. It ends the
-    poll, and nothing moves.
+    The deadline is gRPC's own (`grpc-timeout`). A message has at most 64 KiB: a longer response is not read, and counts like
+    PERMISSION_DENIED.
     """
 
 WorkerServiceAsyncStub: typing_extensions.TypeAlias = WorkerServiceStub[
@@ -111,8 +117,14 @@ class WorkerServiceServicer(metaclass=abc.ABCMeta):
         - OK: it is processed, and goes to the processed location.
         - INTERNAL, INVALID_ARGUMENT, FAILED_PRECONDITION, OUT_OF_RANGE, DATA_LOSS, NOT_FOUND, ALREADY_EXISTS, UNKNOWN: it fails.
         - UNAVAILABLE, ABORTED, CANCELLED, DEADLINE_EXCEEDED: it stays and is tried again; this counts as an attempt.
+        - UNAVAILABLE with the reason `STORAGE_UNAVAILABLE`: storage failed the worker. It stays, and no attempt is counted.
         - RESOURCE_EXHAUSTED: it stays and is tried again; the worker is full or shuts down, and no attempt is counted.
-        - UNAUTHENTICATED, PERMISSION_DENIED, UNIMPLEMENTED: the configuration is wrong. The poll ends, and nothing moves.
+        - UNAUTHENTICATED: the configuration is wrong. The poll ends, and nothing moves.
+        - PERMISSION_DENIED, UNIMPLEMENTED: it stays and is tried again after a minute or more; this counts as an attempt.
+
+        What other objects get counts too, while none is accepted. When three get UNAVAILABLE, ABORTED or CANCELLED, the worker asks
+        for time, and no attempt is counted. When two get PERMISSION_DENIED or UNIMPLEMENTED, the configuration is wrong: the poll
+        ends, and nothing moves. Many refusals in a row, INVALID_ARGUMENT apart, put the inbox's brake on (`PollFinished.brake`).
 
         An object that fails, or whose attempts are used up, goes to the failed location with the message as its reason.
 
@@ -121,8 +133,8 @@ class WorkerServiceServicer(metaclass=abc.ABCMeta):
         parts of the input.
 
         A call may be repeated for the same generation, even while the first one still runs: it has the same `idempotency_key`.
-        The deadline is gRPC's own (`grpc-timeout`). A message has at most 64 KiB: a longer response is not read. It ends the
-        poll, and nothing moves.
+        The deadline is gRPC's own (`grpc-timeout`). A message has at most 64 KiB: a longer response is not read, and counts like
+        PERMISSION_DENIED.
         """
 
 def add_WorkerServiceServicer_to_server(servicer: WorkerServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
