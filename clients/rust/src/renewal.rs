@@ -1,4 +1,4 @@
-//! The token that a client's calls carry, and when a call is repeated with another one.
+//! The token that a client's calls carry, and when a call is repeated at once.
 
 use std::sync::Arc;
 
@@ -28,13 +28,18 @@ impl Tokens {
         Self { source, audience }
     }
 
-    /// Makes a call, and once more with another token when the callee refused the first one.
-    pub(crate) async fn renewing<F: Future<Output = Answer>>(
+    /// Makes a call. It is made once more, at once, when the callee's server did not take it (RFC 9113, section 8.7), and once
+    /// more with another token when the callee refused the first one.
+    pub(crate) async fn call<F: Future<Output = Answer>>(
         &self,
         call: impl Fn(Attached) -> F,
     ) -> Answer {
-        let attached = Attached::default();
-        let answer = call(attached.clone()).await;
+        let mut attached = Attached::default();
+        let mut answer = call(attached.clone()).await;
+        if matches!(answer, Answer::Transport(TransportError::NotSent(_))) {
+            attached = Attached::default();
+            answer = call(attached.clone()).await;
+        }
         if refuses_token(&answer) && self.invalidate(&attached) {
             return call(Attached::default()).await;
         }

@@ -104,7 +104,11 @@ pub(crate) fn retry_delay_for(answer: &Answer) -> Option<Duration> {
             asks_for_time(answer.code).then(|| answer.retry_after.unwrap_or_default())
         }
         Answer::Transport(
-            TransportError::Connect(_) | TransportError::Reset(_) | TransportError::CutShort(_),
+            TransportError::Connect(_)
+            | TransportError::NotSent(_)
+            | TransportError::Reset(_)
+            | TransportError::Ended(_)
+            | TransportError::CutShort(_),
         ) => Some(Duration::ZERO),
         Answer::Transport(TransportError::Http { status, retry_after }) => {
             is_transient(*status).then(|| retry_after.unwrap_or_default())
@@ -112,7 +116,9 @@ pub(crate) fn retry_delay_for(answer: &Answer) -> Option<Duration> {
         Answer::Transport(TransportError::Identity { transient, .. }) => {
             transient.then_some(Duration::ZERO)
         }
-        Answer::TimedOut(_) | Answer::TooLarge { .. } => None,
+        Answer::Transport(TransportError::Page { .. })
+        | Answer::TimedOut(_)
+        | Answer::TooLarge { .. } => None,
     }
 }
 

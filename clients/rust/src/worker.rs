@@ -6,7 +6,11 @@ use brigade_proto::{
     MAX_MESSAGE,
     v1::{ProcessRequest, worker_service_client::WorkerServiceClient},
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
+use tonic::Code;
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 use url::Url;
 
 use crate::{
@@ -29,6 +33,7 @@ const TRANSPORT_SLACK: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct WorkerClient {
     client: WorkerServiceClient<Stack>,
+    health: HealthClient<Stack>,
     tokens: Tokens,
     retry: Retry,
 }
@@ -55,10 +60,11 @@ impl WorkerClient {
     ) -> Result<Self, ConnectError> {
         let tokens = Tokens::new(url, identity, audience);
         let stack = stack(url, &tokens)?;
+        let health = HealthClient::new(stack.clone()).max_decoding_message_size(MAX_MESSAGE);
         let client = WorkerServiceClient::new(stack)
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
-        Ok(Self { client, tokens, retry: Retry::NEVER })
+        Ok(Self { client, health, tokens, retry: Retry::NEVER })
     }
 
     /// Retries, within a call's budget, when the worker asks for time or the transport fails. That is safe: two calls with
@@ -73,8 +79,8 @@ impl WorkerClient {
     /// its deadline. A missing idempotency key is the object's own. [`Answer::into_result`] turns the answer into gRPC's
     /// usual result.
     ///
-    /// A refused token is renewed once, within the same budget: it may have expired on its way, or its key may have been
-    /// withdrawn.
+    /// Within the same budget and whatever the [`Retry`], a call that the worker's server did not take is made once more,
+    /// and a refused token is renewed once: it may have expired on its way, or its key may have been withdrawn.
     pub async fn process(&self, mut request: ProcessRequest, budget: Duration) -> Answer {
         if request.idempotency_key.is_empty()
             && let Some(object) = &request.object
@@ -85,10 +91,29 @@ impl WorkerClient {
         let mut backoff = self.retry.backoff(Some(end));
         loop {
             let call = |attached| self.call(request.clone(), budget, end, attached);
-            let answer = self.tokens.renewing(call).await;
+            let answer = self.tokens.call(call).await;
             if !backoff.wait(retry_delay_for(&answer)).await {
                 return answer;
             }
+        }
+    }
+
+    /// Whether the worker answers a health check (`grpc.health.v1.Health/Check` of the whole server) within `limit`, and not
+    /// with `NOT_SERVING`. Any status of its own will do, since a worker need not serve that check. A front end's answer does
+    /// not count, nor `UNAVAILABLE`, which proxies return for a worker that is gone.
+    pub async fn is_reachable(&self, limit: Duration) -> bool {
+        let record = Record::default();
+        let mut request = tonic::Request::new(HealthCheckRequest::default());
+        request.extensions_mut().insert(record.clone());
+        let mut health = self.health.clone();
+        match timeout(limit, health.check(request)).await {
+            Ok(Ok(answer)) => answer.into_inner().status() != ServingStatus::NotServing,
+            Ok(Err(status)) => {
+                let wire = record.wire();
+                let is_own = wire.http_status == Some(200) && wire.grpc_status.is_some();
+                is_own && status.code() != Code::Unavailable
+            }
+            Err(_) => false,
         }
     }
 

@@ -5,7 +5,11 @@
 
 mod raw;
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use brigade_client::{
     Retry, WorkerClient,
@@ -19,6 +23,7 @@ use http::{HeaderMap, HeaderValue};
 use prost::Message as _;
 use tokio::net::TcpListener;
 use tonic::{Code, transport::Channel};
+use tonic_types::{ErrorDetails, StatusExt as _};
 use url::Url;
 
 use self::raw::{EMPTY, GRPC, PATIENCE, Respond, head, page, server, streamed, trailers_only};
@@ -57,10 +62,10 @@ fn http_error(status: u16, retry_after: Option<u64>) -> Answer {
     })
 }
 
-/// Nothing says whether the connection was there.
+/// It depends on the moment whether the request was written before the connection ended.
 fn is_broken(answer: &Answer) -> bool {
-    use TransportError::{Connect, Reset};
-    matches!(answer, Answer::Transport(Reset(_) | Connect(_)))
+    use TransportError::{Connect, NotSent, Reset};
+    matches!(answer, Answer::Transport(Reset(_) | NotSent(_) | Connect(_)))
 }
 
 fn is_cut_short(answer: &Answer) -> bool {
@@ -251,7 +256,7 @@ async fn a_connection_that_is_closed_in_the_middle_is_a_transport_error() {
         }
     });
     let answer = asked(&url).await;
-    assert!(is_broken(&answer), "{answer:?}");
+    assert!(matches!(answer, Answer::Transport(TransportError::Reset(_))), "{answer:?}");
 }
 
 #[tokio::test]
@@ -302,38 +307,87 @@ async fn the_worker_is_told_its_deadline() {
     assert!(told.recv().await.unwrap().is_some());
 }
 
-#[tokio::test]
-async fn retry_info_of_the_worker_is_honoured() {
-    use tonic_types::{ErrorDetails, StatusExt as _};
-    let status = tonic::Status::with_error_details(
-        Code::Unavailable,
-        "later",
-        ErrorDetails::with_retry_info(Some(Duration::from_secs(9))),
-    );
+/// A server whose status has these details.
+async fn detailed(code: Code, details: ErrorDetails) -> Url {
+    let status = tonic::Status::with_error_details(code, "later", details);
     let headers = status.into_http::<()>().headers().clone();
-    let url = server(move |mut respond: Respond| {
+    server(move |mut respond: Respond| {
         let mut response = head(200, &[]);
         *response.headers_mut() = headers.clone();
         respond.send_response(response, true).unwrap();
     })
-    .await;
-    let answer = asked(&url).await;
+    .await
+}
+
+#[tokio::test]
+async fn retry_info_of_the_worker_is_honoured() {
+    let details = ErrorDetails::with_retry_info(Some(Duration::from_secs(9)));
+    let answer = asked(&detailed(Code::Unavailable, details).await).await;
     let (code, delay) = (own(&answer).code, own(&answer).retry_after);
     assert_eq!((code, delay), (Code::Unavailable, Some(Duration::from_secs(9))));
 }
 
-/// A traceback, say.
 #[tokio::test]
-async fn a_status_with_a_message_as_long_as_a_message_may_be_is_the_workers_own() {
-    let url = server(|mut respond: Respond| {
-        let mut body = respond.send_response(head(200, &[GRPC]), false).unwrap();
-        let _ = body.send_data(Bytes::new(), false);
-        let mut trailers = HeaderMap::new();
-        trailers.insert("grpc-status", HeaderValue::from_static("13"));
-        let words = "x".repeat(60 * 1024);
-        trailers.insert("grpc-message", HeaderValue::from_str(&words).unwrap());
-        body.send_trailers(trailers).unwrap();
+async fn a_worker_whose_storage_fails_is_known_by_its_reason() {
+    for (reason, domain, is_storage) in [
+        ("STORAGE_UNAVAILABLE", "brigade.v1", true),
+        ("STORAGE_UNAVAILABLE", "example.com", false),
+        ("TRY_AGAIN", "brigade.v1", false),
+    ] {
+        let details = ErrorDetails::with_error_info(reason, domain, HashMap::new());
+        let answer = asked(&detailed(Code::Unavailable, details).await).await;
+        assert_eq!(own(&answer).is_storage, is_storage, "{reason} {domain}");
+    }
+}
+
+/// Answers with this status and a message of `length` bytes as they travel, in headers or in trailers after a body.
+fn with_long_message(trailers: bool, length: usize) -> impl Fn(Respond) + Clone {
+    move |mut respond| {
+        let mut fields = HeaderMap::new();
+        fields.insert("grpc-status", HeaderValue::from_static("3"));
+        // An emoji: four bytes, each percent-encoded.
+        let words = "%F0%9F%98%80".repeat(length / 12);
+        fields.insert("grpc-message", HeaderValue::from_str(&words).unwrap());
+        let mut head = head(200, &[GRPC]);
+        if trailers {
+            let mut body = respond.send_response(head, false).unwrap();
+            body.send_trailers(fields).unwrap();
+        } else {
+            head.headers_mut().extend(fields);
+            respond.send_response(head, true).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_with_66_000_characters_is_the_workers_own_and_is_shortened() {
+    for trailers in [true, false] {
+        let answer = asked(&server(with_long_message(trailers, 66_000 * 12)).await).await;
+        let answer = own(&answer);
+        assert_eq!(answer.code, Code::InvalidArgument);
+        assert!(answer.message.starts_with("😀😀") && answer.message.ends_with(" …"));
+        assert!((2_040..=2_048).contains(&answer.message.len()), "{}", answer.message.len());
+    }
+}
+
+#[tokio::test]
+async fn a_message_over_the_header_limit_breaks_its_own_call_alone() {
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let url = server(move |respond| {
+        let mut calls = calls.lock().unwrap();
+        calls.push(respond);
+        // Both calls are in flight on one connection.
+        if calls.len() == 2 {
+            trailers_only("5")(calls.remove(0));
+            with_long_message(false, 1_100_000)(calls.remove(0));
+        }
     })
     .await;
-    assert_eq!(own(&asked(&url).await).code, Code::Internal);
+    let client = WorkerClient::new(&url, None, None).unwrap();
+    let call = || client.process(ProcessRequest::default(), PATIENCE);
+    let (one, two) = tokio::join!(call(), call());
+    let broken = |answer: &Answer| matches!(answer, Answer::Transport(TransportError::Reset(_)));
+    let (one, two) = if broken(&one) { (two, one) } else { (one, two) };
+    assert_eq!(own(&one).code, Code::NotFound);
+    assert!(broken(&two), "{two:?}");
 }

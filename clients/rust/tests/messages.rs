@@ -22,6 +22,9 @@ fn answers() -> Vec<(&'static str, Answer)> {
     let failed = |error| Some(WireError::Failed(error));
     let reset = || failed(TransportError::Reset("stream reset".into()));
     let refused = failed(TransportError::Connect("Connection refused".into()));
+    let not_sent = failed(TransportError::NotSent("stream error: refused stream".into()));
+    let calm = failed(TransportError::Ended("connection error: too_many_pings".into()));
+    let library = Err(Status::unavailable("Cancelling all calls"));
     let no_token = |transient| {
         let message = "the metadata server at HOST does not answer: no answer in time".into();
         failed(TransportError::Identity { message, transient })
@@ -35,6 +38,10 @@ fn answers() -> Vec<(&'static str, Answer)> {
     let mut rows: Vec<Row> = vec![
         ("refused", made_up(), None, None, refused),
         ("reset", made_up(), None, None, reset()),
+        ("not taken", made_up(), None, None, not_sent),
+        ("asked for calm", made_up(), None, None, calm.clone()),
+        ("asked for calm after headers", made_up(), Some(200), None, calm),
+        ("a text of the server's library", library, Some(200), Some(14), None),
         ("no record", made_up(), None, None, None),
         ("no record of a message", ok(), None, None, None),
         ("the transport's timer", made_up(), None, None, timer),

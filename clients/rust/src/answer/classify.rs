@@ -7,8 +7,9 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use super::{
-    Answer, TransportError,
+    Answer, STORAGE_UNAVAILABLE, TransportError,
     record::{Wire, WireError},
+    shorten,
 };
 
 /// The answer, from tonic's `result` and from what arrived on the wire. `key` is the call's idempotency key, and `budget` its
@@ -27,7 +28,7 @@ pub fn classify(
             key: key.to_owned(),
             found: result.err().map_or_else(String::new, |status| status.message().to_owned()),
         },
-        (Some(200), None) => Answer::Transport(TransportError::CutShort(cut_reason(wire))),
+        (Some(200), None) => Answer::Transport(cut(wire)),
         (Some(status), _) => {
             Answer::Transport(TransportError::Http { status, retry_after: wire.retry_after })
         }
@@ -56,18 +57,50 @@ fn from_status(result: Result<ProcessResponse, Status>, number: i32) -> Answer {
     }
 }
 
-fn worker_answer(status: &Status) -> Answer {
-    let details = status.get_error_details();
-    let retry_after = details.retry_info().and_then(|info| info.retry_delay);
-    Answer::refused(status.code(), status.message(), retry_after)
+/// The texts that gRPC's own libraries send with UNAVAILABLE when a server ends a call: not a word of them is the worker's.
+/// Others' texts are none of these: grpc-go's and most of Java's are made by their clients, and a worker that passes one on
+/// speaks of a service behind it.
+const SERVER_ENDS: [&str; 4] = [
+    // C core (C++, Python, Ruby, PHP, C#), chttp2_transport.cc: more pings than the server allows.
+    "Too many pings",
+    // C core, server.cc: the server stops, and its grace period is over. Sent by grpcio 1.85.
+    "Cancelling all calls",
+    // C core: the connection has reached its age, and the grace period is over. Sent by grpcio 1.85.
+    "max connection age",
+    // Java, ServerImpl.shutdownNow().
+    "Server shutdownNow invoked",
+];
+
+fn is_ended_by_server(status: &Status) -> bool {
+    matches!(status.code(), Code::Unavailable | Code::Cancelled)
+        && SERVER_ENDS.iter().any(|text| status.message().starts_with(text))
 }
 
-fn cut_reason(wire: &Wire) -> String {
+fn worker_answer(status: &Status) -> Answer {
+    if is_ended_by_server(status) {
+        return Answer::Transport(TransportError::Ended(shorten(status.message().to_owned())));
+    }
+    let details = status.get_error_details();
+    let retry_after = details.retry_info().and_then(|info| info.retry_delay);
+    let is_storage = details
+        .error_info()
+        .is_some_and(|info| info.domain == "brigade.v1" && info.reason == STORAGE_UNAVAILABLE);
+    Answer::refused(status.code(), status.message(), retry_after).about_storage(is_storage)
+}
+
+/// How a response without a status ended.
+fn cut(wire: &Wire) -> TransportError {
     match &wire.error {
-        Some(WireError::Failed(TransportError::Reset(why) | TransportError::Connect(why))) => {
-            why.clone()
+        Some(WireError::Failed(TransportError::Ended(why))) => TransportError::Ended(why.clone()),
+        Some(WireError::Failed(
+            TransportError::Reset(why)
+            | TransportError::NotSent(why)
+            | TransportError::Connect(why)
+            | TransportError::CutShort(why),
+        )) => TransportError::CutShort(why.clone()),
+        Some(_) | None => {
+            TransportError::CutShort("the response ended without a grpc-status".into())
         }
-        Some(_) | None => "the response ended without a grpc-status".into(),
     }
 }
 

@@ -6,6 +6,7 @@
 mod classify;
 mod record;
 mod recorder;
+mod text;
 
 use std::{fmt, time::Duration};
 
@@ -16,6 +17,10 @@ pub use classify::classify;
 pub use record::{Record, Wire, WireError};
 pub(crate) use record::{chain, retry_after};
 pub use recorder::{CallError, RecordedBody, Recorder};
+pub(crate) use text::shorten;
+
+/// The reason of a worker whose storage did not answer, in `google.rpc.ErrorInfo` or in the JSON of an HTTP worker.
+pub(crate) const STORAGE_UNAVAILABLE: &str = "STORAGE_UNAVAILABLE";
 
 /// What came back.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,12 +46,17 @@ pub enum Answer {
 pub struct WorkerAnswer {
     /// The status that came over the wire.
     pub code: Code,
-    /// The worker's message; empty when it accepted the object.
+    /// The worker's message, shortened to 2 KiB; empty when it accepted the object.
     pub message: String,
     /// When the worker asks to be called again (`google.rpc.RetryInfo`, `Retry-After`).
     pub retry_after: Option<Duration>,
     /// The response; the default unless the code is OK.
     pub response: ProcessResponse,
+    /// The HTTP status of a worker that is called over HTTP.
+    pub http_status: Option<u16>,
+    /// Storage did not let the worker read the object or write an output, for a reason that may pass
+    /// (`google.rpc.ErrorInfo` with the reason `STORAGE_UNAVAILABLE`).
+    pub is_storage: bool,
 }
 
 /// How the transport failed between poller and worker.
@@ -54,14 +64,26 @@ pub struct WorkerAnswer {
 pub enum TransportError {
     /// No connection: refused, DNS, TLS. The request was not sent.
     Connect(String),
+    /// The worker's server did not take the request (RFC 9113, section 8.7): it can be sent again without risk.
+    NotSent(String),
     /// The connection or the stream broke before any response: the worker may have done the work.
     Reset(String),
+    /// The worker's server ended the call, with a text of its gRPC library: it stops gracefully, or its connection has
+    /// reached its age.
+    Ended(String),
     /// An HTTP status without a `grpc-status`, so not from the worker; or one that an HTTP worker and a front end both use.
     Http {
         /// The HTTP status code.
         status: u16,
         /// Its `Retry-After`, when there was one in seconds.
         retry_after: Option<Duration>,
+    },
+    /// An HTML page where a worker's answer was expected: a sign-in page, or another service.
+    Page {
+        /// The HTTP status code.
+        status: u16,
+        /// The page's title.
+        title: String,
     },
     /// A 200 that ended without `grpc-status`, or whose message could not be read: the worker may have done the work.
     CutShort(String),
@@ -84,6 +106,8 @@ impl Answer {
             message: String::new(),
             retry_after: None,
             response,
+            http_status: None,
+            is_storage: false,
         }))
     }
 
@@ -99,10 +123,28 @@ impl Answer {
     ) -> Self {
         Self::Worker(Box::new(WorkerAnswer {
             code,
-            message: message.into(),
+            message: shorten(message.into()),
             retry_after,
             response: ProcessResponse::default(),
+            http_status: None,
+            is_storage: false,
         }))
+    }
+
+    /// The same answer, from a worker that is called over HTTP.
+    pub(crate) fn over_http(mut self, status: u16) -> Self {
+        if let Self::Worker(answer) = &mut self {
+            answer.http_status = Some(status);
+        }
+        self
+    }
+
+    /// The same answer, with the worker's reason.
+    pub(crate) fn about_storage(mut self, is_storage: bool) -> Self {
+        if let Self::Worker(answer) = &mut self {
+            answer.is_storage = is_storage;
+        }
+        self
     }
 
     /// The answer as gRPC's usual result.
@@ -129,7 +171,12 @@ impl Answer {
 impl TransportError {
     fn code(&self) -> Code {
         match self {
-            Self::Connect(_) | Self::Reset(_) | Self::CutShort(_) => Code::Unavailable,
+            Self::Connect(_)
+            | Self::NotSent(_)
+            | Self::Reset(_)
+            | Self::Ended(_)
+            | Self::CutShort(_) => Code::Unavailable,
+            Self::Page { .. } => Code::Unimplemented,
             Self::Http { status, .. } => match status {
                 401 => Code::Unauthenticated,
                 403 => Code::PermissionDenied,
@@ -146,8 +193,13 @@ impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(why) => write!(f, "cannot connect to the worker: {why}"),
+            Self::NotSent(why) => write!(f, "the worker's server did not take the call: {why}"),
             Self::Reset(why) => {
                 write!(f, "the connection to the worker broke before it answered: {why}")
+            }
+            Self::Ended(why) => write!(f, "the worker's server ended the call: {why}"),
+            Self::Page { status, title } => {
+                write!(f, "HTTP {status} with a web page instead of an answer: {title:?}")
             }
             Self::Http { status, .. } => {
                 write!(f, "HTTP {status}, which may not come from the worker itself")

@@ -89,9 +89,33 @@ impl TransportError {
             if cause.is::<ConnectError>() || http.is_some_and(reqwest::Error::is_connect) {
                 return Self::Connect(chain(cause));
             }
+            if cause.downcast_ref::<hyper::Error>().is_some_and(was_in_queue) {
+                return Self::NotSent(chain(error));
+            }
+            if let Some(frame) = cause.downcast_ref::<h2::Error>().filter(|error| error.is_remote())
+            {
+                return Self::from_frame(frame, chain(error));
+            }
         }
         Self::Reset(chain(error))
     }
+
+    /// The error that the other side sent: a stream that it reset, or a GOAWAY. h2 gives the latter only to streams above
+    /// the last one that the GOAWAY names.
+    fn from_frame(frame: &h2::Error, why: String) -> Self {
+        match frame.reason() {
+            Some(h2::Reason::ENHANCE_YOUR_CALM) => Self::Ended(why),
+            Some(h2::Reason::REFUSED_STREAM) => Self::NotSent(why),
+            _ if frame.is_go_away() => Self::NotSent(why),
+            _ => Self::Reset(why),
+        }
+    }
+}
+
+/// Whether the request was still inside hyper when its connection ended: in the queue, or waiting for a free stream. The
+/// latter has no predicate of its own, and its body has not been sent even if its headers have.
+fn was_in_queue(error: &hyper::Error) -> bool {
+    error.is_canceled() || (error.is_user() && error.to_string() == "dispatch task is gone")
 }
 
 /// `Retry-After` in seconds; its other form, a date, is ignored.

@@ -2,6 +2,8 @@
 
 mod answer;
 mod body;
+mod page;
+mod words;
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +14,7 @@ use http::{
     header::{ACCEPT, CONTENT_TYPE},
 };
 use reqwest::{Body, Client, redirect::Policy};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tower::{Layer as _, ServiceExt as _, service_fn, util::BoxCloneSyncService};
 use url::Url;
 
@@ -33,12 +35,15 @@ type Stack = BoxCloneSyncService<Request<Bytes>, Response<Body>, BoxError>;
 ///
 /// Each call is a POST to the worker's URL, path and query included. Its body is the request in proto3 JSON, with the
 /// object's `bucket`, `name` and `generation` at the top as well, so that a service which takes `{"bucket": …, "name": …}`
-/// works unchanged. 200 accepts; 500 refuses, unless it is the error page of Google's front end. 429, 502, 503 and 504 never
-/// count as a status that the worker itself returned.
+/// works unchanged. 200 accepts, unless it is a web page. 500 refuses, and so do 400, 409, 410, 413, 415 and 422 with words;
+/// a front end's page does not. 429, and 503 with `Retry-After`, say that the worker is busy. No other status counts as one that
+/// the worker itself returned, except with the `reason` of a Bucket Brigade worker.
 #[derive(Clone, Debug)]
 pub struct HttpWorkerClient {
     stack: Stack,
     uri: Uri,
+    /// The URL's origin and `/`.
+    root: Uri,
     tokens: Tokens,
 }
 
@@ -52,9 +57,9 @@ impl HttpWorkerClient {
         identity: Option<Arc<dyn TokenSource>>,
         audience: Option<&str>,
     ) -> Result<Self, ConnectError> {
-        let uri = url.as_str().parse();
-        let uri = uri.map_err(|_| ConnectError::Url(url.to_string()))?;
         connect::check(url)?;
+        let parse = |text: &str| text.parse().map_err(|_| ConnectError::Url(url.to_string()));
+        let (uri, root) = (parse(url.as_str())?, parse(&format!("{}/", origin(url)))?);
         let tokens = Tokens::new(url, identity, audience);
         let client =
             http_client(url).map_err(|error| ConnectError::Client { url: origin(url), error })?;
@@ -67,15 +72,27 @@ impl HttpWorkerClient {
             Some(attach) => Stack::new(attach.layer(transport)),
             None => Stack::new(transport.map_err(Into::into)),
         };
-        Ok(Self { stack, uri, tokens })
+        Ok(Self { stack, uri, root, tokens })
     }
 
-    /// Asks the worker to process one object, for at most `budget`. A refused token is renewed once, within that budget.
+    /// Asks the worker to process one object, for at most `budget`. Within that budget, a call that
+    /// was not sent is made once more, and a refused token is renewed once.
     pub async fn process(&self, request: ProcessRequest, budget: Duration) -> Answer {
         let end = deadline(budget);
         let body = body::from_request(&request);
         let call = |attached| self.call(body.clone(), budget, end, attached);
-        self.tokens.renewing(call).await
+        self.tokens.call(call).await
+    }
+
+    /// Whether something answers a GET of the worker's origin within `limit`, with any status below 500. A redirect is an
+    /// answer, and is not followed.
+    pub async fn is_reachable(&self, limit: Duration) -> bool {
+        let mut request = Request::new(Bytes::new());
+        *request.uri_mut() = self.root.clone();
+        match timeout(limit, self.stack.clone().oneshot(request)).await {
+            Ok(Ok(response)) => !response.status().is_server_error(),
+            Ok(Err(_)) | Err(_) => false,
+        }
     }
 
     async fn call(

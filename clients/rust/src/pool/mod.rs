@@ -23,7 +23,7 @@ const MAX_STREAMS: usize = 64;
 
 /// Gives each call to the connection with the fewest calls in flight, and opens another when all are full.
 ///
-/// Connections close with the pool: an idle one costs a ping now and then, and is needed again soon. Their number has no
+/// Connections close with the pool: an idle one costs nothing, and is needed again soon. Their number has no
 /// limit but the caller's: a call never waits.
 pub(crate) struct Pool<S>(Arc<PoolInner<S>>);
 

@@ -50,7 +50,18 @@ pub(crate) type Stack =
     BoxCloneSyncService<Request<Body>, Response<RecordedBody<TrackedBody<Body>>>, CallError>;
 
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+/// How often a PING is sent while calls are in flight. A gRPC server allows one in 5 minutes without data, and closes the
+/// connection after a few more (gRPC's doc/keepalive.md, `permit_keepalive_time`). An interval equal to its minimum is
+/// too short now and then, so 10 % more.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(330);
+/// How long a PING may stay unanswered (`keepalive_timeout` there).
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a connection is silent before TCP probes the other side: that finds one that is gone sooner than a PING does,
+/// and no gRPC server counts it.
+const TCP_KEEPALIVE: Duration = Duration::from_mins(1);
+/// The most bytes of a response's headers or trailers. hyper's own limit is 16 KiB, and a worker may send a traceback as its
+/// message, where each byte can take three. grpc-go allows 16 MiB.
+const MAX_HEADER_LIST: u32 = 1024 * 1024;
 
 /// The stack to the service at `url`.
 pub(crate) fn stack(url: &Url, tokens: &Tokens) -> Result<Stack, ConnectError> {
@@ -93,11 +104,17 @@ fn endpoint(url: &Url) -> Result<Endpoint, ConnectError> {
         .map_err(transport)?
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
+        .tcp_keepalive(Some(TCP_KEEPALIVE))
         .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
-        .keep_alive_while_idle(true);
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .keep_alive_while_idle(false)
+        .http2_max_header_list_size(MAX_HEADER_LIST);
     if url.scheme() == "https" {
         endpoint =
             endpoint.tls_config(ClientTlsConfig::new().with_native_roots()).map_err(transport)?;
     }
     Ok(endpoint)
 }
+
+#[cfg(test)]
+mod tests;
