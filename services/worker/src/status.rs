@@ -52,6 +52,7 @@ impl ErrorKind {
             Self::FailedPrecondition => (Code::FailedPrecondition, FAILED, "PRECONDITION_FAILED"),
             Self::Internal => (Code::Internal, FAILED, "PROCESSOR_FAILED"),
             Self::Unavailable => (Code::Unavailable, LATER, "TRY_AGAIN"),
+            Self::StorageUnavailable => (Code::Unavailable, LATER, "STORAGE_UNAVAILABLE"),
             Self::Busy => (Code::ResourceExhausted, FULL, "WORKER_BUSY"),
             Self::Superseded => (Code::Aborted, LATER, "OBJECT_SUPERSEDED"),
             Self::DeadlineExceeded => (Code::DeadlineExceeded, LATE, "DEADLINE_EXCEEDED"),
@@ -91,11 +92,12 @@ mod tests {
 
     use super::*;
 
-    const ALL: [ErrorKind; 9] = [
+    const ALL: [ErrorKind; 10] = [
         ErrorKind::Refused,
         ErrorKind::FailedPrecondition,
         ErrorKind::Internal,
         ErrorKind::Unavailable,
+        ErrorKind::StorageUnavailable,
         ErrorKind::Busy,
         ErrorKind::Superseded,
         ErrorKind::DeadlineExceeded,

@@ -1,8 +1,8 @@
 //! The exec worker: runs a program once for each object.
 //!
 //! Exit 0 accepts the object, with the first line of stdout as its summary; 75 (`EX_TEMPFAIL`, sysexits) asks for another
-//! try; everything else refuses it, with the last lines of stderr as the reason. No shell runs, so an object's name
-//! never becomes a command. When the time runs out or the caller goes away, the program and its children get SIGTERM, and
+//! try; 126, 127 and 78 (`EX_CONFIG`) mean that the program cannot run, which no object is to blame for; everything else
+//! refuses it, with the last lines of stderr as the reason. No shell runs, so an object's name never becomes a command. When the time runs out or the caller goes away, the program and its children get SIGTERM, and
 //! SIGKILL 2 seconds later; when the program ends, the rest of its process group is killed too.
 //!
 //! A program that fails while the worker itself shuts down says nothing about its object, since a supervisor signals both.
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{group::End, run::Run, tail::Tail, work_dir::WorkDir};
 use crate::{
-    error::ProcessError,
+    error::{DEFAULT_RETRY_AFTER, ProcessError},
     job::Job,
     processor::{Outcome, Processor},
 };
@@ -33,6 +33,13 @@ pub use program::{InvalidProgram, Program};
 
 /// `EX_TEMPFAIL` of sysexits(3): try again.
 const TEMPFAIL: i32 = 75;
+
+/// `EX_CONFIG` of sysexits(3).
+const CONFIG: i32 = 78;
+/// What shells and `env` return for a command that they cannot execute (POSIX, Shell Command Language, 2.8.2).
+const NOT_EXECUTABLE: i32 = 126;
+/// And for one that they do not find.
+const NOT_FOUND: i32 = 127;
 
 /// How long a caller is asked to wait: a program cannot say.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
@@ -73,15 +80,20 @@ impl Processor for ExecProcessor {
         let running = tokio::spawn(run::run(command, stop, stderr, work_dir));
         let over = running.await.map_err(|error| run::lost(&error));
         let (run, work_dir) = over.flatten()?;
-        let answer = answer(job, run, &work_dir).await;
+        let answer = answer(job, run, &work_dir, self.program.name()).await;
         work_dir.cleanup(job.remaining()).await;
         answer
     }
 }
 
-async fn answer(job: &Job, run: Run, work_dir: &WorkDir) -> Result<Outcome, ProcessError> {
+async fn answer(
+    job: &Job,
+    run: Run,
+    work_dir: &WorkDir,
+    program: &str,
+) -> Result<Outcome, ProcessError> {
     let ending = is_shutting_down(run.end, job.shutdown()).await;
-    let summary = interpret(run, ending)?;
+    let summary = interpret(run, ending, program)?;
     let outputs = outputs::upload(job, &work_dir.output).await?;
     Ok(Outcome { outputs, ..Outcome::summary(summary) })
 }
@@ -103,23 +115,39 @@ async fn is_shutting_down(end: End, shutdown: &CancellationToken) -> bool {
 
 /// What the end of a program means for the object. `ending`: the worker shuts down, and its supervisor may have ended the
 /// program too.
-fn interpret(run: Run, ending: bool) -> Result<String, ProcessError> {
+fn interpret(run: Run, ending: bool, program: &str) -> Result<String, ProcessError> {
     let Run { end, stdout_summary, stderr_tail } = run;
     let because = |what: String| match stderr_tail.as_str() {
         "" => what,
         why => format!("{what}: {why}"),
     };
     let failed = |why| Err(ProcessError::internal(why));
+    let cannot_run = |meaning, fix| {
+        let what = because(format!("the program {program} {end} ({meaning})"));
+        Err(ProcessError::misconfigured(format!("{what}; fix: {fix}")))
+    };
     match end {
         End::Exited(0) => Ok(stdout_summary),
         end if ending => {
             let what = format!("this worker is shutting down, and the program {end}");
-            Err(ProcessError::busy(because(what)))
+            Err(ProcessError::busy_for(DEFAULT_RETRY_AFTER, because(what)))
         }
         End::Exited(TEMPFAIL) => {
             let what = format!("the program asked for a retry (exit status {TEMPFAIL})");
             Err(ProcessError::retry_after(RETRY_AFTER, because(what)))
         }
+        End::Exited(NOT_EXECUTABLE) => cannot_run(
+            "a command was found, but cannot be executed",
+            "make it executable (chmod +x), or put its interpreter before it",
+        ),
+        End::Exited(NOT_FOUND) => cannot_run(
+            "a command or an interpreter was not found",
+            "install it beside the worker, or correct its name in BRIGADE_EXEC (--exec) or in the script",
+        ),
+        End::Exited(CONFIG) => cannot_run(
+            "EX_CONFIG: the program says that its configuration is wrong",
+            "correct the program's configuration",
+        ),
         End::Exited(_) if !stderr_tail.is_empty() => failed(stderr_tail),
         End::Exited(_) => failed(format!("the program {end} and wrote nothing to stderr")),
         End::Killed(_) => failed(because(format!("the program {end}"))),

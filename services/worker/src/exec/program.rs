@@ -66,6 +66,17 @@ impl FromStr for Program {
 }
 
 impl Program {
+    /// The program's name as it was given.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The files of the command: the program, and each argument that is a file, such as a script.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let arguments = self.arguments.iter().map(Path::new);
+        std::iter::once(&*self.path).chain(arguments.filter(|argument| argument.is_file()))
+    }
+
     /// The command for one file: its path in place of each `{}`, or as the last argument. It runs where the worker
     /// does, so that paths in it mean what they meant when they were given.
     pub(super) fn command(&self, file: &Path, variables: &[Variable]) -> Command {

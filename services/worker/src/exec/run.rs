@@ -1,6 +1,6 @@
 //! Runs a command to its end, and keeps its output.
 
-use std::{fmt::Display, io, pin::pin, process::Command, time::Duration};
+use std::{fmt::Display, io, path::Path, pin::pin, process::Command, time::Duration};
 
 use futures::future::{FusedFuture as _, FutureExt as _, join};
 use rustix::io::Errno;
@@ -12,7 +12,7 @@ use super::{
     group::{End, Group, Pipes},
     tail::{Head, Tail},
 };
-use crate::error::{ProcessError, is_exhausted};
+use crate::error::{DEFAULT_RETRY_AFTER, ProcessError, is_exhausted};
 
 /// How long a daemon that has left the program's group, and holds its pipes open, is waited for.
 const PIPE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -45,7 +45,8 @@ pub(super) async fn run<H: Send + 'static>(
     let cancelled = stop.clone();
     let started = spawn_blocking(move || {
         if cancelled.is_cancelled() {
-            return Err(ProcessError::busy("no caller waits for the program any more"));
+            let why = "no caller waits for the program any more";
+            return Err(ProcessError::busy_for(DEFAULT_RETRY_AFTER, why));
         }
         match Group::start(&mut command) {
             // When the runtime ends, they are dropped in this order.
@@ -99,11 +100,22 @@ pub(super) fn cannot_start(command: &Command, error: io::Error) -> ProcessError 
     } else if Errno::from_io_error(&error) == Some(Errno::TOOBIG) {
         ProcessError::internal(message)
     } else {
-        let hint =
-            "restore the program, or, if it is a script, begin it with #! and its interpreter";
-        ProcessError::misconfigured(format!("{message}; {hint}"))
+        let fix = start_fix(Path::new(command.get_program()), &error);
+        ProcessError::misconfigured(format!("{message}; fix: {fix}"))
     };
     new.with_source(error)
+}
+
+/// The kernel reports a missing interpreter as it reports a missing program.
+fn start_fix(program: &Path, error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound if program.exists() => {
+            "install the interpreter that its first line names; end that line with LF, because the CR of a CRLF belongs to the name"
+        }
+        io::ErrorKind::NotFound => "restore the program",
+        io::ErrorKind::PermissionDenied => "make it executable (chmod +x)",
+        _ => "begin a script with #! and its interpreter; build a binary for this machine",
+    }
 }
 
 #[cfg(test)]

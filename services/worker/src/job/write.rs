@@ -1,7 +1,7 @@
 //! Writes results, so that a repeated run has the effect of one.
 
 use brigade_runtime::settings::names;
-use brigade_storage::{Bucket, Content, Error, Location, NewObject, Object};
+use brigade_storage::{Bucket, Content, Error, Kind, Location, NewObject, Object};
 
 use super::Job;
 use crate::error::{DEFAULT_RETRY_AFTER, ProcessError};
@@ -9,11 +9,15 @@ use crate::error::{DEFAULT_RETRY_AFTER, ProcessError};
 /// Attempts at a write that conflicts with others, or whose response is lost.
 const MAX_ATTEMPTS: usize = 4;
 
+/// Bytes of an object's name: <https://cloud.google.com/storage/docs/objects#naming>.
+const MAX_NAME: usize = 1_024;
+
 impl Job {
     /// Writes `name` below the worker's output location, and returns its `gs://` URI. The content is bytes in memory, or a
     /// [`FileContent`](brigade_storage::FileContent), which is never in memory as a whole.
     ///
-    /// An existing object of this name is kept if it is identical, and is replaced otherwise, fenced by its generation. A worker without an output location is [`ProcessError::misconfigured`].
+    /// An existing object of this name is kept if it is identical, and is replaced otherwise, fenced by its generation. A worker
+    /// without an output location, or whose output storage refuses, is [`ProcessError::misconfigured`].
     pub async fn write(
         &self,
         name: &str,
@@ -39,6 +43,12 @@ impl Job {
             return Err(ProcessError::internal(why));
         }
         let whole = format!("{}{name}", output.prefix);
+        // Storage would answer 400, which otherwise means that a setting is wrong.
+        if whole.len() > MAX_NAME || whole.contains(['\r', '\n']) {
+            return Err(ProcessError::internal(format!(
+                "an object's name has at most {MAX_NAME} bytes and no line break; the output's would be {whole:?}"
+            )));
+        }
         let object = self.object();
         if output.bucket == object.bucket && whole == object.name {
             return Err(ProcessError::misconfigured(format!(
@@ -66,22 +76,37 @@ async fn create_or_replace(
     new: NewObject,
 ) -> Result<(), ProcessError> {
     let mut replaces = 0;
-    let mut last_error = None;
-    for _ in 0..MAX_ATTEMPTS {
-        match bucket.create(name, replaces, new.clone()).await {
+    let mut attempt = 1;
+    loop {
+        let error = match bucket.create(name, replaces, new.clone()).await {
             Ok(_) => return Ok(()),
-            Err(error) if error.is_precondition() || error.is_ambiguous() => {
-                last_error = Some(error);
-            }
-            Err(error) => return Err(error.into()),
-        }
-        match find(bucket, name).await? {
+            Err(error) if error.is_precondition() || error.is_ambiguous() => error,
+            Err(error) => return Err(cannot_write(error)),
+        };
+        match find(bucket, name).await.map_err(cannot_write)? {
             Some(live) if is_identical(&live, &new) => return Ok(()),
             live => replaces = live.map_or(0, |live| live.generation),
         }
+        if attempt == MAX_ATTEMPTS {
+            return Err(cannot_write(error));
+        }
+        attempt += 1;
     }
-    let why = last_error.map_or_else(String::new, |error| error.to_string());
-    Err(ProcessError::retry_after(DEFAULT_RETRY_AFTER, why))
+}
+
+/// What a write that failed means, and the look after it. The setting is named: the message of storage does not know it.
+fn cannot_write(error: Error) -> ProcessError {
+    let named = format!("{} (--output): {error}", names::OUTPUT);
+    let new = match error.kind() {
+        Kind::Invalid => ProcessError::misconfigured(format!(
+            "{named}; fix: correct the location, or the settings of its bucket, such as its encryption key"
+        )),
+        // Others keep changing the output.
+        Kind::Precondition => ProcessError::retry_after(DEFAULT_RETRY_AFTER, error.to_string()),
+        _ if error.needs_fix() => ProcessError::misconfigured(named),
+        _ => return error.into(),
+    };
+    new.with_source(error)
 }
 
 async fn find(bucket: &dyn Bucket, name: &str) -> Result<Option<Object>, Error> {

@@ -26,7 +26,7 @@ pub(crate) fn routes<P: Processor>(runner: Arc<Runner<P>>) -> Router {
         .with_state(runner)
 }
 
-/// 200: `ProcessResponse` in proto3 JSON. Else [`ErrorKind::http_status`], with `Retry-After` when the caller may retry.
+/// 200: `ProcessResponse` in proto3 JSON. Else [`ErrorKind::http_status`], with `Retry-After` when the time of the next try is known.
 async fn process<P: Processor>(State(runner): State<Arc<Runner<P>>>, body: Bytes) -> Response {
     let answer = match parse(&body) {
         Ok(request) => runner.run(request, None).await,
@@ -61,12 +61,13 @@ fn parse(body: &[u8]) -> Result<ProcessRequest, ProcessError> {
 }
 
 fn refuse(error: &ProcessError) -> Response {
-    use ErrorKind::{Busy, Superseded, Unavailable};
     let kind = error.kind();
     let body = Json(json!({"error": error.message(), "reason": kind.reason()}));
     let mut response = (kind.http_status(), body).into_response();
-    if matches!(kind, Unavailable | Busy | Superseded) {
-        let delay = error.delay().unwrap_or(DEFAULT_RETRY_AFTER);
+    // A worker that is full, and storage that names no pause, leave the time to the caller.
+    let default = matches!(kind, ErrorKind::Unavailable | ErrorKind::Superseded)
+        .then_some(DEFAULT_RETRY_AFTER);
+    if let Some(delay) = error.delay().or(default) {
         let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
         let headers = response.headers_mut();
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

@@ -12,6 +12,7 @@ use brigade_proto::{
 };
 use brigade_runtime::serve::{Limits, serve};
 use brigade_sim::Sim;
+use brigade_storage::{Error, Kind, Operation};
 use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Code, transport::Channel};
@@ -45,6 +46,8 @@ impl Processor for Obedient {
             }
             "retry" => Err(ProcessError::retry_after(Duration::from_millis(1_500), "not yet")),
             "superseded" => Err(ProcessError::superseded("another one is stored there")),
+            "storage" => Err(storage(None)),
+            "storage pause" => Err(storage(Some(Duration::from_secs(7)))),
             "misconfigured" => Err(ProcessError::misconfigured("set X")),
             "panic" => panic!("index out of bounds: {}", job.attempt()),
             "wait" => {
@@ -55,6 +58,11 @@ impl Processor for Obedient {
             _ => Ok(Outcome::summary("ok").output("gs://data/features/a").label("days", "10")),
         }
     }
+}
+
+fn storage(retry_after: Option<Duration>) -> ProcessError {
+    let kind = Kind::Busy { retry_after };
+    Error::new(kind, Operation::Read, BUCKET, "in/a", "SlowDown").into()
 }
 
 fn named(name: &str) -> ProcessRequest {
@@ -95,9 +103,10 @@ async fn every_answer_is_the_same_over_grpc_and_over_http() {
     let (_, mut served) = obedient().await;
     let mut wrong = named("");
     wrong.object.as_mut().unwrap().generation = 0;
-    let names = ["panic", "a", "refuse", "retry", "superseded", "misconfigured"];
+    let names = ["panic", "a", "refuse", "retry", "superseded", "misconfigured", "storage"];
+    let names = names.into_iter().chain(["storage pause"]);
     let mut table = String::new();
-    for request in names.map(named).into_iter().chain([ProcessRequest::default(), wrong]) {
+    for request in names.map(named).chain([ProcessRequest::default(), wrong]) {
         let grpc = match served.client.process(request.clone()).await {
             Ok(response) => format!("{:?}", response.into_inner()),
             Err(status) => {
@@ -117,7 +126,7 @@ async fn every_answer_is_the_same_over_grpc_and_over_http() {
 }
 
 #[tokio::test]
-async fn a_worker_that_is_full_says_when_to_come_again_and_has_room_afterwards() {
+async fn a_worker_that_is_full_names_no_delay_and_has_a_free_slot_afterwards() {
     let (processor, served) = obedient().await;
     let mut client = served.client.clone();
     let waiting = tokio::spawn(async move { client.process(named("wait")).await });
@@ -126,7 +135,8 @@ async fn a_worker_that_is_full_says_when_to_come_again_and_has_room_afterwards()
     let status = client.process(named("a")).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted);
     let details = status.get_error_details();
-    assert!(details.retry_info().unwrap().retry_delay.is_some());
+    assert_eq!(details.error_info().unwrap().reason, "WORKER_BUSY");
+    assert!(details.retry_info().is_none());
     processor.go_on.notify_one();
     let response = waiting.await.unwrap().unwrap();
     assert_eq!(response.into_inner().summary, "waited");
@@ -228,7 +238,7 @@ async fn http_and_grpc_share_one_limit() {
     let request = Request::post("/process").body(Body::from(body)).unwrap();
     let response = router.oneshot(request).await.unwrap();
     let (status, retry_after, _) = read(response).await;
-    assert_eq!((status, retry_after.as_deref()), (StatusCode::TOO_MANY_REQUESTS, Some("1")));
+    assert_eq!((status, retry_after.as_deref()), (StatusCode::TOO_MANY_REQUESTS, None));
     processor.go_on.notify_one();
     waiting.await.unwrap().unwrap();
 }

@@ -116,7 +116,7 @@ impl<P: Processor> Runner<P> {
 
     fn acquire_slot(&self) -> Result<OwnedSemaphorePermit, ProcessError> {
         Arc::clone(&self.slots).try_acquire_owned().map_err(|_| {
-            ProcessError::busy(format!(
+            ProcessError::full(format!(
                 "this worker already processes {} objects, its limit (BRIGADE_CONCURRENCY)",
                 self.settings.concurrency
             ))

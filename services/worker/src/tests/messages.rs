@@ -4,7 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use brigade_proto::v1::{Object, ProcessRequest};
 use brigade_sim::Fault;
-use brigade_storage::{Location, Operation};
+use brigade_storage::{Kind, Location, Operation};
 use futures::TryStreamExt as _;
 
 use crate::{
@@ -118,6 +118,20 @@ async fn content_and_outputs() {
     let job = job_with(&sim, bare, None);
     let no_place = job.write("a", "1", "").await.unwrap_err();
     line(&mut table, "no place", &no_place);
+    let job_with_output = job_with(&sim, request(&object), settings().output);
+    for kind in
+        [Kind::Invalid, Kind::PermissionDenied, Kind::Held, Kind::Busy { retry_after: None }]
+    {
+        sim.fail_next(Operation::Create, Fault::Before(kind));
+        let refused = job_with_output.write("a", "1", "").await.unwrap_err();
+        line(&mut table, "output", &refused);
+    }
+    let bad_name = job_with_output.write("a\nb", "1", "").await.unwrap_err();
+    line(&mut table, "bad name", &bad_name);
+    for kind in [Kind::Unknown, Kind::Invalid] {
+        sim.fail_next(Operation::Get, Fault::Before(kind));
+        line(&mut table, "read", &job.bytes(9).await.unwrap_err());
+    }
     sim.upload(BUCKET, "in/a", "new").unwrap();
     let text = job.bytes(9).await.unwrap_err();
     assert_eq!(text.kind(), ErrorKind::Superseded);

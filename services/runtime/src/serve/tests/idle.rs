@@ -4,8 +4,8 @@ use tokio::time::sleep;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use super::{
-    pipe::{Server, stays, was_told},
-    wire::{DATA, END_HEADERS, END_STREAM, GET, HEADERS, PING, frame, literal},
+    pipe::{Piped, Server, stays, was_told},
+    wire::{ACK, DATA, END_HEADERS, END_STREAM, GET, GOAWAY, HEADERS, PING, frame, literal},
     *,
 };
 
@@ -80,6 +80,39 @@ async fn a_call_that_is_worked_on_keeps_its_connection_however_long_it_is_silent
     assert!(about(time, work + IDLE), "{time:?}");
     let done = frames.iter().find(|frame| frame.kind == DATA).unwrap();
     assert_eq!(done.payload, b"done");
+}
+
+/// The servers of other gRPC libraries close the connection of a client that pings more often than every 5 minutes.
+#[tokio::test(start_paused = true)]
+async fn a_client_may_ping_every_ten_seconds_with_a_call_and_without() {
+    let gate = Gate::default();
+    let server = Server::new(gate.router(), Limits::default());
+    let (mut peer, _) = server.peer(&[]).await;
+    peer.send(&get_of("/wait")).await;
+    for _ in 0..60 {
+        ping_after_ten_seconds(&mut peer).await;
+    }
+    gate.open.notify_one();
+    while peer.next().await.unwrap().kind != DATA {}
+    for _ in 0..4 {
+        ping_after_ten_seconds(&mut peer).await;
+    }
+}
+
+/// The answer comes, and no `GOAWAY`. The server's own pings are answered.
+async fn ping_after_ten_seconds(peer: &mut Piped) {
+    sleep(Duration::from_secs(10)).await;
+    peer.send(&frame(PING, 0, 0, &[7; 8])).await;
+    loop {
+        let came = peer.next().await.unwrap();
+        assert_ne!(came.kind, GOAWAY, "{:?}", came.payload);
+        if came.kind == PING && came.flags == ACK {
+            return assert_eq!(came.payload, [7; 8]);
+        }
+        if came.kind == PING {
+            peer.send(&frame(PING, ACK, 0, &came.payload)).await;
+        }
+    }
 }
 
 /// A call that is at work when its connection is old has the time that it needs.

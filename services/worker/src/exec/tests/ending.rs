@@ -39,6 +39,7 @@ async fn a_program_that_ends_with_its_worker_is_asked_about_again_at_no_attempt(
         ("exit 143", "ended with exit status 143"),
         ("exit 1", "ended with exit status 1"),
         ("exit 75", "ended with exit status 75"),
+        ("exit 127", "ended with exit status 127"),
     ] {
         let body = format!("echo half way >&2; {body}");
         let (kind, reason) = ended(&body, Some(Duration::ZERO)).await.unwrap_err();

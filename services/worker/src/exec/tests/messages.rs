@@ -27,6 +27,8 @@ async fn every_end_of_a_program_has_its_meaning() {
         "echo two >&2; exit 76",
         "echo two >&2; exit 126",
         "echo two >&2; exit 127",
+        "exit 127",
+        "echo no MODEL_URL >&2; exit 78",
         "echo two >&2; exit 255",
         "exit 1",
         "kill -KILL $$",
@@ -50,6 +52,10 @@ async fn a_setup_that_is_wrong_blames_no_object() {
     written("echo no interpreter\n", 0o755);
     let program = exec(path.to_str().unwrap());
     line(&mut table, "no #!", run(program.clone()).await);
+    written("#!/no/such/interpreter\n", 0o755);
+    line(&mut table, "no interpreter", run(program.clone()).await);
+    written("", 0o644);
+    line(&mut table, "not executable", run(program.clone()).await);
     fs::remove_file(&path).unwrap();
     line(&mut table, "gone", run(program).await);
     let (sim, object) = uploaded("in/a", "x");

@@ -3,6 +3,7 @@
 
 mod ending;
 mod messages;
+mod setup;
 
 use std::{
     fs::{self, Permissions},

@@ -1,9 +1,10 @@
 //! What a processor returns when it does not accept an object.
 
-use std::{error::Error as StdError, io, time::Duration};
+mod convert;
 
-use brigade_storage::Kind;
-use rustix::io::Errno;
+use std::{error::Error as StdError, time::Duration};
+
+pub(crate) use convert::is_exhausted;
 
 /// How long a caller is asked to wait when no better time is known.
 pub(crate) const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -38,6 +39,8 @@ pub enum ErrorKind {
     Internal,
     /// A dependency is unavailable for now.
     Unavailable,
+    /// Storage did not let the worker read the object or write an output, for a reason that may pass: no attempt is counted.
+    StorageUnavailable,
     /// This worker is at its concurrency limit, or is shutting down.
     Busy,
     /// The object was replaced or deleted meanwhile.
@@ -96,8 +99,14 @@ impl ProcessError {
         Self::new(ErrorKind::Misconfigured, message)
     }
 
-    pub(crate) fn busy(message: impl Into<String>) -> Self {
-        Self::busy_for(DEFAULT_RETRY_AFTER, message)
+    /// Storage failed for a reason that may pass: no attempt is counted. `delay` is how long it asked to wait.
+    fn storage_unavailable(delay: Option<Duration>, message: impl Into<String>) -> Self {
+        Self { retry_after: delay, ..Self::new(ErrorKind::StorageUnavailable, message) }
+    }
+
+    /// This worker is at its concurrency limit. It names no delay: a caller that waits would leave free slots unused.
+    pub(crate) fn full(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Busy, message)
     }
 
     /// This worker could not start, for a reason that is not the object's: no attempt is counted.
@@ -167,133 +176,5 @@ impl ProcessError {
     /// The parts of the input that are wrong.
     pub fn violations(&self) -> &[Violation] {
         &self.violations
-    }
-}
-
-/// What a storage call of a processor means for the object.
-///
-/// A missing role or bucket never blames the object: a worker without its permission would send a whole inbox to
-/// `failed/`.
-impl From<brigade_storage::Error> for ProcessError {
-    fn from(error: brigade_storage::Error) -> Self {
-        let message = error.to_string();
-        let new = match error.kind() {
-            Kind::NotFound | Kind::Precondition => Self::superseded(message),
-            Kind::NoBucket | Kind::PermissionDenied | Kind::Unauthenticated => {
-                Self::misconfigured(message)
-            }
-            Kind::Held => Self::failed_precondition(message),
-            Kind::Invalid => Self::internal(message),
-            Kind::Busy { retry_after } => {
-                Self::retry_after(retry_after.unwrap_or(DEFAULT_RETRY_AFTER), message)
-            }
-            Kind::Unknown => Self::retry_after(DEFAULT_RETRY_AFTER, message),
-        };
-        new.with_source(error)
-    }
-}
-
-/// A full disk, a connection error and an unavailable disk pass with time; anything else is the processor's own failure.
-impl From<io::Error> for ProcessError {
-    fn from(error: io::Error) -> Self {
-        let message = error.to_string();
-        let new = if is_exhausted(&error) || is_unavailable(&error) {
-            Self::retry_after(DEFAULT_RETRY_AFTER, message)
-        } else {
-            Self::internal(message)
-        };
-        new.with_source(error)
-    }
-}
-
-/// Whether this machine has run out of a resource that others will free: disk, memory, processes, open files.
-pub(crate) fn is_exhausted(error: &io::Error) -> bool {
-    use Errno as E;
-    use io::ErrorKind as K;
-    let kinds = [K::StorageFull, K::QuotaExceeded, K::OutOfMemory];
-    let errnos = [E::AGAIN, E::NOMEM, E::NFILE, E::MFILE, E::NOSPC, E::DQUOT, E::TXTBSY];
-    kinds.contains(&error.kind()) || is_one_of(error, &errnos)
-}
-
-fn is_one_of(error: &io::Error, errnos: &[Errno]) -> bool {
-    Errno::from_io_error(error).is_some_and(|errno| errnos.contains(&errno))
-}
-
-/// Whether a resource of this machine is unavailable, which says nothing about any object.
-fn is_unavailable(error: &io::Error) -> bool {
-    use io::ErrorKind as K;
-    is_one_of(error, &[Errno::IO, Errno::NODEV])
-        || matches!(
-            error.kind(),
-            K::ConnectionRefused
-                | K::ConnectionReset
-                | K::ConnectionAborted
-                | K::NotConnected
-                | K::HostUnreachable
-                | K::NetworkUnreachable
-                | K::NetworkDown
-                | K::TimedOut
-                | K::ResourceBusy
-                | K::ReadOnlyFilesystem
-                | K::StaleNetworkFileHandle
-        )
-}
-
-#[cfg(test)]
-mod tests {
-    use brigade_storage::Operation;
-
-    use super::*;
-
-    fn storage(kind: Kind) -> ErrorKind {
-        ProcessError::from(brigade_storage::Error::new(kind, Operation::Read, "data", "in/a", ""))
-            .kind()
-    }
-
-    #[test]
-    fn a_worker_without_its_role_blames_no_object() {
-        for kind in [Kind::PermissionDenied, Kind::Unauthenticated, Kind::NoBucket] {
-            assert_eq!(storage(kind), ErrorKind::Misconfigured);
-        }
-    }
-
-    #[test]
-    fn a_store_that_is_away_means_try_again() {
-        let wish = Duration::from_secs(7);
-        let error = brigade_storage::Error::new(
-            Kind::Busy { retry_after: Some(wish) },
-            Operation::Read,
-            "data",
-            "in/a",
-            "",
-        );
-        assert_eq!(ProcessError::from(error).delay(), Some(wish));
-        assert_eq!(storage(Kind::Unknown), ErrorKind::Unavailable);
-        assert_eq!(storage(Kind::NotFound), ErrorKind::Superseded);
-    }
-
-    #[test]
-    fn a_full_disk_means_try_again_and_a_missing_file_does_not() {
-        let full = io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error());
-        assert_eq!(ProcessError::from(full).kind(), ErrorKind::Unavailable);
-        for own in
-            [io::ErrorKind::NotFound, io::ErrorKind::InvalidData, io::ErrorKind::UnexpectedEof]
-        {
-            assert_eq!(ProcessError::from(io::Error::from(own)).kind(), ErrorKind::Internal);
-        }
-    }
-
-    #[test]
-    fn a_database_that_restarts_or_a_broken_disk_means_try_again() {
-        for away in [
-            io::ErrorKind::ConnectionRefused,
-            io::ErrorKind::ConnectionReset,
-            io::ErrorKind::TimedOut,
-            io::ErrorKind::ReadOnlyFilesystem,
-        ] {
-            assert_eq!(ProcessError::from(io::Error::from(away)).kind(), ErrorKind::Unavailable);
-        }
-        let broken = io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error());
-        assert_eq!(ProcessError::from(broken).kind(), ErrorKind::Unavailable);
     }
 }

@@ -1,3 +1,5 @@
+mod outages;
+
 use brigade_sim::Fault;
 use brigade_storage::{FileContent, Kind, Operation};
 use futures::TryStreamExt as _;
@@ -105,7 +107,7 @@ async fn a_download_that_brings_nothing_more_is_given_up_for_now() {
     }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a");
-    assert_eq!(kind(job(&sim, &object).download(&path).await), ErrorKind::Unavailable);
+    assert_eq!(kind(job(&sim, &object).download(&path).await), ErrorKind::StorageUnavailable);
     assert!(!path.exists());
     assert_eq!(sim.calls(Operation::Read), 6);
 }
