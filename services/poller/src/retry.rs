@@ -6,6 +6,8 @@ use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use brigade_storage::{Bucket, Error, Kind, Object};
 use tokio::time::sleep;
 
+use crate::jitter;
+
 /// The first and the longest pause before an object is moved again that storage refuses to move.
 pub(crate) const MOVE_RETRY_MIN: Duration = Duration::from_mins(1);
 pub(crate) const MOVE_RETRY_MAX: Duration = Duration::from_hours(1);
@@ -16,8 +18,9 @@ const MAX_STORAGE_PAUSE: Duration = Duration::from_secs(30);
 /// The same for the worker, which may load for a long time.
 const MAX_WORKER_PAUSE: Duration = Duration::from_hours(1);
 
-/// After this many steps no pause grows any more.
-const MAX_STEPS: u32 = 10;
+/// The pause after the first attempt is at most this, and that after any attempt.
+const ATTEMPT_PAUSE_FIRST: Duration = Duration::from_secs(4);
+const ATTEMPT_PAUSE_MAX: Duration = Duration::from_mins(15);
 
 /// The pauses between repeated storage calls: jittered, doubling from 100 ms, about 12 s in all.
 #[derive(Debug)]
@@ -31,7 +34,9 @@ impl Backoff {
             .with_min_delay(Duration::from_millis(100))
             .with_max_delay(Duration::from_secs(5))
             .with_max_times(6)
-            .with_jitter();
+            .with_jitter()
+            // Without a seed, backon jitters all calls by the same series.
+            .with_jitter_seed(fastrand::u64(..));
         Self(pauses.build())
     }
 
@@ -86,31 +91,56 @@ pub(crate) fn leaves_open(error: &Error) -> bool {
     is_conflict(error) || error.is_transient()
 }
 
-/// The pause after an object's `attempts`th attempt: jittered, from 2 s, four times as long after each, up to 15 min.
-/// Five attempts take about four minutes, so that a worker whose own database restarts fails nothing.
+/// The pause after an object's `attempts`th attempt: jittered, from 2 s to 4 s, four times as long after each, up to
+/// 15 min. Five attempts take about four minutes, so that a worker whose own database restarts fails nothing.
 pub(crate) fn attempt_pause(attempts: u32) -> Duration {
-    let mut pauses = ExponentialBuilder::default()
-        .with_min_delay(Duration::from_secs(2))
-        .with_factor(4.0)
-        .with_max_delay(Duration::from_mins(15))
-        .without_max_times()
-        .with_jitter()
-        .build();
-    let before = attempts.saturating_sub(1).min(MAX_STEPS);
-    pauses.nth(before as usize).unwrap_or_default()
+    jitter::upper_half(ATTEMPT_PAUSE_FIRST, 4.0, ATTEMPT_PAUSE_MAX, attempts.saturating_sub(1))
 }
 
-/// Pauses between calls of the worker that are no attempts: jittered, doubling from 250 ms up to 10 s.
-pub(crate) fn worker_pauses() -> ExponentialBackoff {
-    ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(250))
-        .with_max_delay(Duration::from_secs(10))
-        .without_max_times()
-        .with_jitter()
-        .build()
+/// The pause after an answer that may be about the wiring: from 1 min, four times as long after each, up to 1 h.
+pub(crate) fn doubt_pause(attempts: u32) -> Duration {
+    let step = attempts.saturating_sub(1);
+    jitter::upper_half(MOVE_RETRY_MIN, 4.0, MAX_WORKER_PAUSE, step)
+}
+
+/// The pause after the `failures`th call of a queue that failed.
+pub(crate) fn queue_pause(failures: u32) -> Duration {
+    let (base, cap) = (Duration::from_millis(250), Duration::from_secs(10));
+    jitter::upper_half(base, 2.0, cap, failures)
 }
 
 /// The pause that a worker asked for, within reason.
 pub(crate) fn worker_retry_after(asked: Option<Duration>) -> Duration {
     asked.unwrap_or_default().min(MAX_WORKER_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn five_attempts_take_about_four_minutes_and_no_pause_exceeds_fifteen() {
+        for _ in 0..100 {
+            let pauses: Vec<_> = (1..=4).map(attempt_pause).collect();
+            for (pause, longest) in pauses.iter().zip([4, 16, 64, 256]) {
+                let longest = longest * SECOND;
+                assert!(*pause >= longest / 2 && *pause <= longest, "{pauses:?}");
+            }
+            let last = attempt_pause(u32::MAX);
+            assert!(last >= 450 * SECOND && last <= 900 * SECOND, "{last:?}");
+        }
+    }
+
+    #[test]
+    fn the_storage_pauses_of_two_calls_differ_and_one_seed_repeats() {
+        let pauses = || Backoff::new().0.collect::<Vec<_>>();
+        fastrand::seed(1);
+        let (first, second) = (pauses(), pauses());
+        assert_ne!(first, second);
+        fastrand::seed(1);
+        assert_eq!(pauses(), first);
+        assert!(first.iter().sum::<Duration>() <= 17 * SECOND, "{first:?}");
+    }
 }
