@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Opens after a number of failures without a success in between. Each poll has its own, and ends when it opens.
 #[derive(Debug)]
-pub(crate) struct Breaker {
+pub(crate) struct ConsecutiveFailures {
     limit: u32,
     failures: AtomicU32,
 }
 
-impl Breaker {
+impl ConsecutiveFailures {
     pub(crate) fn new(limit: u32) -> Self {
         Self { limit, failures: AtomicU32::new(0) }
     }
@@ -35,9 +35,11 @@ mod tests {
 
     #[test]
     fn it_opens_at_the_limit_and_a_success_resets_it() {
-        let breaker = Breaker::new(3);
-        assert!(!breaker.record_failure() && !breaker.record_failure());
-        breaker.record_success();
-        assert!(!breaker.record_failure() && !breaker.record_failure() && breaker.record_failure());
+        let failures = ConsecutiveFailures::new(3);
+        assert!(!failures.record_failure() && !failures.record_failure());
+        failures.record_success();
+        assert!(
+            !failures.record_failure() && !failures.record_failure() && failures.record_failure()
+        );
     }
 }
