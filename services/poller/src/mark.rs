@@ -8,6 +8,8 @@ use std::fmt::Write as _;
 use brigade_storage::{Metadata, Object};
 use jiff::Timestamp;
 
+use crate::losses::Losses;
+
 /// `processed` or `failed`: the verdict.
 pub const STATUS: &str = "brigade-status";
 /// Why it failed: the first 1,024 bytes, printable.
@@ -21,6 +23,10 @@ pub const FAILED_AT: &str = "brigade-failed-at";
 /// When it was accepted, RFC 3339 in UTC. Written only when objects go to other buckets, get a shorter name, have an older
 /// verdict on them, or cannot be moved.
 pub const PROCESSED_AT: &str = "brigade-processed-at";
+/// Calls about this generation that were lost, and what is known of each.
+pub const LOSSES: &str = "brigade-losses";
+/// Since when storage has not let the worker read this generation, or write its outputs, RFC 3339 in UTC.
+pub const UNREAD_SINCE: &str = "brigade-unread-since";
 /// The earliest time to ask the worker again, or to move an object that has a verdict, RFC 3339 in UTC.
 pub const RETRY_AT: &str = "brigade-retry-at";
 
@@ -31,7 +37,8 @@ const MAX_REASON: usize = 1024;
 const MAX_METADATA: usize = 8 * 1024;
 
 /// All of them. A mark removes the keys that it does not write, so that nothing on an object contradicts its last mark.
-const KEYS: [&str; 7] = [STATUS, REASON, ATTEMPTS, SOURCE, FAILED_AT, PROCESSED_AT, RETRY_AT];
+const KEYS: [&str; 9] =
+    [STATUS, REASON, ATTEMPTS, SOURCE, FAILED_AT, PROCESSED_AT, RETRY_AT, LOSSES, UNREAD_SINCE];
 
 /// A verdict that is written on its object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,12 +68,42 @@ pub fn failed(object: &Object, reason: &str, attempts: u32, now: Timestamp) -> M
 /// The mark of an object whose worker asked for time. It removes what was written on an earlier generation: from here on
 /// the mark names this one as its source, and an old verdict would pass for its own.
 pub fn retry(object: &Object, reason: &str, attempts: u32, due: Timestamp) -> Metadata {
+    let attempts = if attempts == 0 { String::new() } else { attempts.to_string() };
     only([
         (REASON, printable(reason)),
-        (ATTEMPTS, attempts.to_string()),
+        (ATTEMPTS, attempts),
         (SOURCE, source(object)),
         (RETRY_AT, seconds(due)),
     ])
+}
+
+/// The mark of an object whose call was lost. It is asked again at once, or at `due`.
+pub(crate) fn lost(
+    object: &Object,
+    reason: &str,
+    attempts: u32,
+    losses: &Losses,
+    due: Option<Timestamp>,
+) -> Metadata {
+    let mut mark = retry(object, reason, attempts, due.unwrap_or_default());
+    if due.is_none() {
+        mark.insert(RETRY_AT.into(), String::new());
+    }
+    mark.insert(LOSSES.into(), losses.to_string());
+    mark
+}
+
+/// The mark of an object that storage does not let the worker read.
+pub(crate) fn unread(
+    object: &Object,
+    reason: &str,
+    attempts: u32,
+    since: Timestamp,
+    due: Timestamp,
+) -> Metadata {
+    let mut mark = retry(object, reason, attempts, due);
+    mark.insert(UNREAD_SINCE.into(), seconds(since));
+    mark
 }
 
 /// The mark of an object that storage refuses to move, beside `verdict`. Without a verdict the worker is asked again then.
@@ -140,6 +177,16 @@ pub fn recorded_at(object: &Object) -> Option<Timestamp> {
 pub fn attempts(object: &Object) -> u32 {
     let count = read(object, ATTEMPTS).and_then(|count| count.parse().ok());
     count.unwrap_or(0)
+}
+
+/// The lost calls that are written on exactly this generation.
+pub(crate) fn losses(object: &Object) -> Losses {
+    read(object, LOSSES).map(Losses::parse).unwrap_or_default()
+}
+
+/// Since when storage has not let the worker read exactly this generation.
+pub(crate) fn unread_since(object: &Object) -> Option<Timestamp> {
+    read(object, UNREAD_SINCE)?.parse().ok()
 }
 
 /// Whether `mark` fits on the object, beside what is on it.
