@@ -37,6 +37,10 @@ pub struct Budgets {
     pub max_attempts: u32,
     /// This many consecutive failures between poller and worker, or poller and storage, end a poll.
     pub breaker: u32,
+    /// After this many lost calls that count against it an object counts as failed; 0: never.
+    pub max_losses: u32,
+    /// This many refusals of different objects in a row put the brake on; 0: never.
+    pub max_refusals: u32,
 }
 
 // === impl Config ===
@@ -69,6 +73,8 @@ impl Default for Budgets {
             max_objects: None,
             max_attempts: 5,
             breaker: 5,
+            max_losses: 5,
+            max_refusals: 25,
         }
     }
 }

@@ -111,10 +111,11 @@ impl<T> Leader<T> {
         self.in_flight.lock().settled.contains_key(&self.key)
     }
 
-    pub(crate) fn is_deferred(&self) -> bool {
+    /// How long the object is left alone.
+    pub(crate) fn deferred_for(&self) -> Option<Duration> {
         let state = self.in_flight.lock();
-        let deferred = state.deferred.get(&self.key);
-        deferred.is_some_and(|deferred| Instant::now() < deferred.until)
+        let until = state.deferred.get(&self.key)?.until;
+        Some(until.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
     }
 
     /// Leaves the object alone for a while, twice as long each time.
@@ -213,9 +214,9 @@ mod tests {
         for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
             lead(&in_flight, 1).defer();
             tokio::time::advance(Duration::from_secs(minutes * 60 - 1)).await;
-            assert!(lead(&in_flight, 1).is_deferred(), "{minutes}");
+            assert!(lead(&in_flight, 1).deferred_for().is_some(), "{minutes}");
             tokio::time::advance(Duration::from_secs(1)).await;
-            assert!(!lead(&in_flight, 1).is_deferred(), "{minutes}");
+            assert!(lead(&in_flight, 1).deferred_for().is_none(), "{minutes}");
         }
     }
 

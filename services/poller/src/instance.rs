@@ -7,8 +7,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    clock::Clock, config::Config, dispatch::Worker, in_flight::InFlight, outcome::SharedResult,
-    settle::Settler, tasks::Queue,
+    brake::Brake, clock::Clock, config::Config, dispatch::Dispatcher, in_flight::InFlight,
+    outcome::SharedResult, settle::Settler, tasks::Queue,
 };
 
 /// A permit to be in flight.
@@ -19,7 +19,8 @@ pub(crate) type Slot = OwnedSemaphorePermit;
 pub(crate) struct Instance {
     pub(crate) config: Arc<Config>,
     pub(crate) settler: Settler,
-    pub(crate) worker: Arc<dyn Worker>,
+    pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) brake: Arc<Brake>,
     /// Where polls put objects instead of asking the worker. A named object goes to the worker all the same.
     pub(crate) queue: Option<Arc<dyn Queue>>,
     pub(crate) clock: Arc<dyn Clock>,

@@ -8,10 +8,11 @@
 //! 4. `pipeline`: dispatch, verdict, again if need be, settle: one object.
 //! 5. `run`, `plan`, `attempts`, `instance`: what the objects of one poll share; until when; whether again; what all polls
 //!    of this process share.
-//! 6. `settle`, `lease`, `in_flight`, [`report`], [`dispatch`], [`tasks`], `scan`.
-//! 7. [`outcome`], [`config`], [`verdict`], [`filter`], [`mark`], [`request`] and other plain values and tables.
+//! 6. `settle`, `lease`, `brake`, `suspects`, `in_flight`, [`report`], [`dispatch`], [`tasks`], `scan`.
+//! 7. [`outcome`], [`config`], [`verdict`], [`filter`], [`mark`], `losses`, [`request`] and other plain values and tables.
 
 mod attempts;
+mod brake;
 pub mod clock;
 pub mod config;
 mod destination;
@@ -20,7 +21,9 @@ pub mod error;
 pub mod filter;
 mod in_flight;
 mod instance;
+mod jitter;
 mod lease;
+mod losses;
 pub mod mark;
 mod object;
 pub mod outcome;
@@ -35,6 +38,7 @@ mod run;
 mod scan;
 pub mod settings;
 mod settle;
+mod suspects;
 pub mod tasks;
 #[cfg(test)]
 mod tests;

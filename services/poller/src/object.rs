@@ -9,15 +9,14 @@ use tokio::time::timeout;
 use tracing::{Instrument as _, info};
 
 use crate::{
-    error::PollError,
+    brake::Passage,
     filter,
-    in_flight::Join,
+    in_flight::{Join, Leader},
     instance::{Instance, Slot},
     mark,
-    outcome::{Ignored, ObjectResult, SharedResult},
+    outcome::{DEFERRED, Ignored, ObjectResult, SharedResult},
     pipeline::{ObjectPipeline, complete},
     plan::Plan,
-    report,
     request::{ObjectRef, Trigger},
     run::RunContext,
 };
@@ -50,6 +49,11 @@ pub(crate) async fn process_object(
                 }
             }
             Join::Leader(leader) => {
+                if let Some(after) = leader.deferred_for() {
+                    let result = Ok(ObjectResult::Retry { after, why: DEFERRED.into() });
+                    leader.complete(result.clone());
+                    return result;
+                }
                 let span = trigger.span(&named);
                 // Nothing is changed yet, and a caller that goes away leaves no task behind that waits for a slot.
                 let ready = ready(instance, &named, generation, &trigger);
@@ -61,11 +65,7 @@ pub(crate) async fn process_object(
                     }
                 };
                 let task_instance = instance.clone();
-                let task = async move {
-                    let result = run(task_instance, &object, slot, &trigger).await;
-                    complete(leader, result.clone());
-                    result
-                };
+                let task = async move { run(task_instance, &object, slot, &trigger, leader).await };
                 // A caller that goes away leaves no object half settled.
                 let task = instance.running.spawn(task.instrument(span));
                 return task.await.unwrap_or_else(|_| Ok(ObjectResult::interrupted()));
@@ -90,6 +90,9 @@ async fn ready(
     if let Some(result) = not_now(instance, &object) {
         return Err(Ok(result));
     }
+    if let Some(until) = braked(instance, &object).await {
+        return Err(Ok(until));
+    }
     let patience = trigger.deadline.unwrap_or(Duration::MAX);
     let patience = patience.min(instance.config.budgets.poll_deadline);
     let slot = timeout(patience, instance.slots.clone().acquire_owned());
@@ -97,6 +100,36 @@ async fn ready(
     match futures::future::select(pin!(slot), &mut shutdown).await {
         Either::Left((Ok(Ok(slot)), _)) => Ok((object, slot)),
         Either::Left(_) | Either::Right(_) => Err(Ok(ObjectResult::interrupted())),
+    }
+}
+
+/// The result of an object that the inbox's brake stops. When its time is over, events and tasks are its probe where no
+/// poll is.
+async fn braked(instance: &Instance, object: &Object) -> Option<ObjectResult> {
+    let max_refusals = instance.config.budgets.max_refusals;
+    if max_refusals == 0 || mark::recorded_verdict(object).is_some() {
+        return None;
+    }
+    let now = instance.clock.now();
+    match instance.brake.glance(now).await {
+        Passage::Free if instance.dispatcher.is_braked() && !instance.brake.is_pending() => {
+            instance.dispatcher.restart_streak(max_refusals);
+            None
+        }
+        Passage::Free => None,
+        Passage::Probe(on) => {
+            if instance.brake.begin_probe() {
+                instance.dispatcher.restart_streak(on.probe());
+            }
+            None
+        }
+        Passage::Closed(on) => Some(ObjectResult::Retry {
+            after: Duration::try_from(on.until.duration_since(now)).unwrap_or_default(),
+            why: format!(
+                "the inbox's brake is on until {}: the worker refused many objects in a row and accepted none",
+                on.until
+            ),
+        }),
     }
 }
 
@@ -125,11 +158,10 @@ async fn run(
     object: &Object,
     slot: Slot,
     trigger: &Trigger,
+    leader: Leader<SharedResult>,
 ) -> SharedResult {
     let plan = Plan::new(&instance.config, &PollRequest::default(), trigger)?;
-    let run = RunContext::new(instance, plan);
-    // No pauses here: the caller's queue waits better.
-    run.stop_dispatch.cancel();
+    let run = RunContext::for_named(instance, plan);
     let mut pipeline = pin!(ObjectPipeline::for_named(&run).run(object, slot));
     let finished = tokio::select! {
         biased;
@@ -139,10 +171,5 @@ async fn run(
             pipeline.await
         }
     };
-    if let Some(error) = finished.error {
-        return Err::<_, PollError>(error);
-    }
-    let result = finished.outcome.to_result();
-    report::settled_alone(run.instance.observer.as_ref(), finished.outcome);
-    Ok(result.unwrap_or_else(ObjectResult::interrupted))
+    finished.complete_alone(leader, run.instance.observer.as_ref())
 }

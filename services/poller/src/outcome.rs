@@ -175,4 +175,7 @@ impl ObjectResult {
     }
 }
 
+/// Why an object is left alone whose next try cannot be written on it.
+pub(crate) const DEFERRED: &str = "storage refuses to move it, and to write that on it";
+
 const SUPERSEDED: &str = "it was replaced, removed or settled by another poller meanwhile";

@@ -10,8 +10,8 @@ use crate::{config::Config, error::PollError, request::Trigger};
 /// The end of a poll's time is kept for moving what was answered last.
 const SETTLING: Duration = Duration::from_secs(5);
 
-/// A call may have this much less time than the first one of a poll, and still counts as one with full time.
-const TOLERANCE: Duration = Duration::from_secs(1);
+/// A poll waits no longer for a worker that is away: the next one tries again.
+const MAX_AWAY: Duration = Duration::from_secs(45);
 
 /// A request, checked and resolved against the configuration.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub(crate) struct Plan {
     pub(crate) max_objects: u64,
     pub(crate) dry_run: bool,
     pub(crate) explain: bool,
+    pub(crate) ignore_brake: bool,
+    time: Duration,
     deadline: Instant,
     process_timeout: Duration,
     full_call: Duration,
@@ -47,6 +49,8 @@ impl Plan {
             max_objects: max_objects.unwrap_or(u64::MAX),
             dry_run: request.dry_run,
             explain: request.explain,
+            ignore_brake: request.ignore_brake,
+            time,
             deadline: Instant::now() + time,
             process_timeout: budgets.process_timeout,
             full_call: budgets.process_timeout.min(time.saturating_sub(SETTLING)),
@@ -63,12 +67,21 @@ impl Plan {
         self.process_timeout.min(self.time_left())
     }
 
-    /// Whether a call of this length had all the time that a poll can give.
+    /// Whether a call of this length had most of the time that a poll can give, whenever it began.
     ///
-    /// One that the poll's own deadline cut short says nothing about its object. In the next polls the object comes to
-    /// the front of the listing, so it gets a full call in the end.
+    /// One that the poll's own deadline cut much shorter says nothing about its object.
     pub(crate) fn is_full_call(&self, call_time: Duration) -> bool {
-        call_time + TOLERANCE >= self.full_call
+        call_time * 2 >= self.full_call
+    }
+
+    /// How long calls may wait for a worker that is away.
+    pub(crate) fn patience(&self) -> Duration {
+        (self.time / 4).min(MAX_AWAY)
+    }
+
+    /// How long objects that may end the worker may take together.
+    pub(crate) fn suspects_share(&self) -> Duration {
+        self.time / 4
     }
 
     /// How long something may still begin.

@@ -9,9 +9,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
 use crate::{
+    brake::Brake,
     clock::{Clock, SystemClock},
     config::Config,
-    dispatch::Worker,
+    dispatch::{Dispatcher, Worker},
     error::PollError,
     in_flight::InFlight,
     instance::Instance,
@@ -42,8 +43,9 @@ impl Poller {
         let slots = config.budgets.concurrency.min(Semaphore::MAX_PERMITS);
         let instance = Instance {
             settler: Settler::new(config.clone(), store, clock.clone()),
+            dispatcher: Arc::new(Dispatcher::new(worker, &config.budgets)),
+            brake: Arc::new(Brake::new(store.bucket(&config.inbox.bucket), &config.inbox)),
             config,
-            worker,
             queue: None,
             clock,
             lease: true,
@@ -127,6 +129,7 @@ impl Poller {
             trigger_name: trigger.name.clone(),
             trigger_id: trigger.id.clone(),
             start_time: Some(wire::timestamp(instance.clock.now())),
+            concurrency: instance.dispatcher.limit().try_into().unwrap_or(i64::MAX),
         };
         let poll = poll::run(instance, plan, reporter, started);
         Ok((poll.instrument(span), events))

@@ -1,17 +1,19 @@
 //! What the objects of one poll share.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::ready, sync::Arc, time::Duration};
 
 use tokio::{
     sync::Semaphore,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    dispatch::Breaker,
+    dispatch::{ConsecutiveFailures, Patience},
     instance::{Instance, Slot},
+    losses::Losses,
     plan::Plan,
+    suspects::{Place, Suspects},
 };
 
 /// Objects that wait for their next try at once. More are left for the next poll, so that memory stays bounded.
@@ -19,6 +21,9 @@ const MAX_WAITING: usize = 1_000;
 
 /// An object that has to wait longer than this is left for a later poll.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
+
+/// An object that an event or a task named is answered at once when the worker asked for more time than this.
+const MAX_NAMED_PAUSE: Duration = Duration::from_secs(10);
 
 /// How long calls in flight may go on after a shutdown was asked for. Cloud Run kills it 10 s after SIGTERM;
 /// what was answered must be moved before.
@@ -30,10 +35,14 @@ pub(crate) struct RunContext {
     pub(crate) instance: Arc<Instance>,
     pub(crate) plan: Plan,
     waiting: Semaphore,
-    /// Counts calls that failed between poller and worker.
-    pub(crate) worker: Breaker,
+    /// Counts calls that failed between poller and queue.
+    pub(crate) queue: ConsecutiveFailures,
     /// Counts settlements that failed between poller and storage.
-    pub(crate) storage: Breaker,
+    pub(crate) storage: ConsecutiveFailures,
+    /// Objects whose calls were lost, which wait for the others.
+    pub(crate) suspects: Suspects,
+    /// An event or a task named the object: the caller's own queue waits better than this process.
+    pub(crate) is_named: bool,
     /// Cancelled when nothing new may be dispatched.
     pub(crate) stop_dispatch: CancellationToken,
     /// Cancelled when calls in flight are given up.
@@ -49,11 +58,31 @@ impl RunContext {
             instance,
             plan,
             waiting: Semaphore::new(MAX_WAITING),
-            worker: Breaker::new(limit),
-            storage: Breaker::new(limit),
+            queue: ConsecutiveFailures::new(limit),
+            storage: ConsecutiveFailures::new(limit),
+            suspects: Suspects::default(),
+            is_named: false,
             stop_dispatch: CancellationToken::new(),
             abort_calls: CancellationToken::new(),
         }
+    }
+
+    /// The context of an object that an event or a task named: no pauses.
+    pub(crate) fn for_named(instance: Arc<Instance>, plan: Plan) -> Self {
+        let run = Self { is_named: true, ..Self::new(instance, plan) };
+        run.stop_dispatch.cancel();
+        run
+    }
+
+    /// How long a call waits for its turn.
+    pub(crate) fn patience(&self) -> Patience {
+        let left = self.plan.time_left();
+        let (gate, away) = if self.is_named {
+            (MAX_NAMED_PAUSE, Duration::ZERO)
+        } else {
+            (left, self.plan.patience())
+        };
+        Patience { until: Instant::now() + left, gate, away }
     }
 
     /// Gives `slot` back for `time`, and takes another one then. Nothing when the object is to be left for the next poll:
@@ -64,8 +93,31 @@ impl RunContext {
         }
         let _waiting = self.waiting.try_acquire().ok()?;
         drop(slot);
+        self.slot_after(sleep(time)).await
+    }
+
+    /// Gives `slot` back until it is the turn of an object that was lost, and takes another one then. Nothing when that is not in
+    /// this poll. The suspects' time is over at the instant.
+    pub(crate) async fn wait_as_suspect(
+        &self,
+        slot: Slot,
+        losses: &Losses,
+    ) -> Option<(Slot, Place<'_>, Instant)> {
+        let _waiting = self.waiting.try_acquire().ok()?;
+        drop(slot);
+        let mut place = self.suspects.join(losses);
+        let end = tokio::select! {
+            biased;
+            () = self.stop_dispatch.cancelled() => return None,
+            end = timeout(self.plan.time_left(), place.turn()) => end.ok()??,
+        };
+        let slot = self.slot_after(ready(())).await?;
+        Some((slot, place, end))
+    }
+
+    async fn slot_after(&self, end: impl Future<Output = ()>) -> Option<Slot> {
         let resumed = async {
-            sleep(time).await;
+            end.await;
             self.instance.slots.clone().acquire_owned().await.ok()
         };
         tokio::select! {

@@ -1,26 +1,26 @@
 //! One object from listing to settlement: dispatch, verdict, again if need be, settle.
 
 mod enqueue;
+mod leave;
 mod place;
+mod process;
+mod subject;
+mod turn;
 
-use std::time::Duration;
-
-use brigade_client::answer::Answer;
-use brigade_proto::v1::Settlement;
+use brigade_proto::v1::{PollResponse, Settlement};
 use brigade_storage::Object;
-use tokio::time::Instant;
+use tokio::{sync::broadcast, time::Instant};
 
 use crate::{
-    attempts::{AttemptPolicy, Decision},
-    dispatch::dispatch,
     error::PollError,
     in_flight::Leader,
     instance::{Instance, Slot},
     mark,
     outcome::{ObjectResult, Outcome, SharedResult},
+    report,
     run::RunContext,
     tasks::Queue,
-    verdict::{Blame, Retry, Verdict, verdict},
+    verdict::{Blame, Retry},
     wire,
 };
 
@@ -97,114 +97,6 @@ impl<'a> ObjectPipeline<'a> {
             None => self.process(object, slot).await,
         }
     }
-
-    /// Asks the worker until it has a verdict, or the object is left for a later poll.
-    async fn process(self, object: &Object, mut slot: Slot) -> Result<Outcome, PollError> {
-        let mut attempts = AttemptPolicy::for_object(object, &self.instance.config.budgets);
-        loop {
-            let (answer, call_time) = self.ask(object, attempts.next_attempt()).await;
-            let code = answer.as_ref().and_then(status_code);
-            let retry = match answer.map(verdict) {
-                None => poll_ended(),
-                Some(Verdict::Stop(stop)) => return Err(PollError::Stopped(stop)),
-                Some(Verdict::Retry(retry)) => retry,
-                Some(Verdict::Processed(response)) => {
-                    let outcome = Outcome::accepted(object, response).with_status(code);
-                    let placed = self.instance.settler.processed(object).await;
-                    return self.place(object, outcome, placed).await;
-                }
-                Some(Verdict::Failed(reason)) => {
-                    let attempts = attempts.next_attempt();
-                    return self.fail(object, &reason, attempts, code).await;
-                }
-            };
-            let had_full_time = self.run.plan.is_full_call(call_time);
-            let (pause, is_later) = match attempts.decide(&retry, had_full_time) {
-                Decision::Fail { reason } => {
-                    return self.fail(object, &reason, attempts.attempts(), code).await;
-                }
-                Decision::RetryNow(pause) => (pause, false),
-                Decision::RetryNextPoll(pause) => (pause, true),
-            };
-            self.record_failure(&retry)?;
-            let next = if is_later { None } else { self.run.pause(slot, pause).await };
-            let Some(next) = next else {
-                return self.leave(object, &attempts, &retry, pause, code).await;
-            };
-            slot = next;
-        }
-    }
-
-    /// Asks the worker, and returns how long the call could take. No answer when the poll's time is up, or when the
-    /// service shuts down before there is one.
-    async fn ask(self, object: &Object, attempt: u32) -> (Option<Answer>, Duration) {
-        let time = self.run.plan.call_time();
-        if time.is_zero() {
-            return (None, time);
-        }
-        let answer = tokio::select! {
-            biased;
-            answer = dispatch(&*self.instance.worker, object, attempt, time) => answer,
-            () = self.run.abort_calls.cancelled() => return (None, time),
-        };
-        if let Answer::Worker(_) = answer {
-            self.run.worker.record_success();
-        }
-        (Some(answer), time)
-    }
-
-    /// Tells the breaker of a failure between poller and worker.
-    fn record_failure(self, retry: &Retry) -> Result<(), PollError> {
-        let breaker = &self.run.worker;
-        if retry.blame == Blame::Transport && breaker.record_failure() {
-            return Err(PollError::WorkerAway {
-                failures: breaker.limit(),
-                last: retry.why.clone(),
-            });
-        }
-        Ok(())
-    }
-
-    async fn fail(
-        self,
-        object: &Object,
-        reason: &str,
-        attempts: u32,
-        code: Option<i32>,
-    ) -> Result<Outcome, PollError> {
-        let placed = self.instance.settler.failed(object, reason, attempts).await;
-        let outcome = Outcome::new(object, Settlement::Failed).because(reason);
-        self.place(object, outcome.with_status(code), placed).await
-    }
-
-    /// Leaves the object for a later poll, with its new attempts written on it.
-    async fn leave(
-        self,
-        object: &Object,
-        attempts: &AttemptPolicy,
-        retry: &Retry,
-        pause: Duration,
-        code: Option<i32>,
-    ) -> Result<Outcome, PollError> {
-        let mut left = Outcome::new(object, Settlement::Retry).because(&retry.why);
-        left = left.with_status(code);
-        left.retry_after = Some(pause);
-        if !attempts.is_unwritten() {
-            return Ok(left);
-        }
-        let settler = &self.instance.settler;
-        let recorded = settler.record_attempt(object, &retry.why, attempts.attempts(), pause);
-        match recorded.await {
-            Ok(true) => Ok(left),
-            Ok(false) => Ok(Outcome::superseded(object)),
-            Err(error) if error.needs_fix() => Err(error.into()),
-            // The worker is asked once more than it should be; that is all.
-            Err(error) => {
-                tracing::warn!(%error, "could not write an attempt on its object");
-                Ok(left)
-            }
-        }
-    }
 }
 
 // === impl Finished ===
@@ -226,6 +118,26 @@ impl Finished {
     /// Whether it does not count among the objects that a poll may dispatch.
     pub(crate) fn is_free(&self) -> bool {
         self.outcome.settlement() == Settlement::AlreadyEnqueued
+    }
+
+    /// Gives the result to the object's followers and its caller, and reports it.
+    pub(crate) fn complete_alone(
+        self,
+        leader: Leader<SharedResult>,
+        observer: Option<&broadcast::Sender<PollResponse>>,
+    ) -> SharedResult {
+        if self.outcome.is_unwritten {
+            leader.defer();
+        }
+        let result = if let Some(error) = self.error {
+            Err(error)
+        } else {
+            let result = self.outcome.to_result();
+            report::settled_alone(observer, self.outcome);
+            Ok(result.unwrap_or_else(ObjectResult::interrupted))
+        };
+        complete(leader, result.clone());
+        result
     }
 
     /// Gives the result to the object's followers. One that is a task now has no result yet: they start again.
@@ -256,12 +168,5 @@ fn poll_ended() -> Retry {
         after: None,
         blame: Blame::Poll,
         why: "the poll ended before the worker answered".into(),
-    }
-}
-
-fn status_code(answer: &Answer) -> Option<i32> {
-    match answer {
-        Answer::Worker(answer) => Some(answer.code.into()),
-        Answer::Transport(_) | Answer::TimedOut(_) | Answer::TooLarge { .. } => None,
     }
 }

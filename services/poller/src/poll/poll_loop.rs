@@ -4,7 +4,7 @@ use std::{pin::pin, time::Duration};
 
 use brigade_proto::v1::{EndReason, Filter};
 use brigade_storage::{Error as StorageError, Object};
-use futures::{StreamExt as _, stream::FuturesUnordered};
+use futures::{Stream, StreamExt as _, stream::FuturesUnordered};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -13,11 +13,10 @@ use crate::{
     filter::{self, Skip},
     in_flight::{Join, Leader},
     mark,
-    outcome::SharedResult,
+    outcome::{DEFERRED, SharedResult},
     pipeline::{Finished, ObjectPipeline},
     report::Reporter,
     run::RunContext,
-    scan::scan,
 };
 
 /// What a poll has dispatched, and why it dispatches no more.
@@ -44,16 +43,22 @@ pub(super) async fn run_loop(
     run: &RunContext,
     reporter: &mut Reporter,
     lease_lost: &CancellationToken,
+    listing: impl Stream<Item = Result<Object, StorageError>>,
 ) -> Result<EndReason, PollError> {
     let pipeline = ObjectPipeline::for_listed(run);
-    let mut listing = pin!(scan(run.instance.settler.source(), run.plan.prefix.clone()));
+    let mut listing = pin!(listing);
     let mut in_flight = FuturesUnordered::new();
     let mut interrupted = pin!(interrupted(run, lease_lost, reporter.unheard()));
     let mut grace_over = pin!(run.grace_over());
     let mut deadline = pin!(sleep(run.plan.time_left()));
+    let share = run.plan.suspects_share();
+    let mut suspects_due = pin!(sleep(run.plan.time_left().saturating_sub(share)));
     let mut free_slot = None;
     let mut poll = PollLoop { run, reporter, dispatched: 0, end: None };
     while poll.end.is_none() || !in_flight.is_empty() {
+        if poll.end.is_some() && in_flight.len() <= run.suspects.waiting() {
+            run.suspects.open(share);
+        }
         let may_dispatch = poll.may_dispatch(in_flight.is_empty());
         if !may_dispatch {
             // Another poll or event may wait for it.
@@ -64,6 +69,8 @@ pub(super) async fn run_loop(
             () = &mut grace_over, if !run.abort_calls.is_cancelled() => run.abort_calls.cancel(),
             reason = &mut interrupted, if !run.stop_dispatch.is_cancelled() => poll.interrupt(reason),
             Some(finished) = in_flight.next() => poll.finish(finished),
+            () = run.suspects.joined.notified(), if !run.suspects.is_open() => {}
+            () = &mut suspects_due, if !run.suspects.is_open() => run.suspects.open(share),
             () = poll.reporter.catch_up(), if poll.reporter.is_behind() => {}
             slot = run.instance.slots.clone().acquire_owned(), if may_dispatch && free_slot.is_none() => {
                 free_slot = slot.ok();
@@ -107,6 +114,13 @@ impl PollLoop<'_> {
         self.end.is_none() && !self.reporter.is_behind() && !is_spent
     }
 
+    /// Whether the brake went on in this poll.
+    fn is_braked(&self) -> bool {
+        let run = self.run;
+        let asks = !run.plan.dry_run && !run.stop_dispatch.is_cancelled();
+        asks && run.instance.dispatcher.is_braked()
+    }
+
     fn interrupt(&mut self, reason: EndReason) {
         self.run.stop_dispatch.cancel();
         tracing::info!(reason = reason.as_str_name(), "poll ends early: nothing new is dispatched");
@@ -118,6 +132,8 @@ impl PollLoop<'_> {
         self.dispatched -= u64::from(finished.is_free());
         if let Some(error) = finished.error {
             self.fail(error);
+        } else if self.is_braked() {
+            self.interrupt(EndReason::Brake);
         }
         self.reporter.settled(finished.outcome);
     }
@@ -173,10 +189,9 @@ impl PollLoop<'_> {
                 filter: Filter::InFlight,
                 detail: "an event or a task already processes it".into(),
             }),
-            Join::Leader(leader) if leader.is_deferred() => Considered::Skip(Skip {
-                filter: Filter::NotDue,
-                detail: "storage refuses to move it, and to write that on it".into(),
-            }),
+            Join::Leader(leader) if leader.deferred_for().is_some() => {
+                Considered::Skip(Skip { filter: Filter::NotDue, detail: DEFERRED.into() })
+            }
             Join::Leader(leader) => Considered::Dispatch(leader),
         }
     }

@@ -5,8 +5,8 @@ mod labels;
 use std::{collections::VecDeque, time::Duration};
 
 use brigade_proto::v1::{
-    EndReason, ObjectSkipped, PollCounts, PollFinished, PollResponse, PollStarted, Settlement,
-    poll_response::Event,
+    Brake, EndReason, ObjectSkipped, PollCounts, PollFinished, PollResponse, PollStarted,
+    Settlement, poll_response::Event,
 };
 use brigade_storage::Object;
 use tokio::{
@@ -33,6 +33,17 @@ pub(crate) const MAX_BEHIND: usize = 256;
 
 /// One event of a poll, or the error that ended it.
 type EventResult = Result<PollResponse, PollError>;
+
+/// How a poll ended.
+#[derive(Debug)]
+pub(crate) struct Finish {
+    pub(crate) reason: EndReason,
+    pub(crate) took: Duration,
+    /// Calls of the worker at once, as of now.
+    pub(crate) concurrency: usize,
+    /// When it ended the poll.
+    pub(crate) brake: Option<Brake>,
+}
 
 /// Sends a poll's events and keeps its counts. It never waits for the listener, but in [`Reporter::catch_up`].
 #[derive(Debug)]
@@ -113,6 +124,7 @@ impl Reporter {
             trigger = started.trigger,
             trigger_name = %started.trigger_name,
             trigger_id = %started.trigger_id,
+            concurrency = started.concurrency,
             "poll started"
         );
         self.send(Event::Started(started));
@@ -146,7 +158,8 @@ impl Reporter {
         self.send(Event::Settled(outcome.settled));
     }
 
-    pub(crate) async fn finished(mut self, reason: EndReason, took: Duration) {
+    pub(crate) async fn finished(mut self, finish: Finish) {
+        let Finish { reason, took, concurrency, brake } = finish;
         let c = self.counts;
         info!(
             listed = c.listed,
@@ -158,6 +171,7 @@ impl Reporter {
             superseded = c.superseded,
             held = c.held,
             enqueued = c.enqueued,
+            concurrency,
             reason = reason.as_str_name(),
             ms = took.as_millis(),
             "poll finished"
@@ -167,6 +181,8 @@ impl Reporter {
             more: is_early(reason),
             reason: reason.into(),
             duration: Some(wire::duration(took)),
+            concurrency: concurrency.try_into().unwrap_or(i64::MAX),
+            brake,
         }));
         self.catch_up().await;
     }
@@ -225,7 +241,8 @@ fn is_early(reason: EndReason) -> bool {
         | EndReason::Deadline
         | EndReason::Shutdown
         | EndReason::LeaseLost
-        | EndReason::Cancelled => true,
+        | EndReason::Cancelled
+        | EndReason::Brake => true,
         EndReason::Complete | EndReason::AlreadyRunning | EndReason::Unspecified => false,
     }
 }

@@ -12,12 +12,15 @@ use url::Url;
 
 use crate::{
     config::{Budgets, Config},
+    losses::MOST,
     tasks::{TasksArgs, TasksSettings},
 };
 
 /// No one means a number outside of these ranges. A typing error is reported at the start; it must not show as an inbox
 /// that stands still, or that goes to `failed/`.
 const TIMES_RANGE: std::ops::RangeInclusive<u32> = 1..=1_000_000;
+/// The same, where 0 switches the brake off.
+const REFUSALS_RANGE: std::ops::RangeInclusive<u32> = 0..=1_000_000;
 /// As good as no limit.
 const MAX_OBJECTS: u64 = 1_000_000_000_000;
 /// A poll keeps its last 5 s for moving objects, and calls no worker in them.
@@ -72,7 +75,15 @@ pub struct PollerArgs {
     #[arg(long, env = "BRIGADE_MAX_ATTEMPTS", value_name = "N", default_value = "5",
         value_parser = setting(count(TIMES_RANGE)))]
     max_attempts: Given<u32>,
-    /// Consecutive transport failures between poller and worker, 1 to 1,000,000, that end a poll
+    /// Lost calls that count against one object, 1 to 8, after which it counts as failed; 0: never
+    #[arg(long, env = "BRIGADE_MAX_LOSSES", value_name = "N", default_value = "5",
+        value_parser = setting(count(0..=MOST)))]
+    max_losses: Given<u32>,
+    /// Refusals of different objects in a row with none accepted, 1 to 1,000,000, that put the brake on; 0: never
+    #[arg(long, env = "BRIGADE_MAX_REFUSALS", value_name = "N", default_value = "25",
+        value_parser = setting(count(REFUSALS_RANGE)))]
+    max_refusals: Given<u32>,
+    /// Failures between poller and worker, 1 to 1,000,000, in 10 s or more without an answer, after which it is probed
     #[arg(long, env = "BRIGADE_BREAKER", value_name = "N", default_value = "5",
         value_parser = setting(count(TIMES_RANGE)))]
     breaker: Given<u32>,
@@ -173,9 +184,13 @@ impl PollerArgs {
         let max_objects = self.max_objects.get(problems);
         let max_attempts = self.max_attempts.get(problems);
         let breaker = self.breaker.get(problems);
+        let max_losses = self.max_losses.get(problems);
+        let max_refusals = self.max_refusals.get(problems);
         Some(Budgets {
             max_attempts: max_attempts?,
             breaker: breaker?,
+            max_losses: max_losses?,
+            max_refusals: max_refusals?,
             concurrency: concurrency?,
             process_timeout: process_timeout?,
             poll_deadline: poll_deadline?,

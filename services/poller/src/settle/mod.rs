@@ -128,19 +128,15 @@ impl Settler {
         }
     }
 
-    /// Writes an object's attempts on it, and that it is not due for another `pause`. Returns whether it is still there.
-    pub(crate) async fn record_attempt(
+    /// Writes a mark on an object that stays. The object as it is then; nothing when it was superseded, or another poller
+    /// has written a verdict on it.
+    pub(crate) async fn record(
         &self,
         object: &Object,
-        reason: &str,
-        attempts: u32,
-        pause: Duration,
-    ) -> Result<bool, Error> {
-        let now = self.clock.now();
-        let due = now.checked_add(pause).unwrap_or(now);
-        let mark = mark::retry(object, reason, attempts, due);
-        let marked = marking::mark(&*self.source, object, &mark).await?;
-        Ok(marked.is_some())
+        mark: &Metadata,
+    ) -> Result<Option<Object>, Error> {
+        let marked = marking::mark(&*self.source, object, mark).await?;
+        Ok(marked.filter(|marked| mark::recorded_verdict(marked).is_none()))
     }
 
     /// Writes the time of the next try on an object that storage refuses to move: later by the age of its verdict. An

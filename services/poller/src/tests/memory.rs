@@ -33,9 +33,13 @@ async fn objects_that_wait_for_their_next_try_are_bounded_too() {
     let mut later = Answer::status(Code::Unavailable, "later");
     if let Answer::Worker(answer) = &mut later {
         answer.retry_after = Some(Duration::from_secs(20));
+        // Nothing is written on the object while it waits.
+        answer.is_storage = true;
     }
     let inbox = Synthetic::new("data", "in/", 5 * PAGE);
-    let mut events = start(&inbox, Script { otherwise: Some(later), ..Script::default() });
+    // A worker that accepts none would be taken to ask for time itself.
+    let worker = Script { otherwise: Some(later), accepts_every: Some(2), ..Script::default() };
+    let mut events = start(&inbox, worker);
     while inbox.pages() < 5 {
         events.recv().await.unwrap().unwrap();
     }

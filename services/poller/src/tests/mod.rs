@@ -1,6 +1,7 @@
 //! Whole polls over a simulated bucket and a scripted worker.
 
 mod again;
+mod blame;
 mod ends;
 mod logs;
 mod memory;
@@ -9,6 +10,7 @@ mod moved_back;
 mod named;
 mod refused;
 mod selection;
+mod waits;
 mod world;
 
 use std::{
@@ -23,7 +25,9 @@ use brigade_storage::{Kind, Metadata, Object, Operation};
 use jiff::Timestamp;
 use tonic::Code;
 
-use self::world::{Script, answering, collect, gated, leased, script, waiting, world, world_with};
+use self::world::{
+    Script, answering, collect, gated, leased, poller_of, script, waiting, world, world_with,
+};
 use crate::{
     error::PollError,
     poller::Poller,

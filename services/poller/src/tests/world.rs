@@ -36,6 +36,8 @@ pub(super) struct Script {
     pub(super) lease: bool,
     /// What is answered about every other object, in place of OK.
     pub(super) otherwise: Option<Answer>,
+    /// Every so manieth call is answered OK in place of that.
+    pub(super) accepts_every: Option<usize>,
     /// How long each call takes, within its timeout.
     pub(super) waits: Option<Duration>,
     pub(super) timeouts: Mutex<Vec<Duration>>,
@@ -52,7 +54,11 @@ pub(super) struct Script {
 impl Worker for Script {
     async fn process(&self, request: ProcessRequest, timeout: Duration) -> Answer {
         let name = request.object.unwrap_or_default().name;
-        self.asked.lock().unwrap().push(name.clone());
+        let accepts = {
+            let mut asked = self.asked.lock().unwrap();
+            asked.push(name.clone());
+            self.accepts_every.is_some_and(|every| asked.len().is_multiple_of(every))
+        };
         self.attempts.lock().unwrap().push(request.attempt);
         self.timeouts.lock().unwrap().push(timeout);
         if let Some(waits) = self.waits {
@@ -71,14 +77,18 @@ impl Worker for Script {
         let first = first.get_mut(name).and_then(VecDeque::pop_front);
         first
             .or_else(|| self.answers.get(name).cloned())
-            .or_else(|| self.otherwise.clone())
+            .or_else(|| self.otherwise.clone().filter(|_| !accepts))
             .unwrap_or_else(|| Answer::ok(brigade_proto::v1::ProcessResponse::default()))
+    }
+
+    async fn is_reachable(&self, _timeout: Duration) -> bool {
+        true
     }
 }
 
 /// The poller's clock is that of the simulated service.
 #[derive(Debug)]
-struct SimTime(Sim);
+pub(super) struct SimTime(pub(super) Sim);
 
 impl Clock for SimTime {
     fn now(&self) -> jiff::Timestamp {
@@ -111,16 +121,20 @@ pub(super) fn world(worker: Script) -> World {
 
 /// A poller of this inbox, after `change`.
 pub(super) fn world_with(worker: Script, inbox: &str, change: impl FnOnce(&mut Config)) -> World {
-    let sim = Sim::new().with_bucket("data").with_bucket("archive");
     let mut config = config(inbox);
     change(&mut config);
     let worker = Arc::new(worker);
     let shutdown = CancellationToken::new();
-    let poller = Poller::new(config, &sim, worker.clone())
-        .clock(Arc::new(SimTime(sim.clone())))
-        .lease(worker.lease)
-        .shutdown(shutdown.clone());
+    let (sim, poller) = poller_of(worker.clone(), config);
+    let poller = poller.lease(worker.lease).shutdown(shutdown.clone());
     World { sim, worker, poller, shutdown }
+}
+
+/// A simulated bucket, and a poller between it and any worker.
+pub(super) fn poller_of(worker: Arc<dyn Worker>, config: Config) -> (Sim, Poller) {
+    let sim = Sim::new().with_bucket("data").with_bucket("archive");
+    let poller = Poller::new(config, &sim, worker).clock(Arc::new(SimTime(sim.clone())));
+    (sim, poller)
 }
 
 /// A poller whose accepted objects go to another bucket.

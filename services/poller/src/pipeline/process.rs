@@ -1,0 +1,224 @@
+//! Asks the worker about one object until there is a verdict, or the object is left for a later poll.
+
+use std::borrow::Cow;
+
+use brigade_client::answer::Answer;
+use brigade_proto::v1::Settlement;
+use brigade_storage::Object;
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use super::{
+    ObjectPipeline, poll_ended,
+    subject::{Step, Subject},
+    turn::Sent,
+};
+use crate::{
+    attempts::{AttemptPolicy, Circumstances, Decision},
+    dispatch::{Asked, BrakeChange, Ruling, request},
+    error::PollError,
+    instance::Slot,
+    mark,
+    outcome::Outcome,
+    verdict::{Blame, Retry, verdict},
+};
+
+/// "In the last day".
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// An answer, and what is known of its call.
+struct Answered {
+    code: Option<i32>,
+    had_full_time: bool,
+    ruling: Ruling,
+    was_alone: bool,
+}
+
+impl<'a> ObjectPipeline<'a> {
+    pub(super) async fn process(
+        self,
+        object: &Object,
+        mut slot: Slot,
+    ) -> Result<Outcome, PollError> {
+        let key = (object.name.clone(), object.generation);
+        let remembered = self.instance.dispatcher.remembered_losses(&key);
+        let mut subject = Subject {
+            attempts: AttemptPolicy::for_object(object, &self.instance.config.budgets),
+            losses: remembered.unwrap_or_else(|| mark::losses(object)),
+            object: Cow::Borrowed(object),
+            key,
+        };
+        loop {
+            let (sent, taken) = match self.turn(&subject, slot).await {
+                Ok(sent) => sent,
+                Err(why) => return Self::leave_without_turn(&subject, why),
+            };
+            let Some(answered) = self.ask(&subject, sent).await else {
+                return Ok(subject.left(&poll_ended()));
+            };
+            match self.follow(&mut subject, answered, taken).await? {
+                Step::Done(outcome) => return Ok(*outcome),
+                Step::Again(taken) => slot = taken,
+            }
+        }
+    }
+
+    /// Nothing when the poll's time is up, or when the service shuts down before there is an answer.
+    async fn ask(self, subject: &Subject<'_>, sent: Sent<'a>) -> Option<Answered> {
+        let Sent { mut turn, was_healthy, alone_for, .. } = sent;
+        let time = self.run.plan.call_time();
+        if time.is_zero() {
+            return None;
+        }
+        let dispatcher = &self.instance.dispatcher;
+        let request = request(&subject.object, subject.attempts.next_attempt());
+        let began = Instant::now();
+        let answer = tokio::select! {
+            biased;
+            answer = dispatcher.ask(&mut turn, request, time, alone_for) => answer,
+            () = self.run.abort_calls.cancelled() => return None,
+        };
+        let code = status_code(&answer);
+        let was_alone = turn.is_alone();
+        let asked = Asked {
+            object: &subject.key,
+            bucket: &subject.object.bucket,
+            attempts: subject.attempts.attempts(),
+            losses: &subject.losses,
+            was_healthy,
+            took: began.elapsed(),
+            now: self.instance.clock.now(),
+        };
+        let (ruling, brake) = dispatcher.judge(turn, asked, verdict(answer));
+        self.change_brake(brake).await;
+        let had_full_time = self.run.plan.is_full_call(time);
+        Some(Answered { code, had_full_time, ruling, was_alone })
+    }
+
+    /// Writes what the answer means for all objects, so that other instances know it.
+    async fn change_brake(self, change: BrakeChange) {
+        let (brake, dispatcher) = (&self.instance.brake, &self.instance.dispatcher);
+        match change {
+            BrakeChange::None => {}
+            BrakeChange::Lift if !brake.is_on() && !dispatcher.is_braked() => {}
+            BrakeChange::Lift => {
+                brake.lift().await;
+                dispatcher.restart_streak(self.instance.config.budgets.max_refusals);
+                tracing::info!("the worker accepted an object again: the inbox's brake is lifted");
+            }
+            BrakeChange::PutOn { reasons, prefixes } => {
+                let on = brake.put_on(reasons, prefixes, &*self.instance.clock).await;
+                if !dispatcher.is_braked() {
+                    // An object was accepted meanwhile.
+                    brake.lift().await;
+                    return;
+                }
+                tracing::warn!(
+                    until = %on.until,
+                    probe = on.probe(),
+                    reasons = on.summary(),
+                    "the worker refused many different objects in a row and accepted none: the inbox's brake is on; fix the \
+                     worker; a Poll with ignore_brake lifts the brake at once"
+                );
+            }
+        }
+    }
+
+    async fn follow(
+        self,
+        subject: &mut Subject<'_>,
+        answered: Answered,
+        slot: Slot,
+    ) -> Result<Step, PollError> {
+        let Answered { code, had_full_time, ruling, was_alone } = answered;
+        let settler = &self.instance.settler;
+        let done = match ruling {
+            Ruling::Stop(stop) => return Err(PollError::Stopped(stop)),
+            Ruling::Processed(response) => {
+                let outcome = Outcome::accepted(&subject.object, response).with_status(code);
+                let placed = settler.processed(&subject.object).await;
+                self.place(&subject.object, outcome, placed).await?
+            }
+            Ruling::Failed(reason) => {
+                let attempts = subject.attempts.next_attempt();
+                self.fail(subject, &reason, attempts, code).await?
+            }
+            Ruling::Lost(losses, why) => {
+                subject.losses = losses;
+                return self.lost(subject, &why, was_alone, slot).await;
+            }
+            Ruling::Retry(retry) => {
+                return self.again(subject, &retry, had_full_time, code, slot).await;
+            }
+        };
+        Ok(Step::done(done))
+    }
+
+    /// Counts the attempt if it is one, and asks again when its pause is over.
+    async fn again(
+        self,
+        subject: &mut Subject<'_>,
+        retry: &Retry,
+        had_full_time: bool,
+        code: Option<i32>,
+        slot: Slot,
+    ) -> Result<Step, PollError> {
+        let before = subject.attempts.attempts();
+        let decision = subject.attempts.decide(retry, self.circumstances(retry, had_full_time));
+        let (pause, is_later) = match decision {
+            Decision::Fail { reason } => {
+                let attempts = subject.attempts.attempts();
+                let failed = self.fail(subject, &reason, attempts, code).await?;
+                return Ok(Step::done(failed));
+            }
+            Decision::RetryNow(pause) => (pause, false),
+            Decision::RetryNextPoll(pause) => (pause, true),
+        };
+        // Written at once, so that it counts however this poll ends; and a file that asks for time for all of them gives its
+        // turn to others.
+        let is_counted = subject.attempts.attempts() > before;
+        let is_written = is_counted || retry.blame == Blame::WorkerWide;
+        if is_written && !self.record_attempt(subject, retry, pause).await? {
+            return Ok(Step::done(Outcome::superseded(&subject.object)));
+        }
+        let next = match () {
+            () if is_later || self.run.is_named => None,
+            () if pause.is_zero() => Some(slot),
+            () => self.run.pause(slot, pause).await,
+        };
+        match next {
+            Some(slot) => Ok(Step::Again(slot)),
+            None => Ok(Step::done(self.leave(subject, retry, pause, code).await?)),
+        }
+    }
+
+    fn circumstances(self, retry: &Retry, had_full_time: bool) -> Circumstances {
+        let now = self.instance.clock.now();
+        let a_day_ago = now.checked_sub(DAY).unwrap_or(Timestamp::MIN);
+        let dispatcher = &self.instance.dispatcher;
+        let others_accepted =
+            retry.blame == Blame::Storage && dispatcher.has_accepted_since(a_day_ago);
+        let failures = dispatcher.failures();
+        Circumstances { now, had_full_time, others_accepted, failures }
+    }
+
+    pub(super) async fn fail(
+        self,
+        subject: &Subject<'_>,
+        reason: &str,
+        attempts: u32,
+        code: Option<i32>,
+    ) -> Result<Outcome, PollError> {
+        let object = &subject.object;
+        let placed = self.instance.settler.failed(object, reason, attempts).await;
+        let outcome = Outcome::new(object, Settlement::Failed).because(reason);
+        self.place(object, outcome.with_status(code), placed).await
+    }
+}
+
+fn status_code(answer: &Answer) -> Option<i32> {
+    match answer {
+        Answer::Worker(answer) => Some(answer.code.into()),
+        Answer::Transport(_) | Answer::TimedOut(_) | Answer::TooLarge { .. } => None,
+    }
+}
