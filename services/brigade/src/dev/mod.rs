@@ -1,5 +1,6 @@
 //! `brigade dev`: the whole system on this machine, with the same protocols and checks as in production.
 
+mod brake;
 mod introduce;
 mod once;
 mod samples;

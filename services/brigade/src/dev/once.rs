@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use brigade_proto::v1::{PollCounts, PollRequest, poll_response::Event};
+use brigade_proto::v1::{EndReason, PollFinished, PollRequest, poll_response::Event};
 use brigade_runtime::exit::{Exit, Failure};
 use tokio_util::sync::CancellationToken;
 
@@ -24,9 +24,22 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let mut table = Table::new(show, io::stdout().lock());
     let mut idle = 0;
+    let mut is_braked = false;
+    let mut ignore_brake = system.watched.has_changed();
     while idle < IDLE_POLLS && !shutdown.is_cancelled() {
-        let counts = poll(system, &mut table).await?;
-        if counts.found == 0 {
+        let request = PollRequest { ignore_brake, ..PollRequest::default() };
+        ignore_brake = false;
+        let finished = match poll(system, request, &mut table).await {
+            Ok(finished) => finished,
+            Err(error) => {
+                list_left(system, &mut table).await;
+                let _ = table.summary();
+                return Err(error);
+            }
+        };
+        is_braked = finished.reason() == EndReason::Brake;
+        let counts = finished.counts.unwrap_or_default();
+        if is_braked || counts.found == 0 {
             break;
         }
         if counts.processed + counts.failed + counts.superseded > 0 {
@@ -39,21 +52,35 @@ pub(super) async fn run(
             }
         }
     }
+    if is_braked {
+        list_left(system, &mut table).await;
+    }
     // A closed pipe does not change the exit code.
     let _ = table.summary();
-    let is_empty = table.totals().left() == 0;
+    let is_empty = table.totals().left() == 0 && !is_braked;
     Ok(if is_empty { Exit::Done } else { Exit::Partly })
 }
 
-async fn poll(system: &System, table: &mut Table<impl io::Write>) -> Result<PollCounts, Failure> {
-    let events = system.client.poll(PollRequest::default()).await;
+/// Notes what no poll has asked about: it is left too.
+async fn list_left(system: &System, table: &mut Table<impl io::Write>) {
+    let request = PollRequest { dry_run: true, ..PollRequest::default() };
+    // The error that ended the last poll says more than that of this one.
+    let _ = poll(system, request, table).await;
+}
+
+async fn poll(
+    system: &System,
+    request: PollRequest,
+    table: &mut Table<impl io::Write>,
+) -> Result<PollFinished, Failure> {
+    let events = system.client.poll(request).await;
     let mut events = events.map_err(failure)?;
-    let mut counts = PollCounts::default();
+    let mut summary = PollFinished::default();
     while let Some(response) = events.message().await.map_err(failure)? {
         let _ = table.event(&response);
         if let Some(Event::Finished(finished)) = response.event {
-            counts = finished.counts.unwrap_or_default();
+            summary = finished;
         }
     }
-    Ok(counts)
+    Ok(summary)
 }

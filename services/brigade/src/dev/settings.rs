@@ -15,6 +15,8 @@ use url::Url;
 
 /// The bucket that the directory stands for.
 pub(super) const BUCKET: &str = "brigade-dev";
+/// Where files come from.
+pub(super) const INBOX: &str = "incoming/";
 /// Where the worker's outputs go.
 pub(super) const OUTPUT: &str = "features/";
 pub(super) const POLLER: &str = "poller@brigade-dev.iam.gserviceaccount.com";
@@ -75,7 +77,7 @@ pub(super) fn poller_settings(
     push: bool,
 ) -> Result<PollerSettings, Failure> {
     let (inbox, worker) =
-        (format!("--inbox=gs://{BUCKET}/incoming/"), format!("--worker-url={worker}"));
+        (format!("--inbox=gs://{BUCKET}/{INBOX}"), format!("--worker-url={worker}"));
     let mut flags = vec![inbox.as_str(), &worker];
     flags.extend(push.then_some(PUSH_AGE));
     let args: PollerArgs = from_flags(&flags).map_err(|error| Failure::usage(error, ""))?;

@@ -20,7 +20,9 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{
-    Args, samples,
+    Args,
+    brake::Watched,
+    samples,
     settings::{
         BUCKET, DEVELOPER, OUTPUT, POLLER, POLLER_CALLERS, PROGRAM_TIMEOUT, PUBSUB, SCHEDULER,
         WORKER_CALLERS, guard, identity, poller_settings, storage,
@@ -45,6 +47,8 @@ pub(super) struct System {
     pub(super) client: PollerClient,
     pub(super) events: broadcast::Sender<PollResponse>,
     pub(super) worker: Url,
+    /// What lifts the inbox's brake when it changes.
+    pub(super) watched: Watched,
     /// How many sample files were written.
     pub(super) samples: usize,
     front_ends: Vec<FrontEnd>,
@@ -55,6 +59,7 @@ pub(super) struct System {
 impl System {
     pub(super) async fn start(args: &Args, shutdown: CancellationToken) -> Result<Self, Failure> {
         let exec = args.exec.as_deref().map(program).transpose()?;
+        let watched = Watched::new(&args.data, args.exec.as_deref(), exec.as_ref());
         let [poller_port, worker_port, emulator_port] = ports(args)?;
         let poller_listener = bind_loopback(poller_port).await?;
         let emulator_listener = bind_loopback(emulator_port).await?;
@@ -121,7 +126,18 @@ impl System {
         });
         let developer = Arc::new(identity(&emulator, DEVELOPER));
         let client = PollerClient::new(&poller, Some(developer), None).map_err(failure)?;
-        Ok(Self { emulator, poller, client, events, worker, samples, front_ends, stop, services })
+        Ok(Self {
+            emulator,
+            poller,
+            client,
+            events,
+            worker,
+            watched,
+            samples,
+            front_ends,
+            stop,
+            services,
+        })
     }
 
     /// The variables that a worker elsewhere needs to work here, and their values.

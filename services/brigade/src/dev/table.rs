@@ -7,9 +7,15 @@ use std::{
     time::Duration,
 };
 
-use brigade_proto::v1::{ObjectSettled, PollResponse, Settlement, poll_response::Event};
+use brigade_proto::v1::{
+    BrakeReason, ObjectSettled, PollFinished, PollResponse, Settlement, poll_response::Event,
+};
 use brigade_storage::object::escape;
 use owo_colors::{OwoColorize as _, Style};
+
+/// Shown when the brake goes on.
+const BRAKE: &str = "brake      the program failed on many different files in a row and on none succeeded; the others stay in the inbox \
+     until it, its script or the inbox changes:";
 
 /// How settlements are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +120,16 @@ impl<W: Write> Table<W> {
                 writeln!(self.out)
             }
             (Show::Table { colour }, Some(Event::Settled(settled))) => self.row(settled, colour),
+            (
+                Show::Table { .. },
+                Some(Event::Finished(PollFinished { brake: Some(brake), .. })),
+            ) => {
+                writeln!(self.out, "  {BRAKE}")?;
+                for BrakeReason { count, reason, example } in &brake.reasons {
+                    writeln!(self.out, "    {count} × {}, such as {example}", escape(reason))?;
+                }
+                self.out.flush()
+            }
             (Show::Table { .. }, _) => Ok(()),
         }
     }
@@ -163,7 +179,7 @@ fn shown(settlement: Settlement) -> (&'static str, Style) {
         Settlement::Retry => ("retry", style.yellow()),
         Settlement::Held => ("held", style.yellow()),
         Settlement::Superseded => ("superseded", style.dimmed()),
-        Settlement::Planned => ("planned", style.dimmed()),
+        Settlement::Planned => ("waiting", style.dimmed()),
         Settlement::Enqueued | Settlement::AlreadyEnqueued => ("enqueued", style.dimmed()),
         Settlement::Unspecified => ("?", style.dimmed()),
     }

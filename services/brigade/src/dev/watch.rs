@@ -7,7 +7,7 @@ use brigade_emulator::{
     notifier::Notifier,
     scheduler::{RetryConfig, Scheduler},
 };
-use brigade_proto::v1::poll_response::Event;
+use brigade_proto::v1::{EndReason, PollRequest, poll_response::Event};
 use brigade_runtime::exit::{Exit, Failure};
 use tokio::{sync::broadcast::error::RecvError, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,9 @@ use super::{
 
 /// How often the notifier looks for new files.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// How often a braked system looks for changes.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Shows settlements until the shutdown. They come from the poller's own events, not from the answer to the scheduler.
 pub(super) async fn run(
@@ -43,19 +46,37 @@ pub(super) async fn run(
         tasks.spawn(notifier.run(storage, identity.clone(), shutdown.clone()));
     }
     let mut table = Table::new(show, io::stdout());
+    // What is there at the start is not a change.
+    let _ = system.watched.has_changed();
+    let mut look = tokio::time::interval(LOOK_AGAIN);
+    let mut brake = None;
     loop {
         let received = tokio::select! {
             () = shutdown.cancelled() => break,
             received = events.recv() => received,
+            _ = look.tick(), if brake.is_some() => {
+                if system.watched.has_changed() && lift(system).await {
+                    brake = None;
+                }
+                continue;
+            }
         };
         match received {
             // The other events of an empty poll every few seconds would bury these.
-            Ok(response)
-                if matches!(response.event, Some(Event::Settled(_) | Event::Skipped(_))) =>
-            {
-                let _ = table.event(&response);
-            }
-            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Ok(response) => match &response.event {
+                Some(Event::Settled(_) | Event::Skipped(_)) => drop(table.event(&response)),
+                Some(Event::Finished(finished))
+                    if finished.reason() != EndReason::AlreadyRunning =>
+                {
+                    let is_news = finished.brake.is_some() && finished.brake != brake;
+                    brake.clone_from(&finished.brake);
+                    if is_news {
+                        drop(table.event(&response));
+                    }
+                }
+                Some(Event::Started(_) | Event::Finished(_)) | None => {}
+            },
+            Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => break,
         }
     }
@@ -63,6 +84,19 @@ pub(super) async fn run(
     while tasks.join_next().await.is_some() {}
     let _ = table.summary();
     Ok(Exit::Done)
+}
+
+/// Lifts the inbox's brake by a poll that runs in the background. Whether it could be started.
+async fn lift(system: &System) -> bool {
+    let request = PollRequest { ignore_brake: true, ..PollRequest::default() };
+    match system.client.poll(request).await {
+        Ok(mut events) => {
+            tokio::spawn(async move { while let Ok(Some(_)) = events.message().await {} });
+            true
+        }
+        // Another poll runs, or the poller ends: the next look tries again.
+        Err(_) => false,
+    }
 }
 
 fn scheduler(system: &System, every: Duration) -> Result<Scheduler, Failure> {

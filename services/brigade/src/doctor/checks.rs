@@ -5,7 +5,7 @@ use std::time::Duration;
 use brigade_client::{WorkerClient, identity::TokenSource};
 use brigade_poller::{
     filter::CONTROL_PREFIX,
-    verdict::{Verdict, verdict},
+    verdict::{Doubt, Refusal, Verdict, verdict},
 };
 use brigade_proto::v1::ProcessRequest;
 use brigade_runtime::exit::Failure;
@@ -37,14 +37,16 @@ pub(super) async fn worker(worker: &WorkerClient) -> Result<String, Failure> {
     let answer = worker.process(ProcessRequest::default(), WORKER_TIMEOUT);
     match verdict(answer.await) {
         Verdict::Processed(_) => Ok("it answers, and accepts even a request without object".into()),
-        Verdict::Failed(why) => {
-            Ok(format!("it admits this account and returns a status of its own ({why})"))
+        Verdict::Failed(Refusal { reason, .. }) => {
+            Ok(format!("it admits this account and returns a status of its own ({reason})"))
         }
         Verdict::Retry(retry) => Err(Failure::unavailable(
             retry.why,
             "check that the worker is running and that WORKER_URL points to it",
         )),
-        Verdict::Stop(stop) => Err(Failure::permission(stop.why, stop.hint)),
+        Verdict::Doubtful(Doubt { stop, .. }) | Verdict::Stop(stop) => {
+            Err(Failure::permission(stop.why, stop.hint))
+        }
     }
 }
 
