@@ -60,3 +60,14 @@ async fn a_name_never_becomes_a_command() {
     system.poll_settles(&processed).await;
     assert!(!std::path::Path::new("pwned").exists());
 }
+
+#[tokio::test]
+async fn a_program_that_cannot_run_fails_no_file() {
+    for code in [126, 127, 78] {
+        let system = running(&format!("sh -c 'echo no model >&2; exit {code}' sh")).await;
+        system.upload_all(&["a", "b", "c"]);
+        let status = system.poll().await.unwrap_err();
+        assert!(status.message().contains(&format!("exit status {code}")), "{status}");
+        assert_eq!(system.names(), ["incoming/a", "incoming/b", "incoming/c"]);
+    }
+}

@@ -26,7 +26,9 @@ async fn a_front_end_that_refuses_us_stops_the_poll_with_the_hint() {
         [(401, "roles/run.invoker"), (403, "roles/run.invoker"), (404, "WORKER_URL")]
     {
         let system = System::with_worker_at(front_end(status).await).await;
+        // One alone may be the cause itself, but for a 401.
         system.upload("a", "x");
+        system.upload("b", "x");
         system.poll_fails(Code::FailedPrecondition, hint).await;
     }
 }

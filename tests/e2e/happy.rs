@@ -45,7 +45,7 @@ async fn a_processed_file_costs_one_class_a_operation() {
     let calls = system.emulator.storage().calls();
     assert_eq!(
         (calls.class_a(), calls.class_b()),
-        (52, 0),
-        "the lease, one listing and fifty moves: {calls:?}"
+        (52, 1),
+        "the lease, one listing and fifty moves; and a look at the brake: {calls:?}"
     );
 }

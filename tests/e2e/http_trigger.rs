@@ -72,6 +72,7 @@ async fn a_body_that_is_no_request_is_refused_and_loses_nothing() {
 async fn wiring_that_needs_a_fix_is_an_error_for_the_trigger() {
     let system = System::with_worker_at(front_end(404).await).await;
     system.upload("a", "x");
+    system.upload("b", "x");
     let (status, retry_after, body) = post(&system, "{}").await;
     assert_eq!((status, retry_after), (500, None));
     names(&body, "WORKER_URL");

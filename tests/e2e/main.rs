@@ -5,6 +5,10 @@
 
 mod any_name;
 mod bad_credential;
+mod blame;
+#[allow(dead_code, reason = "the triggers' tests use the rest")]
+#[path = "../triggers/caller.rs"]
+mod caller;
 mod clients;
 mod crowd;
 mod deployed;
@@ -27,3 +31,4 @@ mod reupload;
 mod routes;
 mod tokens;
 mod worker_down;
+mod worker_storage;

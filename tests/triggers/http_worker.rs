@@ -98,7 +98,7 @@ async fn a_front_ends_page_and_a_busy_service_move_nothing_and_are_no_attempts()
 #[tokio::test]
 async fn an_address_that_is_not_there_stops_the_poll_with_the_fix() {
     let (system, _) = system().await;
-    for name in ["a-gone/gone", "b"] {
+    for name in ["a-gone/gone", "b-gone/gone"] {
         system.upload(name, "x");
     }
     let error = system.poll().await.unwrap_err();

@@ -48,14 +48,17 @@ async fn a_worker_that_is_away_makes_the_event_come_again_and_costs_no_attempt()
 }
 
 #[tokio::test]
-async fn wiring_that_must_be_mended_is_an_error_that_says_so() {
+async fn wiring_that_needs_a_fix_is_an_error_that_says_so() {
     for (status, hint) in [(403, "roles/run.invoker"), (404, "WORKER_URL")] {
         let system = System::with_worker_at(front_end(status).await).await;
+        let caller = Caller::new(&system);
         let generation = system.upload("a", "x");
-        let answer = Caller::new(&system).announce("a", generation).await;
+        assert_eq!(caller.announce("a", generation).await.status, 503, "it may be the file");
+        let generation = system.upload("b", "x");
+        let answer = caller.announce("b", generation).await;
         assert_eq!(answer.status, 500);
         assert!(answer.body.contains(hint), "{}", answer.body);
-        assert_eq!(system.names(), ["incoming/a"]);
+        assert_eq!(system.names(), ["incoming/a", "incoming/b"]);
     }
 }
 

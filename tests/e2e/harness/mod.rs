@@ -341,7 +341,16 @@ impl System {
 
     /// The same by a client that has its token already.
     pub(crate) async fn poll_by(&self, client: &PollerClient) -> Result<Polled, Status> {
-        let mut events = client.poll(PollRequest::default()).await?;
+        self.poll_with(client, PollRequest::default()).await
+    }
+
+    /// The same with this request.
+    pub(crate) async fn poll_with(
+        &self,
+        client: &PollerClient,
+        request: PollRequest,
+    ) -> Result<Polled, Status> {
+        let mut events = client.poll(request).await?;
         let mut polled = Polled::default();
         while let Some(response) = events.message().await? {
             match response.event.unwrap() {

@@ -54,7 +54,14 @@ impl Google {
 
     /// A worker that runs this program for each file.
     pub(crate) async fn worker(&self, program: &str) -> (Process, SocketAddr) {
+        self.worker_at(program, 0).await
+    }
+
+    /// The same on this port.
+    pub(crate) async fn worker_at(&self, program: &str, port: u16) -> (Process, SocketAddr) {
+        let port = port.to_string();
         let variables = [
+            ("PORT", &*port),
             ("BRIGADE_EXEC", program),
             ("BRIGADE_AUDIENCE", WORKER_AUDIENCE),
             ("BRIGADE_ALLOWED_CALLERS", SERVICES),
@@ -68,16 +75,26 @@ impl Google {
         worker: SocketAddr,
         processed: &str,
     ) -> (Process, SocketAddr) {
+        let few = [("BRIGADE_PROCESSED", processed), ("BRIGADE_CONCURRENCY", "4")];
+        self.poller_with(worker, &few).await
+    }
+
+    /// A poller of `gs://data/in/` with these settings beside the defaults.
+    pub(crate) async fn poller_with(
+        &self,
+        worker: SocketAddr,
+        more: &[(&str, &str)],
+    ) -> (Process, SocketAddr) {
+        let url = format!("http://{worker}");
         let variables = [
             ("BRIGADE_INBOX", "gs://data/in/"),
-            ("BRIGADE_PROCESSED", processed),
             ("BRIGADE_FAILED", "gs://data/failed/"),
-            ("BRIGADE_CONCURRENCY", "4"),
-            ("WORKER_URL", &format!("http://{worker}")),
+            ("WORKER_URL", &url),
             ("WORKER_AUDIENCE", WORKER_AUDIENCE),
             ("BRIGADE_AUDIENCE", POLLER_AUDIENCE),
             ("BRIGADE_ALLOWED_CALLERS", CALLER),
         ];
+        let variables: Vec<_> = variables.iter().chain(more).copied().collect();
         self.serve("poller", &variables).await
     }
 
