@@ -1,18 +1,19 @@
 //! Whether a run kept the promises.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use brigade_poller::{filter::CONTROL_PREFIX, mark};
 use brigade_proto::v1::Settlement;
 use brigade_sim::{Actor, Change, Place, UploadOutcome};
-use brigade_storage::Metadata;
+use brigade_storage::{Metadata, Object};
 
 use crate::{
+    heard::{self, Heard},
     people::{BUCKET, ELSEWHERE, NO_WORK},
     report::Report,
-    run::{MAX_ATTEMPTS, Run},
+    run::{MAX_ATTEMPTS, MAX_LOSSES, Run},
     schedule::Schedule,
-    worker::Heard,
+    worlds::{BLAME, Odd, Special},
 };
 
 /// Storage calls for one object in one poll, at most: what a settlement repeats and looks while everything fails.
@@ -20,6 +21,13 @@ const CALLS_PER_OBJECT: u64 = 120;
 
 /// The same where nothing fails: a mark, a look, a move or a deletion, and one more when two polls meet.
 const CALM_CALLS_PER_OBJECT: u64 = 4;
+
+/// Calls of the worker about one object in an hour, at most.
+const CALLS_PER_HOUR: u32 = 150;
+
+/// Files that one process asks a broken deployment about, at most: its brake's 25, and the probes of 20 minutes, of 5, 10,
+/// 20 and 40; and some, where the brake is lifted and goes on again meanwhile.
+const FAILED_BEFORE_BRAKE: usize = 120;
 
 /// Every promise that was broken, in words; empty when all were kept.
 pub(crate) fn broken(run: &Run) -> Vec<String> {
@@ -34,7 +42,9 @@ pub(crate) fn broken(run: &Run) -> Vec<String> {
     broken.extend(economy(run));
     broken.extend(once(run));
     broken.extend(leases(run));
+    broken.extend(calls(run));
     broken.extend(versions(run));
+    broken.extend(brake(run));
     broken
 }
 
@@ -79,7 +89,7 @@ fn is_copy_taken(run: &Run, fate: &UploadOutcome) -> bool {
 fn settled(run: &Run, fate: &UploadOutcome, place: &Place) -> Option<String> {
     let key = (fate.uploaded.name.clone(), fate.uploaded.generation);
     let heard = run.heard.get(&key).cloned().unwrap_or_default();
-    let Heard { accepted, refused, postponed, last_word, .. } = heard;
+    let Heard { accepted, refused, last_word, .. } = heard;
     // Of two polls that hear different words, the first to write its own wins: then there is no last word.
     let last_word = last_word.filter(|_| run.schedule.is_one_by_one());
     let in_bucket = |elsewhere| if elsewhere { ELSEWHERE } else { BUCKET };
@@ -89,14 +99,23 @@ fn settled(run: &Run, fate: &UploadOutcome, place: &Place) -> Option<String> {
         let wrong = accepted == 0 || last_word == Some(false);
         return wrong.then(|| format!("it is processed, and the worker said {heard:?}"));
     }
+    let is_poison = run.schedule.worlds.is_poison(&fate.uploaded.name);
     if place.name.starts_with("failed/") && place.bucket == in_bucket(run.schedule.failed_elsewhere)
     {
-        let may_fail = refused > 0 || postponed >= MAX_ATTEMPTS;
+        let is_killer = is_poison && heard.died + heard.lost >= MAX_LOSSES;
+        let may_fail = refused > 0 || heard.attempts() >= MAX_ATTEMPTS || is_killer;
         let wrong = !may_fail || last_word == Some(true);
         return wrong.then(|| format!("it is failed, and the worker said {heard:?}"));
     }
     if place.name.starts_with("in/") {
-        return Some(format!("it was never settled; the worker said {heard:?}"));
+        let is_noted = run.written.get(place).is_some_and(|marks| marks.contains_key(mark::LOSSES));
+        // With nothing beside it, an answer like a fault of the wiring may be one.
+        let is_odd =
+            matches!(run.schedule.worlds.special.get(&fate.uploaded.name), Some(Special::Odd(_)));
+        // Where only files are left that always ask for time, it may be the worker that asks.
+        let is_waiting = run.schedule.worlds.is_long_lived && heard.postponed > MAX_ATTEMPTS;
+        let wrong = !(is_poison && is_noted || is_odd && heard.doubts > 0 || is_waiting);
+        return wrong.then(|| format!("it was never settled; the worker said {heard:?}"));
     }
     Some("it is where nothing belongs".to_owned())
 }
@@ -109,6 +128,10 @@ fn written(run: &Run, fate: &UploadOutcome, place: &Place) -> Option<String> {
         let end = format!("#{}", fate.uploaded.generation);
         source.is_some_and(|source| source.ends_with(&end))
     };
+    if place.name == fate.uploaded.name {
+        // A file that ends the worker, noted.
+        return None;
+    }
     let is_failed = place.name.starts_with("failed/");
     let status = if is_failed { "failed" } else { "processed" };
     let marks = run.written.get(place)?;
@@ -162,16 +185,22 @@ fn was_taken_away(run: &Run, generation: i64) -> bool {
     })
 }
 
-/// Whether the polls after the trouble brought everything to its end.
+/// Whether the polls after the trouble brought everything to its end, but for what the worker itself puts off: a file, or all
+/// of them once several have been put off and none was accepted.
 fn liveness(run: &Run) -> Vec<String> {
-    run.left
-        .iter()
-        .filter(|object| {
-            let heard = run.heard.get(&(object.name.clone(), object.generation));
-            heard.is_none_or(|heard| heard.postponed == 0)
-        })
+    let is_put_off = |object: &&Object| {
+        let heard = run.heard.get(&(object.name.clone(), object.generation));
+        heard.is_some_and(|heard| heard.postponed + heard.beside + heard.doubts > 0)
+    };
+    let (put_off, left): (Vec<_>, Vec<_>) = run.left.iter().partition(is_put_off);
+    if put_off.len() >= heard::MANY {
+        return Vec::new();
+    }
+    let is_bad = |object: &&Object| run.schedule.worlds.special.contains_key(&object.name);
+    left.into_iter()
+        .filter(|object| !is_bad(object))
         .map(|object| {
-            format!("{:?}#{} is left after two quiet polls", object.name, object.generation)
+            format!("{:?}#{} is left after the quiet polls", object.name, object.generation)
         })
         .collect()
 }
@@ -182,7 +211,8 @@ fn economy(run: &Run) -> Vec<String> {
     let reports = &run.reports;
     let settled: u64 = reports.iter().map(|report| report.settled.len() as u64).sum();
     let names = run.schedule.names as u64;
-    let walked = settled + names * reports.iter().filter(unheard).count() as u64;
+    let partial = reports.iter().filter(unheard).count() as u64;
+    let walked = settled + names * partial + run.deliveries;
     let calls = run.counts.calls - run.counts.lease - run.lists;
     let bound = if run.schedule.is_calm() {
         (CALM_CALLS_PER_OBJECT + run.copy_calls()) * settled
@@ -202,13 +232,21 @@ fn economy(run: &Run) -> Vec<String> {
 fn once(run: &Run) -> Vec<String> {
     let Schedule { faults, crashes, meddling, lease, .. } = run.schedule;
     let disturbed = faults > 0 || crashes > 0 || meddling > 0;
-    if disturbed || !(lease || run.schedule.is_one_by_one()) {
+    // An event takes no lease.
+    let events_apart = run.schedule.worlds.has_events && run.polls().any(|poll| poll.instance > 0);
+    if disturbed || events_apart || !(lease || run.schedule.is_one_by_one()) {
         return Vec::new();
     }
-    let stalled: BTreeMap<u64, bool> =
-        run.reports.iter().map(|report| (report.poll, report.stalled)).collect();
-    let awake = |poll: &&u64| stalled.get(*poll) == Some(&false);
-    let twice = run.heard.iter().filter(|(_, heard)| heard.by.iter().filter(awake).count() > 1);
+    let stalled: BTreeSet<u64> =
+        run.polls().filter(|report| report.stalled).map(|report| report.instance).collect();
+    let awake = |instance: &&u64| !stalled.contains(*instance);
+    // The first 422 may be about the worker: that file is asked about again.
+    let is_doubted = |name: &str| {
+        run.schedule.worlds.special.get(name) == Some(&Special::Odd(Odd::Unprocessable))
+    };
+    let twice = run.heard.iter().filter(|(object, heard)| {
+        heard.by.iter().filter(awake).count() > 1 && !is_doubted(&object.0)
+    });
     twice.map(|(object, heard)| format!("{object:?} was processed twice: {heard:?}")).collect()
 }
 
@@ -222,6 +260,46 @@ fn leases(run: &Run) -> Vec<String> {
     robbed
         .map(|report| format!("poll {} lost a lease that it renewed in time", report.poll))
         .collect()
+}
+
+/// Whether no process asked more at once, or more often, than it may.
+fn calls(run: &Run) -> Vec<String> {
+    let mut broken = Vec::new();
+    let (most, limit) = (run.seen.most, run.schedule.concurrency);
+    if most > limit {
+        broken.push(format!("{most} calls of one process at once, and it may have {limit}"));
+    }
+    for object in &run.seen.twice {
+        broken.push(format!("one process called the worker twice at once about {object:?}"));
+    }
+    let is_bounded = BLAME || run.schedule.worlds.capacity.is_none();
+    let often = run.heard.iter().filter(|(_, heard)| is_bounded && heard.most > CALLS_PER_HOUR);
+    broken.extend(often.map(|(object, heard)| {
+        format!("the worker was asked about {object:?} {} times in an hour", heard.most)
+    }));
+    broken
+}
+
+/// Whether a broken deployment cost no more good files than the brake lets fail.
+fn brake(run: &Run) -> Option<String> {
+    if !run.schedule.worlds.is_broken() {
+        return None;
+    }
+    let failed = run.fates.iter().filter(|fate| {
+        let key = (fate.uploaded.name.clone(), fate.uploaded.generation);
+        let only_then = run
+            .heard
+            .get(&key)
+            .is_some_and(|heard| heard.broken > 0 && heard.refused == heard.broken);
+        only_then && fate.places.iter().any(|place| place.name.starts_with("failed/"))
+    });
+    let failed = failed.count();
+    let instances: BTreeSet<_> = run.reports.iter().map(|report| report.instance).collect();
+    let bound = instances.len() * FAILED_BEFORE_BRAKE;
+    let wasted = failed > bound;
+    wasted.then(|| {
+        format!("a broken deployment failed {failed} files, and the brake lets {bound} fail")
+    })
 }
 
 /// Whether a bucket that keeps versions still has every one that it ever had. Those of the lease are no data.

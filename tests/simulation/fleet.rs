@@ -16,13 +16,14 @@ use crate::{
     report::Report,
     run::Run,
     schedule::Schedule,
+    worlds::Cause,
 };
 
 /// One run in so many is repeated, to prove that a seed is all there is to a run.
 const REPEATED: u64 = 100;
 
 /// Broken seeds that are printed in full; one is enough to begin with.
-const PRINTED: usize = 3;
+const PRINTED: usize = 100;
 
 /// One run in so many is repeated with the lease switched the other way.
 const COMPARED: u64 = 20;
@@ -31,7 +32,7 @@ const COMPARED: u64 = 20;
 const ENOUGH: u64 = 1_000;
 const MANY: u64 = 2_000;
 
-const KINDS: usize = 17;
+const KINDS: usize = 25;
 
 /// What one seed broke.
 #[derive(Debug)]
@@ -205,12 +206,20 @@ fn met(run: &Run) -> [(&'static str, u64); KINDS] {
         ("worker out of reach, or its answer lost", troubles.ways),
         ("worker dead", troubles.died),
         ("worker that hangs", troubles.hung),
+        ("worker with no place free", troubles.full),
+        ("file that ended the worker", troubles.killed),
+        ("file that is never answered", troubles.hangs),
+        ("file with one answer that looks like wiring", troubles.odd),
+        ("worker whose database is away", troubles.outages[Cause::Database as usize]),
+        ("worker whose storage fails", troubles.outages[Cause::Storage as usize]),
+        ("worker whose deployment is broken", troubles.outages[Cause::Broken as usize]),
         ("answer that is not about the object", troubles.astray),
         ("poller crashed", polls(|report| report.crashed)),
         ("poller stood still", polls(|report| report.stalled)),
         ("lease that expired", run.expired_leases()),
         ("poll cancelled or shut down", polls(|report| report.cancelled || report.shut_down)),
         ("trigger delivered twice", run.duplicates),
+        ("event delivered", run.deliveries),
         ("held, kept or annotated", run.meddled()),
         ("uploaded again, or taken away", run.taken_away()),
         ("moved back for another try", run.moved_back()),

@@ -1,7 +1,6 @@
 //! A poll's process, and what ends it or holds it up: it is killed, it stands still, it is asked to stop.
 
 use std::{
-    cell::Cell,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -9,18 +8,9 @@ use std::{
 
 use fastrand::Rng;
 use tokio::time::{Sleep, sleep};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use crate::schedule::Schedule;
-
-thread_local! {
-    static CURRENT: Cell<u64> = const { Cell::new(0) };
-}
-
-/// The poll that is at work on this thread.
-pub(crate) fn current_poll() -> u64 {
-    CURRENT.get()
-}
+use crate::{instance::Ends, schedule::Schedule};
 
 /// What happens to a poll's process when it has been woken so many times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,21 +21,14 @@ pub(crate) struct Fate {
     pub(crate) shutdown: Option<usize>,
 }
 
-/// Whom to tell.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Tokens {
-    /// The caller goes away.
-    pub(crate) cancel: CancellationToken,
-    /// The service is asked to shut down.
-    pub(crate) shutdown: CancellationToken,
-}
-
 /// A process that runs `poll`. Says whether it was killed, and whether it stood still.
 pub(crate) struct Process<F> {
-    id: u64,
-    poll: Option<Pin<Box<F>>>,
+    poll: Pin<Box<F>>,
     fate: Fate,
-    tokens: Tokens,
+    ends: Ends,
+    dead: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// The caller goes away.
+    cancel: CancellationToken,
     woken: usize,
     standing: Option<Pin<Box<Sleep>>>,
     stalled: bool,
@@ -76,12 +59,13 @@ fn drawn(rng: &mut Rng, per_mille: u16) -> Option<usize> {
 // === impl Process ===
 
 impl<F> Process<F> {
-    pub(crate) fn new(id: u64, poll: F, fate: Fate, tokens: Tokens) -> Self {
+    pub(crate) fn new(poll: F, fate: Fate, ends: Ends, cancel: CancellationToken) -> Self {
         Self {
-            id,
-            poll: Some(Box::pin(poll)),
+            poll: Box::pin(poll),
             fate,
-            tokens,
+            dead: Box::pin(ends.dead.clone().cancelled_owned()),
+            ends,
+            cancel,
             woken: 0,
             standing: None,
             stalled: false,
@@ -111,25 +95,26 @@ impl<F: Future<Output = ()>> Future for Process<F> {
     type Output = (bool, bool);
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // Another poll of this process may have met its end.
+        if self.dead.as_mut().poll(context).is_ready() {
+            return Poll::Ready((true, self.stalled));
+        }
         if self.stands_still(context) {
             return Poll::Pending;
         }
         self.woken += 1;
         let woken = Some(self.woken);
         if self.fate.crash == woken {
-            self.poll = None;
+            self.ends.dead.cancel();
+            return Poll::Ready((true, self.stalled));
         }
         if self.fate.cancel == woken {
-            self.tokens.cancel.cancel();
+            self.cancel.cancel();
         }
         if self.fate.shutdown == woken {
-            self.tokens.shutdown.cancel();
+            self.ends.shutdown.cancel();
         }
-        CURRENT.set(self.id);
         let stalled = self.stalled;
-        match &mut self.poll {
-            Some(poll) => poll.as_mut().poll(context).map(|()| (false, stalled)),
-            None => Poll::Ready((true, stalled)),
-        }
+        self.poll.as_mut().poll(context).map(|()| (false, stalled))
     }
 }

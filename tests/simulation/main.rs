@@ -4,10 +4,15 @@
 //! promises. `cargo run --release --example simulate -- --seeds A..B` runs as many as one likes.
 
 mod check;
+mod events;
 mod fleet;
 mod halt;
+mod heard;
+mod instance;
+mod line;
 mod people;
 mod planted;
+mod process;
 mod report;
 mod run;
 mod schedule;
@@ -15,6 +20,7 @@ mod weather;
 mod wire;
 mod worker;
 mod world;
+mod worlds;
 
 use planted::{Bug, Planted};
 
@@ -35,7 +41,7 @@ fn planted_bugs_are_found_each_by_its_seed() {
     for bug in &found {
         println!("{bug}");
     }
-    assert_eq!(found.len(), 14);
+    assert_eq!(found.len(), planted::BUGS.len());
     let missed = found.iter().filter(|bug| bug.by.is_none());
     assert_eq!(missed.count(), 0);
 }

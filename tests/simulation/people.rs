@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use brigade_sim::Sim;
+use brigade_storage::Object;
 use fastrand::Rng;
-use tokio::time::sleep;
+use tokio::{sync::mpsc::UnboundedSender, time::sleep};
 
-use crate::schedule::Schedule;
+use crate::{events::Upload, schedule::Schedule};
 
 /// The inbox's bucket, and the other one.
 pub(crate) const BUCKET: &str = "data";
@@ -23,23 +24,31 @@ pub(crate) struct People {
     rng: Rng,
     names: usize,
     uploads: u64,
+    /// Hears of everything that comes into the inbox.
+    announced: Option<UnboundedSender<Upload>>,
+}
+
+/// The name of that number.
+pub(crate) fn named(number: usize) -> String {
+    let odd = ["", "é", "a/../", "%2F", "\t", "x//"][number % 6];
+    format!("in/{odd}{number:03}")
 }
 
 // === impl People ===
 
 impl People {
-    pub(crate) fn new(sim: Sim, schedule: &Schedule) -> Self {
-        Self { sim, rng: schedule.rng("people"), names: schedule.names, uploads: 0 }
+    pub(crate) fn new(
+        sim: Sim,
+        schedule: &Schedule,
+        announced: Option<UnboundedSender<Upload>>,
+    ) -> Self {
+        let rng = schedule.rng("people");
+        Self { sim, rng, names: schedule.names, uploads: 0, announced }
     }
 
     fn name(&mut self) -> String {
         let number = self.rng.usize(0..self.names);
-        Self::named(number)
-    }
-
-    fn named(number: usize) -> String {
-        let odd = ["", "é", "a/../", "%2F", "\t", "x//"][number % 6];
-        format!("in/{odd}{number:03}")
+        named(number)
     }
 
     /// Uploads to every name once, and puts things beside them that are no work.
@@ -48,7 +57,7 @@ impl People {
             let _ = self.sim.upload(BUCKET, name, "");
         }
         for number in 0..self.names {
-            self.upload(&Self::named(number));
+            self.upload(&named(number));
         }
     }
 
@@ -61,7 +70,16 @@ impl People {
             format!("upload {}", self.uploads)
         };
         // Replacing what is held is refused, as it is to people too.
-        let _ = self.sim.upload(BUCKET, name, content);
+        if let Ok(object) = self.sim.upload(BUCKET, name, content) {
+            self.announce(object);
+        }
+    }
+
+    fn announce(&self, object: Object) {
+        if let Some(announced) = &self.announced {
+            // At the end of a run it is heard no more.
+            let _ = announced.send((object.name, object.generation));
+        }
     }
 
     /// Does `times` things, at random times.
@@ -116,7 +134,9 @@ impl People {
         }
         let (bucket, name, back) = settled.swap_remove(self.rng.usize(0..settled.len()));
         // Replacing what is held is refused.
-        let _ = self.sim.carry((bucket, &name), (BUCKET, &back));
+        if let Ok(object) = self.sim.carry((bucket, &name), (BUCKET, &back)) {
+            self.announce(object);
+        }
     }
 }
 

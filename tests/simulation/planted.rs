@@ -3,18 +3,19 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
-use brigade_client::answer::Answer;
-use brigade_poller::{dispatch::Worker, filter::CONTROL_PREFIX};
+use brigade_client::answer::{Answer, WorkerAnswer};
+use brigade_poller::{dispatch::Worker, filter::CONTROL_PREFIX, mark};
 use brigade_proto::v1::ProcessRequest;
 use brigade_sim::Sim;
 use brigade_storage::{
     Bucket, Error, Kind, ListRequest, Metadata, Object, Operation, Page, Pinned, Result,
 };
+use tokio::time::sleep;
 use tonic::Code;
 
 use crate::weather::REFUSALS;
@@ -50,10 +51,30 @@ pub(crate) enum Bug {
     LeaseReleasedByName,
     /// Names the version to delete instead of the one that must be live.
     VersionDeleted,
+    /// Does not tell events what polls have in flight.
+    EventsApart,
+    /// Has more in flight than it may.
+    LimitIgnored,
+    /// Counts an attempt where the worker was too busy to look.
+    BusyTakenForAWait,
+    /// Takes a fault of the wiring for a refusal.
+    WiringTakenForARefusal,
+    /// Counts an attempt where the call was lost.
+    LossTakenForAnAttempt,
+    /// Forgets attempts at the end of a poll.
+    AttemptsDropped,
+    /// Renews its lease when it has expired.
+    LeaseRenewedLate,
+    /// Holds a loss beside others against an object.
+    LossBesideOthersCounted,
+    /// Forgets losses.
+    LossesDropped,
+    /// Does not see that the brake is on.
+    BrakeNeverRead,
 }
 
 /// All of them, by name.
-pub(crate) const BUGS: [(Bug, &str); 14] = [
+pub(crate) const BUGS: [(Bug, &str); 24] = [
     (Bug::NoSourceFence, "no source fence"),
     (Bug::NoDestinationFence, "no destination fence"),
     (Bug::DeleteInsteadOfMove, "delete instead of move"),
@@ -68,6 +89,16 @@ pub(crate) const BUGS: [(Bug, &str); 14] = [
     (Bug::CursorByPageNumber, "listing cursor by page number"),
     (Bug::LeaseReleasedByName, "lease released by name"),
     (Bug::VersionDeleted, "`generation` parameter in a versioned delete"),
+    (Bug::EventsApart, "events and polls that do not share what is in flight"),
+    (Bug::LimitIgnored, "more in flight than the limit"),
+    (Bug::BusyTakenForAWait, "busy taken for a wait"),
+    (Bug::WiringTakenForARefusal, "a fault of the wiring taken for a refusal"),
+    (Bug::LossTakenForAnAttempt, "an attempt counted at a transport failure"),
+    (Bug::AttemptsDropped, "attempts dropped when a poll ends"),
+    (Bug::LeaseRenewedLate, "a lease renewed too late"),
+    (Bug::LossBesideOthersCounted, "a loss beside others counted"),
+    (Bug::LossesDropped, "losses dropped"),
+    (Bug::BrakeNeverRead, "a brake that is never read"),
 ];
 
 /// A bug, or none.
@@ -81,9 +112,32 @@ impl Planted {
         self.0 == Some(bug)
     }
 
+    /// What a wrong poller takes this status for.
+    fn misread(self, code: Code) -> Code {
+        match (self.0, code) {
+            (Some(Bug::BusyTakenForAWait), Code::ResourceExhausted) => Code::Unavailable,
+            (
+                Some(Bug::WiringTakenForARefusal),
+                Code::Unimplemented | Code::PermissionDenied | Code::Unauthenticated,
+            ) => Code::Internal,
+            _ => code,
+        }
+    }
+
+    fn misreads(self, code: Code) -> bool {
+        self.misread(code) != code
+    }
+
+    pub(crate) fn concurrency(self, most: usize) -> usize {
+        if self.is(Bug::LimitIgnored) { most + 1 } else { most }
+    }
+
     pub(crate) async fn get(self, bucket: &dyn Bucket, name: &str) -> Result<Object> {
         let is_destination = !name.starts_with("in/") && !name.starts_with(CONTROL_PREFIX);
         if self.is(Bug::LostAfterRetry) && is_destination {
+            return Err(error(Kind::NotFound, Operation::Get, bucket, name));
+        }
+        if self.is(Bug::BrakeNeverRead) && is_brake(name) {
             return Err(error(Kind::NotFound, Operation::Get, bucket, name));
         }
         bucket.get(name).await
@@ -95,7 +149,28 @@ impl Planted {
         if self.is(Bug::OldVerdictKept) {
             marks.retain(|_, value| !value.is_empty());
         }
+        if self.is(Bug::AttemptsDropped) && marks.get(mark::STATUS).is_none_or(String::is_empty) {
+            marks.remove(mark::ATTEMPTS);
+        }
+        if let Some(losses) = marks.get_mut(mark::LOSSES) {
+            match self.0 {
+                Some(Bug::LossBesideOthersCounted) => {
+                    *losses = losses.replace("together", "counted");
+                }
+                Some(Bug::LossesDropped) => losses.clear(),
+                _ => {}
+            }
+        }
         marks
+    }
+
+    /// Before an object is written.
+    pub(crate) async fn before_create(self, name: &str, replaces: i64) {
+        let is_renewal =
+            name.starts_with(CONTROL_PREFIX) && name.ends_with("lease") && replaces > 0;
+        if self.is(Bug::LeaseRenewedLate) && is_renewal {
+            sleep(Duration::from_secs(45)).await;
+        }
     }
 
     pub(crate) async fn rename(
@@ -180,6 +255,10 @@ impl Planted {
     }
 }
 
+fn is_brake(name: &str) -> bool {
+    name.starts_with(CONTROL_PREFIX) && name.ends_with("brake")
+}
+
 fn error(kind: Kind, operation: Operation, bucket: &dyn Bucket, name: &str) -> Error {
     Error::new(kind, operation, bucket.name(), name, "a planted bug")
 }
@@ -189,7 +268,7 @@ fn error(kind: Kind, operation: Operation, bucket: &dyn Bucket, name: &str) -> E
 pub(crate) struct Misread<W> {
     pub(crate) inner: W,
     pub(crate) planted: Planted,
-    pub(crate) remembered: Mutex<BTreeMap<String, Answer>>,
+    pub(crate) remembered: Arc<Mutex<BTreeMap<String, Answer>>>,
 }
 
 impl<W> Misread<W> {
@@ -210,6 +289,14 @@ impl<W: Worker> Worker for Misread<W> {
         }
         let answer = self.inner.process(request, timeout).await;
         match &answer {
+            Answer::Worker(said) if self.planted.misreads(said.code) => {
+                let said = said.as_ref().clone();
+                let code = self.planted.misread(said.code);
+                return Answer::Worker(Box::new(WorkerAnswer { code, ..said }));
+            }
+            Answer::Transport(error) if self.planted.is(Bug::LossTakenForAnAttempt) => {
+                return Answer::status(Code::Unavailable, error.to_string());
+            }
             Answer::Transport(error) if self.planted.is(Bug::MoveOnTransportFailure) => {
                 return Answer::status(Code::Internal, error.to_string());
             }
@@ -219,5 +306,9 @@ impl<W: Worker> Worker for Misread<W> {
             _ => {}
         }
         answer
+    }
+
+    async fn is_reachable(&self, timeout: Duration) -> bool {
+        self.inner.is_reachable(timeout).await
     }
 }

@@ -1,13 +1,15 @@
-//! One poll, run by a process of its own, and what it said.
+//! One poll, and what it said.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use brigade_poller::{poller::Poller, report::Events, request::Trigger};
-use brigade_proto::v1::{EndReason, PollRequest, Settlement, poll_response::Event};
+use brigade_poller::{report::Events, request::Trigger};
+use brigade_proto::v1::{EndReason, ObjectSettled, PollRequest, Settlement, poll_response::Event};
 use fastrand::Rng;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    halt::{Fate, Process, Tokens},
+    halt::{Fate, Process},
+    instance::Instance,
     schedule::Schedule,
 };
 
@@ -16,7 +18,12 @@ use crate::{
 #[allow(clippy::struct_excessive_bools, reason = "each happens by itself")]
 pub(crate) struct Report {
     pub(crate) poll: u64,
-    pub(crate) poller: usize,
+    /// Its process.
+    pub(crate) instance: u64,
+    /// Its own id, which is also the holder of its lease.
+    pub(crate) id: String,
+    /// Not a poll, but all events of the run.
+    pub(crate) is_events: bool,
     pub(crate) settled: Vec<Said>,
     /// How it ended, when it said so.
     pub(crate) finished: Option<String>,
@@ -38,13 +45,12 @@ pub(crate) struct Said {
     pub(crate) generation: i64,
     pub(crate) settlement: Settlement,
     pub(crate) destination: String,
+    pub(crate) reason: String,
 }
 
 /// A poll that is about to begin.
 pub(crate) struct Errand {
     id: u64,
-    number: usize,
-    poller: Poller,
     fate: Fate,
     request: PollRequest,
     trigger: Trigger,
@@ -68,11 +74,9 @@ impl Report {
 
 impl Errand {
     /// A poll that nothing disturbs.
-    pub(crate) fn new(id: u64, number: usize, poller: Poller) -> Self {
+    pub(crate) fn new(id: u64) -> Self {
         Self {
             id,
-            number,
-            poller,
             fate: Fate::default(),
             request: PollRequest::default(),
             trigger: Trigger::default(),
@@ -92,31 +96,32 @@ impl Errand {
         errand
     }
 
-    pub(crate) async fn run(self) -> Report {
-        let tokens = Tokens::default();
-        let poller = self.poller.shutdown(tokens.shutdown.clone());
+    /// Runs it in this process.
+    pub(crate) async fn run(self, instance: Arc<Instance>) -> Report {
+        let Self { id, fate, request, trigger } = self;
         let (poll, events) =
-            poller.prepare(&self.request, &self.trigger).expect("the request is valid");
-        let process = Process::new(self.id, poll, self.fate, tokens.clone());
-        let ((crashed, stalled), heard) = tokio::join!(process, listen(events, &tokens));
+            instance.poller.prepare(&request, &trigger).expect("the request is valid");
+        let cancel = CancellationToken::new();
+        let process = Process::new(poll, fate, instance.ends.clone(), cancel.clone());
+        let ((crashed, stalled), heard) = tokio::join!(process, listen(events, &cancel));
         Report {
-            poll: self.id,
-            poller: self.number,
+            poll: id,
+            instance: instance.id,
             crashed,
             stalled,
-            shut_down: tokens.shutdown.is_cancelled(),
+            shut_down: instance.ends.shutdown.is_cancelled(),
             ..heard
         }
     }
 }
 
 /// Listens to the end, or until the caller has enough.
-async fn listen(mut events: Events, tokens: &Tokens) -> Report {
+async fn listen(mut events: Events, cancel: &CancellationToken) -> Report {
     let mut report = Report::default();
     loop {
         let event = tokio::select! {
             biased;
-            () = tokens.cancel.cancelled() => {
+            () = cancel.cancelled() => {
                 report.cancelled = true;
                 return report;
             }
@@ -133,20 +138,26 @@ async fn listen(mut events: Events, tokens: &Tokens) -> Report {
 impl Report {
     fn hear(&mut self, event: Option<Event>) {
         match event {
-            Some(Event::Settled(settled)) => {
-                let settlement = settled.settlement();
-                let object = settled.object.unwrap_or_default();
-                self.settled.push(Said {
-                    name: object.name,
-                    generation: object.generation,
-                    settlement,
-                    destination: settled.destination,
-                });
-            }
+            Some(Event::Settled(settled)) => self.settled.push(settled.into()),
             Some(Event::Finished(finished)) => {
                 self.finished = Some(finished.reason().as_str_name().to_owned());
             }
-            Some(Event::Started(_) | Event::Skipped(_)) | None => {}
+            Some(Event::Started(started)) => self.id = started.poll_id,
+            Some(Event::Skipped(_)) | None => {}
+        }
+    }
+}
+
+impl From<ObjectSettled> for Said {
+    fn from(settled: ObjectSettled) -> Self {
+        let settlement = settled.settlement();
+        let object = settled.object.unwrap_or_default();
+        Self {
+            name: object.name,
+            generation: object.generation,
+            settlement,
+            destination: settled.destination,
+            reason: settled.reason,
         }
     }
 }

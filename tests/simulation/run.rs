@@ -11,16 +11,21 @@ use brigade_storage::{Metadata, Object};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
+    heard::{Heard, Key},
+    line::Seen,
     planted::Planted,
     report::Report,
     schedule::Schedule,
     wire::Counts,
-    worker::{Heard, Troubles},
+    worker::Troubles,
     world::World,
 };
 
 /// How often the worker is asked about one object.
 pub(crate) const MAX_ATTEMPTS: u32 = 5;
+
+/// How often a file may end the worker.
+pub(crate) const MAX_LOSSES: u32 = 5;
 
 /// What is known of a run when it is over.
 #[derive(Debug)]
@@ -28,7 +33,11 @@ pub(crate) struct Run {
     pub(crate) schedule: Schedule,
     pub(crate) history: Vec<Mutation>,
     pub(crate) fates: Vec<UploadOutcome>,
-    pub(crate) heard: BTreeMap<(String, i64), Heard>,
+    pub(crate) heard: BTreeMap<Key, Heard>,
+    /// What was seen of the calls.
+    pub(crate) seen: Seen,
+    /// Deliveries of events.
+    pub(crate) deliveries: u64,
     pub(crate) reports: Vec<Report>,
     /// What was left in the inbox after the first calm polls.
     pub(crate) left: Vec<Object>,
@@ -58,6 +67,11 @@ impl Run {
             .expect("a runtime without I/O can be made");
         // The simulation's clock begins within the runtime.
         runtime.block_on(async { World::new(schedule, planted).run().await })
+    }
+
+    /// What the polls said, without the events.
+    pub(crate) fn polls(&self) -> impl Iterator<Item = &Report> {
+        self.reports.iter().filter(|report| !report.is_events)
     }
 
     /// Everything that people uploaded.

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
+use crate::worlds::Worlds;
+
 /// One run: its world, and how rough it is.
 #[derive(Clone, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each is drawn by itself")]
 pub(crate) struct Schedule {
     pub(crate) seed: u64,
-    /// Pollers of the same inbox, each a process of its own.
+    /// Pollers of the same inbox, each a process of its own; or each poll is.
     pub(crate) pollers: usize,
     /// Names that people upload to: once before the first poll, and again as it comes.
     pub(crate) names: usize,
@@ -58,6 +60,8 @@ pub(crate) struct Schedule {
     pub(crate) orphaned: bool,
     /// How far the pollers' clocks may be off.
     pub(crate) skew: Duration,
+    /// What makes trouble of its own.
+    pub(crate) worlds: Worlds,
 }
 
 impl Schedule {
@@ -98,8 +102,15 @@ impl Schedule {
             lease: rng.u8(0..4) > 0,
             orphaned: rng.bool(),
             skew: Duration::from_secs(rng.u64(0..=30)),
+            worlds: if quiet { Worlds::default() } else { Worlds::draw(&mut rng, names) },
         };
+        let schedule = if schedule.worlds.is_broken() { schedule.large() } else { schedule };
         if rng.u8(0..10) == 0 && !quiet { schedule.contested() } else { schedule }
+    }
+
+    /// The same with more files than a brake lets fail.
+    fn large(self) -> Self {
+        Self { names: self.names + 150, page: self.page + 20, ..self }
     }
 
     /// The same, but for several polls at once that all hear something else of nearly every object.
@@ -129,12 +140,14 @@ impl Schedule {
             self.hurried,
             self.moody,
         ];
-        rough == [0; 7] && self.outages == 0 && self.meddling == 0
+        let worlds = self.worlds.is_calm() && !self.worlds.has_events;
+        rough == [0; 7] && self.outages == 0 && self.meddling == 0 && worlds
     }
 
     /// Whether no two polls run at the same time.
     pub(crate) fn is_one_by_one(&self) -> bool {
-        self.pollers == 1 && !self.overlapping && self.duplicates == 0
+        let polls_alone = !self.overlapping && self.duplicates == 0 && !self.worlds.has_events;
+        self.pollers == 1 && polls_alone
     }
 
     /// Random numbers for one purpose, the same in every run of this seed.

@@ -4,10 +4,15 @@
 #![allow(clippy::print_stdout, reason = "what it found is what it is for")]
 
 mod check;
+mod events;
 mod fleet;
 mod halt;
+mod heard;
+mod instance;
+mod line;
 mod people;
 mod planted;
+mod process;
 mod report;
 mod run;
 mod schedule;
@@ -15,6 +20,7 @@ mod weather;
 mod wire;
 mod worker;
 mod world;
+mod worlds;
 
 use std::{ops::Range, process::ExitCode};
 

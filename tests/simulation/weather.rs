@@ -97,18 +97,25 @@ pub(crate) fn gone(meanwhile: bool) -> Answer {
     })
 }
 
-/// Asks for time; half of the time says how much.
+/// Asks for time; half of the time says how much, and sometimes far more than a poll has.
 pub(crate) fn wishing(code: Code, rng: &mut Rng) -> Answer {
     let wish = match rng.u8(0..8) {
-        0 => Some(Duration::from_hours(9)),
-        1..4 => Some(Duration::from_secs(rng.u64(0..60))),
+        0..4 => Some(Duration::from_secs(rng.u64(0..60))),
+        4 => Some(Duration::from_hours(9)),
         _ => None,
     };
+    asking(code, wish, false)
+}
+
+/// Asks for so much time, because of storage or because of something else.
+pub(crate) fn asking(code: Code, retry_after: Option<Duration>, is_storage: bool) -> Answer {
     Answer::Worker(Box::new(WorkerAnswer {
         code,
         message: "later".into(),
-        retry_after: wish,
+        retry_after,
         response: ProcessResponse::default(),
+        http_status: None,
+        is_storage,
     }))
 }
 

@@ -10,6 +10,7 @@ use brigade_storage::{
 };
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use tokio_util::sync::CancellationToken;
 
 use crate::planted::{Bug, Planted};
 
@@ -20,6 +21,8 @@ pub(crate) struct Wires {
     pub(crate) planted: Planted,
     pub(crate) sim: Sim,
     pub(crate) counts: Arc<Mutex<Counts>>,
+    /// The process is gone: no answer reaches it, and it calls no more.
+    pub(crate) dead: CancellationToken,
 }
 
 impl Store for Wires {
@@ -30,6 +33,7 @@ impl Store for Wires {
             planted: self.planted,
             sim: self.sim.clone(),
             counts: self.counts.clone(),
+            dead: self.dead.clone(),
         })
     }
 }
@@ -43,6 +47,7 @@ struct Wire {
     /// What a poller can do that goes round the port, for bugs that do.
     sim: Sim,
     counts: Arc<Mutex<Counts>>,
+    dead: CancellationToken,
 }
 
 /// How many calls the pollers made.
@@ -65,6 +70,16 @@ impl Wire {
         counts.lease += u64::from(name.starts_with(CONTROL_PREFIX));
     }
 
+    /// A call by a process that lives, and hears the answer if it still does.
+    async fn call<T>(&self, name: &str, call: impl Future<Output = T> + Send) -> T {
+        if self.dead.is_cancelled() {
+            return std::future::pending().await;
+        }
+        self.count(name);
+        let answer = call.await;
+        if self.dead.is_cancelled() { std::future::pending().await } else { answer }
+    }
+
     fn counts(&self) -> std::sync::MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -77,23 +92,21 @@ impl Bucket for Wire {
     }
 
     async fn list(&self, request: &ListRequest) -> Result<Page> {
-        self.count("");
         let request =
             ListRequest { page_size: request.page_size.min(self.page), ..request.clone() };
         if self.planted.is(Bug::CursorByPageNumber) {
             return self.planted.list_by_number(&*self.inner, &request).await;
         }
-        self.inner.list(&request).await
+        self.call("", self.inner.list(&request)).await
     }
 
     async fn get(&self, name: &str) -> Result<Object> {
-        self.count(name);
-        self.planted.get(&*self.inner, name).await
+        self.call(name, self.planted.get(&*self.inner, name)).await
     }
 
     async fn create(&self, name: &str, replaces: i64, new: NewObject) -> Result<Object> {
-        self.count(name);
-        self.inner.create(name, replaces, new).await
+        self.planted.before_create(name, replaces).await;
+        self.call(name, self.inner.create(name, replaces, new)).await
     }
 
     async fn update(
@@ -102,9 +115,8 @@ impl Bucket for Wire {
         metageneration: i64,
         metadata: &Metadata,
     ) -> Result<Object> {
-        self.count(source.name);
         let metadata = self.planted.marks(metadata);
-        self.inner.update(source, metageneration, &metadata).await
+        self.call(source.name, self.inner.update(source, metageneration, &metadata)).await
     }
 
     async fn rename(
@@ -113,9 +125,9 @@ impl Bucket for Wire {
         metageneration: i64,
         destination: &str,
     ) -> Result<Object> {
-        self.count(source.name);
         let planted = self.planted;
-        planted.rename(&*self.inner, source, metageneration, destination).await
+        let rename = planted.rename(&*self.inner, source, metageneration, destination);
+        self.call(source.name, rename).await
     }
 
     async fn rewrite(
@@ -126,15 +138,14 @@ impl Bucket for Wire {
         metadata: Option<&Metadata>,
         token: Option<&str>,
     ) -> Result<RewriteStep> {
-        self.count(source.name);
-        let step = (self.inner).rewrite(source, bucket, destination, metadata, token).await?;
+        let rewrite = (self.inner).rewrite(source, bucket, destination, metadata, token);
+        let step = self.call(source.name, rewrite).await?;
         self.counts().more += u64::from(matches!(step, RewriteStep::More(_)));
         Ok(step)
     }
 
     async fn delete(&self, source: Pinned<'_>) -> Result<()> {
-        self.count(source.name);
-        self.planted.delete(&*self.inner, &self.sim, source).await
+        self.call(source.name, self.planted.delete(&*self.inner, &self.sim, source)).await
     }
 
     async fn read(
@@ -142,7 +153,6 @@ impl Bucket for Wire {
         source: Pinned<'_>,
         offset: u64,
     ) -> Result<BoxStream<'static, Result<Bytes>>> {
-        self.count(source.name);
-        self.inner.read(source, offset).await
+        self.call(source.name, self.inner.read(source, offset)).await
     }
 }

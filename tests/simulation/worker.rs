@@ -1,4 +1,4 @@
-//! A worker with a will of its own, which remembers what it said and what of it arrived.
+//! A worker with a will of its own.
 
 use std::{
     collections::BTreeMap,
@@ -9,36 +9,19 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use brigade_client::answer::Answer;
-use brigade_poller::dispatch::Worker;
-use brigade_proto::v1::{ProcessRequest, ProcessResponse};
+use brigade_proto::v1::ProcessResponse;
 use fastrand::Rng;
 use tokio::time::{Instant, sleep, sleep_until};
 use tonic::Code;
 
 use crate::{
-    halt,
+    heard::{Heard, Key, Ledger, Origin},
+    process::{NotTaken, WorkerProcess},
     schedule::Schedule,
-    weather::{self, LATER, REFUSALS, Weather},
+    weather::{self, LATER, REFUSALS, Storm, Weather},
+    worlds::{BLAME, Cause, Special, Worlds},
 };
-
-/// What the pollers heard about one generation.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Heard {
-    /// Calls that began.
-    pub(crate) calls: u32,
-    /// Answers that accepted it.
-    pub(crate) accepted: u32,
-    /// Answers that refused it.
-    pub(crate) refused: u32,
-    /// Answers that asked for time, and timeouts.
-    pub(crate) postponed: u32,
-    /// Which polls heard that it was accepted or refused.
-    pub(crate) by: Vec<u64>,
-    /// Whether the last such word accepted it.
-    pub(crate) last_word: Option<bool>,
-}
 
 /// What a worker does with one generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +47,16 @@ pub(crate) struct Troubles {
     pub(crate) hung: u64,
     /// The answer said nothing of the object.
     pub(crate) astray: u64,
+    /// The worker had too much to do.
+    pub(crate) full: u64,
+    /// It ended the worker's process.
+    pub(crate) killed: u64,
+    /// It was about an object that is never answered.
+    pub(crate) hangs: u64,
+    /// The answer looked like a fault of the wiring, for one object alone.
+    pub(crate) odd: u64,
+    /// The worker answered everything alike: it asked for time, could not read, or refused.
+    pub(crate) outages: [u64; 3],
 }
 
 /// Answers by the object's nature, and loses some answers.
@@ -72,6 +65,9 @@ pub(crate) struct SimWorker {
     seed: u64,
     moody: u16,
     weather: Weather,
+    worlds: Worlds,
+    begin: Instant,
+    process: WorkerProcess,
     calm: AtomicBool,
     state: Mutex<State>,
 }
@@ -79,7 +75,7 @@ pub(crate) struct SimWorker {
 #[derive(Debug)]
 struct State {
     rng: Rng,
-    heard: BTreeMap<(String, i64), Heard>,
+    ledger: Ledger,
     troubles: Troubles,
 }
 
@@ -91,23 +87,26 @@ impl SimWorker {
             seed: schedule.seed,
             moody: schedule.moody,
             weather: Weather::new(schedule),
+            worlds: schedule.worlds.clone(),
+            begin: Instant::now(),
+            process: WorkerProcess::new(),
             calm: AtomicBool::new(false),
             state: Mutex::new(State {
                 rng: schedule.rng("worker"),
-                heard: BTreeMap::new(),
+                ledger: Ledger::new(),
                 troubles: Troubles::default(),
             }),
         }
     }
 
-    /// From now on every answer arrives, at once, and stays what it is.
+    /// From now on every answer arrives and stays what it is, and only single files make trouble.
     pub(crate) fn calm_down(&self) {
         self.calm.store(true, Ordering::Relaxed);
     }
 
-    /// What was heard about each generation, by name and generation.
-    pub(crate) fn heard(&self) -> BTreeMap<(String, i64), Heard> {
-        self.state().heard.clone()
+    /// What was heard about each generation.
+    pub(crate) fn heard(&self) -> BTreeMap<Key, Heard> {
+        self.state().ledger.heard.clone()
     }
 
     pub(crate) fn troubles(&self) -> Troubles {
@@ -120,6 +119,133 @@ impl SimWorker {
 
     fn is_calm(&self) -> bool {
         self.calm.load(Ordering::Relaxed)
+    }
+
+    /// Whether its health check is answered.
+    pub(crate) fn is_reachable(&self) -> bool {
+        let now = Instant::now();
+        let is_up = || self.weather.next_death(now).is_none_or(|death| death > now);
+        !self.process.is_away() && (self.is_calm() || is_up())
+    }
+
+    /// Answers a call by a poller's process.
+    pub(crate) async fn process(&self, instance: u64, key: Key, timeout: Duration) -> Answer {
+        let asked = self.state().ledger.begin(&key);
+        let storm = self.storm();
+        if let Some(storm) = &storm
+            && !storm.after_the_work
+        {
+            self.state().ledger.hear(instance, key, &storm.answer, Origin::Way);
+            return storm.answer.clone();
+        }
+        let (answer, origin) = tokio::select! {
+            biased;
+            answer = self.at_the_door(&key, asked) => answer,
+            () = sleep(timeout) => (Answer::TimedOut(timeout), Origin::Worker),
+        };
+        let (answer, origin) = storm.map_or((answer, origin), |storm| (storm.answer, Origin::Way));
+        self.state().ledger.hear(instance, key, &answer, origin);
+        answer
+    }
+
+    fn storm(&self) -> Option<Storm> {
+        if self.is_calm() {
+            return None;
+        }
+        let state = &mut *self.state();
+        let storm = self.weather.storm(&mut state.rng)?;
+        *(if storm.is_astray { &mut state.troubles.astray } else { &mut state.troubles.ways }) += 1;
+        Some(storm)
+    }
+
+    /// The answer, whether the worker's process takes the call or not.
+    async fn at_the_door(&self, key: &Key, asked: u32) -> (Answer, Origin) {
+        let capacity = self.worlds.capacity.filter(|_| BLAME || !self.is_calm());
+        let places = capacity.map_or(usize::MAX, |capacity| capacity.places);
+        let taken = match self.process.take(places) {
+            Ok(taken) => taken,
+            Err(NotTaken::Away) => return (weather::gone(false), Origin::Death),
+            Err(NotTaken::Full) => {
+                self.state().troubles.full += 1;
+                let wish = capacity.and_then(|capacity| capacity.wish);
+                let full = weather::asking(Code::ResourceExhausted, wish, false);
+                return (full, Origin::Worker);
+            }
+        };
+        if !self.worlds.is_deadly() {
+            return self.answered(key, asked).await;
+        }
+        tokio::select! {
+            biased;
+            () = taken.death() => (weather::gone(true), Origin::Death),
+            answer = self.answered(key, asked) => answer,
+        }
+    }
+
+    /// The worker's whole answer, unless it dies meanwhile. It may have done the work.
+    async fn answered(&self, key: &Key, asked: u32) -> (Answer, Origin) {
+        if let Some(cause) = self.outage() {
+            return self.in_outage(cause).await;
+        }
+        let special = self.worlds.special.get(&key.0);
+        let time = match special {
+            Some(Special::Poison { after, back }) => {
+                sleep(*after).await;
+                self.state().troubles.killed += 1;
+                self.process.die(*back);
+                return (weather::gone(true), Origin::Death);
+            }
+            Some(Special::Hangs) => {
+                self.state().troubles.hangs += 1;
+                None
+            }
+            Some(Special::Odd(_)) | None => self.time(),
+        };
+        let now = Instant::now();
+        let end = time.map(|time| now + time);
+        let death = self.weather.next_death(now).filter(|_| !self.is_calm());
+        match (end, death) {
+            (_, Some(death)) if end.is_none_or(|end| death <= end) => {
+                sleep_until(death).await;
+                self.state().troubles.died += 1;
+                (weather::gone(death > now), Origin::Death)
+            }
+            (Some(end), _) => {
+                sleep_until(end).await;
+                let answer = match special {
+                    Some(Special::Odd(odd)) => {
+                        self.state().troubles.odd += 1;
+                        odd.answer(&key.0)
+                    }
+                    _ => self.say(&key.0, key.1, asked),
+                };
+                (answer, Origin::Worker)
+            }
+            (None, _) => std::future::pending().await,
+        }
+    }
+
+    /// Why everything is answered alike now.
+    fn outage(&self) -> Option<Cause> {
+        let now = self.begin.elapsed();
+        let is_now = |from: Duration, to: Duration| (from..to).contains(&now) && !self.is_calm();
+        let outages = &self.worlds.outages;
+        outages.iter().find(|outage| is_now(outage.from, outage.to)).map(|outage| outage.cause)
+    }
+
+    async fn in_outage(&self, cause: Cause) -> (Answer, Origin) {
+        let (time, wish) = {
+            let state = &mut *self.state();
+            state.troubles.outages[cause as usize] += 1;
+            let wish = state.rng.bool().then(|| Duration::from_secs(state.rng.u64(0..60)));
+            (Duration::from_millis(state.rng.u64(0..500)), wish)
+        };
+        sleep(time).await;
+        match cause {
+            Cause::Database => (weather::asking(Code::Unavailable, wish, false), Origin::Worker),
+            Cause::Storage => (weather::asking(Code::Unavailable, wish, true), Origin::Worker),
+            Cause::Broken => (Answer::status(Code::Internal, "broken"), Origin::Broken),
+        }
     }
 
     /// A generation has one nature, for every caller.
@@ -164,11 +290,18 @@ impl SimWorker {
 
     /// How long a call takes; nothing when it is never answered.
     fn time(&self) -> Option<Duration> {
-        if self.is_calm() {
-            return Some(Duration::ZERO);
-        }
         let mut state = self.state();
         let rng = &mut state.rng;
+        if self.is_calm() {
+            let most = if self.worlds.is_calm() {
+                1
+            } else if BLAME {
+                1_000
+            } else {
+                100
+            };
+            return Some(Duration::from_millis(rng.u64(0..most)));
+        }
         Some(match rng.u8(0..40) {
             0 => {
                 state.troubles.hung += 1;
@@ -179,93 +312,8 @@ impl SimWorker {
             _ => Duration::from_millis(rng.u64(0..2_000)),
         })
     }
-
-    /// The worker's whole answer, unless it dies meanwhile. It may have done the work.
-    async fn answered(&self, object: (&str, i64), asked: u32, time: Option<Duration>) -> Answer {
-        let now = Instant::now();
-        let end = time.map(|time| now + time);
-        let death = self.weather.next_death(now).filter(|_| !self.is_calm());
-        match (end, death) {
-            (_, Some(death)) if end.is_none_or(|end| death <= end) => {
-                sleep_until(death).await;
-                self.state().troubles.died += 1;
-                weather::gone(death > now)
-            }
-            (Some(end), _) => {
-                sleep_until(end).await;
-                self.say(object.0, object.1, asked)
-            }
-            (None, _) => std::future::pending().await,
-        }
-    }
-
-    fn hear(&self, key: (String, i64), answer: &Answer) {
-        let mut state = self.state();
-        let heard = state.heard.entry(key).or_default();
-        let word = match answer {
-            Answer::Worker(answer) if answer.code == Code::Ok => Some(true),
-            Answer::Worker(answer) if REFUSALS.contains(&answer.code) => Some(false),
-            Answer::Worker(answer) if LATER.contains(&answer.code) => {
-                heard.postponed += 1;
-                None
-            }
-            Answer::TimedOut(_) => {
-                heard.postponed += 1;
-                None
-            }
-            Answer::Worker(_) | Answer::Transport(_) | Answer::TooLarge { .. } => None,
-        };
-        if let Some(accepted) = word {
-            heard.accepted += u32::from(accepted);
-            heard.refused += u32::from(!accepted);
-            heard.by.push(halt::current_poll());
-            heard.last_word = Some(accepted);
-        }
-    }
 }
 
 fn accepted() -> Answer {
     Answer::ok(ProcessResponse::default())
-}
-
-#[async_trait]
-impl Worker for SimWorker {
-    async fn process(&self, request: ProcessRequest, timeout: Duration) -> Answer {
-        let object = request.object.unwrap_or_default();
-        let key = (object.name.clone(), object.generation);
-        let asked = {
-            let mut state = self.state();
-            let heard = state.heard.entry(key.clone()).or_default();
-            heard.calls += 1;
-            heard.calls
-        };
-        let storm = {
-            let state = &mut *self.state();
-            let storm = (!self.is_calm()).then(|| self.weather.storm(&mut state.rng));
-            let storm = storm.flatten();
-            match &storm {
-                Some(storm) if storm.is_astray => state.troubles.astray += 1,
-                Some(_) => state.troubles.ways += 1,
-                None => {}
-            }
-            storm
-        };
-        if let Some(storm) = &storm
-            && !storm.after_the_work
-        {
-            return storm.answer.clone();
-        }
-        let time = self.time();
-        let working = self.answered((&object.name, object.generation), asked, time);
-        let answer = tokio::select! {
-            biased;
-            answer = working => answer,
-            () = sleep(timeout) => Answer::TimedOut(timeout),
-        };
-        if let Some(storm) = storm {
-            return storm.answer;
-        }
-        self.hear(key, &answer);
-        answer
-    }
 }

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use brigade_client::answer::Answer;
 use brigade_poller::{
     clock::Clock,
     config::{Budgets, Config},
@@ -18,11 +19,18 @@ use brigade_sim::{Place, SeededFaults, Sim};
 use brigade_storage::{Location, Metadata, NewObject, Object, Operation, Store as _};
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::sleep;
+use tokio::{
+    sync::mpsc::{self, UnboundedReceiver},
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
+    events::{self, Upload},
+    instance::{Ends, Instance},
+    line::{Line, Traffic},
     people::{BUCKET, ELSEWHERE, NO_WORK, People, release_holds},
-    planted::{Misread, Planted},
+    planted::{Bug, Misread, Planted},
     report::{Errand, Report},
     run::{MAX_ATTEMPTS, Run},
     schedule::Schedule,
@@ -39,39 +47,57 @@ const LEASE: &str = ".brigade/in/lease";
 /// The longest delay of a storage call.
 const SLOW: Duration = Duration::from_secs(90);
 
-/// The polls after which nothing but what the worker itself puts off may be left, and those after which nothing may.
-const CALM_POLLS: [usize; 2] = [2, 3];
+/// The polls after which nothing but what the worker itself puts off may be left, and those after which nothing may; and
+/// more of these where a file holds the worker up. Objects that all ask for time cost an attempt only now and then: it may
+/// be the worker that asks.
+const CALM_POLLS: [usize; 2] = [2, 12];
+const MORE_POLLS: usize = 8;
+
+/// Files that were lost beside one that ends the worker are asked about alone: they need so many polls more.
+const POLLS_BESIDE_POISON: usize = 2;
 
 /// Everything that a run is made of.
 pub(crate) struct World {
-    schedule: Schedule,
+    pub(crate) schedule: Schedule,
     planted: Planted,
     sim: Sim,
-    worker: Arc<Misread<SimWorker>>,
+    worker: Arc<SimWorker>,
+    remembered: Arc<Mutex<BTreeMap<String, Answer>>>,
+    traffic: Arc<Traffic>,
     counts: Arc<Mutex<Counts>>,
+    /// The process of each poller, where it outlives a poll.
+    running: Mutex<Vec<Option<Arc<Instance>>>>,
+    instances: AtomicU64,
     polls: AtomicU64,
     duplicates: AtomicU64,
+    /// Deliveries of events.
+    pub(crate) deliveries: AtomicU64,
 }
 
 // === impl World ===
 
 impl World {
     pub(crate) fn new(schedule: Schedule, planted: Planted) -> Self {
-        let worker =
-            Misread { inner: SimWorker::new(&schedule), planted, remembered: Mutex::default() };
         Self {
             sim: sim(&schedule),
-            worker: Arc::new(worker),
+            worker: Arc::new(SimWorker::new(&schedule)),
+            remembered: Arc::default(),
+            traffic: Arc::default(),
             counts: Arc::default(),
+            running: Mutex::new(vec![None; schedule.pollers]),
+            instances: AtomicU64::new(0),
             polls: AtomicU64::new(0),
             duplicates: AtomicU64::new(0),
+            deliveries: AtomicU64::new(0),
             schedule,
             planted,
         }
     }
 
     pub(crate) async fn run(self) -> Run {
-        let mut people = People::new(self.sim.clone(), &self.schedule);
+        let (announced, uploads) = mpsc::unbounded_channel();
+        let announced = self.schedule.worlds.has_events.then_some(announced);
+        let mut people = People::new(self.sim.clone(), &self.schedule, announced);
         people.begin();
         if self.schedule.lease && self.schedule.orphaned {
             let lease = NewObject {
@@ -81,12 +107,14 @@ impl World {
             let left = self.sim.bucket(BUCKET).create(LEASE, 0, lease).await;
             left.expect("nothing goes wrong yet");
         }
-        let mut reports = self.rough(people).await;
+        let mut reports = self.rough(people, uploads).await;
         let left = self.calm(&mut reports).await;
         Run {
             history: self.sim.history(),
             fates: self.sim.fates(),
-            heard: self.worker.inner.heard(),
+            heard: self.worker.heard(),
+            seen: self.traffic.seen(),
+            deliveries: self.deliveries.load(Ordering::Relaxed),
             reports,
             left,
             written: written(&self.sim),
@@ -94,20 +122,32 @@ impl World {
             counts: *self.counts.lock().expect("no run panics and goes on"),
             lists: self.sim.calls(Operation::List),
             injected: self.sim.injected(),
-            troubles: self.worker.inner.troubles(),
+            troubles: self.worker.troubles(),
             duplicates: self.duplicates.load(Ordering::Relaxed),
             schedule: self.schedule,
         }
     }
 
     /// Everybody at once, and everything goes wrong.
-    async fn rough(&self, people: People) -> Vec<Report> {
+    async fn rough(&self, people: People, uploads: UnboundedReceiver<Upload>) -> Vec<Report> {
         let faults = self.schedule.rng("faults").u64(..);
         self.sim.set_faults(SeededFaults::new(faults, self.schedule.faults, SLOW));
         let polls = (0..self.schedule.pollers).map(|number| self.polls(number));
         let meddling = people.meddle(self.schedule.meddling, self.schedule.between);
-        let (reports, ()) = tokio::join!(futures::future::join_all(polls), meddling);
-        reports.into_iter().flatten().collect()
+        let rough = async { tokio::join!(futures::future::join_all(polls), meddling).0 };
+        if !self.schedule.worlds.has_events {
+            return rough.await.concat();
+        }
+        let over = CancellationToken::new();
+        let rough = async {
+            let reports = rough.await;
+            over.cancel();
+            reports
+        };
+        let (reports, events) = tokio::join!(rough, events::deliver(self, uploads, &over));
+        let mut reports = reports.concat();
+        reports.push(events);
+        reports
     }
 
     /// All polls of one poller, one after the other or over each other.
@@ -119,10 +159,11 @@ impl World {
             let pause = self.schedule.between.mul_f64(rng.f64());
             at += pause;
             let begin = if self.schedule.overlapping { at } else { pause };
-            let errands = self.triggered(number, &mut rng);
+            let errands = self.triggered(&mut rng);
             polls.push(async move {
                 sleep(begin).await;
-                futures::future::join_all(errands.into_iter().map(Errand::run)).await
+                let polls = errands.into_iter().map(|errand| errand.run(self.instance(number)));
+                futures::future::join_all(polls).await
             });
         }
         if self.schedule.overlapping {
@@ -136,36 +177,60 @@ impl World {
     }
 
     /// What one trigger starts: one poll, or two of the same when it is delivered twice.
-    fn triggered(&self, number: usize, rng: &mut Rng) -> Vec<Errand> {
+    fn triggered(&self, rng: &mut Rng) -> Vec<Errand> {
         let twice = rng.u16(0..1_000) < self.schedule.duplicates;
         self.duplicates.fetch_add(u64::from(twice), Ordering::Relaxed);
         let times = if twice { 2 } else { 1 };
-        (0..times).map(|_| self.errand(number).drawn(&self.schedule, rng)).collect()
+        (0..times).map(|_| self.errand().drawn(&self.schedule, rng)).collect()
     }
 
-    /// A poll by a process of its own.
-    fn errand(&self, number: usize) -> Errand {
-        let id = self.polls.fetch_add(1, Ordering::Relaxed);
-        Errand::new(id, number, self.poller(number))
+    fn errand(&self) -> Errand {
+        Errand::new(self.polls.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The process of this poller: the one that runs, or a new one.
+    pub(crate) fn instance(&self, number: usize) -> Arc<Instance> {
+        if !self.schedule.worlds.is_long_lived {
+            return Arc::new(self.start(number));
+        }
+        let mut running = self.running.lock().expect("no run panics and goes on");
+        let there = running[number].take().filter(|instance| instance.is_up());
+        let instance = there.unwrap_or_else(|| Arc::new(self.start(number)));
+        running[number].insert(instance).clone()
+    }
+
+    fn start(&self, number: usize) -> Instance {
+        let id = self.instances.fetch_add(1, Ordering::Relaxed);
+        let ends = Ends::default();
+        let poller = || self.poller(number, id, &ends);
+        let (first, apart) = (poller(), self.planted.is(Bug::EventsApart));
+        let named = if apart { poller() } else { first.clone() };
+        Instance { id, poller: first, named, ends }
     }
 
     /// Nothing goes wrong any more: one poller alone brings everything to its end.
     async fn calm(&self, reports: &mut Vec<Report>) -> Vec<Object> {
         self.sim.clear_faults();
-        self.worker.inner.calm_down();
+        self.worker.calm_down();
         release_holds(&self.sim);
+        let more = if self.schedule.worlds.special.is_empty() { 0 } else { MORE_POLLS };
+        let beside = if self.schedule.worlds.is_deadly() { POLLS_BESIDE_POISON } else { 0 };
+        let first = CALM_POLLS[0] + beside;
         let mut left = None;
-        for polls in CALM_POLLS {
-            for _ in 0..polls {
-                sleep(A_LONG_WHILE).await;
-                reports.push(self.errand(0).run().await);
+        for number in 0..first + CALM_POLLS[1] + more {
+            if number == first {
+                left = Some(inbox(&self.sim));
             }
-            left.get_or_insert_with(|| inbox(&self.sim));
+            if left.is_some() && inbox(&self.sim).is_empty() {
+                break;
+            }
+            sleep(A_LONG_WHILE).await;
+            reports.push(self.errand().run(self.instance(0)).await);
         }
         left.unwrap_or_default()
     }
 
-    fn poller(&self, number: usize) -> Poller {
+    fn poller(&self, number: usize, instance: u64, ends: &Ends) -> Poller {
         let schedule = &self.schedule;
         let location = |elsewhere: bool, prefix: &str| {
             Location::new(if elsewhere { ELSEWHERE } else { BUCKET }, prefix)
@@ -174,7 +239,7 @@ impl World {
             processed: location(schedule.processed_elsewhere, "processed/"),
             failed: location(schedule.failed_elsewhere, "failed/"),
             budgets: Budgets {
-                concurrency: schedule.concurrency,
+                concurrency: self.planted.concurrency(schedule.concurrency),
                 process_timeout: Duration::from_mins(5),
                 max_attempts: MAX_ATTEMPTS,
                 ..Budgets::default()
@@ -186,11 +251,21 @@ impl World {
             planted: self.planted,
             sim: self.sim.clone(),
             counts: self.counts.clone(),
+            dead: ends.dead.clone(),
         };
+        let line = Line {
+            instance,
+            worker: self.worker.clone(),
+            dead: ends.dead.clone(),
+            traffic: self.traffic.clone(),
+        };
+        let worker =
+            Misread { inner: line, planted: self.planted, remembered: self.remembered.clone() };
         let clock = Skewed { sim: self.sim.clone(), by: self.skew(number) };
-        Poller::new(config, &wires, self.worker.clone())
+        Poller::new(config, &wires, Arc::new(worker))
             .clock(Arc::new(clock))
             .lease(schedule.lease)
+            .shutdown(ends.shutdown.clone())
     }
 
     /// Every other clock is behind, the others are ahead.
