@@ -10,6 +10,9 @@ from running import Emulator, Process, brigade, free_port, until
 
 BUCKET = "brigade-dev"
 
+# Kills the process of a worker that looks at it. It is asked about first, so that others are accepted afterwards.
+POISON = "000-takes-all-memory.csv"
+
 
 def account(name):
     """Its email, in the emulator's project."""
@@ -21,10 +24,10 @@ class Deployed:
 
     `callers` are accounts by path: the front end adds the account's token to a call on that path without one, as emulators
     send it. The worker is ours, and writes each of its calls into `scratch`; or `http_worker(port, env)` starts an HTTP
-    worker behind a front end that lets only the poller in.
+    worker behind a front end that lets only the poller in, or `grpc_worker(port, env)` a gRPC worker without a front end.
     """
 
-    def __init__(self, callers, scratch: Path = None, http_worker=None, settings=None):
+    def __init__(self, callers, scratch: Path = None, http_worker=None, grpc_worker=None, settings=None):
         self.calls = scratch and scratch / "calls"
         self.running = []
         poller, worker = free_port(), free_port()
@@ -45,7 +48,10 @@ class Deployed:
                 self.worker = self._start(http_worker(worker, env))
                 env = env | {"BRIGADE_WORKER_PROTOCOL": "http"}
             else:
-                self.start_worker()
+                if grpc_worker:
+                    self.worker = self._start(grpc_worker(worker, env))
+                else:
+                    self.start_worker()
                 env = env | {"WORKER_URL": f"http://127.0.0.1:{worker}"}
             self.poller = self._start(self._poller(poller, callers.values(), env | (settings or {})))
         except BaseException:
@@ -92,11 +98,25 @@ class Deployed:
         }
         return Process([brigade(), "poller"], env=settings | env).wait_for_port(port)
 
+    def post_poll(self):
+        """`POST /poll`, as Cloud Scheduler does; the response."""
+        return requests.post(f"{self.url}/poll", json={}, timeout=60)
+
     def poll(self):
-        """`POST /poll`, as Cloud Scheduler does; its summary."""
-        answer = requests.post(f"{self.url}/poll", json={}, timeout=60)
+        """The summary of a poll that ends well."""
+        answer = self.post_poll()
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+    def poll_that_stops(self):
+        """What the poller says about a poll that an operator's fix has to precede."""
+        answer = self.post_poll()
+        assert answer.status_code == 500, answer.text
+        return answer.json()["error"]
+
+    def reason(self, name):
+        """Why an object is in failed/."""
+        return self.bucket.get_blob(f"failed/{name}").metadata["brigade-reason"]
 
     def upload(self, count):
         """Objects for the inbox; each as Google's client returns it."""
@@ -145,3 +165,17 @@ class Deployed:
 
     def __exit__(self, *_):
         self.stop()
+
+
+def check_poison(system):
+    """Polls until the inbox is empty: 60 files pass within 3 polls, and the one that kills the worker fails within 8."""
+    polls = 0
+    while system.names("incoming"):
+        assert polls < 8, system.bucket.get_blob(f"incoming/{POISON}").metadata
+        # A poll may end because the worker is away.
+        assert system.post_poll().status_code in (200, 503)
+        polls += 1
+        assert polls < 3 or len(system.names("processed")) == 60
+    assert (len(system.names("processed")), system.names("failed")) == (60, [POISON])
+    assert "ended 5 times while this file was the only one at work" in system.reason(POISON)
+    assert system.worker.starts <= 9

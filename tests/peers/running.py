@@ -68,8 +68,10 @@ class Process:
         self.stopped = False
         # Whatever breaks a test off, nothing outlives it.
         atexit.register(self.stop)
-        for stream, also in ((self.popen.stdout, self.out), (self.popen.stderr, None)):
-            threading.Thread(target=self._read, args=(stream, also), daemon=True).start()
+        streams = ((self.popen.stdout, self.out), (self.popen.stderr, None))
+        self.readers = [threading.Thread(target=self._read, args=both, daemon=True) for both in streams]
+        for reader in self.readers:
+            reader.start()
 
     def _read(self, stream, also):
         for line in stream:
@@ -78,6 +80,13 @@ class Process:
                 also.put(line.rstrip("\n"))
         if also is not None:
             also.put(None)
+
+    def wait(self, timeout=120):
+        """Waits until it has ended and all that it said is in the log; its exit code."""
+        code = self.popen.wait(timeout=timeout)
+        for reader in self.readers:
+            reader.join(timeout=timeout)
+        return code
 
     def line(self, timeout=60):
         """The next line of its stdout."""
@@ -125,6 +134,35 @@ class Process:
 
     def __exit__(self, *_):
         self.stop()
+
+
+class KeptRunning:
+    """A process that starts again soon after it has ended, as a container does."""
+
+    def __init__(self, start, pause=0.5):
+        self.start, self.pause = start, pause
+        self.starts, self.ending = 0, threading.Event()
+        self._start()
+        self.thread = threading.Thread(target=self._keep, daemon=True)
+        self.thread.start()
+
+    def _start(self):
+        self.process = self.start()
+        self.starts += 1
+
+    def _keep(self):
+        while True:
+            self.process.popen.wait()
+            if self.ending.wait(self.pause):
+                return
+            self._start()
+
+    def stop(self):
+        self.ending.set()
+        self.process.stop()
+        # A start may have been under way.
+        self.thread.join(timeout=self.pause + 1)
+        self.process.stop()
 
 
 class Emulator(Process):
