@@ -23,8 +23,9 @@ pub(crate) fn figures(scale: &Scale, runtime: &Runtime, system: &System) -> [Fig
         Figure {
             what: "Class B operations of the whole poll".into(),
             measured: calls.class_b().to_string(),
-            goal: "0",
-            met: calls.class_b() == 0,
+            // The look at the inbox's brake.
+            goal: "≤ 1",
+            met: calls.class_b() <= 1,
         },
     ]
 }
