@@ -268,3 +268,29 @@ async fn an_attempt_is_written_before_a_stop_ends_the_poll() {
     assert!(world.poll_all().await.error.is_some());
     assert_eq!(world.written(mark::ATTEMPTS), "1");
 }
+
+/// The connection breaks each 100 s, whatever is at work.
+fn killed_each_100_s(work: u64, second: u64) -> (Duration, Answer) {
+    let left = 100 - second % 100;
+    if work <= left {
+        (Duration::from_secs(work), ok())
+    } else {
+        (Duration::from_secs(left), Answer::Transport(TransportError::Reset("killed".into())))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_that_take_longer_than_a_worker_lives_do_not_fail() {
+    let world = World::new(20, |_, second, _| killed_each_100_s(150, second));
+    world.poll_for(60).await;
+    assert_eq!((world.count("in/"), world.count("failed/")), (20, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn short_files_beside_them_pass_and_none_fails() {
+    let world = World::new(200, |name, second, _| {
+        killed_each_100_s(if name.ends_with('7') { 150 } else { 1 }, second)
+    });
+    world.poll_for(60).await;
+    assert_eq!((world.count("processed/"), world.count("failed/")), (180, 0));
+}
