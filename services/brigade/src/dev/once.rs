@@ -57,7 +57,7 @@ pub(super) async fn run(
     }
     // A closed pipe does not change the exit code.
     let _ = table.summary();
-    let is_empty = table.totals().left() == 0 && !is_braked;
+    let is_empty = table.totals().left() == 0;
     Ok(if is_empty { Exit::Done } else { Exit::Partly })
 }
 

@@ -120,6 +120,10 @@ async fn run_past_brake(
         }
         Passage::Probe(on) => {
             let objects = probe::choose(run, &on).await?;
+            if objects.is_empty() {
+                // Nothing is held: the brake waits for the next file.
+                return run_loop(run, reporter, lost, listing()).await;
+            }
             instance.dispatcher.restart_streak(on.probe());
             let listed = stream::iter(objects.into_iter().map(Ok));
             let end = run_loop(run, reporter, lost, listed).await?;

@@ -294,3 +294,17 @@ async fn short_files_beside_them_pass_and_none_fails() {
     world.poll_for(60).await;
     assert_eq!((world.count("processed/"), world.count("failed/")), (180, 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_brake_ends_no_poll_of_an_empty_inbox_and_holds_the_next_files() {
+    let world = World::new(25, |_, _, _| (NO_TIME, Answer::status(Code::Internal, "no")));
+    assert_eq!(world.poll().await.reason(), EndReason::Brake);
+    assert_eq!(world.count("failed/"), 25);
+    advance(Duration::from_mins(2)).await;
+    assert_eq!(world.poll().await.reason(), EndReason::Complete);
+    for n in 0..10 {
+        world.sim.upload("data", &format!("in/y{n:05}"), "1").unwrap();
+    }
+    assert_eq!(world.poll().await.reason(), EndReason::Brake);
+    assert_eq!((world.count("failed/"), world.count("in/")), (30, 5), "a probe of five");
+}
