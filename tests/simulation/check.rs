@@ -102,7 +102,10 @@ fn settled(run: &Run, fate: &UploadOutcome, place: &Place) -> Option<String> {
     let is_poison = run.schedule.worlds.is_poison(&fate.uploaded.name);
     if place.name.starts_with("failed/") && place.bucket == in_bucket(run.schedule.failed_elsewhere)
     {
-        let is_killer = is_poison && heard.died + heard.lost >= MAX_LOSSES;
+        // A file that hangs is at work whenever another process's file ends the worker, and looks alone to its own.
+        let hangs =
+            matches!(run.schedule.worlds.special.get(&fate.uploaded.name), Some(Special::Hangs));
+        let is_killer = (is_poison || hangs) && heard.died + heard.lost >= MAX_LOSSES;
         let may_fail = refused > 0 || heard.attempts() >= MAX_ATTEMPTS || is_killer;
         let wrong = !may_fail || last_word == Some(true);
         return wrong.then(|| format!("it is failed, and the worker said {heard:?}"));
@@ -113,7 +116,8 @@ fn settled(run: &Run, fate: &UploadOutcome, place: &Place) -> Option<String> {
         let is_odd =
             matches!(run.schedule.worlds.special.get(&fate.uploaded.name), Some(Special::Odd(_)));
         // Where only files are left that always ask for time, it may be the worker that asks.
-        let is_waiting = run.schedule.worlds.is_long_lived && heard.postponed > MAX_ATTEMPTS;
+        let asked_to_wait = heard.postponed + heard.beside;
+        let is_waiting = run.schedule.worlds.is_long_lived && asked_to_wait > MAX_ATTEMPTS;
         let wrong = !(is_poison && is_noted || is_odd && heard.doubts > 0 || is_waiting);
         return wrong.then(|| format!("it was never settled; the worker said {heard:?}"));
     }
