@@ -10,8 +10,8 @@ from ._identity import AuthPlugin, Identity
 from ._target import Target
 
 _OPTIONS: Final = (
-    # During a call, a connection that breaks silently is noticed within six minutes. A gRPC server allows one ping in five
-    # minutes without data, and closes the connection after a few more (gRPC's doc/keepalive.md); this is 10 % above it.
+    # During a call, a connection that breaks silently is noticed within six minutes. A gRPC server allows one ping in
+    # five minutes without data, and closes the connection after a few more (gRPC's doc/keepalive.md): 10 % above.
     ("grpc.keepalive_time_ms", 330_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     # Without this, gRPC stops after two pings of a call that sends nothing meanwhile.
