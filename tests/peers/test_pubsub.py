@@ -10,7 +10,7 @@ from pubsub import PubSub
 OBJECTS = 500
 # What the poller logs of an event.
 ACKNOWLEDGED = '"acknowledged"'
-AWAY = "SETTLEMENT_RETRY"
+AWAY = "not acknowledged"
 
 
 @contextlib.contextmanager

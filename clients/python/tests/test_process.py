@@ -102,7 +102,9 @@ def test_a_worker_whose_wiring_is_wrong_stops_the_poll_and_moves_nothing(
     program.chmod(0o755)
     with Dev(tmp_path, "--no-samples", "--exec", f"{program} {{}}") as dev:
         dev.be_its_developer(monkeypatch)
+        # One file alone may be the cause itself.
         dev.drop("one")
+        dev.drop("two")
         program.unlink()
         with connect(dev.worker) as worker, pytest.raises(errors.PermissionDenied) as denied:
             worker.process(objects(dev)["one"])
@@ -110,7 +112,7 @@ def test_a_worker_whose_wiring_is_wrong_stops_the_poll_and_moves_nothing(
         with connect(dev.poller) as poller, pytest.raises(errors.FailedPrecondition, match="gone") as stopped:
             list(poller.poll())
         assert isinstance(stopped.value, NeedsFix)
-        assert dev.names("incoming") == ["one"]
+        assert dev.names("incoming") == ["one", "two"]
 
 
 @pytest.mark.usefixtures("system")

@@ -106,7 +106,7 @@ impl AttemptPolicy {
             Blame::Deadline => return Decision::RetryNextPoll(asked.max(SOON)),
             Blame::EarlyDoubt => Ok(COMPARE),
             Blame::Poll => return Decision::RetryNextPoll(SOON),
-            Blame::Transport | Blame::Lost | Blame::LostOrRefused => {
+            Blame::Transport | Blame::Lost => {
                 self.transport_failures += 1;
                 // Where every call fails, the breaker decides.
                 let others_are_answered = circumstances.failures < self.transport_failures;

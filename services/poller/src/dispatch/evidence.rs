@@ -57,8 +57,6 @@ pub(crate) struct Call<'a> {
     pub(crate) is_alone: bool,
     /// The worker answered a health check just before.
     pub(crate) was_healthy: bool,
-    /// It was lost, and not answered by a status that may be the service's own.
-    pub(crate) is_certain: bool,
     pub(crate) now: Timestamp,
 }
 
@@ -113,9 +111,7 @@ impl Evidence {
         });
         if explained || self.is_flaky(call, first.at) {
             How::Alone
-        } else if call.is_certain
-            && self.has_accepted_since(first.at.checked_sub(JUST_BEFORE).unwrap_or(first.at))
-        {
+        } else if self.has_accepted_since(first.at.checked_sub(JUST_BEFORE).unwrap_or(first.at)) {
             How::Counted
         } else if call.was_healthy {
             How::Healthy
@@ -166,7 +162,6 @@ mod tests {
         evidence: Evidence,
         losses: Losses,
         healthy: bool,
-        doubtful: bool,
     }
 
     impl Story {
@@ -187,7 +182,6 @@ mod tests {
                 losses: &losses,
                 is_alone: true,
                 was_healthy: false,
-                is_certain: true,
                 now: at(second),
             };
             self.evidence.lost(call);
@@ -202,7 +196,6 @@ mod tests {
                 losses: &self.losses,
                 is_alone,
                 was_healthy: self.healthy,
-                is_certain: !self.doubtful,
                 now: at(second),
             };
             let how = self.evidence.lost(call);
@@ -287,14 +280,6 @@ mod tests {
         let story = few.fold(story, |story, (name, at)| story.loses(name, at, 2)).lost(130, true);
         assert_eq!(story.last(), How::Counted, "each of them may end it too");
         assert_eq!(story.loses("e", 135, 2).lost(140, true).last(), How::Alone);
-    }
-
-    #[test]
-    fn a_status_that_may_be_the_services_own_counts_only_by_its_health() {
-        let story = Story { doubtful: true, ..Story::default() }.lost(1, false).accepts(2);
-        let story = story.lost(10, true);
-        assert_eq!(story.last(), How::Alone);
-        assert_eq!(Story { healthy: true, ..story }.lost(20, true).last(), How::Healthy);
     }
 
     #[test]

@@ -66,8 +66,6 @@ pub enum Blame {
     Transport,
     /// The call was sent, and the worker or its connection ended before the answer: the object may have caused it.
     Lost,
-    /// The same by an HTTP status that a front end returns then, and that the service itself may return too.
-    LostOrRefused,
     /// An answer that may be about the wiring, but others were answered meanwhile: an attempt.
     Doubt,
     /// The same, before other objects were asked: not an attempt yet.
@@ -214,7 +212,7 @@ fn from_http(status: u16, after: Option<Duration>, why: String) -> Verdict {
         429 => retry(Blame::Busy, after, why),
         503 if after.is_some() => retry(Blame::Busy, after, why),
         // What Cloud Run's front end returns when the container ended under a request.
-        500 | 502 | 503 | 504 => retry(Blame::LostOrRefused, after, why),
+        500 | 502 | 503 | 504 => retry(Blame::Lost, after, why),
         408 | 425 | 500..=599 => retry(Blame::Transport, after, why),
         300..=499 => doubtful(Cause::Http(status), why, HINT_URL),
         0..=299 | 600.. => retry(Blame::Transport, after, why),

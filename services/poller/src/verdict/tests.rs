@@ -66,7 +66,7 @@ fn no_http_status_of_the_transport_ever_moves_an_object() {
         let row = row(Answer::Transport(TransportError::Http { status, retry_after: wish }));
         let expected = match (status, wish) {
             (429, _) | (503, Some(_)) => Row::Retry(Blame::Busy),
-            (500 | 502 | 503 | 504, _) => Row::Retry(Blame::LostOrRefused),
+            (500 | 502 | 503 | 504, _) => Row::Retry(Blame::Lost),
             (401, _) => Row::Stop,
             (408 | 425 | 500..=599, _) => Row::Retry(Blame::Transport),
             (300..=499, _) => Row::Doubtful,

@@ -105,7 +105,7 @@ impl Dispatcher {
                         let pause = wish.or(pause);
                         state.close_gate(now, pause.unwrap_or_default());
                     }
-                    Blame::Lost | Blame::LostOrRefused => state.limit.halve(ticket),
+                    Blame::Lost => state.limit.halve(ticket),
                     _ => {}
                 }
                 (state.retried(now, asked, is_alone, retry), BrakeChange::None)
@@ -237,14 +237,13 @@ impl State {
                 }
                 self.failed(now, &retry.why);
             }
-            Blame::Lost | Blame::LostOrRefused => {
+            Blame::Lost => {
                 self.failed(now, &retry.why);
                 let call = Call {
                     object: asked.object,
                     losses: asked.losses,
                     is_alone,
                     was_healthy: asked.was_healthy,
-                    is_certain: retry.blame == Blame::Lost,
                     now: asked.now,
                 };
                 let how = self.evidence.lost(call);
