@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     config::Budgets,
     jitter, mark,
+    outcome::RETRY_SOON,
     retry::{attempt_pause, doubt_pause, worker_retry_after},
     verdict::{Blame, Retry},
 };
@@ -21,9 +22,6 @@ const UNREAD_MAX: Duration = Duration::from_hours(1);
 
 /// What is asked again only to compare the answer with those about other objects waits this long.
 const COMPARE: Duration = Duration::from_secs(2);
-
-/// What a caller that has a queue waits, when nothing else is known.
-const SOON: Duration = Duration::from_secs(1);
 
 /// The attempts of one object. Those that count are written on the object itself; the others count in this poll alone.
 #[derive(Debug)]
@@ -93,32 +91,30 @@ impl AttemptPolicy {
     /// What to do after `retry`.
     pub(crate) fn decide(&mut self, retry: &Retry, circumstances: Circumstances) -> Decision {
         let asked = worker_retry_after(retry.after);
-        if retry.blame == Blame::Storage {
-            return self.decide_unread(retry, circumstances, asked);
-        }
-        if retry.blame != Blame::WorkerWide {
+        if !matches!(retry.blame, Blame::Storage | Blame::WorkerWide) {
             self.unread_since = None;
         }
         let pause = match retry.blame {
             Blame::Worker | Blame::Doubt => self.count(retry),
             Blame::Deadline if circumstances.had_full_time => self.count(retry),
             // Not this poll: it would be cut short again.
-            Blame::Deadline => return Decision::RetryNextPoll(asked.max(SOON)),
+            Blame::Deadline => return Decision::RetryNextPoll(asked.max(RETRY_SOON)),
             Blame::EarlyDoubt => Ok(COMPARE),
-            Blame::Poll => return Decision::RetryNextPoll(SOON),
+            Blame::Poll => return Decision::RetryNextPoll(RETRY_SOON),
             Blame::Transport | Blame::Lost => {
                 self.transport_failures += 1;
                 // Where every call fails, the breaker decides.
                 let others_are_answered = circumstances.failures < self.transport_failures;
                 if self.transport_failures >= self.max_transport_failures && others_are_answered {
-                    return Decision::RetryNextPoll(SOON);
+                    return Decision::RetryNextPoll(RETRY_SOON);
                 }
                 Ok(Duration::ZERO)
             }
             // Others first: it may be this object after all.
-            Blame::WorkerWide => Ok(jitter::above(SOON)),
+            Blame::WorkerWide => Ok(jitter::above(RETRY_SOON)),
+            Blame::Storage => return self.decide_unread(retry, circumstances, asked),
             // The worker's turn decides when.
-            Blame::Busy | Blame::Storage => return Decision::RetryNow(Duration::ZERO),
+            Blame::Busy => return Decision::RetryNow(Duration::ZERO),
         };
         match pause {
             Ok(pause) => Decision::RetryNow(pause.max(asked)),

@@ -35,3 +35,12 @@ pub(crate) struct Instance {
     /// Polls and named objects that run.
     pub(crate) running: TaskTracker,
 }
+
+impl Instance {
+    /// The inbox has no brake: another instance, or an operator, has lifted the one that this instance knew.
+    pub(crate) fn brake_is_free(&self) {
+        if self.dispatcher.is_braked() && !self.brake.is_pending() {
+            self.dispatcher.restart_streak(self.config.budgets.max_refusals);
+        }
+    }
+}

@@ -106,17 +106,15 @@ async fn ready(
 /// The result of an object that the inbox's brake stops. When its time is over, events and tasks are its probe where no
 /// poll is.
 async fn braked(instance: &Instance, object: &Object) -> Option<ObjectResult> {
-    let max_refusals = instance.config.budgets.max_refusals;
-    if max_refusals == 0 || mark::recorded_verdict(object).is_some() {
+    if instance.config.budgets.max_refusals == 0 || mark::recorded_verdict(object).is_some() {
         return None;
     }
     let now = instance.clock.now();
     match instance.brake.glance(now).await {
-        Passage::Free if instance.dispatcher.is_braked() && !instance.brake.is_pending() => {
-            instance.dispatcher.restart_streak(max_refusals);
+        Passage::Free => {
+            instance.brake_is_free();
             None
         }
-        Passage::Free => None,
         Passage::Probe(on) => {
             if instance.brake.begin_probe() {
                 instance.dispatcher.restart_streak(on.probe());

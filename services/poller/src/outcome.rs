@@ -8,7 +8,7 @@ use brigade_storage::Object;
 use crate::{error::PollError, filter::Skip, mark::RecordedVerdict, request::ObjectRef, wire};
 
 /// An object that waits for a slot, or that a shutdown cut short, is to be tried again after this.
-const RETRY_SOON: Duration = Duration::from_secs(1);
+pub(crate) const RETRY_SOON: Duration = Duration::from_secs(1);
 
 /// The end of one object in a poll: the event, and what only the log and the next try need.
 #[derive(Clone, Debug, PartialEq)]

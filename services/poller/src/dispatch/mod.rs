@@ -24,7 +24,7 @@ pub(crate) use self::{
     evidence::Key,
     judge::{Asked, BrakeChange, Ruling},
     state::{NoTurn, Patience},
-    streak::Reason,
+    streak::{Reason, folder},
 };
 use crate::wire;
 

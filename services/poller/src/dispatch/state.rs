@@ -87,7 +87,7 @@ impl State {
             limit,
             debt: 0,
             untaken: 0,
-            breaker: Breaker::new(budgets.breaker, Instant::now()),
+            breaker: Breaker::new(budgets.breaker),
             waits: Waits::default(),
             wiring: WiringEvidence::default(),
             streak: Streak::new(budgets.max_refusals),

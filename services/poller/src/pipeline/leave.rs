@@ -15,7 +15,7 @@ use crate::{
     instance::Slot,
     losses::How,
     mark,
-    outcome::Outcome,
+    outcome::{Outcome, RETRY_SOON},
     verdict::{Blame, Retry},
 };
 
@@ -32,7 +32,7 @@ impl ObjectPipeline<'_> {
         code: Option<i32>,
     ) -> Result<Outcome, PollError> {
         let mut outcome = subject.left(retry).with_status(code);
-        outcome.retry_after = Some(pause.max(Duration::from_secs(1)));
+        outcome.retry_after = Some(pause.max(RETRY_SOON));
         if retry.blame == Blame::Storage && !self.record_attempt(subject, retry, pause).await? {
             return Ok(Outcome::superseded(&subject.object));
         }
@@ -110,9 +110,7 @@ impl ObjectPipeline<'_> {
             return Ok(Step::Again(slot));
         }
         let retry = Retry { after: None, blame: Blame::Lost, why: why.to_owned() };
-        let mut outcome = subject.left(&retry);
-        outcome.retry_after = Some(Duration::from_secs(1));
-        Ok(Step::done(outcome))
+        Ok(Step::done(subject.left(&retry)))
     }
 
     fn due(self, pause: Duration) -> Timestamp {

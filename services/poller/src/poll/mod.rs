@@ -97,12 +97,7 @@ async fn run_past_brake(
         return run_loop(run, reporter, lost, listing()).await;
     }
     match instance.brake.look(instance.clock.now()).await {
-        Passage::Free => {
-            if instance.dispatcher.is_braked() && !instance.brake.is_pending() {
-                // Another instance, or an operator, has lifted it.
-                instance.dispatcher.restart_streak(max_refusals);
-            }
-        }
+        Passage::Free => instance.brake_is_free(),
         Passage::Probe(_) | Passage::Closed(_) if plan.ignore_brake => {
             instance.brake.lift().await;
             instance.dispatcher.restart_streak(max_refusals);

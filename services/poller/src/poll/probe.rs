@@ -5,7 +5,7 @@ use std::pin::pin;
 use brigade_storage::Object;
 use futures::StreamExt as _;
 
-use crate::{brake::On, error::PollError, filter, run::RunContext, scan::scan};
+use crate::{brake::On, dispatch::folder, error::PollError, filter, run::RunContext, scan::scan};
 
 /// Listed objects that are looked at for a probe, at most.
 const MAX_LISTED: usize = 50_000;
@@ -38,10 +38,9 @@ pub(super) async fn choose(run: &RunContext, on: &On) -> Result<Vec<Object>, Pol
 }
 
 fn rank(object: &Object, on: &On) -> usize {
-    let folder = object.name.rfind('/').map_or("", |end| &object.name[..=end]);
     if object.created > on.since {
         0
-    } else if on.prefixes.iter().all(|prefix| prefix != folder) {
+    } else if on.prefixes.iter().all(|prefix| prefix != folder(&object.name)) {
         1
     } else {
         2

@@ -66,7 +66,7 @@ enum State {
 
 impl Breaker {
     /// `limit`: the events that open it.
-    pub(crate) fn new(limit: u32, _now: Instant) -> Self {
+    pub(crate) fn new(limit: u32) -> Self {
         Self {
             limit: limit.max(1),
             state: State::Closed,
@@ -83,15 +83,14 @@ impl Breaker {
 
     /// The worker itself answered a call about an object.
     pub(crate) fn answered(&mut self, now: Instant) {
-        let limit = self.limit;
-        *self = Self { answered: Some(now), ..Self::new(limit, now) };
+        *self = Self { answered: Some(now), ..Self::new(self.limit) };
     }
 
     /// A call failed between poller and worker. Failures within 1 s of the first of them are one event.
     pub(crate) fn failed(&mut self, now: Instant, why: &str) {
         let is_old = self.failed.is_some_and(|at| now.saturating_duration_since(at) > MEMORY);
         if is_old && matches!(self.state, State::Closed) {
-            *self = Self { answered: self.answered, ..Self::new(self.limit, now) };
+            *self = Self { answered: self.answered, ..Self::new(self.limit) };
         }
         self.failed = Some(now);
         self.failures = self.failures.saturating_add(1);

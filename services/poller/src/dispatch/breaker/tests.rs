@@ -30,17 +30,17 @@ fn pause(breaker: &mut Breaker, now: Instant) -> Duration {
 fn it_opens_after_enough_events_and_ten_seconds_without_an_answer() {
     let start = Instant::now();
     // Events suffice at the 5th second, the time at the 10th.
-    let mut breaker = Breaker::new(5, start);
+    let mut breaker = Breaker::new(5);
     assert_eq!(until_open(&mut breaker, start, 0), 11);
     // The time suffices at the 10th second, events at the 20th.
-    let mut breaker = Breaker::new(20, start);
+    let mut breaker = Breaker::new(20);
     assert_eq!(until_open(&mut breaker, start, 0), 20);
     // The last answer was 8 s before the first failure.
-    let mut breaker = Breaker::new(2, start);
+    let mut breaker = Breaker::new(2);
     breaker.answered(start);
     assert_eq!(until_open(&mut breaker, start, 8), 3);
     // A limit of 0 is one of 1.
-    let mut breaker = Breaker::new(0, start);
+    let mut breaker = Breaker::new(0);
     breaker.answered(start);
     assert_eq!(until_open(&mut breaker, start, 10), 1);
 }
@@ -48,7 +48,7 @@ fn it_opens_after_enough_events_and_ten_seconds_without_an_answer() {
 #[test]
 fn a_restart_of_the_worker_with_many_calls_in_flight_is_one_event() {
     let start = Instant::now();
-    let mut breaker = Breaker::new(2, start);
+    let mut breaker = Breaker::new(2);
     breaker.answered(start);
     let restart = start + 20 * SECOND;
     for _ in 0..200 {
@@ -64,7 +64,7 @@ fn a_restart_of_the_worker_with_many_calls_in_flight_is_one_event() {
 #[test]
 fn a_restart_of_less_than_ten_seconds_does_not_open_it() {
     let start = Instant::now();
-    let mut breaker = Breaker::new(5, start);
+    let mut breaker = Breaker::new(5);
     for second in 0..100 {
         let now = start + SECOND * second + Duration::from_millis(u64::from(second));
         if second % 10 == 9 {
@@ -79,7 +79,7 @@ fn a_restart_of_less_than_ten_seconds_does_not_open_it() {
 #[test]
 fn an_open_one_gives_one_probe_after_its_pause() {
     let start = Instant::now();
-    let mut breaker = Breaker::new(1, start);
+    let mut breaker = Breaker::new(1);
     breaker.answered(start);
     let open = start + 10 * SECOND;
     breaker.failed(open, "refused");
@@ -96,7 +96,7 @@ fn an_open_one_gives_one_probe_after_its_pause() {
 #[test]
 fn a_probe_that_is_not_reported_is_given_to_the_next_caller() {
     let start = Instant::now();
-    let mut breaker = Breaker::new(1, start);
+    let mut breaker = Breaker::new(1);
     breaker.answered(start);
     let open = start + 10 * SECOND;
     breaker.failed(open, "refused");
@@ -121,7 +121,7 @@ fn a_probe_that_is_not_reported_is_given_to_the_next_caller() {
 #[test]
 fn each_probe_that_fails_makes_the_next_pause_longer() {
     let start = Instant::now();
-    let mut breaker = Breaker::new(1, start);
+    let mut breaker = Breaker::new(1);
     breaker.answered(start);
     let mut now = start + 10 * SECOND;
     breaker.failed(now, "refused");
@@ -138,7 +138,7 @@ fn each_probe_that_fails_makes_the_next_pause_longer() {
 #[test]
 fn a_worker_that_is_reachable_and_whose_calls_all_fail_opens_it_again_for_longer() {
     let start = Instant::now();
-    let mut breaker = Breaker::new(3, start);
+    let mut breaker = Breaker::new(3);
     breaker.failed(start, "reset");
     let mut now = start + 8 * SECOND;
     for round in 0..4 {
@@ -171,7 +171,7 @@ fn a_worker_that_is_reachable_and_whose_calls_all_fail_opens_it_again_for_longer
 #[test]
 fn the_worker_is_away_from_the_first_failure_on_once_it_is_open() {
     let start = Instant::now();
-    let mut breaker = Breaker::new(2, start);
+    let mut breaker = Breaker::new(2);
     breaker.answered(start);
     let first = start + 3_600 * SECOND;
     breaker.failed(first, "refused");
@@ -212,7 +212,7 @@ proptest! {
         steps in proptest::collection::vec(step(), 0..200),
     ) {
         let mut now = Instant::now();
-        let mut breaker = Breaker::new(limit, now);
+        let mut breaker = Breaker::new(limit);
         let mut probe: Option<Instant> = None;
         for step in steps {
             match step {
@@ -253,7 +253,7 @@ proptest! {
 #[test]
 fn failures_of_long_ago_do_not_count() {
     let start = Instant::now();
-    let mut breaker = Breaker::new(2, start);
+    let mut breaker = Breaker::new(2);
     breaker.failed(start, "refused");
     breaker.failed(start + 61 * SECOND, "refused");
     assert_eq!((breaker.failures(), breaker.check(start + 61 * SECOND)), (1, Permission::Go));

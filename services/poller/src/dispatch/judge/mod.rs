@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::{
     dispatcher::{Dispatcher, Turn},
     evidence::{Call, Key},
+    limit::Ticket,
     state::State,
     streak::Reason,
     wiring::Suspicion,
@@ -98,17 +99,7 @@ impl Dispatcher {
             Verdict::Doubtful(doubt) => (state.doubted(now, asked, doubt), BrakeChange::None),
             Verdict::Stop(stop) => (Ruling::Stop(stop), BrakeChange::None),
             Verdict::Retry(retry) => {
-                match retry.blame {
-                    Blame::Busy => {
-                        let pause = state.limit.busy(ticket);
-                        let wish = retry.after.map(|wish| jitter::above(wish.min(MAX_WISH)));
-                        let pause = wish.or(pause);
-                        state.close_gate(now, pause.unwrap_or_default());
-                    }
-                    Blame::Lost => state.limit.halve(ticket),
-                    _ => {}
-                }
-                (state.retried(now, asked, is_alone, retry), BrakeChange::None)
+                (state.retried(now, asked, ticket, is_alone, retry), BrakeChange::None)
             }
         };
         self.update(state);
@@ -215,6 +206,7 @@ impl State {
         &mut self,
         now: Instant,
         asked: Asked<'_>,
+        ticket: Ticket,
         is_alone: bool,
         mut retry: Retry,
     ) -> Ruling {
@@ -237,7 +229,13 @@ impl State {
                 }
                 self.failed(now, &retry.why);
             }
+            Blame::Busy => {
+                let pause = self.limit.busy(ticket);
+                let wish = retry.after.map(|wish| jitter::above(wish.min(MAX_WISH)));
+                self.close_gate(now, wish.or(pause).unwrap_or_default());
+            }
             Blame::Lost => {
+                self.limit.halve(ticket);
                 self.failed(now, &retry.why);
                 let call = Call {
                     object: asked.object,
@@ -253,7 +251,6 @@ impl State {
             }
             Blame::WorkerWide
             | Blame::Deadline
-            | Blame::Busy
             | Blame::Doubt
             | Blame::EarlyDoubt
             | Blame::Poll => {}
