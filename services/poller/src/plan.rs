@@ -21,6 +21,7 @@ pub(crate) struct Plan {
     pub(crate) dry_run: bool,
     pub(crate) explain: bool,
     pub(crate) ignore_brake: bool,
+    pub(crate) began: Instant,
     time: Duration,
     deadline: Instant,
     process_timeout: Duration,
@@ -44,14 +45,16 @@ impl Plan {
         let limits = [Some(requested).filter(|&most| most > 0), budgets.max_objects];
         let max_objects = limits.into_iter().flatten().min();
         let time = trigger.deadline.unwrap_or(Duration::MAX).min(budgets.poll_deadline);
+        let began = Instant::now();
         Ok(Self {
             prefix: format!("{}{}", config.inbox.prefix, request.prefix),
             max_objects: max_objects.unwrap_or(u64::MAX),
             dry_run: request.dry_run,
             explain: request.explain,
             ignore_brake: request.ignore_brake,
+            began,
             time,
-            deadline: Instant::now() + time,
+            deadline: began + time,
             process_timeout: budgets.process_timeout,
             full_call: budgets.process_timeout.min(time.saturating_sub(SETTLING)),
         })

@@ -25,6 +25,9 @@ const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// An object that an event or a task named is answered at once when the worker asked for more time than this.
 const MAX_NAMED_PAUSE: Duration = Duration::from_secs(10);
 
+/// A poll waits so long at least for a worker that is away: longer than the pause between two probes.
+const MIN_AWAY: Duration = Duration::from_secs(6);
+
 /// How long calls in flight may go on after a shutdown was asked for. Cloud Run kills it 10 s after SIGTERM;
 /// what was answered must be moved before.
 const GRACE: Duration = Duration::from_secs(5);
@@ -77,12 +80,13 @@ impl RunContext {
     /// How long a call waits for its turn.
     pub(crate) fn patience(&self) -> Patience {
         let left = self.plan.time_left();
-        let (gate, away) = if self.is_named {
-            (MAX_NAMED_PAUSE, Duration::ZERO)
-        } else {
-            (left, self.plan.patience())
-        };
-        Patience { until: Instant::now() + left, gate, away }
+        let until = Instant::now() + left;
+        if self.is_named {
+            let (gate, away) = (MAX_NAMED_PAUSE, Duration::ZERO);
+            return Patience { until, gate, away, not_before: Instant::now() };
+        }
+        let not_before = self.plan.began + MIN_AWAY;
+        Patience { until, gate: left, away: self.plan.patience(), not_before }
     }
 
     /// Gives `slot` back for `time`, and takes another one then. Nothing when the object is to be left for the next poll:

@@ -50,6 +50,8 @@ pub(crate) struct Patience {
     pub(crate) gate: Duration,
     /// For a worker that is away.
     pub(crate) away: Duration,
+    /// It is not given up before, so that a poll probes it too after an earlier one has given it up.
+    pub(crate) not_before: Instant,
 }
 
 /// Why a call has no turn.
@@ -110,6 +112,7 @@ impl State {
             Permission::Probe => return Next::Wait(Wait::Probe),
             Permission::Wait(at) => {
                 let end = self.breaker.away_since().unwrap_or(now) + patience.away;
+                let end = end.max(patience.not_before);
                 if now < end {
                     return Next::Wait(Wait::Until(at.min(end)));
                 }

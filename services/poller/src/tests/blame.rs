@@ -99,6 +99,19 @@ fn dies() -> Answer {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_worker_that_is_back_is_asked_by_the_next_poll_however_long_it_was_away() {
+    for n in 0..20 {
+        let world = Defaults::new(|_, _| ok());
+        world.upload(20, "good");
+        *world.worker.away.lock().unwrap() = Instant::now() + Duration::from_hours(1);
+        assert!(world.poll().await.error.is_some());
+        *world.worker.away.lock().unwrap() = Instant::now() + n * Duration::from_millis(100);
+        assert_eq!(world.poll().await.reason(), EndReason::Complete);
+        assert_eq!(world.count("processed/"), 20);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_poison_file_with_nothing_beside_it_ends_in_failed() {
     let world = Defaults::new(|_, _| dies());
     world.upload(1, "poison");

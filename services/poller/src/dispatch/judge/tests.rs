@@ -123,7 +123,8 @@ fn key(name: &str) -> Key {
 }
 
 fn patience() -> Patience {
-    Patience { until: Instant::now() + 600 * SECOND, gate: 600 * SECOND, away: 600 * SECOND }
+    let (now, away) = (Instant::now(), 600 * SECOND);
+    Patience { until: now + away, gate: away, away, not_before: now }
 }
 
 fn left(end: Option<Instant>) -> Duration {
