@@ -63,6 +63,13 @@ fn request(object: &Object) -> ProcessRequest {
             nanos: object.created.subsec_nanosecond(),
         }),
         metadata: object.metadata.clone().into_iter().collect(),
+        storage_class: object.storage_class.clone(),
+        ..v1::Object::default()
     };
-    ProcessRequest { idempotency_key: object.idempotency_key(), attempt: 1, object: Some(object) }
+    ProcessRequest {
+        idempotency_key: object.idempotency_key(),
+        attempt: 1,
+        object: Some(object),
+        inbox: "gs://data/incoming/".into(),
+    }
 }

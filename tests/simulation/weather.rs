@@ -116,6 +116,8 @@ pub(crate) fn asking(code: Code, retry_after: Option<Duration>, is_storage: bool
         response: ProcessResponse::default(),
         http_status: None,
         is_storage,
+        kind: String::new(),
+        exit: String::new(),
     }))
 }
 

@@ -198,6 +198,8 @@ impl Odd {
                 response: ProcessResponse::default(),
                 http_status: Some(422),
                 is_storage: false,
+                kind: String::new(),
+                exit: String::new(),
             })),
         }
     }

@@ -84,6 +84,7 @@ fn object() -> ProcessRequest {
         }),
         attempt: 1,
         idempotency_key: "data/in/a#7".into(),
+        inbox: "gs://data/in/".into(),
     }
 }
 

@@ -3,9 +3,7 @@
 //! Metadata survives a move, so a person who moves a failed object back into the inbox moves its mark too. A mark
 //! therefore names the one generation it was written on, and counts for that one alone.
 
-use std::fmt::Write as _;
-
-use brigade_storage::{Metadata, Object};
+use brigade_storage::{Metadata, Object, provenance};
 use jiff::Timestamp;
 
 use crate::losses::Losses;
@@ -16,8 +14,8 @@ pub const STATUS: &str = "brigade-status";
 pub const REASON: &str = "brigade-reason";
 /// The attempts of this generation.
 pub const ATTEMPTS: &str = "brigade-attempts";
-/// The object that was marked: `gs://bucket/name#generation`, with controls and `%` percent-encoded.
-pub const SOURCE: &str = "brigade-source";
+/// The object that was marked, as `gs://bucket/name#generation`.
+pub use brigade_storage::provenance::SOURCE;
 /// When it failed, RFC 3339 in UTC.
 pub const FAILED_AT: &str = "brigade-failed-at";
 /// When it was accepted, RFC 3339 in UTC. Written only when objects go to other buckets, get a shorter name, have an older
@@ -216,18 +214,7 @@ fn names(marked: &Object, object: &Object) -> bool {
 }
 
 fn source(object: &Object) -> String {
-    let mut encoded = format!("gs://{}/", object.bucket);
-    for c in object.name.chars() {
-        if c.is_control() || c == '%' {
-            for byte in c.to_string().bytes() {
-                // Writing to a string cannot fail.
-                let _ = write!(encoded, "%{byte:02X}");
-            }
-        } else {
-            encoded.push(c);
-        }
-    }
-    format!("{encoded}#{}", object.generation)
+    provenance::source(&object.bucket, object.pinned())
 }
 
 /// One printable line of at most 1,024 bytes; what a reader could mistake for formatting becomes a space.
@@ -310,11 +297,6 @@ mod tests {
         assert_eq!((attempts(&asked), recorded_verdict(&asked)), (2, None));
         let again = Object { generation: 8, ..asked };
         assert_eq!((due(&again), attempts(&again)), (None, 0));
-    }
-
-    #[test]
-    fn the_source_keeps_a_whole_name_readable_and_reversible() {
-        assert_eq!(source(&object("in/a\tb%20#é", 7)), "gs://bucket/in/a%09b%2520#é#7");
     }
 
     #[test]

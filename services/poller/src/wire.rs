@@ -18,6 +18,10 @@ pub(crate) fn object(object: &Object) -> v1::Object {
         md5_hash: object.md5.map(|md5| md5.to_vec()).unwrap_or_default(),
         create_time: Some(timestamp(object.created)),
         metadata: object.metadata.clone().into_iter().collect(),
+        content_encoding: object.content_encoding.clone(),
+        storage_class: object.storage_class.clone(),
+        custom_time: object.custom_time.map(timestamp),
+        cache_control: object.cache_control.clone(),
     }
 }
 

@@ -8,7 +8,9 @@ pub mod content;
 pub mod error;
 pub mod gcs;
 pub mod location;
+pub mod naming;
 pub mod object;
+pub mod provenance;
 
 pub use bucket::{Bucket, ListRequest, NewObject, Page, RewriteStep, Store};
 pub use content::{Content, FileContent};

@@ -26,6 +26,11 @@ impl Location {
         Self { bucket: bucket.into(), prefix }
     }
 
+    /// `gs://bucket/prefix/`, byte for byte; [`Display`](fmt::Display) escapes it for people.
+    pub fn uri(&self) -> String {
+        format!("gs://{}/{}", self.bucket, self.prefix)
+    }
+
     /// Whether `name` in `bucket` is in this location.
     pub fn holds(&self, bucket: &str, name: &str) -> bool {
         self.bucket == bucket && name.starts_with(&self.prefix)

@@ -22,6 +22,14 @@ pub struct Object {
     pub size: u64,
     /// The stored Content-Type; empty when there is none.
     pub content_type: String,
+    /// The stored Content-Encoding, such as `gzip`; empty when there is none.
+    pub content_encoding: String,
+    /// The stored Cache-Control; empty when there is none.
+    pub cache_control: String,
+    /// The storage class; empty when the service did not say.
+    pub storage_class: String,
+    /// The time that the uploader gave it.
+    pub custom_time: Option<Timestamp>,
     /// CRC32C of the content; every object on Cloud Storage has one.
     pub crc32c: Option<u32>,
     /// MD5 of the content; composite objects have none.

@@ -1,6 +1,7 @@
 //! Checks a request before anything is done for it.
 
 use brigade_proto::v1::{Object, ProcessRequest};
+use brigade_storage::Location;
 
 use crate::error::{ProcessError, Violation};
 
@@ -10,6 +11,8 @@ pub(crate) struct ValidRequest {
     pub(crate) object: Object,
     pub(crate) attempt: u32,
     pub(crate) key: String,
+    /// The inbox that the object is in; nothing when a caller named the object directly.
+    pub(crate) inbox: Option<Location>,
 }
 
 /// Checks all of a request, and names every invalid field.
@@ -29,10 +32,24 @@ pub(crate) fn validate(request: ProcessRequest) -> Result<ValidRequest, ProcessE
         let why = "is not that of the object; expected bucket/name#generation";
         violations.push(violation("idempotency_key", why));
     }
+    let inbox = match request.inbox.as_str() {
+        "" => None,
+        given => match given.parse::<Location>() {
+            Ok(inbox) if inbox.holds(&object.bucket, &object.name) => Some(inbox),
+            Ok(_) => {
+                violations.push(violation("inbox", "does not hold the object"));
+                None
+            }
+            Err(error) => {
+                violations.push(violation("inbox", &format!("is no location: {error}")));
+                None
+            }
+        },
+    };
     if !violations.is_empty() {
         return Err(ProcessError::malformed(violations));
     }
-    Ok(ValidRequest { object, attempt: request.attempt.max(1).unsigned_abs(), key })
+    Ok(ValidRequest { object, attempt: request.attempt.max(1).unsigned_abs(), key, inbox })
 }
 
 fn check_object(object: &Object) -> Vec<Violation> {

@@ -62,10 +62,20 @@ impl ErrorKind {
     }
 }
 
+/// The kind of failure and the end of a program, where there are some, by name.
+pub(crate) fn entries(error: &ProcessError) -> impl Iterator<Item = (&'static str, &str)> {
+    let details = error.details();
+    [("kind", &details.kind), ("exit", &details.exit)]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| (name, cut(value, MAX_FIELD)))
+}
+
 impl From<&ProcessError> for Status {
     fn from(error: &ProcessError) -> Self {
         let mut details = ErrorDetails::new();
-        details.set_error_info(error.kind().reason(), DOMAIN, HashMap::new());
+        let entries = entries(error).map(|(name, value)| (name.to_owned(), value.to_owned()));
+        details.set_error_info(error.kind().reason(), DOMAIN, entries.collect::<HashMap<_, _>>());
         if let Some(delay) = error.delay() {
             details.set_retry_info(Some(delay));
         }
@@ -140,7 +150,7 @@ mod tests {
         for _ in 0..1_000 {
             error = error.with_violation(huge.clone(), huge.clone());
         }
-        let status = Status::from(error);
+        let status = Status::from(error.with_kind(huge.clone()).with_exit(huge));
         let mut headers = axum::http::HeaderMap::new();
         status.add_header(&mut headers).unwrap();
         let size: usize =

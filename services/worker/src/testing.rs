@@ -135,5 +135,6 @@ pub(crate) fn request(object: &Object) -> v1::ProcessRequest {
         idempotency_key: object.idempotency_key(),
         object: Some(object),
         attempt: 1,
+        inbox: String::new(),
     }
 }

@@ -7,7 +7,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use super::{
-    Answer, STORAGE_UNAVAILABLE, TransportError,
+    Answer, TransportError,
     record::{Wire, WireError},
     shorten,
 };
@@ -82,10 +82,13 @@ fn worker_answer(status: &Status) -> Answer {
     }
     let details = status.get_error_details();
     let retry_after = details.retry_info().and_then(|info| info.retry_delay);
-    let is_storage = details
-        .error_info()
-        .is_some_and(|info| info.domain == "brigade.v1" && info.reason == STORAGE_UNAVAILABLE);
-    Answer::refused(status.code(), status.message(), retry_after).about_storage(is_storage)
+    let answer = Answer::refused(status.code(), status.message(), retry_after);
+    match details.error_info().filter(|info| info.domain == "brigade.v1") {
+        Some(info) => {
+            answer.because(&info.reason, |name| info.metadata.get(name).map(String::as_str))
+        }
+        None => answer,
+    }
 }
 
 /// How a response without a status ended.

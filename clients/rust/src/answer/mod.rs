@@ -57,6 +57,10 @@ pub struct WorkerAnswer {
     /// Storage did not let the worker read the object or write an output, for a reason that may pass
     /// (`google.rpc.ErrorInfo` with the reason `STORAGE_UNAVAILABLE`).
     pub is_storage: bool,
+    /// A short name by which failures are grouped, if the worker gave one (the entry `kind` of `ErrorInfo`).
+    pub kind: String,
+    /// How the worker's program ended, such as `exit status 3` (the entry `exit` of `ErrorInfo`).
+    pub exit: String,
 }
 
 /// How the transport failed between poller and worker.
@@ -108,6 +112,8 @@ impl Answer {
             response,
             http_status: None,
             is_storage: false,
+            kind: String::new(),
+            exit: String::new(),
         }))
     }
 
@@ -128,6 +134,8 @@ impl Answer {
             response: ProcessResponse::default(),
             http_status: None,
             is_storage: false,
+            kind: String::new(),
+            exit: String::new(),
         }))
     }
 
@@ -139,10 +147,17 @@ impl Answer {
         self
     }
 
-    /// The same answer, with the worker's reason.
-    pub(crate) fn about_storage(mut self, is_storage: bool) -> Self {
+    /// The same answer, with the worker's reason and the details of it.
+    pub(crate) fn because<'a>(
+        mut self,
+        reason: &str,
+        detail: impl Fn(&str) -> Option<&'a str>,
+    ) -> Self {
         if let Self::Worker(answer) = &mut self {
-            answer.is_storage = is_storage;
+            let detail = |name| shorten(detail(name).unwrap_or_default().to_owned());
+            answer.is_storage = reason == STORAGE_UNAVAILABLE;
+            answer.kind = detail("kind");
+            answer.exit = detail("exit");
         }
         self
     }

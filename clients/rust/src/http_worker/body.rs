@@ -39,6 +39,7 @@ mod tests {
             }),
             attempt: 2,
             idempotency_key: "data/in/a#7".into(),
+            inbox: "gs://data/in/".into(),
         };
         let body: Value = serde_json::from_slice(&from_request(&request)).unwrap();
         let object = json!({"bucket": "data", "name": "in/\"é\n", "generation": "1700000000000001", "size": "3"});
@@ -46,7 +47,7 @@ mod tests {
             body,
             json!({
                 "bucket": "data", "name": "in/\"é\n", "generation": "1700000000000001",
-                "object": object, "attempt": 2, "idempotencyKey": "data/in/a#7"
+                "object": object, "attempt": 2, "idempotencyKey": "data/in/a#7", "inbox": "gs://data/in/"
             })
         );
     }

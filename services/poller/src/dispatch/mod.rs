@@ -16,7 +16,7 @@ use std::{fmt, time::Duration};
 use async_trait::async_trait;
 use brigade_client::{HttpWorkerClient, WorkerClient, answer::Answer};
 use brigade_proto::v1::ProcessRequest;
-use brigade_storage::Object;
+use brigade_storage::{Location, Object};
 
 pub(crate) use self::{
     consecutive::ConsecutiveFailures,
@@ -61,12 +61,13 @@ impl Worker for HttpWorkerClient {
     }
 }
 
-/// The request about `object`, for the `attempt`th time.
-pub(crate) fn request(object: &Object, attempt: u32) -> ProcessRequest {
+/// The request about `object` of `inbox`, for the `attempt`th time.
+pub(crate) fn request(inbox: &Location, object: &Object, attempt: u32) -> ProcessRequest {
     let object = wire::object(object);
     ProcessRequest {
         idempotency_key: object.idempotency_key(),
         attempt: attempt.try_into().unwrap_or(i32::MAX),
         object: Some(object),
+        inbox: inbox.uri(),
     }
 }

@@ -71,7 +71,8 @@ impl<'a> ObjectPipeline<'a> {
             return None;
         }
         let dispatcher = &self.instance.dispatcher;
-        let request = request(&subject.object, subject.attempts.next_attempt());
+        let inbox = &self.instance.config.inbox;
+        let request = request(inbox, &subject.object, subject.attempts.next_attempt());
         let began = Instant::now();
         let answer = tokio::select! {
             biased;

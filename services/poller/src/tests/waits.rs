@@ -113,6 +113,8 @@ fn asking(code: Code, wish: Option<u64>, is_storage: bool) -> Answer {
         response: ProcessResponse::default(),
         http_status: None,
         is_storage,
+        kind: String::new(),
+        exit: String::new(),
     }))
 }
 

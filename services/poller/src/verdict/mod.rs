@@ -148,7 +148,7 @@ pub fn verdict(answer: Answer) -> Verdict {
 }
 
 fn from_worker(answer: WorkerAnswer) -> Verdict {
-    let WorkerAnswer { code, message, retry_after, response, http_status, is_storage } = answer;
+    let WorkerAnswer { code, message, retry_after, response, http_status, is_storage, .. } = answer;
     match code {
         Code::Ok => Verdict::Processed(response),
         // UNKNOWN is what an uncaught exception in a Python or Java worker becomes.

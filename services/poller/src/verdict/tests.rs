@@ -99,6 +99,8 @@ fn from_a_worker(code: Code, message: &str, http_status: Option<u16>, is_storage
         response: ProcessResponse::default(),
         http_status,
         is_storage,
+        kind: String::new(),
+        exit: String::new(),
     }))
 }
 

@@ -25,6 +25,10 @@ pub(super) fn object(resource: Resource) -> Object {
         metageneration: resource.metageneration,
         size: u64::try_from(resource.size).unwrap_or_default(),
         content_type: resource.content_type,
+        content_encoding: resource.content_encoding,
+        cache_control: resource.cache_control,
+        storage_class: resource.storage_class,
+        custom_time: resource.custom_time.map(timestamp),
         crc32c: checksums.crc32c,
         md5: <[u8; 16]>::try_from(checksums.md5_hash.as_ref()).ok(),
         created,
@@ -79,6 +83,10 @@ mod tests {
             .set_metageneration(4)
             .set_size(12)
             .set_content_type("text/csv")
+            .set_content_encoding("gzip")
+            .set_cache_control("no-store")
+            .set_storage_class("NEARLINE")
+            .set_custom_time(WireTimestamp::clamp(50, 0))
             .set_checksums(checksums)
             .set_create_time(WireTimestamp::clamp(100, 5_999_999))
             .set_update_time(WireTimestamp::clamp(200, 0))
@@ -93,6 +101,10 @@ mod tests {
             metageneration: 4,
             size: 12,
             content_type: "text/csv".into(),
+            content_encoding: "gzip".into(),
+            cache_control: "no-store".into(),
+            storage_class: "NEARLINE".into(),
+            custom_time: Some(Timestamp::from_second(50).unwrap()),
             crc32c: Some(9),
             md5: Some([7; 16]),
             created: Timestamp::new(100, 5_000_000).unwrap(),

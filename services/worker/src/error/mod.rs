@@ -25,7 +25,17 @@ pub struct ProcessError {
     message: String,
     retry_after: Option<Duration>,
     violations: Vec<Violation>,
+    details: Details,
     source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What else is written on an object that fails. Empty when there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Details {
+    /// A short name by which failures are grouped.
+    pub(crate) kind: String,
+    /// How a program ended.
+    pub(crate) exit: String,
 }
 
 /// The kinds of [`ProcessError`].
@@ -132,6 +142,7 @@ impl ProcessError {
             message: message.into(),
             retry_after: None,
             violations: Vec::new(),
+            details: Details::default(),
             source: None,
         }
     }
@@ -151,11 +162,30 @@ impl ProcessError {
         self
     }
 
+    /// Names the kind of failure in a few letters, such as `no-day`: failed objects are grouped by it.
+    #[must_use]
+    pub fn with_kind(mut self, kind: impl Into<String>) -> Self {
+        self.details.kind = kind.into();
+        self
+    }
+
+    /// Says how a program ended.
+    #[must_use]
+    pub(crate) fn with_exit(mut self, exit: impl Into<String>) -> Self {
+        self.details.exit = exit.into();
+        self
+    }
+
     /// Keeps what caused it, for this worker's log. It is not sent.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// What else is written on an object that fails.
+    pub(crate) fn details(&self) -> &Details {
+        &self.details
     }
 
     /// Which kind it is.

@@ -62,6 +62,16 @@ pub(super) struct Group {
 
 // === impl End ===
 
+impl End {
+    /// In a few letters, for an object's metadata.
+    pub(super) fn label(self) -> String {
+        match self {
+            Self::Exited(code) => format!("exit status {code}"),
+            Self::Killed(signal) => format!("signal {signal}"),
+        }
+    }
+}
+
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

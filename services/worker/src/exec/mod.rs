@@ -121,7 +121,7 @@ fn interpret(run: Run, ending: bool, program: &str) -> Result<String, ProcessErr
         "" => what,
         why => format!("{what}: {why}"),
     };
-    let failed = |why| Err(ProcessError::internal(why));
+    let failed = |why| Err(ProcessError::internal(why).with_exit(end.label()));
     let cannot_run = |meaning, fix| {
         let what = because(format!("the program {program} {end} ({meaning})"));
         Err(ProcessError::misconfigured(format!("{what}; fix: {fix}")))

@@ -77,6 +77,11 @@ impl Job {
         &self.request.key
     }
 
+    /// The inbox that the object is in; nothing when a caller named the object directly.
+    pub fn inbox(&self) -> Option<&Location> {
+        self.request.inbox.as_ref()
+    }
+
     /// The time left for this object: it grows when a call joins that waits longer. At zero the
     /// future of [`Processor::process`](crate::Processor::process) is dropped.
     pub fn remaining(&self) -> Duration {

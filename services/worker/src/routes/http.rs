@@ -11,12 +11,13 @@ use axum::{
     routing::post,
 };
 use brigade_proto::{MAX_MESSAGE, v1::ProcessRequest};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     error::{DEFAULT_RETRY_AFTER, ErrorKind, ProcessError, Violation},
     processor::Processor,
     runner::Runner,
+    status,
 };
 
 pub(crate) fn routes<P: Processor>(runner: Arc<Runner<P>>) -> Router {
@@ -62,8 +63,12 @@ fn parse(body: &[u8]) -> Result<ProcessRequest, ProcessError> {
 
 fn refuse(error: &ProcessError) -> Response {
     let kind = error.kind();
-    let body = Json(json!({"error": error.message(), "reason": kind.reason()}));
-    let mut response = (kind.http_status(), body).into_response();
+    let mut body = Map::from_iter([
+        ("error".to_owned(), error.message().into()),
+        ("reason".to_owned(), kind.reason().into()),
+    ]);
+    body.extend(status::entries(error).map(|(name, value)| (name.to_owned(), value.into())));
+    let mut response = (kind.http_status(), Json(body)).into_response();
     // A worker that is full, and storage that names no pause, leave the time to the caller.
     let default = matches!(kind, ErrorKind::Unavailable | ErrorKind::Superseded)
         .then_some(DEFAULT_RETRY_AFTER);

@@ -32,5 +32,10 @@ fn request(size: u64, crc32c: u32) -> ProcessRequest {
         crc32c: Some(crc32c),
         ..Object::default()
     };
-    ProcessRequest { idempotency_key: object.idempotency_key(), object: Some(object), attempt: 1 }
+    ProcessRequest {
+        idempotency_key: object.idempotency_key(),
+        object: Some(object),
+        attempt: 1,
+        inbox: String::new(),
+    }
 }

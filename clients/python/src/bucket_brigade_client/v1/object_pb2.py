@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x62rigade/v1/object.proto\x12\nbrigade.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa6\x02\n\x06Object\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\x03\x12\x0c\n\x04size\x18\x04 \x01(\x03\x12\x14\n\x0c\x63ontent_type\x18\x05 \x01(\t\x12\x13\n\x06\x63rc32c\x18\x06 \x01(\x07H\x00\x88\x01\x01\x12\x10\n\x08md5_hash\x18\x07 \x01(\x0c\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x08metadata\x18\t \x03(\x0b\x32 .brigade.v1.Object.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\t\n\x07_crc32cb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x62rigade/v1/object.proto\x12\nbrigade.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x03\n\x06Object\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\x03\x12\x0c\n\x04size\x18\x04 \x01(\x03\x12\x14\n\x0c\x63ontent_type\x18\x05 \x01(\t\x12\x13\n\x06\x63rc32c\x18\x06 \x01(\x07H\x00\x88\x01\x01\x12\x10\n\x08md5_hash\x18\x07 \x01(\x0c\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x08metadata\x18\t \x03(\x0b\x32 .brigade.v1.Object.MetadataEntry\x12\x18\n\x10\x63ontent_encoding\x18\n \x01(\t\x12\x15\n\rstorage_class\x18\x0b \x01(\t\x12/\n\x0b\x63ustom_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rcache_control\x18\r \x01(\t\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\t\n\x07_crc32cb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,7 +35,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OBJECT_METADATAENTRY']._loaded_options = None
   _globals['_OBJECT_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_OBJECT']._serialized_start=73
-  _globals['_OBJECT']._serialized_end=367
-  _globals['_OBJECT_METADATAENTRY']._serialized_start=309
-  _globals['_OBJECT_METADATAENTRY']._serialized_end=356
+  _globals['_OBJECT']._serialized_end=488
+  _globals['_OBJECT_METADATAENTRY']._serialized_start=430
+  _globals['_OBJECT_METADATAENTRY']._serialized_end=477
 # @@protoc_insertion_point(module_scope)

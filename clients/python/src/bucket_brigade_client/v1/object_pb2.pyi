@@ -53,6 +53,10 @@ class Object(google.protobuf.message.Message):
     MD5_HASH_FIELD_NUMBER: builtins.int
     CREATE_TIME_FIELD_NUMBER: builtins.int
     METADATA_FIELD_NUMBER: builtins.int
+    CONTENT_ENCODING_FIELD_NUMBER: builtins.int
+    STORAGE_CLASS_FIELD_NUMBER: builtins.int
+    CUSTOM_TIME_FIELD_NUMBER: builtins.int
+    CACHE_CONTROL_FIELD_NUMBER: builtins.int
     bucket: builtins.str
     """The bucket's name, without `gs://`."""
     name: builtins.str
@@ -71,6 +75,12 @@ class Object(google.protobuf.message.Message):
     """
     md5_hash: builtins.bytes
     """MD5 of the content, 16 bytes. Empty for composite objects, which have none."""
+    content_encoding: builtins.str
+    """The stored Content-Encoding, such as `gzip`: how the content is packed. Empty when there is none."""
+    storage_class: builtins.str
+    """The storage class, such as `STANDARD` or `NEARLINE`. Empty when the store did not return it."""
+    cache_control: builtins.str
+    """The stored Cache-Control. Empty when there is none."""
     @property
     def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When this generation was created, by the store's clock."""
@@ -80,6 +90,10 @@ class Object(google.protobuf.message.Message):
         """Custom metadata, at most 8 KiB in all. Keys that begin with `brigade-` are the poller's own: `brigade-attempts`,
         `brigade-retry-at`, `brigade-losses` and `brigade-unread-since`, and on a failed object `brigade-status`, `brigade-reason`, `brigade-source` and `brigade-failed-at`.
         """
+
+    @property
+    def custom_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """The time that the uploader gave the object (`customTime`). Absent when there is none."""
 
     def __init__(
         self,
@@ -93,9 +107,13 @@ class Object(google.protobuf.message.Message):
         md5_hash: builtins.bytes = ...,
         create_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         metadata: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        content_encoding: builtins.str = ...,
+        storage_class: builtins.str = ...,
+        custom_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        cache_control: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_crc32c", b"_crc32c", "crc32c", b"crc32c", "create_time", b"create_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_crc32c", b"_crc32c", "bucket", b"bucket", "content_type", b"content_type", "crc32c", b"crc32c", "create_time", b"create_time", "generation", b"generation", "md5_hash", b"md5_hash", "metadata", b"metadata", "name", b"name", "size", b"size"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_crc32c", b"_crc32c", "crc32c", b"crc32c", "create_time", b"create_time", "custom_time", b"custom_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_crc32c", b"_crc32c", "bucket", b"bucket", "cache_control", b"cache_control", "content_encoding", b"content_encoding", "content_type", b"content_type", "crc32c", b"crc32c", "create_time", b"create_time", "custom_time", b"custom_time", "generation", b"generation", "md5_hash", b"md5_hash", "metadata", b"metadata", "name", b"name", "size", b"size", "storage_class", b"storage_class"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_crc32c", b"_crc32c"]) -> typing.Literal["crc32c"] | None: ...
 
 Global___Object: typing_extensions.TypeAlias = Object

@@ -98,6 +98,16 @@ class _FilterEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTyp
     """A hold or a retention policy keeps it from being moved."""
     FILTER_IN_FLIGHT: _Filter.ValueType  # 8
     """An event or a task for it is in flight on this instance."""
+    FILTER_UNFINISHED: _Filter.ValueType  # 9
+    """A part of an upload that is not complete, or a tool's temporary object, such as those of gcloud's parallel composite
+    uploads.
+    """
+    FILTER_EMPTY: _Filter.ValueType  # 10
+    """Empty, where empty objects are skipped."""
+    FILTER_EXCLUDE: _Filter.ValueType  # 11
+    """Matched by the glob of excluded names."""
+    FILTER_OUTPUT: _Filter.ValueType  # 12
+    """A worker's output for an object of this very inbox, or one of too many stages in a row."""
 
 class Filter(_Filter, metaclass=_FilterEnumTypeWrapper):
     """The filter that left out an object."""
@@ -120,6 +130,16 @@ FILTER_HELD: Filter.ValueType  # 7
 """A hold or a retention policy keeps it from being moved."""
 FILTER_IN_FLIGHT: Filter.ValueType  # 8
 """An event or a task for it is in flight on this instance."""
+FILTER_UNFINISHED: Filter.ValueType  # 9
+"""A part of an upload that is not complete, or a tool's temporary object, such as those of gcloud's parallel composite
+uploads.
+"""
+FILTER_EMPTY: Filter.ValueType  # 10
+"""Empty, where empty objects are skipped."""
+FILTER_EXCLUDE: Filter.ValueType  # 11
+"""Matched by the glob of excluded names."""
+FILTER_OUTPUT: Filter.ValueType  # 12
+"""A worker's output for an object of this very inbox, or one of too many stages in a row."""
 Global___Filter: typing_extensions.TypeAlias = Filter
 
 class _EndReason:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from bucket_brigade_client.v1 import object_pb2 as brigade_dot_v1_dot_object__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x62rigade/v1/worker.proto\x12\nbrigade.v1\x1a\x17\x62rigade/v1/object.proto\"^\n\x0eProcessRequest\x12\"\n\x06object\x18\x01 \x01(\x0b\x32\x12.brigade.v1.Object\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"\x9b\x01\n\x0fProcessResponse\x12\x0f\n\x07summary\x18\x01 \x01(\t\x12\x0f\n\x07outputs\x18\x02 \x03(\t\x12\x37\n\x06labels\x18\x03 \x03(\x0b\x32\'.brigade.v1.ProcessResponse.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x32S\n\rWorkerService\x12\x42\n\x07Process\x12\x1a.brigade.v1.ProcessRequest\x1a\x1b.brigade.v1.ProcessResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x62rigade/v1/worker.proto\x12\nbrigade.v1\x1a\x17\x62rigade/v1/object.proto\"m\n\x0eProcessRequest\x12\"\n\x06object\x18\x01 \x01(\x0b\x32\x12.brigade.v1.Object\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\x12\r\n\x05inbox\x18\x04 \x01(\t\"\x9b\x01\n\x0fProcessResponse\x12\x0f\n\x07summary\x18\x01 \x01(\t\x12\x0f\n\x07outputs\x18\x02 \x03(\t\x12\x37\n\x06labels\x18\x03 \x03(\x0b\x32\'.brigade.v1.ProcessResponse.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x32S\n\rWorkerService\x12\x42\n\x07Process\x12\x1a.brigade.v1.ProcessRequest\x1a\x1b.brigade.v1.ProcessResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,11 +35,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROCESSRESPONSE_LABELSENTRY']._loaded_options = None
   _globals['_PROCESSRESPONSE_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_PROCESSREQUEST']._serialized_start=64
-  _globals['_PROCESSREQUEST']._serialized_end=158
-  _globals['_PROCESSRESPONSE']._serialized_start=161
-  _globals['_PROCESSRESPONSE']._serialized_end=316
-  _globals['_PROCESSRESPONSE_LABELSENTRY']._serialized_start=271
-  _globals['_PROCESSRESPONSE_LABELSENTRY']._serialized_end=316
-  _globals['_WORKERSERVICE']._serialized_start=318
-  _globals['_WORKERSERVICE']._serialized_end=401
+  _globals['_PROCESSREQUEST']._serialized_end=173
+  _globals['_PROCESSRESPONSE']._serialized_start=176
+  _globals['_PROCESSRESPONSE']._serialized_end=331
+  _globals['_PROCESSRESPONSE_LABELSENTRY']._serialized_start=286
+  _globals['_PROCESSRESPONSE_LABELSENTRY']._serialized_end=331
+  _globals['_WORKERSERVICE']._serialized_start=333
+  _globals['_WORKERSERVICE']._serialized_end=416
 # @@protoc_insertion_point(module_scope)

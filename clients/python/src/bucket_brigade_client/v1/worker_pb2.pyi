@@ -28,6 +28,7 @@ class ProcessRequest(google.protobuf.message.Message):
     OBJECT_FIELD_NUMBER: builtins.int
     ATTEMPT_FIELD_NUMBER: builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: builtins.int
+    INBOX_FIELD_NUMBER: builtins.int
     attempt: builtins.int
     """1 for the first call about this generation, and one more for each time that a worker asked for a retry; 0 counts
     as 1.
@@ -35,6 +36,11 @@ class ProcessRequest(google.protobuf.message.Message):
     idempotency_key: builtins.str
     """`bucket/name#generation`, or empty, which means the same. Two calls with one key are about the same bytes and must have
     the effect of one. A key of another object is an INVALID_ARGUMENT.
+    """
+    inbox: builtins.str
+    """The inbox that the object is in, as `gs://bucket/prefix/`: the part of the name below it is the object's path, by which
+    outputs are named. Empty when no poller made the request; then the path is the whole name. An inbox that does not hold
+    the object is an INVALID_ARGUMENT.
     """
     @property
     def object(self) -> bucket_brigade_client.v1.object_pb2.Object:
@@ -46,9 +52,10 @@ class ProcessRequest(google.protobuf.message.Message):
         object: bucket_brigade_client.v1.object_pb2.Object | None = ...,
         attempt: builtins.int = ...,
         idempotency_key: builtins.str = ...,
+        inbox: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["object", b"object"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "idempotency_key", b"idempotency_key", "object", b"object"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "idempotency_key", b"idempotency_key", "inbox", b"inbox", "object", b"object"]) -> None: ...
 
 Global___ProcessRequest: typing_extensions.TypeAlias = ProcessRequest
 

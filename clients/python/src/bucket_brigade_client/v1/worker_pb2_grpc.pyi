@@ -84,7 +84,9 @@ class WorkerServiceStub(typing.Generic[_WorkerServiceProcessType]):
 
     Details in `google.rpc` messages: `RetryInfo` has the time of the next try, `ErrorInfo` a reason for programs
     (`OBJECT_REFUSED`, `OBJECT_SUPERSEDED`, `WORKER_BUSY` and so on, of the domain `brigade.v1`), `BadRequest` the invalid
-    parts of the input.
+    parts of the input. The metadata of `ErrorInfo` may have two entries, which are written on a failed object: `kind`, a
+    short name by which failures are grouped, such as `no-day`; and `exit`, how a program ended, such as `exit status 3` or
+    `signal 9`.
 
     A call may be repeated for the same generation, even while the first one still runs: it has the same `idempotency_key`.
     The deadline is gRPC's own (`grpc-timeout`). A message has at most 64 KiB: a longer response is not read, and counts like
@@ -130,7 +132,9 @@ class WorkerServiceServicer(metaclass=abc.ABCMeta):
 
         Details in `google.rpc` messages: `RetryInfo` has the time of the next try, `ErrorInfo` a reason for programs
         (`OBJECT_REFUSED`, `OBJECT_SUPERSEDED`, `WORKER_BUSY` and so on, of the domain `brigade.v1`), `BadRequest` the invalid
-        parts of the input.
+        parts of the input. The metadata of `ErrorInfo` may have two entries, which are written on a failed object: `kind`, a
+        short name by which failures are grouped, such as `no-day`; and `exit`, how a program ended, such as `exit status 3` or
+        `signal 9`.
 
         A call may be repeated for the same generation, even while the first one still runs: it has the same `idempotency_key`.
         The deadline is gRPC's own (`grpc-timeout`). A message has at most 64 KiB: a longer response is not read, and counts like

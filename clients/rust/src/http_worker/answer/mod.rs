@@ -52,9 +52,10 @@ fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> Answer {
     };
     let front_end = || Answer::Transport(TransportError::Http { status, retry_after });
 
-    let reason = json.as_ref().and_then(|json| json.get("reason")?.as_str());
-    if let Some((reason, code)) = reason.and_then(|reason| Some((reason, code(reason, status)?))) {
-        return refused(code, words).about_storage(reason == STORAGE_UNAVAILABLE);
+    let detail = |name: &str| json.as_ref().and_then(|json| json.get(name)?.as_str());
+    let reason = detail("reason").unwrap_or_default();
+    if let Some(code) = code(reason, status) {
+        return refused(code, words).because(reason, detail);
     }
     match status {
         200 | 201 | 204 => match page {
