@@ -7,7 +7,8 @@ use tokio_util::sync::CancellationToken;
 /// What runs before a second signal ends the process.
 static ON_FORCED_EXIT: Mutex<Vec<fn()>> = Mutex::new(Vec::new());
 
-/// A token that is cancelled by SIGTERM (Cloud Run's, 10 s before it kills) or Ctrl-C. A second signal ends the
+/// A token that is cancelled by SIGTERM (Cloud Run's, 10 s before it kills), Ctrl-C, or SIGHUP, a terminal that is closed,
+/// unless that is ignored as under nohup(1). A second signal ends the
 /// process immediately, with the shell's code for an interrupted command.
 ///
 /// Must be called within a tokio runtime.
@@ -45,6 +46,7 @@ struct Signals {
     /// `None` where no handler could be installed; the signal's default action then ends the process.
     terminate: Option<tokio::signal::unix::Signal>,
     interrupt: Option<tokio::signal::unix::Signal>,
+    hangup: Option<tokio::signal::unix::Signal>,
 }
 
 #[cfg(unix)]
@@ -54,6 +56,7 @@ impl Signals {
         Self {
             terminate: signal(SignalKind::terminate()).ok(),
             interrupt: signal(SignalKind::interrupt()).ok(),
+            hangup: if ignores_hangup() { None } else { signal(SignalKind::hangup()).ok() },
         }
     }
 
@@ -61,8 +64,19 @@ impl Signals {
         tokio::select! {
             () = received(&mut self.terminate) => {}
             () = received(&mut self.interrupt) => {}
+            () = received(&mut self.hangup) => {}
         }
     }
+}
+
+/// Whether SIGHUP was ignored when the process was started, where `/proc` tells (`proc_pid_status(5)`).
+#[cfg(unix)]
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // Signal 1 is the lowest bit.
+    ignored.is_some_and(|mask| mask & 1 == 1)
 }
 
 #[cfg(unix)]

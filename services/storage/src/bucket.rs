@@ -83,6 +83,8 @@ pub trait Bucket: fmt::Debug + Send + Sync + 'static {
 pub struct ListRequest {
     /// Only names that begin with this.
     pub prefix: String,
+    /// No name before this; empty for all.
+    pub start: String,
     /// At most this many objects, 1 to 1,000; 0 is the service's default.
     pub page_size: i32,
     /// [`Page::next`] of the page before; empty for the first.

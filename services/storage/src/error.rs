@@ -50,6 +50,8 @@ pub enum Kind {
     Precondition,
     /// A hold or a retention policy forbids it.
     Held,
+    /// The content of the object cannot be read without the key that a customer supplied with it.
+    Encrypted,
     /// The caller's identity may not do this.
     PermissionDenied,
     /// There is no usable identity.
@@ -181,10 +183,13 @@ impl fmt::Display for Operation {
 }
 
 impl Kind {
-    /// The fix, when one helps every object.
+    /// The fix, when one is known.
     fn fix(&self) -> Option<&'static str> {
         match self {
             Self::NoBucket => Some("create it or correct the setting"),
+            Self::Encrypted => Some(
+                "rewrite it without the key (gcloud storage objects update URL --clear-encryption-key --decryption-keys=KEY), or under a Cloud KMS key",
+            ),
             Self::PermissionDenied => Some("grant the service account the role"),
             Self::Unauthenticated => Some("run as a service account, or log in"),
             _ => None,
@@ -199,6 +204,7 @@ impl fmt::Display for Kind {
             Self::NoBucket => "there is no such bucket",
             Self::Precondition => "the object changed in the meantime",
             Self::Held => "a hold or a retention policy protects the object",
+            Self::Encrypted => "it is encrypted with a customer-supplied key",
             Self::PermissionDenied => "permission denied",
             Self::Unauthenticated => "no usable credentials",
             Self::Invalid => "the request is not valid",
@@ -220,6 +226,7 @@ mod tests {
             Kind::NoBucket,
             Kind::Precondition,
             Kind::Held,
+            Kind::Encrypted,
             Kind::PermissionDenied,
             Kind::Unauthenticated,
             Kind::Invalid,

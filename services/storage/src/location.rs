@@ -84,6 +84,9 @@ impl FromStr for Location {
     type Err = InvalidLocation;
 
     fn from_str(given: &str) -> Result<Self, InvalidLocation> {
+        if given.starts_with(['"', '\'', '`']) {
+            return Err(InvalidLocation::Quoted);
+        }
         let rest = given.strip_prefix("gs://").ok_or(InvalidLocation::Scheme)?;
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         if !is_bucket_name(bucket) {
@@ -120,6 +123,9 @@ pub enum InvalidLocation {
     /// It does not begin with `gs://`.
     #[error("it must begin with gs://")]
     Scheme,
+    /// It is in quotes.
+    #[error("the quotes are a part of it; fix: write it without quotes")]
+    Quoted,
     /// The bucket's name is none.
     #[error("a bucket's name has 3 to 222 lower-case letters, digits, dashes, underscores or dots")]
     Bucket,
@@ -149,6 +155,9 @@ mod tests {
     #[test]
     fn what_is_no_location_says_why() {
         assert_eq!("data/in".parse::<Location>(), Err(InvalidLocation::Scheme));
+        for quoted in ["\"gs://data/in/\"", "'gs://data/in/'"] {
+            assert_eq!(quoted.parse::<Location>(), Err(InvalidLocation::Quoted));
+        }
         assert_eq!("gs://Da ta/in".parse::<Location>(), Err(InvalidLocation::Bucket));
         assert_eq!("gs://data//in".parse::<Location>(), Err(InvalidLocation::Prefix));
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::{
-    backend::Backend,
+    backend::{Backend, BeingWritten},
     object::Object,
     refusal::{Refusal, Result},
 };
@@ -61,6 +61,11 @@ impl Bucket {
             objects.extend(self.look(&name)?);
         }
         Ok(objects)
+    }
+
+    /// The files that will be objects, and that were none yet at their last look.
+    pub fn being_written(&mut self, prefix: &str) -> Vec<BeingWritten> {
+        self.backend.being_written(prefix)
     }
 
     /// The live object; it must be there, and be `generation` if one is given.

@@ -57,7 +57,7 @@ impl Conditions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::object::{Attributes, Digest};
+    use crate::{digest::Digest, object::Attributes};
 
     fn live() -> Object {
         let mut object = Object::new("n", 7, Digest::new(b""), Attributes::default());

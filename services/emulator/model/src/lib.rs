@@ -9,6 +9,9 @@ mod backend;
 mod bucket;
 mod clock;
 mod condition;
+mod content;
+mod digest;
+mod draft;
 mod listing;
 mod memory;
 mod metadata;
@@ -23,14 +26,17 @@ mod writing;
 
 pub use self::{
     access::{Access, Permission, Role},
-    backend::Backend,
+    backend::{Backend, BeingWritten},
     bucket::{Bucket, BucketInfo},
     clock::Clock,
     condition::Conditions,
+    content::{Content, FilePart, PIECE},
+    digest::{Digest, Digester},
+    draft::Draft,
     listing::{Listing, Query},
     memory::Memory,
     model::Model,
-    object::{Attributes, Digest, Object, Upload},
+    object::{Attributes, Object, Upload},
     reading::ByteRange,
     refusal::{Kind, Refusal, Result},
     rewriting::{Copied, Progress, Rewrite},

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use crate::{
     backend::Backend,
+    content::Content,
     object::Object,
     refusal::{Kind, Refusal, Result},
 };
@@ -37,17 +38,28 @@ impl Backend for Memory {
         Ok(self.objects.get(name).map(|(object, _)| object.clone()))
     }
 
-    fn read(&mut self, object: &Object, range: Range<u64>) -> Result<Bytes> {
+    fn last_generation(&self, name: &str) -> i64 {
+        // Of those that are gone the clock knows.
+        self.objects.get(name).map_or(0, |(object, _)| object.generation)
+    }
+
+    fn read(&mut self, object: &Object, range: Range<u64>) -> Result<Content> {
         let (_, content) = self.objects.get(&object.name).ok_or_else(gone)?;
         let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(content.len());
-        Ok(content.slice(at(range.start)..at(range.end)))
+        Ok(Content::Bytes(content.slice(at(range.start)..at(range.end))))
     }
 
     fn check_name(&self, _name: &str) -> Result<()> {
         Ok(())
     }
 
-    fn write(&mut self, object: &Object, content: Bytes, _replaced: Option<&Object>) -> Result<()> {
+    fn write(
+        &mut self,
+        object: &Object,
+        content: Content,
+        _replaced: Option<&Object>,
+    ) -> Result<()> {
+        let content = content.into_bytes()?;
         self.objects.insert(object.name.clone(), (object.clone(), content));
         Ok(())
     }

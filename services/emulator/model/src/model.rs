@@ -59,6 +59,12 @@ impl Model {
         self.buckets.get_mut(name).ok_or_else(Refusal::no_bucket)
     }
 
+    /// The next generation of a name: later than all that it had, and than `floor`.
+    pub(crate) fn next_generation(&mut self, bucket: &str, name: &str, floor: i64) -> Result<i64> {
+        let last = self.bucket(bucket)?.backend.last_generation(name);
+        Ok(self.clock.next(last.max(floor)))
+    }
+
     /// Adds a bucket on this backend. Its name is not checked: that is for the calls of clients.
     pub fn add_bucket(&mut self, name: &str, backend: Box<dyn Backend>) -> Result<()> {
         if self.buckets.contains_key(name) {

@@ -5,7 +5,11 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::refusal::{Kind, Refusal, Result};
+use crate::{
+    content::Content,
+    digest::Digest,
+    refusal::{Kind, Refusal, Result},
+};
 
 /// One generation of one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,26 +64,17 @@ pub struct Attributes {
 }
 
 /// What is uploaded.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Upload {
     /// The content.
-    pub content: Bytes,
+    pub content: Content,
+    /// What identifies the content.
+    pub digest: Digest,
     /// What the caller sets.
     pub attributes: Attributes,
     /// The checksum that the sender gives, if any.
     pub crc32c: Option<u32>,
     /// The hash that the sender gives, if any.
-    pub md5: Option<[u8; 16]>,
-}
-
-/// What identifies a content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Digest {
-    /// Its length in bytes.
-    pub size: u64,
-    /// Its CRC32C.
-    pub crc32c: u32,
-    /// Its MD5; a content that was composed has none.
     pub md5: Option<[u8; 16]>,
 }
 
@@ -173,25 +168,19 @@ impl Attributes {
     }
 }
 
-// === impl Digest ===
-
-impl Digest {
-    /// The digest of a content.
-    pub fn new(content: &[u8]) -> Self {
-        Self {
-            size: content.len() as u64,
-            crc32c: crc32c::crc32c(content),
-            md5: Some(md5::compute(content).0),
-        }
-    }
-}
-
 // === impl Upload ===
 
 impl Upload {
+    /// A content in memory, with these attributes.
+    pub fn new(content: impl Into<Bytes>, attributes: Attributes) -> Self {
+        let content = content.into();
+        let digest = Digest::new(&content);
+        Self { content: Content::Bytes(content), digest, attributes, ..Self::default() }
+    }
+
     /// The content's digest, if it is what the sender gives.
     pub(crate) fn digest(&self) -> Result<Digest> {
-        let digest = Digest::new(&self.content);
+        let digest = self.digest;
         if self.crc32c.is_some_and(|given| given != digest.crc32c) {
             return Err(mismatch("CRC32C"));
         }
@@ -209,7 +198,7 @@ fn mismatch(what: &str) -> Refusal {
 impl fmt::Debug for Upload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upload")
-            .field("size", &self.content.len())
+            .field("size", &self.digest.size)
             .field("attributes", &self.attributes)
             .finish_non_exhaustive()
     }

@@ -2,11 +2,10 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
-
 use crate::{
     access::Permission,
     condition::Conditions,
+    content::Content,
     model::Model,
     name,
     object::Object,
@@ -46,7 +45,7 @@ impl Model {
         generation: Option<i64>,
         conditions: &Conditions,
         range: Option<ByteRange>,
-    ) -> Result<(Object, Range<u64>, Bytes)> {
+    ) -> Result<(Object, Range<u64>, Content)> {
         let object = self.get(bucket, name, generation, conditions)?;
         let range = range.map_or(Ok(0..object.size), |range| range.resolve(object.size))?;
         let part = self.bucket(bucket)?.read(&object, range.clone())?;

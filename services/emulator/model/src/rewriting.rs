@@ -93,7 +93,7 @@ impl Model {
 
     fn copy(&mut self, wanted: &Rewrite, source: &Object, live: Option<&Object>) -> Result<Object> {
         let content = self.bucket(&wanted.source_bucket)?.backend.read(source, 0..source.size)?;
-        let generation = self.clock.next(live.map_or(0, |live| live.generation));
+        let generation = self.next_generation(&wanted.bucket, &wanted.destination, 0)?;
         let attributes = wanted.attributes.clone().unwrap_or_else(|| source.attributes.copied());
         let copy = Object::new(&wanted.destination, generation, source.digest(), attributes);
         let bucket = self.bucket(&wanted.bucket)?;

@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use crate::{
     bucket::Bucket,
+    content::Content,
     object::Object,
     refusal::{Refusal, Result},
 };
@@ -29,7 +30,7 @@ impl Bucket {
     pub(crate) fn archive(&mut self, object: Option<&Object>) -> Result<Option<(Object, Bytes)>> {
         match object {
             Some(object) if self.versions.is_some() => {
-                let content = self.backend.read(object, 0..object.size)?;
+                let content = self.backend.read(object, 0..object.size)?.into_bytes()?;
                 Ok(Some((object.clone(), content)))
             }
             Some(_) | None => Ok(None),
@@ -53,11 +54,12 @@ impl Bucket {
     }
 
     /// A part of the content of a version that was found.
-    pub(crate) fn read(&mut self, object: &Object, range: Range<u64>) -> Result<Bytes> {
+    pub(crate) fn read(&mut self, object: &Object, range: Range<u64>) -> Result<Content> {
         match self.version(&object.name, Some(object.generation)) {
             Some((_, content)) => {
                 let at = |offset| usize::try_from(offset).unwrap_or(usize::MAX);
-                Ok(content.slice(at(range.start)..at(range.end).min(content.len())))
+                let part = content.slice(at(range.start)..at(range.end).min(content.len()));
+                Ok(Content::Bytes(part))
             }
             None => self.backend.read(object, range),
         }

@@ -7,6 +7,7 @@ use std::fmt;
 use crate::{
     access::Permission,
     condition::Conditions,
+    draft::Draft,
     metadata,
     model::Model,
     name,
@@ -44,7 +45,7 @@ impl Model {
         let live = self.destination(bucket, name, conditions)?;
         let digest = upload.digest()?;
         metadata::check(&upload.attributes.metadata)?;
-        let generation = self.clock.next(live.as_ref().map_or(0, |live| live.generation));
+        let generation = self.next_generation(bucket, name, 0)?;
         let object = Object::new(name, generation, digest, upload.attributes);
         let bucket = self.bucket(bucket)?;
         let left = bucket.archive(live.as_ref())?;
@@ -53,12 +54,11 @@ impl Model {
         Ok(object.retained_for(bucket.retention))
     }
 
-    /// Whether an upload to this name could begin.
-    pub fn check_upload(&mut self, bucket: &str, name: &str) -> Result<()> {
+    /// Begins an upload to this name: where its content is kept while it arrives.
+    pub fn begin_upload(&mut self, bucket: &str, name: &str) -> Result<Draft> {
         self.access.check(Permission::Create, name)?;
         name::check_object(name)?;
-        self.bucket(bucket)?;
-        Ok(())
+        Ok(self.bucket(bucket)?.backend.draft())
     }
 
     /// Changes an object's attributes: its metageneration grows, its generation stays.
@@ -143,8 +143,8 @@ impl Model {
         let live = self.destination(&wanted.bucket, &wanted.destination, &wanted.conditions)?;
         source.check_not_kept(&wanted.bucket, self.clock.now())?;
 
-        let floor = live.as_ref().map_or(0, |live| live.generation);
-        let generation = self.clock.next(floor.max(source.generation));
+        let (bucket, name) = (&wanted.bucket, &wanted.destination);
+        let generation = self.next_generation(bucket, name, source.generation)?;
         let attributes = source.attributes.clone();
         let moved = Object::new(&wanted.destination, generation, source.digest(), attributes);
         let bucket = self.bucket(&wanted.bucket)?;

@@ -26,13 +26,14 @@ const CHUNK: usize = 64 * 1_024;
 pub(super) struct SimBucket {
     inner: Arc<Inner>,
     name: String,
+    by: Actor,
 }
 
 // === impl SimBucket ===
 
 impl SimBucket {
-    pub(super) fn new(inner: Arc<Inner>, name: &str) -> Self {
-        Self { inner, name: name.to_owned() }
+    pub(super) fn new(inner: Arc<Inner>, name: &str, by: Actor) -> Self {
+        Self { inner, name: name.to_owned(), by }
     }
 
     /// One call: counted, then faulty or not.
@@ -85,7 +86,7 @@ impl SimBucket {
             operation,
             bucket: &self.name,
             name,
-            by: Actor::Port,
+            by: self.by,
             now: self.inner.clock.now(),
         };
         act(&mut self.inner.state(), request)

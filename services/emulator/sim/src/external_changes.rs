@@ -146,7 +146,11 @@ impl Sim {
         self.inner.state().erase(request, generation)
     }
 
-    fn edit(
+    /// Changes how the live object is stored.
+    ///
+    /// # Errors
+    /// When there is no such object.
+    pub fn edit(
         &self,
         bucket: &str,
         name: &str,

@@ -20,6 +20,8 @@ pub struct Place {
 pub enum Actor {
     /// A caller of the port: the code under test.
     Port,
+    /// One of several callers of the port, by its number.
+    Caller(u32),
     /// Another user of the bucket.
     External,
 }
@@ -84,7 +86,7 @@ pub struct UploadOutcome {
 impl UploadOutcome {
     /// Its content is nowhere any more, and the code under test did it.
     pub fn is_lost(&self) -> bool {
-        self.places.is_empty() && self.removed_by == Some(Actor::Port)
+        self.places.is_empty() && self.removed_by.is_some_and(|by| by != Actor::External)
     }
 }
 

@@ -52,6 +52,7 @@ use state::State;
 #[derive(Clone)]
 pub struct Sim {
     inner: Arc<Inner>,
+    by: Actor,
 }
 
 struct Inner {
@@ -73,7 +74,14 @@ impl Sim {
                 state: Mutex::new(State::new(model)),
                 faults: Mutex::default(),
             }),
+            by: Actor::Port,
         }
+    }
+
+    /// The same storage, whose history names this caller in place of [`Actor::Port`].
+    #[must_use]
+    pub fn called_by(&self, caller: u32) -> Self {
+        Self { by: Actor::Caller(caller), ..self.clone() }
     }
 
     /// Adds a bucket; one that is there stays as it is.
@@ -172,7 +180,7 @@ impl Default for Sim {
 
 impl Store for Sim {
     fn bucket(&self, name: &str) -> Arc<dyn Bucket> {
-        Arc::new(bucket::SimBucket::new(Arc::clone(&self.inner), name))
+        Arc::new(bucket::SimBucket::new(Arc::clone(&self.inner), name, self.by))
     }
 }
 

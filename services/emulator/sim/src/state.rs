@@ -91,12 +91,13 @@ impl State {
 
     pub(super) fn content(&mut self, bucket: &str, name: &str) -> Option<Bytes> {
         let read = self.model.read(bucket, name, None, &Conditions::default(), None);
-        read.ok().map(|(_, _, content)| content)
+        read.and_then(|(_, _, content)| content.into_bytes()).ok()
     }
 
     pub(super) fn list(&mut self, request: Request<'_>, page: &ListRequest) -> Result<Page> {
         let query = Query {
             prefix: page.prefix.clone(),
+            start: page.start.clone(),
             page_size: page.page_size,
             page_token: page.page_token.clone(),
             ..Query::default()
@@ -127,15 +128,12 @@ impl State {
         let Content::Bytes(content) = new.content else {
             return Err(request.failed(Kind::Invalid, "a file is read before it comes here"));
         };
-        let upload = Upload {
-            content,
-            attributes: Attributes {
-                content_type: new.content_type,
-                metadata: merged(&Metadata::new(), &new.metadata),
-                ..Attributes::default()
-            },
-            ..Upload::default()
+        let attributes = Attributes {
+            content_type: new.content_type,
+            metadata: merged(&Metadata::new(), &new.metadata),
+            ..Attributes::default()
         };
+        let upload = Upload::new(content, attributes);
         let Request { bucket, name, .. } = request;
         let before = self.live(bucket, name).map(|live| live.generation);
         let conditions = generation(replaces);
@@ -266,7 +264,7 @@ impl State {
         let Request { bucket, name, .. } = request;
         let (version, conditions) = (Some(generation), Conditions::default());
         let read = self.model.read(bucket, name, version, &conditions, None);
-        let (_, _, content) = request.answer(read)?;
+        let content = request.answer(read.and_then(|(_, _, content)| content.into_bytes()))?;
         match usize::try_from(offset) {
             Ok(offset) if offset <= content.len() => Ok(content.slice(offset..)),
             _ => Err(request.failed(Kind::Invalid, "the offset is beyond the end")),

@@ -285,3 +285,14 @@ async fn a_held_version_is_not_erased() {
     assert!(sim.erase("b", "a", held).unwrap_err().is_held());
     assert_eq!(sim.objects("b").len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_history_names_the_caller_that_changed_something() {
+    let sim = sim();
+    let first = sim.called_by(1).bucket("b").create("a", 0, NewObject::default()).await.unwrap();
+    sim.called_by(2).bucket("b").delete(first.pinned()).await.unwrap();
+    sim.bucket("b").create("a", 0, NewObject::default()).await.unwrap();
+    let by: Vec<Actor> = sim.history().iter().map(|mutation| mutation.by).collect();
+    assert_eq!(by, [Actor::Caller(1), Actor::Caller(2), Actor::Port]);
+    assert!(sim.fates()[0].is_lost());
+}

@@ -1,5 +1,7 @@
 //! The simulation keeps every promise of the port.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
+
 use std::sync::Arc;
 
 use brigade_contract::{self as contract, Fixture};
@@ -21,7 +23,20 @@ fn simulation() -> Sim {
 }
 
 fn fixture(sim: Sim) -> Fixture {
-    Fixture::new(Arc::new(sim), "bucket", "other").with_versioned("versioned")
+    let uploads = sim.clone();
+    Fixture::new(Arc::new(sim), "bucket", "other").with_versioned("versioned").with_upload(
+        move |bucket, name, stored| {
+            let stored = *stored;
+            uploads.upload(bucket, name, "x").unwrap();
+            let edit = uploads.edit(bucket, name, move |to| {
+                to.content_encoding = stored.content_encoding.into();
+                to.cache_control = stored.cache_control.into();
+                to.storage_class = stored.storage_class.into();
+                to.custom_time = Some(stored.custom_time.into());
+            });
+            edit.unwrap();
+        },
+    )
 }
 
 #[tokio::test(start_paused = true)]

@@ -32,6 +32,8 @@ pub const CONCURRENCY: &str = "BRIGADE_CONCURRENCY";
 pub const EXEC: &str = "BRIGADE_EXEC";
 /// Where a worker's outputs go.
 pub const OUTPUT: &str = "BRIGADE_OUTPUT";
+/// How outputs are named.
+pub const OUTPUT_NAME: &str = "BRIGADE_OUTPUT_NAME";
 /// Laptops: the service account whose ID token is asked for. The clients read it; it is no argument.
 pub const IMPERSONATE: &str = "BRIGADE_IMPERSONATE";
 /// What is logged, as `tracing-subscriber`'s filters write it.

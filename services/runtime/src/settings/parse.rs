@@ -58,6 +58,11 @@ pub fn choice<E: ValueEnum>(given: &str) -> Result<E, Unfit> {
     })
 }
 
+/// `true` or `false`.
+pub fn boolean(given: &str) -> Result<bool, Unfit> {
+    given.parse().map_err(|_| Unfit::new("true or false", ""))
+}
+
 /// A whole number in `range`.
 pub fn count<N>(range: RangeInclusive<N>) -> impl Parse<N>
 where

@@ -20,8 +20,28 @@ pub struct Fixture {
     other: String,
     missing: String,
     versioned: Option<String>,
+    upload: Option<Upload>,
     prefix: String,
     pub(super) capabilities: Capabilities,
+}
+
+/// Uploads something to this bucket and name that is stored as this says.
+#[derive(Clone)]
+struct Upload(Arc<UploadFn>);
+
+type UploadFn = dyn Fn(&str, &str, &Stored) + Send + Sync;
+
+/// How an uploader has an object stored; the port itself cannot say it.
+#[derive(Clone, Copy, Debug)]
+pub struct Stored {
+    /// Content-Encoding.
+    pub content_encoding: &'static str,
+    /// Cache-Control.
+    pub cache_control: &'static str,
+    /// The storage class.
+    pub storage_class: &'static str,
+    /// The uploader's own time.
+    pub custom_time: &'static str,
 }
 
 /// What a store can hold. Cloud Storage can hold every legal name; a directory cannot.
@@ -41,6 +61,7 @@ impl Fixture {
             other: other.to_owned(),
             missing: "brigade-no-such-bucket".to_owned(),
             versioned: None,
+            upload: None,
             prefix: String::new(),
             capabilities: Capabilities::everything(),
         }
@@ -50,6 +71,16 @@ impl Fixture {
     #[must_use]
     pub fn with_versioned(mut self, bucket: &str) -> Self {
         self.versioned = Some(bucket.to_owned());
+        self
+    }
+
+    /// The same with an uploader that has objects stored as it is told; promises about that are kept without one.
+    #[must_use]
+    pub fn with_upload(
+        mut self,
+        upload: impl Fn(&str, &str, &Stored) + Send + Sync + 'static,
+    ) -> Self {
+        self.upload = Some(Upload(Arc::new(upload)));
         self
     }
 
@@ -96,6 +127,16 @@ impl Fixture {
         self.bucket().create(&self.at(name), 0, text(content)).await
     }
 
+    /// Uploads something that is stored as `stored` says, if there is an uploader that can.
+    pub(super) async fn put_stored(&self, name: &str, stored: &Stored) -> Result<Option<Object>> {
+        let Some(Upload(upload)) = &self.upload else {
+            return Ok(None);
+        };
+        let name = self.at(name);
+        upload(&self.bucket, &name, stored);
+        self.bucket().get(&name).await.map(Some)
+    }
+
     /// Replaces an object.
     pub(super) async fn put_again(&self, old: &Object, content: &'static str) -> Result<Object> {
         let bucket = self.bucket();
@@ -105,7 +146,7 @@ impl Fixture {
     /// All objects whose names begin with the prefix and `prefix`, by name without the former, in pages of `size`.
     pub(super) async fn list(&self, prefix: &str, size: i32) -> Result<Vec<String>> {
         let mut request =
-            ListRequest { prefix: self.at(prefix), page_size: size, page_token: String::new() };
+            ListRequest { prefix: self.at(prefix), page_size: size, ..ListRequest::default() };
         let mut names = Vec::new();
         loop {
             let page = self.bucket().list(&request).await?;
@@ -148,6 +189,12 @@ impl Capabilities {
     /// Whether an object of this legal name can be held.
     pub(super) fn holds(&self, name: &str) -> bool {
         (self.holds)(name)
+    }
+}
+
+impl fmt::Debug for Upload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Upload")
     }
 }
 

@@ -36,11 +36,12 @@ mod listing;
 mod naming;
 mod reading;
 mod renaming;
+mod storing;
 mod updating;
 mod versioning;
 
 pub use check::{Broken, Outcome};
-pub use fixture::{Capabilities, Fixture};
+pub use fixture::{Capabilities, Fixture, Stored};
 
 /// Calls the macro named by its argument with all promises of the contract, by subject:
 /// `listing { a_promise another … } creating { … } …`.
@@ -53,6 +54,7 @@ macro_rules! promises {
                 listing_is_in_byte_order
                 listing_keeps_to_its_prefix
                 pages_join_to_the_whole_listing
+                a_listing_begins_at_its_start
                 an_object_inserted_between_pages_hides_no_other
                 objects_removed_between_pages_hide_no_other
                 a_listing_shows_what_a_look_shows
@@ -111,6 +113,12 @@ macro_rules! promises {
                 reading_beyond_the_end_is_refused
                 reading_a_replaced_generation_is_refused
                 reading_what_is_gone_is_not_found
+            }
+            storing {
+                how_an_object_is_stored_is_listed
+                how_an_object_is_stored_survives_an_update
+                how_an_object_is_stored_survives_a_rename
+                how_an_object_is_stored_survives_a_copy
             }
             versioning {
                 a_replaced_version_is_kept

@@ -52,6 +52,37 @@ pub async fn pages_join_to_the_whole_listing(fixture: &Fixture) -> Outcome {
     Ok(())
 }
 
+/// A start is the first name of a listing, whether an object has it or not, on all pages; the prefix holds all the same.
+pub async fn a_listing_begins_at_its_start(fixture: &Fixture) -> Outcome {
+    for name in ["in/a", "in/b/c", "in/b/d", "in/e", "out"] {
+        fixture.put(name, "x").await?;
+    }
+    for (start, want) in [
+        ("in/b", &["in/b/c", "in/b/d", "in/e"][..]),
+        ("in/b/d", &["in/b/d", "in/e"]),
+        ("in/f", &[]),
+        ("a", &["in/a", "in/b/c", "in/b/d", "in/e"]),
+    ] {
+        let mut request = ListRequest {
+            prefix: fixture.at("in/"),
+            start: fixture.at(start),
+            page_size: 1,
+            ..ListRequest::default()
+        };
+        let mut names = Vec::new();
+        loop {
+            let page = fixture.bucket().list(&request).await?;
+            names.extend(shorts(fixture, &page));
+            if page.next.is_empty() {
+                break;
+            }
+            request.page_token = page.next;
+        }
+        same("the listing", names, owned(want))?;
+    }
+    Ok(())
+}
+
 /// An object that appears before the place where the next page begins shifts none out of it.
 pub async fn an_object_inserted_between_pages_hides_no_other(fixture: &Fixture) -> Outcome {
     for name in ["b", "d", "f", "h"] {
@@ -97,8 +128,12 @@ pub async fn a_missing_bucket_is_told_from_a_missing_object(fixture: &Fixture) -
 }
 
 async fn page(fixture: &Fixture, prefix: &str, size: i32, token: &str) -> Result<Page> {
-    let request =
-        ListRequest { prefix: fixture.at(prefix), page_size: size, page_token: token.to_owned() };
+    let request = ListRequest {
+        prefix: fixture.at(prefix),
+        page_size: size,
+        page_token: token.to_owned(),
+        ..ListRequest::default()
+    };
     fixture.bucket().list(&request).await
 }
 

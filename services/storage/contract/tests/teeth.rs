@@ -5,7 +5,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
-use brigade_contract::{self as contract, Fixture};
+use brigade_contract::{self as contract, Fixture, Stored};
 use brigade_sim::Sim;
 use brigade_storage::{
     Bucket, ListRequest, Metadata, NewObject, Object, Page, Pinned, Result, RewriteStep, Store,
@@ -207,8 +207,20 @@ impl Bucket for Sloppy {
 async fn broken(mistake: Mistake) -> BTreeSet<&'static str> {
     let sim =
         Sim::new().with_bucket("bucket").with_bucket("other").with_versioned_bucket("versioned");
-    let store = SloppyStore(sim, mistake);
-    let fixture = Fixture::new(Arc::new(store), "bucket", "other").with_versioned("versioned");
+    let store = SloppyStore(sim.clone(), mistake);
+    let upload = move |bucket: &str, name: &str, stored: &Stored| {
+        let stored = *stored;
+        sim.upload(bucket, name, "x").unwrap();
+        let edit = sim.edit(bucket, name, move |to| {
+            to.content_encoding = stored.content_encoding.into();
+            to.cache_control = stored.cache_control.into();
+            to.storage_class = stored.storage_class.into();
+            to.custom_time = Some(stored.custom_time.into());
+        });
+        edit.unwrap();
+    };
+    let fixture = Fixture::new(Arc::new(store), "bucket", "other");
+    let fixture = fixture.with_versioned("versioned").with_upload(upload);
     let broken = contract::all(&fixture).await.unwrap_err();
     broken.into_iter().map(|(promise, _)| promise).collect()
 }
@@ -228,6 +240,7 @@ found! {
     a_move_without_metageneration_fence_is_found: MoveWithoutMetagenerationFence breaks renaming_a_stale_metageneration_changes_nothing
     a_move_over_its_destination_is_found: MoveOverTheDestination breaks renaming_onto_a_taken_name_changes_nothing
     a_move_that_forgets_metadata_is_found: MoveByCopyThatForgetsMetadata breaks a_rename_keeps_all_under_a_new_generation
+    a_move_that_forgets_the_storage_class_is_found: MoveByCopyThatForgetsMetadata breaks how_an_object_is_stored_survives_a_rename
     a_delete_by_name_is_found: DeleteByName breaks deleting_a_stale_generation_changes_nothing
     a_delete_for_good_is_found: DeleteForGood breaks a_deleted_version_is_kept
     a_create_that_overwrites_is_found: CreateOverWhatIsThere breaks creating_over_an_object_changes_nothing

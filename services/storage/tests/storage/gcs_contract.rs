@@ -5,8 +5,8 @@ use std::{
     thread,
 };
 
-use brigade_contract::{self as contract, Capabilities, Fixture};
-use brigade_emulator::Emulator;
+use brigade_contract::{self as contract, Capabilities, Fixture, Stored};
+use brigade_emulator::{Emulator, storage::Attributes};
 use brigade_storage::gcs::{GcsSettings, GcsStore};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, runtime::Runtime};
@@ -113,7 +113,18 @@ impl Stand {
         });
         let store = GcsStore::connect(settings).await.unwrap();
         let fixture = Fixture::new(Arc::new(store), bucket, other).with_versioned("versioned");
-        fixture.below(bucket)
+        let storage = self.emulator.storage().clone();
+        let upload = move |bucket: &str, name: &str, stored: &Stored| {
+            let attributes = Attributes {
+                content_encoding: stored.content_encoding.into(),
+                cache_control: stored.cache_control.into(),
+                storage_class: stored.storage_class.into(),
+                custom_time: Some(stored.custom_time.into()),
+                ..Attributes::default()
+            };
+            storage.bucket(bucket).put_with(name, "x", attributes).unwrap();
+        };
+        fixture.with_upload(upload).below(bucket)
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) fn list(bucket: &str, request: &ListRequest) -> ListObjectsRequest {
     ListObjectsRequest::new()
         .set_parent(bucket)
         .set_prefix(&request.prefix)
+        .set_lexicographic_start(&request.start)
         .set_page_size(request.page_size)
         .set_page_token(&request.page_token)
         .set_versions(false)

@@ -101,10 +101,18 @@ fn keys_that_a_mask_could_misread_are_not_put_into_one() {
 
 #[test]
 fn a_listing_asks_for_live_objects() {
-    let request =
-        list(BUCKET, &ListRequest { prefix: "in/".into(), page_size: 5, page_token: "t".into() });
+    let request = list(
+        BUCKET,
+        &ListRequest {
+            prefix: "in/".into(),
+            start: "in/b".into(),
+            page_size: 5,
+            page_token: "t".into(),
+        },
+    );
     assert!(!request.versions && !request.soft_deleted);
     assert_eq!(request.parent, BUCKET);
     assert_eq!((request.page_size, request.page_token.as_str()), (5, "t"));
+    assert_eq!(request.lexicographic_start, "in/b");
     assert_eq!(request.delimiter, "");
 }

@@ -33,6 +33,8 @@ pub(super) fn kind(operation: Operation, error: &ClientError) -> Kind {
         Kind::Invalid
     } else if let Some(code) = error.http_status_code() {
         kind_from_http(operation, code, error)
+    } else if operation == Operation::Read && is_encrypted(error) {
+        Kind::Encrypted
     } else if let Some(status) = error.status() {
         kind_from_grpc(operation, status)
     } else {
@@ -49,6 +51,7 @@ fn kind_from_http(operation: Operation, code: u16, error: &ClientError) -> Kind 
         404 => missing(operation, message),
         412 => Kind::Precondition,
         429 => Kind::Busy { retry_after: retry_after(error) },
+        400 if operation == Operation::Read && is_encrypted(error) => Kind::Encrypted,
         400 => invalid(message),
         // A request that came too slowly and one that collided with another may both have been applied.
         408 | 409 | 499 => Kind::Unknown,
@@ -101,6 +104,23 @@ fn is_held(status: Option<&Status>, message: &str) -> bool {
             matches!(reason.as_str(), "retentionpolicynotmet" | "objectunderactivehold")
         });
     about_an_object || by_reason
+}
+
+/// A read without the key that the object was written with. The answer to a download may be the bare message.
+fn is_encrypted(error: &ClientError) -> bool {
+    let begins = |text: &str| {
+        ["The target object is encrypted by", "The resource is encrypted with"].iter().any(
+            |begin| {
+                let rest = text.strip_prefix(begin);
+                rest.is_some_and(|rest| rest.starts_with(" a customer-supplied encryption key"))
+            },
+        )
+    };
+    let payload = error.http_payload().and_then(|payload| std::str::from_utf8(payload).ok());
+    begins(message(error))
+        || payload.is_some_and(begins)
+        || reasons(error.status())
+            .any(|reason| reason == "resourceIsEncryptedWithCustomerEncryptionKey")
 }
 
 /// A request that names no project to bill is refused as invalid, but it is the caller's identity that needs a fix.

@@ -182,6 +182,25 @@ fn a_requester_pays_bucket_needs_a_fix() {
 }
 
 #[test]
+fn a_read_without_the_customers_key_is_told_from_an_invalid_request() {
+    let message = "The target object is encrypted by a customer-supplied encryption key.";
+    let reason = "resourceIsEncryptedWithCustomerEncryptionKey";
+    let bare = ClientError::http(400, HeaderMap::new(), message.into());
+    let answers = [
+        json(400, message, "invalid"),
+        json(400, "message", reason),
+        bare,
+        grpc(Code::InvalidArgument, message),
+    ];
+    for error in answers {
+        assert_eq!(kind(Operation::Read, &error), Kind::Encrypted, "{error}");
+        assert_eq!(deletion(&error), Kind::Invalid, "{error}");
+    }
+    let named = json(400, &format!("b/{message}"), "invalid");
+    assert_eq!(kind(Operation::Read, &named), Kind::Invalid);
+}
+
+#[test]
 fn the_services_retry_after_is_read() {
     let want = Kind::Busy { retry_after: Some(Duration::from_secs(7)) };
     assert_eq!(deletion(&page(429, &[("retry-after", "7")])), want);
