@@ -18,6 +18,6 @@ with open(sys.argv[1], newline="") as file:
 
 fit = statistics.linear_regression(days, times)
 name = os.path.splitext(os.path.basename(os.environ["OBJECT_NAME"]))[0]
-with open(os.path.join(os.environ["OUTPUT_DIR"], name + ".json"), "w") as file:
+with open(os.path.join(os.environ["OUTPUT_DIR"], "score.json"), "w") as file:
     json.dump({"days": len(days), "intercept_ms": fit.intercept, "slope_ms_per_day": fit.slope}, file)
 print(f"{name}: {fit.slope:+.2f} ms/day over {len(days)} days")

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use brigade_worker::{Job, Outcome, ProcessError, Processor};
 
-/// Writes `NAME.lines` with the number of lines for each text.
+/// Writes `lines.txt` with the number of lines for each text.
 struct Lines;
 
 impl Processor for Lines {
@@ -18,8 +18,7 @@ impl Processor for Lines {
             return Err(ProcessError::refuse("it is empty"));
         }
         let lines = text.lines().count();
-        let output = format!("{}.lines", job.file_name());
-        let uri = job.write(&output, lines.to_string(), "text/plain").await?;
+        let uri = job.write("lines.txt", lines.to_string(), "text/plain").await?;
         Ok(Outcome::summary(format!("{lines} lines")).output(uri))
     }
 }
@@ -40,7 +39,7 @@ mod tests {
         let worker = TestWorker::new(Lines);
         let response = worker.process("two.txt", "a\nb\n").await.unwrap();
         assert_eq!(response.summary, "2 lines");
-        assert_eq!(worker.output("two.txt.lines").unwrap(), "2");
+        assert_eq!(worker.output("two.txt/lines.txt").unwrap(), "2");
     }
 
     #[tokio::test]

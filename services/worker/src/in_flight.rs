@@ -6,7 +6,8 @@ use std::{
 };
 
 use brigade_proto::v1::ProcessResponse;
-use tokio::{sync::watch, time::Instant};
+use futures::{FutureExt as _, future::Shared};
+use tokio::{sync::oneshot, time::Instant};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Instrument as _;
 
@@ -25,7 +26,7 @@ pub(crate) struct InFlight(Arc<Mutex<HashMap<String, Weak<SharedRun>>>>);
 /// A run in flight, held by all calls that wait for it. It stops when the last of them drops it.
 #[derive(Debug)]
 pub(crate) struct SharedRun {
-    answer: watch::Receiver<Option<SharedResult>>,
+    answer: Shared<oneshot::Receiver<SharedResult>>,
     /// No call may wait for this run any longer, whatever its own deadline.
     pub(crate) latest: Instant,
     deadline: Arc<Deadline>,
@@ -60,10 +61,10 @@ impl InFlight {
         let end = Arc::new(Deadline::new(deadline));
         let progress = Arc::new(Progress::default());
         let work = start(Arc::clone(&end), Arc::clone(&progress))?;
-        let (tell, answer) = watch::channel(None);
+        let (tell, answer) = oneshot::channel();
         let stop = CancellationToken::new();
         let run = Arc::new(SharedRun {
-            answer,
+            answer: answer.shared(),
             latest,
             deadline: end,
             progress,
@@ -77,13 +78,15 @@ impl InFlight {
         tokio::spawn(
             async move {
                 let answer = tokio::select! {
+                    biased;
                     // No call waits any more: the work is dropped here.
                     () = stop.cancelled() => return,
                     answer = work => answer,
                 };
                 // A call that arrives from here on starts another run.
                 in_flight.remove_if(&key, |there| Weak::ptr_eq(there, &this));
-                tell.send_replace(Some(answer));
+                // No call waits any more when it cannot be sent.
+                let _ = tell.send(answer);
             }
             .in_current_span(),
         );
@@ -108,11 +111,8 @@ impl InFlight {
 impl SharedRun {
     /// Waits for the run's result.
     pub(crate) async fn result(&self) -> SharedResult {
-        let mut answer = self.answer.clone();
-        if let Ok(answer) = answer.wait_for(Option::is_some).await
-            && let Some(answer) = &*answer
-        {
-            return answer.clone();
+        if let Ok(answer) = self.answer.clone().await {
+            return answer;
         }
         let why = "this worker shut down before the work was done";
         Err(ProcessError::retry_after(DEFAULT_RETRY_AFTER, why).into())

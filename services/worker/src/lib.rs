@@ -9,6 +9,7 @@ pub mod error;
 pub mod exec;
 mod in_flight;
 pub mod job;
+mod output;
 pub mod processor;
 mod request;
 mod routes;
@@ -24,6 +25,7 @@ mod text;
 
 pub use error::{ErrorKind, ProcessError};
 pub use job::Job;
+pub use output::{InvalidOutputName, OutputName, Taken};
 pub use processor::{Outcome, Processor};
 pub use routes::routes;
 pub use serve::serve;

@@ -43,12 +43,22 @@ pub trait Processor: Send + Sync + 'static {
     /// Its error: [`ProcessError`], or one that converts into it.
     type Error: Into<ProcessError> + Send;
 
+    /// How the outputs are named below the output location, unless `BRIGADE_OUTPUT_NAME` is set: text with `{path}` (the
+    /// object's name below its inbox), `{stem}` (the same without its extension) and `{file}` (what [`Job::write`] names).
+    fn output_name(&self) -> &'static str {
+        "{path}/{file}"
+    }
+
     /// Processes one object generation.
     fn process(&self, job: &Job) -> impl Future<Output = Result<Outcome, Self::Error>> + Send;
 }
 
 impl<P: Processor> Processor for Arc<P> {
     type Error = P::Error;
+
+    fn output_name(&self) -> &'static str {
+        P::output_name(self)
+    }
 
     fn process(&self, job: &Job) -> impl Future<Output = Result<Outcome, Self::Error>> + Send {
         P::process(self, job)

@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    output::Cleanups,
     processor::Processor,
     routes::routes_with_shutdown,
     settings::{WorkerArgs, WorkerSettings},
@@ -84,13 +85,16 @@ async fn serve_with<P: Processor>(
     store: impl Future<Output = Result<Arc<dyn Store>, Failure>>,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
-    let stop = shutdown.clone();
+    let (stop, cleanups) = (shutdown.clone(), Cleanups::default());
+    let removing = cleanups.clone();
     let routes = async {
         let store = store.await?;
-        Ok(routes_with_shutdown(processor, store, settings, stop))
+        Ok(routes_with_shutdown(processor, store, settings, stop, removing))
     };
     let service = Service::new(SERVICE, gate).routes(routes);
-    service.serve(listener, shutdown).await
+    let served = service.serve(listener, shutdown).await;
+    cleanups.wait().await;
+    served
 }
 
 /// All settings of a worker, as given.

@@ -16,18 +16,19 @@
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 //! let worker = TestWorker::new(Lines);
 //! let response = worker.process("night.csv", "a\nb\n").await.unwrap();
-//! assert_eq!((response.summary.as_str(), worker.output("lines.txt").unwrap()), ("2 lines", "2".into()));
+//! assert_eq!(response.summary, "2 lines");
+//! assert_eq!(worker.output("night.csv/lines.txt").unwrap(), "2");
 //! # });
 //! ```
 //!
 //! It is the worker itself, with its limits, its deadline and its checks; only the storage is not real, and there is no
 //! network. [`TestWorker::bucket`] is that storage: it can fail on demand, and others can replace objects in it.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
-use brigade_proto::v1::{self, ProcessResponse};
+use brigade_proto::v1::{self, ProcessRequest, ProcessResponse};
 use brigade_sim::Sim;
-use brigade_storage::{Location, Object};
+use brigade_storage::{Location, Object, Store};
 use bytes::Bytes;
 
 use crate::{error::ProcessError, processor::Processor, runner::Runner, settings::WorkerSettings};
@@ -88,10 +89,24 @@ impl<P: Processor> TestWorker<P> {
         &self,
         object: &Object,
     ) -> Result<ProcessResponse, Arc<ProcessError>> {
-        self.runner.run(request(object), None).await
+        self.process_request(request(object)).await
     }
 
-    /// What was written under this name below the output location.
+    /// Has a request processed as it is.
+    pub(crate) async fn process_request(
+        &self,
+        request: v1::ProcessRequest,
+    ) -> Result<ProcessResponse, Arc<ProcessError>> {
+        self.runner.run(request, None).await
+    }
+
+    #[cfg(test)]
+    pub(crate) fn processor(&self) -> &P {
+        &self.runner.processor
+    }
+
+    /// What was written under this name below the output location: by default, the object's name, a slash, and the name that
+    /// the processor gave.
     pub fn output(&self, name: &str) -> Option<Bytes> {
         let name = format!("{}{name}", self.output.prefix);
         self.bucket.content(&self.output.bucket, &name)
@@ -116,6 +131,34 @@ impl<P: Processor> TestWorker<P> {
 impl<P> fmt::Debug for TestWorker<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TestWorker").field("bucket", &self.bucket).finish_non_exhaustive()
+    }
+}
+
+/// A worker over any store, called as its server calls it. For tests that end it and start another: a store that stops to
+/// answer ends it like a kill, as nothing that it does afterwards arrives anywhere.
+pub struct WorkerInstance<P>(Arc<Runner<P>>);
+
+// === impl WorkerInstance ===
+
+impl<P: Processor> WorkerInstance<P> {
+    /// A worker that starts now.
+    pub fn new(processor: P, store: Arc<dyn Store>, settings: &WorkerSettings) -> Self {
+        Self(Runner::new(processor, store, settings))
+    }
+
+    /// Has an object processed for a caller that waits so long, if it says how long. To drop the future is to go away.
+    pub async fn call(
+        &self,
+        request: ProcessRequest,
+        budget: Option<Duration>,
+    ) -> Result<ProcessResponse, Arc<ProcessError>> {
+        self.0.run(request, budget).await
+    }
+}
+
+impl<P> fmt::Debug for WorkerInstance<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerInstance").finish_non_exhaustive()
     }
 }
 

@@ -24,7 +24,8 @@ impl From<brigade_storage::Error> for ProcessError {
             Kind::Invalid if is_read(error.operation()) => Self::storage_unavailable(None, message),
             Kind::Invalid => Self::misconfigured(message),
             Kind::Busy { retry_after } => Self::storage_unavailable(*retry_after, message),
-            Kind::Unknown => Self::storage_unavailable(None, message),
+            // Its fix is in the message.
+            Kind::Encrypted | Kind::Unknown => Self::storage_unavailable(None, message),
         };
         new.with_source(error)
     }

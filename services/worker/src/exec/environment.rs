@@ -11,8 +11,10 @@ pub(super) type Variable = (&'static str, Option<OsString>);
 ///
 /// A variable cannot hold a NUL, but an object's name and content type can: then the variable is not set. `OBJECT_JSON` is
 /// always set to the whole object in proto3 JSON, where a NUL is `\u0000`.
-pub(super) fn variables(job: &Job, output: &Path, scratch: &Path) -> Vec<Variable> {
+pub(super) fn variables(job: &Job, output: &Path, scratch: &Path, unpacked: bool) -> Vec<Variable> {
     let object = job.object();
+    // Of the copy, which may be unpacked already.
+    let encoding = if unpacked { "" } else { &object.content_encoding };
     // A message of strings and numbers always has a JSON form.
     let json = serde_json::to_string(object).unwrap_or_default();
     vec![
@@ -20,6 +22,7 @@ pub(super) fn variables(job: &Job, output: &Path, scratch: &Path) -> Vec<Variabl
         ("OBJECT_NAME", text(&object.name)),
         ("OBJECT_GENERATION", text(&object.generation.to_string())),
         ("OBJECT_CONTENT_TYPE", text(&object.content_type)),
+        ("OBJECT_CONTENT_ENCODING", text(encoding)),
         ("OBJECT_ATTEMPT", text(&job.attempt().to_string())),
         ("OBJECT_JSON", text(&json)),
         ("OUTPUT_DIR", Some(output.into())),

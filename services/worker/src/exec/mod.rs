@@ -8,13 +8,16 @@
 //! A program that fails while the worker itself shuts down says nothing about its object, since a supervisor signals both.
 //! The object is retried, and no attempt is counted.
 
+mod base_dir;
 mod environment;
 mod group;
 mod outputs;
 mod program;
+mod removal;
 mod run;
 mod signals;
 mod tail;
+mod unpack;
 mod work_dir;
 
 use std::time::Duration;
@@ -29,6 +32,7 @@ use crate::{
     processor::{Outcome, Processor},
 };
 
+pub use base_dir::remove_abandoned;
 pub use program::{InvalidProgram, Program};
 
 /// `EX_TEMPFAIL` of sysexits(3): try again.
@@ -51,6 +55,7 @@ const SIGNAL_DELAY: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct ExecProcessor {
     program: Program,
+    unpack: bool,
 }
 
 // === impl ExecProcessor ===
@@ -58,7 +63,13 @@ pub struct ExecProcessor {
 impl ExecProcessor {
     /// Runs `program`.
     pub fn new(program: Program) -> Self {
-        Self { program }
+        Self { program, unpack: false }
+    }
+
+    /// Whether the program gets an object whose content encoding is gzip unpacked.
+    #[must_use]
+    pub fn unpack(self, unpack: bool) -> Self {
+        Self { unpack, ..self }
     }
 }
 
@@ -67,8 +78,14 @@ impl Processor for ExecProcessor {
 
     async fn process(&self, job: &Job) -> Result<Outcome, ProcessError> {
         let work_dir = WorkDir::create(job).await?;
-        job.download(&work_dir.file).await.map_err(work_dir::cannot_copy)?;
-        let variables = environment::variables(job, &work_dir.output, &work_dir.scratch);
+        let unpacks = self.unpack && unpack::is_packed(job);
+        let copied = if unpacks {
+            unpack::download(job, &work_dir).await
+        } else {
+            job.download(&work_dir.file).await
+        };
+        copied.map_err(work_dir::cannot_copy)?;
+        let variables = environment::variables(job, &work_dir.output, &work_dir.scratch, unpacks);
         let command = self.program.command(&work_dir.file, &variables);
         // Dropping this future cancels the run, which is its own task and ends after the last process.
         let stop = CancellationToken::new();
@@ -121,12 +138,12 @@ fn interpret(run: Run, ending: bool, program: &str) -> Result<String, ProcessErr
         "" => what,
         why => format!("{what}: {why}"),
     };
-    let failed = |why| Err(ProcessError::internal(why).with_exit(end.label()));
+    let failed = |why| Err(ProcessError::internal(why));
     let cannot_run = |meaning, fix| {
         let what = because(format!("the program {program} {end} ({meaning})"));
         Err(ProcessError::misconfigured(format!("{what}; fix: {fix}")))
     };
-    match end {
+    let meaning = match end {
         End::Exited(0) => Ok(stdout_summary),
         end if ending => {
             let what = format!("this worker is shutting down, and the program {end}");
@@ -151,7 +168,8 @@ fn interpret(run: Run, ending: bool, program: &str) -> Result<String, ProcessErr
         End::Exited(_) if !stderr_tail.is_empty() => failed(stderr_tail),
         End::Exited(_) => failed(format!("the program {end} and wrote nothing to stderr")),
         End::Killed(_) => failed(because(format!("the program {end}"))),
-    }
+    };
+    meaning.map_err(|error| error.with_exit(end.label()))
 }
 
 #[cfg(test)]

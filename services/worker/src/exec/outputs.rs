@@ -3,9 +3,9 @@
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
-    fs::{self, File, OpenOptions},
+    fs::{self, File, FileType, OpenOptions},
     io,
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -15,8 +15,12 @@ use tokio::task::spawn_blocking;
 
 use crate::{
     error::{ProcessError, is_exhausted},
-    job::{Job, no_output},
+    job::Job,
+    output::no_output,
 };
+
+/// How much a program may leave in its output directory: each file is at least one call of storage.
+const MAX_FILES: usize = 10_000;
 
 /// Uploads every file under `directory` by its path below it, and returns the URIs in name order. Files are read piece by
 /// piece.
@@ -59,25 +63,65 @@ fn cannot_read(error: &io::Error) -> ProcessError {
     }
 }
 
-/// The files below a directory, in name order. Links are not followed, as they could lead anywhere; pipes, sockets and
-/// devices are skipped.
+/// The files below a directory, in name order, all of them checked. Anything that cannot become an object is an error, which
+/// names it: an output must not be lost in silence.
 fn find(directory: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
+    let directory = &directory.canonicalize()?;
     let mut found = BTreeMap::new();
-    let mut open = vec![directory.to_owned()];
+    let mut open = vec![directory.clone()];
+    let mut seen = 0;
     while let Some(next) = open.pop() {
         for entry in fs::read_dir(&next)? {
-            let path = entry?.path();
-            let kind = path.symlink_metadata()?.file_type();
+            seen += 1;
+            if seen > MAX_FILES {
+                return Err(io::Error::other(format!(
+                    "it has more than {MAX_FILES} files and directories; fix: pack them into one file, such as .tar or .parquet"
+                )));
+            }
+            let (path, kind) = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))?;
             if kind.is_dir() {
                 open.push(path);
-            } else if kind.is_file() {
-                found.insert(below(directory, &path)?, path);
-            } else {
-                tracing::warn!(path = ?path, "skipped an output that is not a regular file");
+                continue;
             }
+            let name = below(directory, &path)?;
+            let file = match kind {
+                kind if kind.is_file() => path,
+                kind if kind.is_symlink() => target(directory, &path)
+                    .map_err(|why| io::Error::other(format!("{name:?} is {why}")))?,
+                kind => return Err(io::Error::other(not_a_file(&name, kind))),
+            };
+            found.insert(name, file);
         }
     }
     Ok(found)
+}
+
+/// The regular file below the directory that a link leads to. Any other link is an error: it could lead to a file that is not
+/// the program's to publish, or in a circle.
+fn target(directory: &Path, link: &Path) -> Result<PathBuf, String> {
+    let to = fs::read_link(link).map_err(|error| format!("an unreadable link: {error}"))?;
+    let (is_absolute, to) = (to.is_absolute(), to.to_string_lossy());
+    if is_absolute {
+        return Err(format!("a link to {to:?}, an absolute path; fix: copy the file"));
+    }
+    let target = link.canonicalize();
+    let target = target.map_err(|error| format!("a broken link to {to:?}: {error}"))?;
+    if !target.starts_with(directory) {
+        return Err(format!("a link to {to:?}, outside of OUTPUT_DIR; fix: copy the file"));
+    }
+    match target.metadata() {
+        Ok(metadata) if metadata.is_file() => Ok(target),
+        _ => Err(format!("a link to {to:?}, which is not a regular file; fix: copy it")),
+    }
+}
+
+fn not_a_file(name: &str, kind: FileType) -> String {
+    let what = match kind {
+        kind if kind.is_fifo() => "a named pipe",
+        kind if kind.is_socket() => "a socket",
+        _ => "a device",
+    };
+    format!("{name:?} is {what}; fix: remove it, or create it in TMPDIR")
 }
 
 /// The path below the directory; on Unix its separator is that of object names.
@@ -130,26 +174,77 @@ fn content_type(name: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::{fmt::Write as _, os::unix::fs::symlink};
 
     use super::*;
 
+    /// An empty output directory beside a file of others, and a path in it.
+    fn output() -> (tempfile::TempDir, impl Fn(&str) -> PathBuf) {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("secret"), "x").unwrap();
+        let output = root.path().join("output");
+        fs::create_dir(&output).unwrap();
+        (root, move |name: &str| output.join(name))
+    }
+
     #[test]
-    fn links_and_pipes_are_left_out_and_folders_are_kept() {
-        let directory = tempfile::tempdir().unwrap();
-        let at = |name: &str| directory.path().join(name);
+    fn folders_are_kept_and_a_link_to_a_file_of_the_directory_is_that_file() {
+        let (_root, at) = output();
         fs::create_dir_all(at("b/c")).unwrap();
         fs::create_dir(at("empty")).unwrap();
         fs::write(at("b/c/x.json"), "{}").unwrap();
         fs::write(at("a.txt"), "").unwrap();
-        symlink("/etc/passwd", at("link")).unwrap();
-        symlink("/etc", at("b/folder")).unwrap();
-        let pipe = at("pipe");
-        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0)
-            .unwrap();
-        let names: Vec<_> = find(directory.path()).unwrap().into_keys().collect();
-        assert_eq!(names, ["a.txt", "b/c/x.json"]);
-        assert!(open("pipe", &pipe).is_err() && open("link", &at("link")).is_err());
+        symlink("b/c/x.json", at("latest.json")).unwrap();
+        symlink("../latest.json", at("b/of-a-link")).unwrap();
+        let found = find(&at("")).unwrap();
+        let names: Vec<_> = found.keys().collect();
+        assert_eq!(names, ["a.txt", "b/c/x.json", "b/of-a-link", "latest.json"]);
+        for name in ["latest.json", "b/of-a-link"] {
+            assert_eq!(fs::read_to_string(&found[name]).unwrap(), "{}");
+            open(name, &found[name]).unwrap();
+            assert!(open(name, &at(name)).is_err(), "a file became a link");
+        }
+    }
+
+    #[test]
+    fn what_cannot_become_an_object_is_an_error_of_its_own() {
+        let pipe = |path: PathBuf| {
+            rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0)
+                .unwrap();
+        };
+        let cases: [(&str, &dyn Fn(PathBuf)); 9] = [
+            ("absolute", &|path| symlink("/etc/passwd", path).unwrap()),
+            ("absolute inside", &|path| symlink(path.with_file_name("a"), path).unwrap()),
+            ("broken", &|path| symlink("no/such", path).unwrap()),
+            ("circle", &|path| symlink(path.file_name().unwrap(), &path).unwrap()),
+            ("outside", &|path| symlink("../secret", path).unwrap()),
+            ("outside and back", &|path| symlink("../output/../secret", path).unwrap()),
+            ("directory", &|path| symlink(".", path).unwrap()),
+            ("pipe", &pipe),
+            ("socket", &|path| drop(std::os::unix::net::UnixListener::bind(path).unwrap())),
+        ];
+        let mut table = String::new();
+        for (name, make) in cases {
+            let (_root, at) = output();
+            fs::write(at("a"), "").unwrap();
+            make(at(name));
+            let why = find(&at("")).unwrap_err().to_string();
+            writeln!(table, "{}", why.replace(at("").to_str().unwrap(), "OUTPUT_DIR/")).unwrap();
+        }
+        insta::assert_snapshot!(table);
+    }
+
+    #[test]
+    fn a_directory_with_too_many_files_is_an_error_that_names_the_limit() {
+        let (_root, at) = output();
+        fs::create_dir(at("folder")).unwrap();
+        for n in 1..MAX_FILES {
+            File::create(at(&format!("folder/{n}"))).unwrap();
+        }
+        assert_eq!(find(&at("")).unwrap().len(), MAX_FILES - 1);
+        File::create(at("one more")).unwrap();
+        let error = find(&at("")).unwrap_err();
+        assert!(error.to_string().contains("10000 files"), "{error}");
     }
 
     #[test]

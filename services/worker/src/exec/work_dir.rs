@@ -2,9 +2,9 @@
 
 use std::{
     error::Error as _,
-    fs::{self, DirBuilder, Permissions},
+    fs::DirBuilder,
     io,
-    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
+    os::unix::fs::DirBuilderExt as _,
     path::{self, Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -18,7 +18,12 @@ use tokio::{
     time::timeout,
 };
 
-use super::{RETRY_AFTER, program};
+use super::{
+    RETRY_AFTER,
+    base_dir::{self, BaseDir},
+    program,
+    removal::remove,
+};
 use crate::{
     error::{ProcessError, is_exhausted},
     job::Job,
@@ -40,10 +45,11 @@ pub(super) struct WorkDir {
     contents: Option<Contents>,
 }
 
-/// The directory and the job's slot, which is released after the directory is removed: fields are dropped in this order.
+/// The directory, the one that it is in, and the job's slot, which is released after both are removed: fields are dropped in this order.
 #[derive(Debug)]
 struct Contents {
     directory: TempDir,
+    _base: Arc<BaseDir>,
     _slot: Arc<OwnedSemaphorePermit>,
 }
 
@@ -58,10 +64,7 @@ impl WorkDir {
     }
 
     fn new(file: &str, slot: Arc<OwnedSemaphorePermit>) -> io::Result<Self> {
-        let directory = tempfile::Builder::new()
-            .prefix("brigade-")
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir()?;
+        let (directory, base) = base_dir::create_run()?;
         // Absolute, so that it never looks like an option.
         let root = path::absolute(directory.path())?;
         let input = create_below(&root, "input")?;
@@ -69,7 +72,7 @@ impl WorkDir {
             file: input.join(file),
             output: create_below(&root, "output")?,
             scratch: create_below(&root, "tmp")?,
-            contents: Some(Contents { directory, _slot: slot }),
+            contents: Some(Contents { directory, _base: base, _slot: slot }),
         })
     }
 
@@ -109,32 +112,6 @@ impl Contents {
     }
 }
 
-/// Removes read-only directories too, which a module cache may leave.
-fn remove(directory: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(directory) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            make_writable(directory)?;
-            fs::remove_dir_all(directory)
-        }
-        done => done,
-    }
-}
-
-/// Makes every directory writable for the owner. Links are not followed.
-fn make_writable(directory: &Path) -> io::Result<()> {
-    let mut open = vec![directory.to_owned()];
-    while let Some(next) = open.pop() {
-        fs::set_permissions(&next, Permissions::from_mode(0o700))?;
-        for entry in fs::read_dir(&next)? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                open.push(entry.path());
-            }
-        }
-    }
-    Ok(())
-}
-
 fn create_below(root: &Path, name: &str) -> io::Result<PathBuf> {
     let path = root.join(name);
     DirBuilder::new().mode(0o700).create(&path)?;
@@ -163,12 +140,17 @@ pub(super) fn cannot_copy(error: ProcessError) -> ProcessError {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::{
+        fs::{self, Permissions},
+        os::unix::fs::{PermissionsExt as _, symlink},
+    };
 
     use tokio::sync::Semaphore;
 
     use super::*;
-    use crate::{error::ErrorKind, tests::fixtures::one_busy_blocking_thread};
+    use crate::{
+        error::ErrorKind, exec::removal::make_writable, tests::fixtures::one_busy_blocking_thread,
+    };
 
     fn work_dir(places: &Arc<Semaphore>) -> (WorkDir, PathBuf) {
         let slot = Arc::clone(places).try_acquire_owned().unwrap();

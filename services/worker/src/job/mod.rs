@@ -3,22 +3,20 @@
 mod download;
 mod progress;
 mod read;
-mod write;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use brigade_proto::v1::Object;
-use brigade_storage::{Bucket, Location, ObjectRef, Store};
+use brigade_storage::{Bucket, Content, Location, ObjectRef, Store};
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::request::ValidRequest;
+use crate::{error::ProcessError, output::Outputs, request::ValidRequest};
 
 pub(crate) use progress::Progress;
-pub(crate) use write::no_output;
 
 /// One object generation to process.
 ///
@@ -36,7 +34,7 @@ pub(crate) type Deadline = watch::Sender<Instant>;
 /// Everything that a job has besides its request.
 pub(crate) struct JobContext {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) output: Option<Location>,
+    pub(crate) outputs: Arc<Outputs>,
     pub(crate) deadline: Arc<Deadline>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) max_size: Option<u64>,
@@ -64,7 +62,7 @@ impl Job {
 
     /// The worker's output location, if it has one.
     pub fn output(&self) -> Option<&Location> {
-        self.context.output.as_ref()
+        self.context.outputs.location()
     }
 
     /// 1 for the first call about this generation, one more for each retry that a worker asked for.
@@ -80,6 +78,33 @@ impl Job {
     /// The inbox that the object is in; nothing when a caller named the object directly.
     pub fn inbox(&self) -> Option<&Location> {
         self.request.inbox.as_ref()
+    }
+
+    /// The object's name below its inbox; the whole name when a caller named the object directly.
+    pub fn path(&self) -> &str {
+        self.context.outputs.path()
+    }
+
+    /// This run: 16 hex digits, which its outputs have in `brigade-run`, and its log lines in `run`.
+    pub fn run(&self) -> &str {
+        self.context.outputs.run()
+    }
+
+    /// Writes an output below the worker's output location, and returns its `gs://` URI. `name` is `{file}` in the worker's
+    /// template of names (`BRIGADE_OUTPUT_NAME`, or [`Processor::output_name`](crate::Processor::output_name)). The content is
+    /// bytes in memory, or a [`FileContent`](brigade_storage::FileContent), which is never in memory as a whole.
+    ///
+    /// The output is marked with the object that it was made of. It replaces an output of the same object, unless that is of
+    /// a newer upload, and no other object (`BRIGADE_OUTPUT_TAKEN`). When the run does not end well, it is removed again. A
+    /// worker without an output location, or whose output storage refuses, is [`ProcessError::misconfigured`]; an object that
+    /// was replaced or removed meanwhile is [`ProcessError::superseded`].
+    pub async fn write(
+        &self,
+        name: &str,
+        content: impl Into<Content> + Send,
+        content_type: &str,
+    ) -> Result<String, ProcessError> {
+        self.context.outputs.write(name, content.into(), content_type).await
     }
 
     /// The time left for this object: it grows when a call joins that waits longer. At zero the
@@ -106,16 +131,17 @@ impl Job {
         Arc::clone(&self.context.slot)
     }
 
+    /// The largest object that this worker takes, in bytes.
+    pub(crate) fn max_size(&self) -> Option<u64> {
+        self.context.max_size
+    }
+
     fn source(&self) -> Arc<dyn Bucket> {
         self.context.store.bucket(&self.request.object.bucket)
     }
-
-    /// For messages.
-    fn object_ref(&self) -> ObjectRef<'_> {
-        object_ref(self.object())
-    }
 }
 
+/// For messages.
 fn object_ref(object: &Object) -> ObjectRef<'_> {
     ObjectRef { bucket: &object.bucket, name: &object.name }
 }

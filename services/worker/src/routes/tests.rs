@@ -22,6 +22,7 @@ use tower::ServiceExt as _;
 use super::*;
 use crate::{
     Job, Outcome, ProcessError,
+    exec::ExecProcessor,
     sample::SleepStudy,
     tests::fixtures::{BUCKET, TellsWhenDropped, one_at_a_time, request, settings, sim, uploaded},
 };
@@ -126,6 +127,28 @@ async fn every_answer_is_the_same_over_grpc_and_over_http() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_program_arrives_over_grpc_and_over_http() {
+    for (end, expected) in [
+        ("exit 3", "exit status 3"),
+        ("exit 75", "exit status 75"),
+        ("exit 78", "exit status 78"),
+        ("kill -KILL $$", "signal 9"),
+    ] {
+        let (sim, object) = uploaded("in/a", "x");
+        let program = format!("sh -c '{end}'").parse().unwrap();
+        let router = routes(ExecProcessor::new(program), Arc::new(sim), &settings());
+        let mut served = served(router.clone()).await;
+        let status = served.client.process(request(&object)).await.unwrap_err();
+        let details = status.get_error_details();
+        assert_eq!(details.error_info().unwrap().metadata["exit"], expected);
+        let body = serde_json::to_vec(&request(&object)).unwrap();
+        let call = Request::post("/process").body(Body::from(body)).unwrap();
+        let (_, _, body) = read(router.oneshot(call).await.unwrap()).await;
+        assert_eq!(body["exit"], expected, "{body}");
+    }
+}
+
+#[tokio::test]
 async fn a_worker_that_is_full_names_no_delay_and_has_a_free_slot_afterwards() {
     let (processor, served) = obedient().await;
     let mut client = served.client.clone();
@@ -193,8 +216,8 @@ async fn the_sample_writes_a_recordings_features() {
     let response = served.client.process(request(&object)).await.unwrap();
     let response = response.into_inner();
     assert_eq!(response.summary, "subject 308: slope +21.76 ms/day over 10 days");
-    assert_eq!(response.outputs, ["gs://data/features/subject-308.json"]);
-    let json = sim.content(BUCKET, "features/subject-308.json").unwrap();
+    assert_eq!(response.outputs, ["gs://data/features/in/subject-308.json"]);
+    let json = sim.content(BUCKET, "features/in/subject-308.json").unwrap();
     let features: serde_json::Value = serde_json::from_slice(&json).unwrap();
     assert_eq!(features["subject"], "308");
     assert_eq!(features["days"], 10);

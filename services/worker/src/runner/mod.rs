@@ -15,6 +15,7 @@ use crate::{
     error::{ErrorKind, ProcessError},
     in_flight::{InFlight, SharedResult},
     job::{Deadline, Job, JobContext, Progress},
+    output::{Cleanups, OutputPolicy, Outputs, RunEnd, Source},
     processor::{Outcome, Processor},
     request::{ValidRequest, validate},
     settings::WorkerSettings,
@@ -29,9 +30,10 @@ const MAX_LOGGED: usize = 1_536;
 
 /// Runs a processor within the worker's limits.
 pub(crate) struct Runner<P> {
-    processor: P,
+    pub(crate) processor: P,
     store: Arc<dyn Store>,
     settings: WorkerSettings,
+    outputs: Arc<OutputPolicy>,
     slots: Arc<Semaphore>,
     in_flight: InFlight,
     shutdown: CancellationToken,
@@ -41,20 +43,31 @@ pub(crate) struct Runner<P> {
 
 impl<P: Processor> Runner<P> {
     pub(crate) fn new(processor: P, store: Arc<dyn Store>, settings: &WorkerSettings) -> Arc<Self> {
-        Self::with_shutdown(processor, store, settings, CancellationToken::new())
+        Self::with_shutdown(
+            processor,
+            store,
+            settings,
+            CancellationToken::new(),
+            Cleanups::default(),
+        )
     }
 
-    /// Passes `shutdown` on to the processor. It does not refuse new work: the server does.
+    /// Passes `shutdown` on to the processor. It does not refuse new work: the server does. `cleanups` has the removals of
+    /// outputs that outlive their runs.
     pub(crate) fn with_shutdown(
         processor: P,
         store: Arc<dyn Store>,
         settings: &WorkerSettings,
         shutdown: CancellationToken,
+        cleanups: Cleanups,
     ) -> Arc<Self> {
         let mut settings = settings.clone();
         settings.concurrency = settings.concurrency.min(Semaphore::MAX_PERMITS);
+        let name = settings.output_name.clone().map_or_else(|| processor.output_name().parse(), Ok);
+        let (location, taken) = (settings.output.clone(), settings.output_taken);
         Arc::new(Self {
             processor,
+            outputs: Arc::new(OutputPolicy::new(location, name, taken, cleanups)),
             store,
             slots: Arc::new(Semaphore::new(settings.concurrency)),
             settings,
@@ -82,7 +95,7 @@ impl<P: Processor> Runner<P> {
         let deadline = after(time).min(shared.latest);
         let Ok(answer) = timeout_at(deadline, shared.result()).await else {
             let error = deadline_exceeded(deadline - began, &shared.progress);
-            log_result(&key, attempt, began.elapsed(), &Err(&error));
+            log_result(&key, "", attempt, began.elapsed(), &Err(&error));
             return Err(Arc::new(error));
         };
         answer
@@ -95,21 +108,27 @@ impl<P: Processor> Runner<P> {
         deadline: Arc<Deadline>,
         progress: Arc<Progress>,
     ) -> Result<impl Future<Output = SharedResult> + Send + use<P>, ProcessError> {
+        let slot = Arc::new(self.acquire_slot()?);
+        let source = Source::new(&valid.object, valid.inbox.as_ref());
+        let outputs = Outputs::new(Arc::clone(&self.outputs), Arc::clone(&self.store), source);
+        let outputs = Arc::new(outputs);
         let context = JobContext {
             store: Arc::clone(&self.store),
-            output: self.settings.output.clone(),
+            outputs: Arc::clone(&outputs),
             deadline,
             progress,
             max_size: self.settings.max_size,
             shutdown: self.shutdown.clone(),
-            slot: Arc::new(self.acquire_slot()?),
+            slot,
         };
         let runner = Arc::clone(self);
         Ok(async move {
             let began = Instant::now();
             let (key, attempt) = (valid.key.clone(), valid.attempt);
+            let end = RunEnd::new(Arc::clone(&outputs));
             let answer = runner.process(Job::new(valid, context)).await;
-            log_result(&key, attempt, began.elapsed(), &answer.as_ref());
+            let answer = end.finish(answer).await;
+            log_result(&key, outputs.run(), attempt, began.elapsed(), &answer.as_ref());
             answer.map(Outcome::into_response).map_err(Arc::new)
         })
     }
@@ -151,18 +170,24 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("without a message")
 }
 
-fn log_result(key: &str, attempt: u32, took: Duration, answer: &Result<&Outcome, &ProcessError>) {
+fn log_result(
+    key: &str,
+    run: &str,
+    attempt: u32,
+    took: Duration,
+    answer: &Result<&Outcome, &ProcessError>,
+) {
     match answer {
         Ok(outcome) => {
             let summary = text::cut(&outcome.summary, MAX_LOGGED);
-            tracing::info!(key, attempt, ?took, %summary, "processed");
+            tracing::info!(key, run, attempt, ?took, %summary, "processed");
         }
         Err(error) => {
             let (code, reason) = (error.kind().code(), text::cut(error.message(), MAX_LOGGED));
             if error.kind() == ErrorKind::Misconfigured {
-                tracing::error!(key, attempt, ?took, ?code, %reason, "this worker is misconfigured");
+                tracing::error!(key, run, attempt, ?took, ?code, %reason, "this worker is misconfigured");
             } else {
-                tracing::info!(key, attempt, ?took, ?code, %reason, "not processed");
+                tracing::info!(key, run, attempt, ?took, ?code, %reason, "not processed");
             }
         }
     }

@@ -15,12 +15,16 @@ pub use recording::{Malformed, Recording};
 /// A recording has ten lines; this is plenty.
 const MAX_SIZE: u64 = 1024 * 1024;
 
-/// Writes `<name>.json` with a subject's features for each recording.
+/// Writes `<path>.json`, without the extension of the path, with a subject's features for each recording.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SleepStudy;
 
 impl Processor for SleepStudy {
     type Error = ProcessError;
+
+    fn output_name(&self) -> &'static str {
+        "{stem}.json"
+    }
 
     async fn process(&self, job: &Job) -> Result<Outcome, ProcessError> {
         let content = job.bytes(MAX_SIZE).await?;
@@ -30,8 +34,7 @@ impl Processor for SleepStudy {
         let features = Features::from_recording(stem, &recording);
         let json = serde_json::to_vec_pretty(&features)
             .map_err(|error| ProcessError::internal(error.to_string()))?;
-        let output = format!("{stem}.json");
-        let uri = job.write(&output, json, "application/json").await?;
+        let uri = job.write("features.json", json, "application/json").await?;
         Ok(Outcome::summary(features.summary()).output(uri))
     }
 }

