@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use brigade_storage::{Location, location::DATE};
+use brigade_storage::{Location, location::DATE, naming::tagged};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
@@ -13,8 +13,8 @@ const TAIL: usize = 17;
 /// How many names are tried when each one before is taken.
 const MAX_CANDIDATES: u32 = 10;
 
-/// The names to try at `to`, in order, for the object `below` the inbox: its own, then with the generation, then
-/// numbered. Nothing that is there is ever replaced.
+/// The names to try at `to`, in order, for the object `below` the inbox: its own, then with the generation before the
+/// extension, then numbered. Nothing that is there is ever replaced.
 pub(crate) fn candidates(
     to: &Location,
     below: &str,
@@ -22,19 +22,35 @@ pub(crate) fn candidates(
     now: Timestamp,
 ) -> impl Iterator<Item = String> + Send + 'static {
     let base = format!("{}{below}", dated(&to.prefix, now));
-    (0..MAX_CANDIDATES).map(move |n| {
-        fit(&match n {
-            0 => base.clone(),
-            1 => format!("{base}.{generation}"),
-            n => format!("{base}.{generation}.{n}"),
-        })
+    (0..MAX_CANDIDATES).map(move |n| match n {
+        0 => fit(&base),
+        n => fit(&tagged(&base, &tag(generation, n))),
     })
+}
+
+/// The names that earlier versions tried in place of those with the generation, which stood at the end; none when they are
+/// the same.
+pub(crate) fn older_candidates(
+    to: &Location,
+    below: &str,
+    generation: i64,
+    now: Timestamp,
+) -> impl Iterator<Item = String> + Send + 'static {
+    let base = format!("{}{below}", dated(&to.prefix, now));
+    let is_same = tagged(&base, "") == format!("{base}.");
+    let numbers = if is_same { 0..0 } else { 1..MAX_CANDIDATES };
+    numbers.map(move |n| fit(&format!("{base}.{}", tag(generation, n))))
+}
+
+/// What is added to a taken name, for the `n`th name to try.
+fn tag(generation: i64, n: u32) -> String {
+    if n == 1 { generation.to_string() } else { format!("{generation}.{n}") }
 }
 
 /// Whether one of the names to try at `to` may have to be cut, so that it does not tell the whole name any more.
 pub(crate) fn may_be_cut(to: &Location, below: &str, generation: i64, now: Timestamp) -> bool {
     let last = MAX_CANDIDATES - 1;
-    let longest = format!("{}{below}.{generation}.{last}", dated(&to.prefix, now));
+    let longest = format!("{}{below}.{}", dated(&to.prefix, now), tag(generation, last));
     longest.len() > MAX_NAME
 }
 
@@ -81,8 +97,21 @@ mod tests {
     fn a_taken_name_is_followed_by_the_generation_and_then_numbered() {
         assert_eq!(
             names("processed/", "a/b.csv")[..3],
-            ["processed/a/b.csv", "processed/a/b.csv.42", "processed/a/b.csv.42.2"]
+            ["processed/a/b.csv", "processed/a/b.42.csv", "processed/a/b.42.2.csv"]
         );
+        assert_eq!(names("processed/", "x.tar.gz")[1], "processed/x.42.tar.gz");
+        assert_eq!(names("processed/", "README")[1], "processed/README.42");
+    }
+
+    #[test]
+    fn the_names_of_earlier_versions_are_known_where_they_differ() {
+        let older = |below| -> Vec<String> {
+            let to = Location::new("b", "processed/");
+            older_candidates(&to, below, 42, Timestamp::UNIX_EPOCH).collect()
+        };
+        assert_eq!(older("b.csv")[..2], ["processed/b.csv.42", "processed/b.csv.42.2"]);
+        assert_eq!(older("b.csv").len(), names("processed/", "b.csv").len() - 1);
+        assert_eq!(older("README"), [""; 0]);
     }
 
     #[test]
@@ -106,21 +135,26 @@ mod tests {
     fn whatever_is_cut_was_known_to_be() {
         let now = Timestamp::UNIX_EPOCH;
         let to = Location::new("b", "processed/");
-        for length in 980..=1024 {
-            let below = "x".repeat(length);
-            let whole = |name: &String| name.starts_with(&format!("processed/{below}"));
+        for (length, extension) in (980..=1024).flat_map(|length| [(length, ""), (length, ".csv")])
+        {
+            let stem = "x".repeat(length);
+            let below = format!("{stem}{extension}");
+            let whole = |name: &String| {
+                name.starts_with(&format!("processed/{stem}")) && name.ends_with(extension)
+            };
             let cut = !candidates(&to, &below, 42, now).all(|name| whole(&name));
-            assert_eq!(may_be_cut(&to, &below, 42, now), cut, "{length}");
+            assert_eq!(may_be_cut(&to, &below, 42, now), cut, "{below}");
         }
     }
 
     proptest! {
         #[test]
         fn different_objects_never_share_a_candidate(
-            a in "[a-zé日]{1,4}", b in "[a-zé日]{1,4}", times in 200_usize..340
+            a in "[a-zé日]{1,4}", b in "[a-zé日]{1,4}", times in 200_usize..340,
+            ends in prop::array::uniform2(prop::sample::select(vec!["", ".csv", ".tar.gz"])),
         ) {
             prop_assume!(a != b);
-            let (a, b) = (a.repeat(times), b.repeat(times));
+            let (a, b) = (a.repeat(times) + ends[0], b.repeat(times) + ends[1]);
             prop_assume!(a != b);
             let first: BTreeSet<_> = names("processed/", &a).into_iter().collect();
             prop_assert!(names("processed/", &b).iter().all(|name| !first.contains(name)));

@@ -3,6 +3,7 @@
 use brigade_sim::{Fault, Sim};
 use brigade_storage::{Kind, Operation, Store as _};
 use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 
@@ -23,8 +24,17 @@ fn sim() -> Sim {
 }
 
 fn manager(sim: &Sim, skew: i64) -> LeaseManager {
+    of_process(sim, skew, "", Process::default())
+}
+
+fn scoped(sim: &Sim, prefix: &str) -> LeaseManager {
+    of_process(sim, 0, prefix, Process::default())
+}
+
+fn of_process(sim: &Sim, skew: i64, prefix: &str, process: Process) -> LeaseManager {
     let clock = Arc::new(Skewed(sim.clone(), SignedDuration::from_secs(skew)));
-    LeaseManager::new(sim.bucket("data"), &Location::new("data", "in/"), clock)
+    let scope = Scope { prefix: prefix.into(), globs: String::new() };
+    LeaseManager::new(sim.bucket("data"), &Location::new("data", "in/"), scope, clock, process)
 }
 
 async fn acquire(manager: &LeaseManager, holder: &str) -> Option<Lease> {
@@ -43,7 +53,7 @@ async fn held() -> (Sim, Lease) {
 
 fn holder(sim: &Sim) -> Option<String> {
     let found = sim.objects("data").into_iter().find(|o| o.name == NAME)?;
-    Some(read_holder(&found).to_owned())
+    found.metadata.get(holders::WRITER).cloned()
 }
 
 fn calls(sim: &Sim) -> u64 {
@@ -74,7 +84,7 @@ async fn a_held_lease_costs_two_calls_and_names_its_holder() {
     let sim = sim();
     let _held = acquire(&manager(&sim, 0), "a").await.unwrap();
     let before = calls(&sim);
-    let Acquired::Held { by } = manager(&sim, 0).acquire("b").await.unwrap() else {
+    let Acquired::Held { by, .. } = manager(&sim, 0).acquire("b").await.unwrap() else {
         panic!("two holders");
     };
     assert_eq!((by.as_str(), calls(&sim) - before), ("a", 2));
@@ -222,4 +232,89 @@ async fn a_lease_that_may_not_be_looked_at_is_an_error() {
     let error = manager(&sim, 0).acquire("a").await.unwrap_err();
     assert!(error.needs_fix(), "{error}");
     assert_eq!(calls(&sim), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn disjoint_parts_of_an_inbox_have_a_holder_each() {
+    let sim = sim();
+    let eu = acquire(&scoped(&sim, "eu/"), "a").await.unwrap();
+    let us = acquire(&scoped(&sim, "us/"), "b").await.unwrap();
+    for prefix in ["", "eu/", "eu/berlin/", "us/"] {
+        assert!(acquire(&scoped(&sim, prefix), "c").await.is_none(), "{prefix}");
+    }
+    eu.release().await;
+    let eu = acquire(&scoped(&sim, "eu/"), "c").await.unwrap();
+    assert!(acquire(&scoped(&sim, ""), "d").await.is_none());
+    us.release().await;
+    eu.release().await;
+    assert_eq!(holder(&sim), None);
+    assert!(acquire(&scoped(&sim, ""), "d").await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn holders_of_disjoint_parts_renew_side_by_side_and_one_that_dies_expires_alone() {
+    let sim = sim();
+    let mut eu = acquire(&scoped(&sim, "eu/"), "a").await.unwrap();
+    let mut us = acquire(&scoped(&sim, "us/"), "b").await.unwrap();
+    let minutes = Duration::from_mins(5);
+    let (eu_lost, us_lost) = tokio::join!(keep_for(&mut eu, minutes), keep_for(&mut us, minutes));
+    assert!(!eu_lost && !us_lost);
+    drop(eu);
+    assert!(!keep_for(&mut us, Duration::from_secs(60)).await);
+    assert!(acquire(&scoped(&sim, "eu/"), "c").await.is_none());
+    assert!(!keep_for(&mut us, Duration::from_secs(31)).await);
+    assert!(acquire(&scoped(&sim, "eu/"), "c").await.is_some());
+    assert!(acquire(&scoped(&sim, "us/"), "d").await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_counts_from_the_first_try_of_its_write() {
+    let sim = sim();
+    // Applied at once; its answer comes after 25 s, and is an error.
+    sim.fail_next(Operation::Create, Fault::AppliedThenDelay(Duration::from_secs(65)));
+    let manager = manager(&sim, 0);
+    let slow = async {
+        let first = tokio::time::timeout(Duration::from_secs(70), manager.acquire("a")).await;
+        match first.unwrap().unwrap() {
+            Acquired::Ours(lease) => lease,
+            Acquired::Held { .. } => panic!("its own write holds it"),
+        }
+    };
+    let mut lease = slow.await;
+    // Written 65 s ago: no longer ours, and with a clock that is ahead by 30 s another takes it.
+    let began = Instant::now();
+    assert!(keep_for(&mut lease, Duration::from_mins(1)).await);
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_goes_on_as_long_as_the_lease_is_valid() {
+    let (sim, mut lease) = held().await;
+    sim.set_faults(|_: &brigade_sim::Call| Some(Fault::Before(Kind::Unknown)));
+    assert!(!keep_for(&mut lease, Duration::from_secs(57)).await);
+    sim.clear_faults();
+    assert!(!keep_for(&mut lease, Duration::from_secs(30)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lease_of_a_process_of_this_machine_that_has_ended_is_taken_at_once() {
+    let sim = sim();
+    let process = |id: &str| Process { id: id.into(), has_ended: Some(|id| id == "dead") };
+    for (id, is_free) in [("dead", true), ("alive", false), ("", false)] {
+        let held = acquire(&of_process(&sim, 0, "", process(id)), "a").await.unwrap();
+        let taken = acquire(&of_process(&sim, 0, "", process("b")), "b").await;
+        assert_eq!(taken.is_some(), is_free, "{id}");
+        taken.unwrap_or(held).release().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_of_an_earlier_version_holds_the_whole_inbox() {
+    let sim = sim();
+    let metadata = Metadata::from([(holders::WRITER.to_owned(), "old".to_owned())]);
+    let new = NewObject { metadata, ..NewObject::default() };
+    sim.bucket("data").create(NAME, 0, new).await.unwrap();
+    assert!(acquire(&scoped(&sim, "eu/"), "a").await.is_none());
+    sleep(Duration::from_secs(91)).await;
+    assert!(acquire(&scoped(&sim, "eu/"), "a").await.is_some());
 }

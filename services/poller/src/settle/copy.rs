@@ -1,6 +1,6 @@
 //! Settling into another bucket: copy, then delete the source, each fenced.
 
-use brigade_storage::{Bucket, Error, Object, RewriteStep};
+use brigade_storage::{Bucket, Error, Kind, Object, RewriteStep};
 
 use super::{Placement, source};
 use crate::{
@@ -11,23 +11,41 @@ use crate::{
 /// Copies `object` to `name` in `to`, then deletes it at its source. Nothing when another object is at that name.
 ///
 /// The copy names the generation that it was made of, so that one left by a crash is found, and completed instead of
-/// doubled.
+/// doubled. A large object takes several calls, and nothing is visible before the last: a call that failed is repeated
+/// with its token. A token that is refused begins the copy again, once.
 pub(super) async fn copy(
     from: &dyn Bucket,
     object: &Object,
     to: &dyn Bucket,
     name: &str,
 ) -> Result<Option<Placement>, Error> {
+    let metadata = mark::copied(object);
+    let mut token: Option<String> = None;
+    let mut began_again = false;
     let mut backoff = Backoff::new();
     loop {
-        let error = match rewrite(from, object, to, name).await {
-            Ok(copy) => return remove_source(from, object, &copy).await.map(Some),
-            Err(error) => error,
+        let step =
+            from.rewrite(object.pinned(), to.name(), name, Some(&metadata), token.as_deref());
+        let error = match step.await {
+            Ok(RewriteStep::Done(copy)) => {
+                return remove_source(from, object, &copy).await.map(Some);
+            }
+            Ok(RewriteStep::More(next)) => {
+                token = Some(next);
+                backoff = Backoff::new();
+                continue;
+            }
+            Err(error) => error.on_the_way_to(to.name(), name),
         };
         if error.is_held() {
             return Ok(Some(Placement::Held(error.to_string())));
         }
-        if !leaves_open(&error) {
+        if token.is_some() && error.is_transient() {
+            backoff.wait(error).await?;
+            continue;
+        }
+        let refused = token.take_if(|_| is_conflict(&error) || *error.kind() == Kind::Invalid);
+        if refused.is_none() && !leaves_open(&error) {
             return Err(error);
         }
         if source(from, object).await?.is_none() {
@@ -38,29 +56,10 @@ pub(super) async fn copy(
                 return remove_source(from, object, &there).await.map(Some);
             }
             Some(_) => return Ok(None),
+            None if refused.is_some() && began_again => return Err(error),
             None => backoff.wait(error).await?,
         }
-    }
-}
-
-/// Runs a rewrite to its end; large objects take several calls.
-async fn rewrite(
-    from: &dyn Bucket,
-    object: &Object,
-    to: &dyn Bucket,
-    name: &str,
-) -> Result<Object, Error> {
-    let metadata = mark::copied(object);
-    let mut token = None;
-    loop {
-        let step = from
-            .rewrite(object.pinned(), to.name(), name, Some(&metadata), token.as_deref())
-            .await
-            .map_err(|error| error.on_the_way_to(to.name(), name))?;
-        match step {
-            RewriteStep::Done(copy) => return Ok(*copy),
-            RewriteStep::More(next) => token = Some(next),
-        }
+        began_again |= refused.is_some();
     }
 }
 
@@ -69,7 +68,7 @@ async fn rewrite(
 /// If the source is gone, the copy stays: it may be the only one left. A source that was uploaded again stays, and is
 /// processed in its turn. If a hold keeps the source, the copy stays too: another poller may rely on it already. The next
 /// poll that may move the source finds the copy, and completes it.
-async fn remove_source(
+pub(super) async fn remove_source(
     from: &dyn Bucket,
     object: &Object,
     copy: &Object,

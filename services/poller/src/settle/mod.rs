@@ -11,8 +11,8 @@ use brigade_storage::{Bucket, Error, Kind, Metadata, Object, Operation, Store};
 use crate::{
     clock::Clock,
     config::Config,
-    destination::{candidates, may_be_cut},
-    mark::{self, RecordedVerdict},
+    destination::{candidates, may_be_cut, older_candidates},
+    mark::{self, Failure, RecordedVerdict},
     retry::{Backoff, MOVE_RETRY_MAX, MOVE_RETRY_MIN, live_object},
 };
 
@@ -70,20 +70,26 @@ impl Settler {
 
     /// Moves an accepted object to the processed location: one storage call when everything is in one bucket.
     ///
-    /// The verdict is written on the object first, as it is on a refused one, in three cases: objects go to another
+    /// The verdict is written on the object first, as it is on a refused one, in four cases: objects go to another
     /// bucket, where a copy and a deletion are two steps, and two pollers with different verdicts would leave two copies;
-    /// the name may be cut at its destination, and the mark keeps it whole; or an earlier generation's verdict is on it.
-    pub(crate) async fn processed(&self, object: &Object) -> Result<Placement, Error> {
+    /// the name may be cut at its destination, and the mark keeps it whole; an earlier mark is on it, which would
+    /// contradict its place; or the settings ask for it.
+    pub(crate) async fn processed(
+        &self,
+        object: &Object,
+        outputs: &[String],
+    ) -> Result<Placement, Error> {
         let now = self.clock.now();
         let config = &self.config;
         let below = config.inbox.below(&object.name);
         let may_be_cut = may_be_cut(&config.processed, below, object.generation, now);
-        let is_marked = object.metadata.contains_key(mark::STATUS);
+        let is_one_call = config.is_one_bucket() && !may_be_cut && !config.mark_processed;
         let verdict = RecordedVerdict::Processed;
-        if config.is_one_bucket() && !may_be_cut && !is_marked {
-            return self.place(object, verdict).await;
+        let mark = mark::processed(object, outputs, now);
+        if is_one_call && !mark::is_marked(object) {
+            return self.place(object, verdict, &mark).await;
         }
-        self.record_and_place(object, &mark::processed(object, now), verdict).await
+        self.record_and_place(object, &mark, verdict).await
     }
 
     /// Marks a refused object where it is, then moves it to the failed location.
@@ -92,11 +98,11 @@ impl Settler {
     pub(crate) async fn failed(
         &self,
         object: &Object,
-        reason: &str,
+        failure: &Failure,
         attempts: u32,
     ) -> Result<Placement, Error> {
-        let mark = mark::failed(object, reason, attempts, self.clock.now());
-        let verdict = RecordedVerdict::Failed(reason.into());
+        let mark = mark::failed(object, failure, attempts, self.clock.now());
+        let verdict = RecordedVerdict::Failed(failure.reason.clone());
         self.record_and_place(object, &mark, verdict).await
     }
 
@@ -116,14 +122,14 @@ impl Settler {
             && !mark::has_room(object, mark)
         {
             tracing::warn!(%error, "could not write the verdict on its object; moving it without");
-            if !object.metadata.contains_key(mark::STATUS) {
-                return self.place(object, verdict).await;
+            if !mark::is_marked(object) {
+                return self.place(object, verdict, mark).await;
             }
-            // That of an earlier generation is not to be taken for it.
+            // That of an earlier generation, or try, is not to be taken for it.
             marked = marking::mark(&*self.source, object, &mark::none()).await;
         }
         match marked? {
-            Some(marked) => self.place(&marked, verdict).await,
+            Some(marked) => self.place(&marked, verdict, mark).await,
             None => Ok(Placement::Superseded),
         }
     }
@@ -140,12 +146,12 @@ impl Settler {
     }
 
     /// Writes the time of the next try on an object that storage refuses to move: later by the age of its verdict. An
-    /// accepted one gets its verdict too, so that the worker is not asked again. Returns the pause; nothing when the object
-    /// was superseded.
+    /// accepted one gets its verdict too, so that the worker is not asked again: `accepted` are its outputs. Returns the
+    /// pause; nothing when the object was superseded.
     pub(crate) async fn defer_move(
         &self,
         object: &Object,
-        is_accepted: bool,
+        accepted: Option<&[String]>,
     ) -> Result<Option<Duration>, Error> {
         let Some(found) = source(&*self.source, object).await? else {
             return Ok(None);
@@ -155,10 +161,10 @@ impl Settler {
         let age = Duration::try_from(now.duration_since(since)).unwrap_or_default();
         let pause = age.clamp(MOVE_RETRY_MIN, MOVE_RETRY_MAX);
         let due = now.checked_add(pause).unwrap_or(now);
-        let verdict = match mark::recorded_verdict(&found) {
-            Some(_) => Metadata::new(),
-            None if is_accepted => mark::processed(&found, now),
-            None => mark::none(),
+        let verdict = match (mark::recorded_verdict(&found), accepted) {
+            (Some(_), _) => Metadata::new(),
+            (None, Some(outputs)) => mark::processed(&found, outputs, now),
+            (None, None) => mark::none(),
         };
         let mark = mark::deferred(&found, verdict, due);
         let update = self.source.update(found.pinned(), found.metageneration, &mark);
@@ -167,17 +173,32 @@ impl Settler {
 
     /// Moves an object whose verdict is written on it. One without a verdict stays.
     pub(crate) async fn complete(&self, marked: &Object) -> Result<Placement, Error> {
-        match mark::recorded_verdict(marked) {
-            Some(verdict) => self.place(marked, verdict).await,
-            None => Ok(Placement::Superseded),
+        let Some(verdict) = mark::recorded_verdict(marked) else {
+            return Ok(Placement::Superseded);
+        };
+        let mark = mark::not_deferred();
+        if mark::due(marked).is_none() {
+            return self.place(marked, verdict, &mark).await;
+        }
+        // Storage refused to move it before. At its destination it has no next try.
+        match marking::mark(&*self.source, marked, &mark).await {
+            Ok(Some(marked)) => self.place(&marked, verdict, &mark).await,
+            Ok(None) => Ok(Placement::Superseded),
+            Err(_) => self.place(marked, verdict, &mark).await,
         }
     }
 
     /// Moves an object by the verdict that is written on it, or by `verdict` when there is none.
     ///
     /// A rename is fenced by the metadata too: the first verdict that was written counts, also when it was written a moment
-    /// ago. Other metadata that changes meanwhile is no verdict, and moves along.
-    async fn place(&self, object: &Object, verdict: RecordedVerdict) -> Result<Placement, Error> {
+    /// ago. A try that another poller has noted meanwhile is replaced by `mark`. Other metadata that changes meanwhile is no
+    /// verdict, and moves along.
+    async fn place(
+        &self,
+        object: &Object,
+        verdict: RecordedVerdict,
+        mark: &Metadata,
+    ) -> Result<Placement, Error> {
         let mut object = Cow::Borrowed(object);
         let mut backoff = Backoff::new();
         loop {
@@ -199,6 +220,9 @@ impl Settler {
                 return Ok(Placement::Superseded);
             }
             backoff.wait(error).await?;
+            if mark::recorded_verdict(&found).is_none() && mark::is_marked(&found) {
+                return Box::pin(self.record_and_place(&found, mark, verdict)).await;
+            }
             object = Cow::Owned(*found);
         }
     }
@@ -213,10 +237,17 @@ impl Settler {
         let below = config.inbox.below(&object.name);
         let date = mark::recorded_at(object).unwrap_or_else(|| self.clock.now());
         let is_rename = to.bucket == config.inbox.bucket;
-        for name in candidates(to, below, object.generation, date) {
+        for (number, name) in candidates(to, below, object.generation, date).enumerate() {
             let step = if is_rename {
                 rename::rename(self, object, &name).await?
             } else {
+                let older = older_candidates(to, below, object.generation, date);
+                if number == 1
+                    && let Some(there) = find_copy(&**bucket, older, object).await?
+                {
+                    let placed = copy::remove_source(&*self.source, object, &there).await?;
+                    return Ok(Step::Settled(placed));
+                }
                 let copied = copy::copy(&*self.source, object, &**bucket, &name).await?;
                 copied.map(Step::Settled)
             };
@@ -238,16 +269,28 @@ impl Settler {
             return Ok(false);
         }
         let below = self.config.inbox.below(&object.name);
-        let now = self.clock.now();
-        for name in candidates(&self.config.failed, below, object.generation, now) {
-            match live_object(&*self.failed, &name).await? {
-                Some(found) if mark::is_copy_of(&found, object) => return Ok(true),
-                Some(_) => {}
-                None => break,
-            }
-        }
-        Ok(false)
+        let (to, now) = (&self.config.failed, self.clock.now());
+        let names = candidates(to, below, object.generation, now);
+        let older = older_candidates(to, below, object.generation, now);
+        Ok(find_copy(&*self.failed, names, object).await?.is_some()
+            || find_copy(&*self.failed, older, object).await?.is_some())
     }
+}
+
+/// The copy of an object under the first of these names, or under one behind names that are taken.
+async fn find_copy(
+    bucket: &dyn Bucket,
+    names: impl Iterator<Item = String>,
+    object: &Object,
+) -> Result<Option<Object>, Error> {
+    for name in names {
+        match live_object(bucket, &name).await? {
+            Some(found) if mark::is_copy_of(&found, object) => return Ok(Some(found)),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    Ok(None)
 }
 
 /// The result of one move.

@@ -51,13 +51,14 @@ pub(super) async fn rename(
     }
 }
 
-/// Whether the object's content is at `name`, put there after the object was created, with the same marks. A file that was
+/// Whether the object's content is at `name`, put there after the object was last written, with the same marks. A move sets
+/// the time of creation, by the one clock of the server; generations of two names cannot be compared. A file that was
 /// settled otherwise, moved back by a person and settled here has other marks.
 async fn arrived(bucket: &dyn Bucket, object: &Object, name: &str) -> Result<bool, Error> {
     let found = live_object(bucket, name).await?;
     Ok(found.is_some_and(|found| {
         found.same_content(object)
-            && found.generation > object.generation
+            && found.created >= object.updated
             && mark::is_same(&found, object)
     }))
 }

@@ -1,7 +1,5 @@
 //! Whether a worker refuses one object after another.
 
-mod fold;
-
 use std::{
     collections::VecDeque,
     hash::{DefaultHasher, Hash as _, Hasher as _},
@@ -9,7 +7,7 @@ use std::{
 
 use indexmap::IndexSet;
 
-use self::fold::fold;
+use crate::fold::fold;
 
 /// So many reasons are reported, and so many are told apart.
 const TOP: usize = 3;

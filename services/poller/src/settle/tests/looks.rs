@@ -11,7 +11,7 @@ fn open(world: &World) {
 async fn superseded_when_deleted(world: &World, object: &Object) {
     open(world);
     world.sim.remove("data", "in/a").unwrap();
-    let placed = world.settler.processed(object).await.unwrap();
+    let placed = world.settler.processed(object, &[]).await.unwrap();
     assert_eq!(placed, Placement::Superseded);
 }
 
@@ -26,7 +26,20 @@ async fn what_lay_at_the_destination_before_is_not_taken_for_the_object() {
     let world = world();
     // The same content, but older than the object.
     world.upload("processed/a", "1");
+    tokio::time::advance(Duration::from_secs(1)).await;
     let object = world.upload("in/a", "1");
+    superseded_when_deleted(&world, &object).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_lay_at_the_destination_before_the_object_was_marked_is_not_taken_for_it() {
+    let (world, object) = world().with_upload();
+    let mark = mark::retry(&object, "", 0, jiff::Timestamp::UNIX_EPOCH);
+    let beside = NewObject { content: "1".into(), ..NewObject::default() };
+    tokio::time::advance(Duration::from_secs(1)).await;
+    world.sim.upload_new("data", "processed/a", beside).unwrap();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let object = world.settler.record(&object, &mark).await.unwrap().unwrap();
     superseded_when_deleted(&world, &object).await;
 }
 
@@ -40,9 +53,9 @@ async fn another_content_at_the_destination_is_not_taken_for_the_object() {
 #[tokio::test(start_paused = true)]
 async fn a_file_that_was_failed_and_moved_back_and_accepted_is_not_taken_for_this_move() {
     let (world, object) = world().with_upload();
-    world.settler.failed(&object, "no", 1).await.unwrap();
+    world.settler.failed(&object, &because("no"), 1).await.unwrap();
     let back = world.sim.carry(("data", "failed/a"), ("data", "in/a"));
-    world.settler.processed(&back.unwrap()).await.unwrap();
+    world.settler.processed(&back.unwrap(), &[]).await.unwrap();
     assert_eq!(world.names("data"), ["processed/a"]);
     // A poller that stood still all the while, with the object as it was at first.
     open(&world);
@@ -54,7 +67,7 @@ async fn a_look_that_is_forbidden_is_an_error_and_tells_nothing() {
     let (world, object) = world().with_upload();
     open(&world);
     world.fail(Operation::Get, Kind::PermissionDenied);
-    let error = world.settler.processed(&object).await.unwrap_err();
+    let error = world.settler.processed(&object, &[]).await.unwrap_err();
     assert!(error.needs_fix(), "{error}");
     assert_eq!(world.names("data"), ["in/a"]);
 }

@@ -1,6 +1,8 @@
 //! Settlement over a simulated bucket, with external changes and faults.
 
+mod copies;
 mod looks;
+mod marks;
 mod odd;
 mod two_minds;
 
@@ -49,7 +51,7 @@ impl World {
     }
 
     async fn accept(&self, object: &Object) -> Placement {
-        self.settler.processed(object).await.unwrap()
+        self.settler.processed(object, &[]).await.unwrap()
     }
 
     fn fail(&self, operation: Operation, kind: Kind) {
@@ -69,6 +71,10 @@ impl World {
     fn content(&self, bucket: &str, name: &str) -> String {
         String::from_utf8(self.sim.content(bucket, name).unwrap().to_vec()).unwrap()
     }
+}
+
+fn because(reason: &str) -> Failure {
+    Failure { reason: reason.into(), ..Failure::default() }
 }
 
 fn moved(uri: &str) -> Placement {
@@ -100,7 +106,7 @@ async fn a_deleted_object_is_superseded() {
     let (world, object) = world().with_upload();
     world.sim.remove("data", "in/a").unwrap();
     assert_eq!(world.accept(&object).await, Placement::Superseded);
-    let refused = world.settler.failed(&object, "bad", 1).await.unwrap();
+    let refused = world.settler.failed(&object, &because("bad"), 1).await.unwrap();
     assert_eq!(refused, Placement::Superseded);
 }
 
@@ -125,7 +131,7 @@ async fn a_refused_object_says_why_and_keeps_what_people_wrote_on_it() {
         metadata: [("owner".to_owned(), "lab".to_owned())].into(),
     };
     let object = world.sim.upload_new("data", "in/a", new).unwrap();
-    world.settler.failed(&object, "line 3: no", 2).await.unwrap();
+    world.settler.failed(&object, &because("line 3: no"), 2).await.unwrap();
     let failed = world.sim.objects("data").remove(0);
     assert_eq!(failed.name, "failed/a");
     assert_eq!(failed.content_type, "text/csv");
@@ -146,7 +152,7 @@ async fn a_refused_object_says_why_and_keeps_what_people_wrote_on_it() {
 async fn metadata_that_changed_meanwhile_is_kept() {
     let (world, object) = world().with_upload();
     world.sim.annotate("data", "in/a", "note", "mine").unwrap();
-    world.settler.failed(&object, "bad", 1).await.unwrap();
+    world.settler.failed(&object, &because("bad"), 1).await.unwrap();
     let failed = world.sim.objects("data").remove(0);
     assert_eq!(failed.metadata["note"], "mine");
     assert_eq!(failed.name, "failed/a");
@@ -164,7 +170,7 @@ async fn a_move_whose_answer_was_lost_is_recognised() {
 async fn a_lost_answer_is_recognised_even_when_the_name_was_uploaded_again() {
     let (world, object) = world().with_upload();
     world.lose(Operation::Move);
-    let settling = world.settler.processed(&object);
+    let settling = world.settler.processed(&object, &[]);
     let uploading = async {
         while !world.names("data").contains(&"processed/a".to_owned()) {
             tokio::task::yield_now().await;
@@ -180,7 +186,7 @@ async fn a_lost_answer_is_recognised_even_when_the_name_was_uploaded_again() {
 async fn a_mark_whose_answer_was_lost_is_not_written_twice() {
     let (world, object) = world().with_upload();
     world.lose(Operation::Update);
-    world.settler.failed(&object, "bad", 1).await.unwrap();
+    world.settler.failed(&object, &because("bad"), 1).await.unwrap();
     assert_eq!(world.names("data"), ["failed/a"]);
     assert_eq!(world.sim.calls(Operation::Update), 1);
 }
@@ -199,7 +205,7 @@ async fn errors_that_heal_are_waited_out() {
 async fn a_permission_that_is_missing_is_an_error_and_moves_nothing() {
     let (world, object) = world().with_upload();
     world.fail(Operation::Move, Kind::PermissionDenied);
-    let error = world.settler.processed(&object).await.unwrap_err();
+    let error = world.settler.processed(&object, &[]).await.unwrap_err();
     assert!(error.needs_fix(), "{error}");
     assert_eq!(world.names("data"), ["in/a"]);
 }
@@ -234,7 +240,7 @@ async fn a_copy_in_several_steps_is_carried_to_its_end() {
 async fn a_copy_that_a_crash_left_behind_is_completed_and_not_doubled() {
     let (world, object) = archive().with_upload();
     world.fail(Operation::Delete, Kind::PermissionDenied);
-    world.settler.processed(&object).await.unwrap_err();
+    world.settler.processed(&object, &[]).await.unwrap_err();
     assert_eq!(world.names("archive"), ["done/a"]);
 
     assert_eq!(world.accept(&object).await, moved("gs://archive/done/a"));
@@ -272,7 +278,7 @@ async fn a_copy_is_completed_under_the_date_of_its_verdict() {
     world.settler.clock = Arc::new(Day("2026-01-31T23:59:59Z"));
     let object = world.upload("in/a", "1");
     world.fail(Operation::Delete, Kind::PermissionDenied);
-    world.settler.processed(&object).await.unwrap_err();
+    world.settler.processed(&object, &[]).await.unwrap_err();
 
     world.settler.clock = Arc::new(Day("2026-02-01T00:00:01Z"));
     let marked = &world.sim.objects("data")[0];
@@ -295,7 +301,7 @@ impl Clock for Day {
 async fn a_reupload_during_a_copy_stays_in_the_inbox() {
     let world = archive();
     let object = world.upload("in/a", "old");
-    let settling = world.settler.processed(&object);
+    let settling = world.settler.processed(&object, &[]);
     let uploading = async {
         while world.names("archive").is_empty() {
             tokio::task::yield_now().await;

@@ -57,7 +57,7 @@ async fn an_object_whose_metadata_leaves_no_room_for_the_verdict_is_moved_withou
     let full = Metadata::from([("notes".into(), "x".repeat(8 * 1_024 - 5))]);
     let new = NewObject { content: "1".into(), metadata: full.clone(), ..NewObject::default() };
     let object = world.sim.upload_new("data", "in/a", new).unwrap();
-    let placed = world.settler.failed(&object, "no", 1).await.unwrap();
+    let placed = world.settler.failed(&object, &because("no"), 1).await.unwrap();
     assert_eq!(placed, moved("gs://data/failed/a"));
     assert_eq!(world.sim.objects("data")[0].metadata, full);
 }
@@ -66,7 +66,7 @@ async fn an_object_whose_metadata_leaves_no_room_for_the_verdict_is_moved_withou
 async fn a_destination_bucket_that_is_missing_needs_a_fix_and_nothing_is_moved() {
     let world = world_to(Location::new("missing", "done/"));
     let object = world.upload("in/a", "1");
-    let error = world.settler.processed(&object).await.unwrap_err();
+    let error = world.settler.processed(&object, &[]).await.unwrap_err();
     assert!(error.needs_fix(), "{error}");
     assert_eq!(error.kind(), &Kind::NoBucket);
     assert_eq!(world.names("data"), ["in/a"]);

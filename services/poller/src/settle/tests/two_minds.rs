@@ -23,7 +23,7 @@ impl World {
     /// Another poller marks it as failed, and dies before it is moved.
     async fn fail_and_die(&self, object: &Object) {
         self.fail(Operation::Move, Kind::PermissionDenied);
-        self.settler.failed(object, "no", 1).await.unwrap_err();
+        self.settler.failed(object, &because("no"), 1).await.unwrap_err();
     }
 }
 
@@ -31,8 +31,11 @@ impl World {
 async fn of_two_verdicts_on_one_object_the_first_counts_and_leaves_one_copy() {
     for world in [world(), archive()] {
         let object = world.upload("in/a", "1");
-        let (processed, failed) =
-            tokio::join!(world.settler.processed(&object), world.settler.failed(&object, "no", 1),);
+        let no = because("no");
+        let (processed, failed) = tokio::join!(
+            world.settler.processed(&object, &[]),
+            world.settler.failed(&object, &no, 1),
+        );
         let outcomes = [processed.unwrap(), failed.unwrap()];
         let (name, status) = world.only();
         assert!(
@@ -59,8 +62,8 @@ async fn an_object_that_bears_another_verdict_is_moved_by_that_one() {
 async fn an_object_that_was_accepted_first_is_never_failed() {
     let (world, object) = archive().with_upload();
     world.fail(Operation::Rewrite, Kind::PermissionDenied);
-    world.settler.processed(&object).await.unwrap_err();
-    let placed = world.settler.failed(&object, "no", 1).await.unwrap();
+    world.settler.processed(&object, &[]).await.unwrap_err();
+    let placed = world.settler.failed(&object, &because("no"), 1).await.unwrap();
     let accepted = Placement::Overruled {
         by: RecordedVerdict::Processed,
         destination: "gs://archive/done/a".into(),
@@ -97,9 +100,9 @@ async fn an_object_whose_verdict_somebody_takes_off_stays_for_a_new_try() {
 #[tokio::test(start_paused = true)]
 async fn the_verdict_of_an_earlier_generation_does_not_lie_beside_a_new_one() {
     let (world, object) = world().with_upload();
-    world.settler.failed(&object, "no", 1).await.unwrap();
+    world.settler.failed(&object, &because("no"), 1).await.unwrap();
     let moved_back = world.sim.carry(("data", "failed/a"), ("data", "in/a"));
-    let placed = world.settler.processed(&moved_back.unwrap()).await.unwrap();
+    let placed = world.settler.processed(&moved_back.unwrap(), &[]).await.unwrap();
     assert_eq!(placed, moved("gs://data/processed/a"));
     assert_eq!(world.only(), ("processed/a".into(), "processed".into()));
 }
@@ -107,7 +110,7 @@ async fn the_verdict_of_an_earlier_generation_does_not_lie_beside_a_new_one() {
 #[tokio::test(start_paused = true)]
 async fn the_verdict_of_an_earlier_generation_goes_even_where_there_is_no_room_for_a_new_one() {
     let (world, object) = world().with_upload();
-    world.settler.failed(&object, "no", 1).await.unwrap();
+    world.settler.failed(&object, &because("no"), 1).await.unwrap();
     let there = world.sim.objects("data").remove(0);
     let size: usize = there.metadata.iter().map(|(k, v)| k.len() + v.len()).sum();
     let notes = "x".repeat(8 * 1_024 - size - "notes".len());
@@ -115,7 +118,7 @@ async fn the_verdict_of_an_earlier_generation_goes_even_where_there_is_no_room_f
     let moved_back = world.sim.carry(("data", "failed/a"), ("data", "in/a"));
     let moved_back = moved_back.unwrap();
     let longer = "it is no better than it was";
-    let placed = world.settler.failed(&moved_back, longer, 1).await.unwrap();
+    let placed = world.settler.failed(&moved_back, &because(longer), 1).await.unwrap();
     assert_eq!(placed, moved("gs://data/failed/a"));
     assert_eq!(world.only(), ("failed/a".into(), String::new()));
 }
@@ -123,7 +126,7 @@ async fn the_verdict_of_an_earlier_generation_goes_even_where_there_is_no_room_f
 #[tokio::test(start_paused = true)]
 async fn the_same_bytes_uploaded_again_are_not_taken_for_a_version_that_was_refused() {
     let (world, refused) = world().with_upload();
-    world.settler.failed(&refused, "bad", 1).await.unwrap();
+    world.settler.failed(&refused, &because("bad"), 1).await.unwrap();
     let again = world.upload("in/a", "1");
     assert_eq!(world.accept(&again).await, moved("gs://data/processed/a"));
     world.fail(Operation::Move, Kind::Unknown);

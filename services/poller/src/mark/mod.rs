@@ -3,15 +3,27 @@
 //! Metadata survives a move, so a person who moves a failed object back into the inbox moves its mark too. A mark
 //! therefore names the one generation it was written on, and counts for that one alone.
 
+mod failure;
+mod text;
+
 use brigade_storage::{Metadata, Object, provenance};
 use jiff::Timestamp;
 
+pub use self::failure::Failure;
+pub(crate) use self::failure::{LOST_CALLS, STORAGE_UNAVAILABLE};
+use self::text::{MAX_REASON, outputs_in, printable};
 use crate::losses::Losses;
 
 /// `processed` or `failed`: the verdict.
 pub const STATUS: &str = "brigade-status";
 /// Why it failed: the first 1,024 bytes, printable.
 pub const REASON: &str = "brigade-reason";
+/// The status that the worker returned: `INVALID_ARGUMENT`, or `HTTP 422` of an HTTP worker.
+pub const CODE: &str = "brigade-code";
+/// How the worker's program ended, such as `exit status 3`.
+pub const EXIT: &str = "brigade-exit";
+/// What kind of failure it is: equal for files that failed for one cause.
+pub const KIND: &str = "brigade-kind";
 /// The attempts of this generation.
 pub const ATTEMPTS: &str = "brigade-attempts";
 /// The object that was marked, as `gs://bucket/name#generation`.
@@ -19,8 +31,10 @@ pub use brigade_storage::provenance::SOURCE;
 /// When it failed, RFC 3339 in UTC.
 pub const FAILED_AT: &str = "brigade-failed-at";
 /// When it was accepted, RFC 3339 in UTC. Written only when objects go to other buckets, get a shorter name, have an older
-/// verdict on them, or cannot be moved.
+/// mark on them, or cannot be moved; or on each by `BRIGADE_MARK_PROCESSED`.
 pub const PROCESSED_AT: &str = "brigade-processed-at";
+/// The outputs that the worker named, beside it: URIs, separated by blanks.
+pub const OUTPUTS: &str = "brigade-outputs";
 /// Calls about this generation that were lost, and what is known of each.
 pub const LOSSES: &str = "brigade-losses";
 /// Since when storage has not let the worker read this generation, or write its outputs, RFC 3339 in UTC.
@@ -30,13 +44,26 @@ pub const RETRY_AT: &str = "brigade-retry-at";
 
 const PROCESSED: &str = "processed";
 const FAILED: &str = "failed";
-const MAX_REASON: usize = 1024;
 /// The limit of Cloud Storage for keys and values together, in bytes.
 const MAX_METADATA: usize = 8 * 1024;
 
-/// All of them. A mark removes the keys that it does not write, so that nothing on an object contradicts its last mark.
-const KEYS: [&str; 9] =
-    [STATUS, REASON, ATTEMPTS, SOURCE, FAILED_AT, PROCESSED_AT, RETRY_AT, LOSSES, UNREAD_SINCE];
+/// All of them. A mark removes the keys that it does not write, so that nothing on an object contradicts its last mark. What
+/// a worker writes on its outputs beside the source is not the poller's, and stays.
+const KEYS: [&str; 13] = [
+    STATUS,
+    REASON,
+    CODE,
+    EXIT,
+    KIND,
+    ATTEMPTS,
+    SOURCE,
+    FAILED_AT,
+    PROCESSED_AT,
+    OUTPUTS,
+    RETRY_AT,
+    LOSSES,
+    UNREAD_SINCE,
+];
 
 /// A verdict that is written on its object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,20 +74,30 @@ pub enum RecordedVerdict {
     Failed(String),
 }
 
-/// The mark of an accepted object that goes to another bucket.
-pub fn processed(object: &Object, now: Timestamp) -> Metadata {
-    only([(STATUS, PROCESSED.into()), (SOURCE, source(object)), (PROCESSED_AT, seconds(now))])
+/// The mark of an accepted object; without its outputs when they find no room.
+pub fn processed(object: &Object, outputs: &[String], now: Timestamp) -> Metadata {
+    let mark = only([
+        (STATUS, PROCESSED.into()),
+        (SOURCE, source(object)),
+        (PROCESSED_AT, seconds(now)),
+        (OUTPUTS, outputs_in(outputs)),
+    ]);
+    fitting(object, mark, &[OUTPUTS])
 }
 
-/// The mark of a refused object.
-pub fn failed(object: &Object, reason: &str, attempts: u32, now: Timestamp) -> Metadata {
-    only([
+/// The mark of a refused object; without the details of its failure when they find no room.
+pub fn failed(object: &Object, failure: &Failure, attempts: u32, now: Timestamp) -> Metadata {
+    let mark = only([
         (STATUS, FAILED.into()),
-        (REASON, printable(reason)),
+        (REASON, printable(&failure.reason, MAX_REASON)),
+        (CODE, failure.code.clone()),
+        (EXIT, failure.exit.clone()),
+        (KIND, failure.kind.clone()),
         (ATTEMPTS, attempts.to_string()),
         (SOURCE, source(object)),
         (FAILED_AT, seconds(now)),
-    ])
+    ]);
+    fitting(object, mark, &[CODE, EXIT, KIND])
 }
 
 /// The mark of an object whose worker asked for time. It removes what was written on an earlier generation: from here on
@@ -68,7 +105,7 @@ pub fn failed(object: &Object, reason: &str, attempts: u32, now: Timestamp) -> M
 pub fn retry(object: &Object, reason: &str, attempts: u32, due: Timestamp) -> Metadata {
     let attempts = if attempts == 0 { String::new() } else { attempts.to_string() };
     only([
-        (REASON, printable(reason)),
+        (REASON, printable(reason, MAX_REASON)),
         (ATTEMPTS, attempts),
         (SOURCE, source(object)),
         (RETRY_AT, seconds(due)),
@@ -110,6 +147,16 @@ pub(crate) fn deferred(object: &Object, verdict: Metadata, due: Timestamp) -> Me
     mark.insert(SOURCE.into(), source(object));
     mark.insert(RETRY_AT.into(), seconds(due));
     mark
+}
+
+/// Removes the time of the next try.
+pub(crate) fn not_deferred() -> Metadata {
+    Metadata::from([(RETRY_AT.to_owned(), String::new())])
+}
+
+/// Whether anything is written on an object, of any generation, but the source that the output of a worker has too.
+pub(crate) fn is_marked(object: &Object) -> bool {
+    KEYS.iter().any(|&key| key != SOURCE && object.metadata.contains_key(key))
 }
 
 /// Whether two objects have the same marks.
@@ -194,6 +241,14 @@ pub(crate) fn has_room(object: &Object, mark: &Metadata) -> bool {
     sizes.sum::<usize>() <= MAX_METADATA
 }
 
+/// `mark`, without `extras` where it does not fit on the object with them.
+fn fitting(object: &Object, mut mark: Metadata, extras: &[&str]) -> Metadata {
+    if !has_room(object, &mark) {
+        mark.extend(extras.iter().map(|&key| (key.to_owned(), String::new())));
+    }
+    mark
+}
+
 /// What is on an object once `mark` is written on it: an empty value removes its key.
 fn with(object: &Object, mark: &Metadata) -> Metadata {
     let mut metadata = object.metadata.clone();
@@ -217,92 +272,5 @@ fn source(object: &Object) -> String {
     provenance::source(&object.bucket, object.pinned())
 }
 
-/// One printable line of at most 1,024 bytes; what a reader could mistake for formatting becomes a space.
-fn printable(reason: &str) -> String {
-    let line = reason.trim().replace(|c: char| c.is_control() || is_format(c), " ");
-    line[..line.floor_char_boundary(MAX_REASON)].to_owned()
-}
-
-fn is_format(c: char) -> bool {
-    matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tests::object;
-
-    /// `object` with `mark` written on it.
-    fn marked(object: Object, mark: &Metadata) -> Object {
-        let metadata = with(&object, mark);
-        Object { metadata, ..object }
-    }
-
-    #[test]
-    fn no_mark_leaves_anything_of_another_on_an_object() {
-        let now = Timestamp::UNIX_EPOCH;
-        let marks = |object: &Object| {
-            [
-                (processed(object, now), vec![PROCESSED_AT, SOURCE, STATUS]),
-                (failed(object, "no", 1, now), vec![ATTEMPTS, FAILED_AT, REASON, SOURCE, STATUS]),
-                (retry(object, "loading", 1, now), vec![ATTEMPTS, REASON, RETRY_AT, SOURCE]),
-                (none(), vec![]),
-            ]
-        };
-        let clean = object("inbox/a.csv", 7);
-        for (before, _) in marks(&clean) {
-            let moved_back = Object { generation: 8, ..marked(clean.clone(), &before) };
-            for (mark, left) in marks(&moved_back) {
-                let object = marked(moved_back.clone(), &mark);
-                assert_eq!(object.metadata.keys().collect::<Vec<_>>(), left);
-            }
-        }
-    }
-
-    #[test]
-    fn keys_that_a_mark_removes_take_no_room() {
-        let now = Timestamp::UNIX_EPOCH;
-        let mut full = marked(object("a", 7), &failed(&object("a", 7), "x", 1, now));
-        let size = |object: &Object| -> usize {
-            let sizes = object.metadata.iter().map(|(k, v)| k.len() + v.len());
-            sizes.sum()
-        };
-        let rest = MAX_METADATA - size(&full) - "notes".len();
-        full.metadata.insert("notes".into(), "y".repeat(rest));
-        assert_eq!(size(&full), MAX_METADATA);
-        assert!(has_room(&full, &failed(&full, "x", 1, now)));
-        assert!(has_room(&full, &processed(&full, now)));
-        assert!(!has_room(&full, &failed(&full, "xx", 1, now)));
-    }
-
-    #[test]
-    fn a_mark_counts_for_its_own_generation_alone() {
-        let mut first = object("inbox/a.csv", 7);
-        first = marked(first.clone(), &failed(&first, "line 2", 3, Timestamp::UNIX_EPOCH));
-        assert_eq!(recorded_verdict(&first), Some(RecordedVerdict::Failed("line 2".into())));
-        assert_eq!(recorded_at(&first), Some(Timestamp::UNIX_EPOCH));
-        assert_eq!(attempts(&first), 3);
-
-        let moved_back = Object { generation: 8, ..first };
-        assert_eq!(recorded_verdict(&moved_back), None);
-        assert_eq!(attempts(&moved_back), 0);
-    }
-
-    #[test]
-    fn a_retry_is_due_for_its_own_generation_alone_and_is_no_verdict() {
-        let mut asked = object("inbox/a.csv", 7);
-        let due_at = Timestamp::from_second(90).unwrap();
-        asked.metadata = retry(&asked, "loading", 2, due_at);
-        assert_eq!(due(&asked), Some(due_at));
-        assert_eq!((attempts(&asked), recorded_verdict(&asked)), (2, None));
-        let again = Object { generation: 8, ..asked };
-        assert_eq!((due(&again), attempts(&again)), (None, 0));
-    }
-
-    #[test]
-    fn a_reason_is_one_printable_line_of_limited_length() {
-        let reason = printable(&format!(" Traceback\n\u{1b}[31m\u{202e}{}", "é".repeat(2000)));
-        assert!(reason.starts_with("Traceback  [31m é"), "{reason}");
-        assert!(reason.len() <= MAX_REASON && reason.len() > MAX_REASON - 2);
-    }
-}
+mod tests;

@@ -13,7 +13,7 @@ const LOOKED_AT: usize = 2_000;
 const ID: usize = 8;
 
 /// Folds out of `reason` what differs from object to object: quoted text, file names, ids, digits; and cuts it.
-pub(super) fn fold(reason: &str, name: &str) -> String {
+pub(crate) fn fold(reason: &str, name: &str) -> String {
     let reason = &reason[..reason.floor_char_boundary(LOOKED_AT)];
     let unquoted = without_quoted(reason);
     let words: Vec<_> = unquoted.split_whitespace().map(|word| fold_word(word, name)).collect();
