@@ -1,12 +1,13 @@
 //! What a poll reports: events to its caller, one log line an object, and counts.
 
 mod labels;
+mod left_out;
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::atomic::AtomicBool, time::Duration};
 
 use brigade_proto::v1::{
-    Brake, EndReason, ObjectSkipped, PollCounts, PollFinished, PollResponse, PollStarted,
-    Settlement, poll_response::Event,
+    Brake, EndReason, LeaseHolder, ObjectSkipped, PollCounts, PollFinished, PollResponse,
+    PollStarted, Settlement, poll_response::Event,
 };
 use brigade_storage::Object;
 use tokio::{
@@ -19,7 +20,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::{error::PollError, filter::Skip, outcome::Outcome, wire};
+use self::left_out::LeftOut;
+use crate::{config::Config, error::PollError, filter::Skip, outcome::Outcome, wire};
 
 /// A listener that is behind and takes no event for this long counts as gone.
 const LISTENER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -43,6 +45,8 @@ pub(crate) struct Finish {
     pub(crate) concurrency: usize,
     /// When it ended the poll.
     pub(crate) brake: Option<Brake>,
+    /// Who holds the lease, when it ended the poll.
+    pub(crate) holder: Option<LeaseHolder>,
 }
 
 /// Sends a poll's events and keeps its counts. It never waits for the listener, but in [`Reporter::catch_up`].
@@ -58,6 +62,8 @@ pub(crate) struct Reporter {
     gone: CancellationToken,
     observer: Option<broadcast::Sender<PollResponse>>,
     counts: PollCounts,
+    passes: i64,
+    left_out: LeftOut,
 }
 
 impl Reporter {
@@ -72,6 +78,8 @@ impl Reporter {
             gone: CancellationToken::new(),
             observer,
             counts: PollCounts::default(),
+            passes: 0,
+            left_out: LeftOut::default(),
         }
     }
 
@@ -130,6 +138,10 @@ impl Reporter {
         self.send(Event::Started(started));
     }
 
+    pub(crate) fn began_pass(&mut self) {
+        self.passes += 1;
+    }
+
     pub(crate) fn listed(&mut self) {
         self.counts.listed += 1;
     }
@@ -140,6 +152,7 @@ impl Reporter {
 
     pub(crate) fn skipped(&mut self, object: &Object, skip: Skip, explain: bool) {
         self.counts.skipped += 1;
+        self.left_out.add(skip.filter);
         if skip.filter == brigade_proto::v1::Filter::Held {
             self.counts.held += 1;
         }
@@ -158,8 +171,13 @@ impl Reporter {
         self.send(Event::Settled(outcome.settled));
     }
 
+    /// After a whole listing of the inbox: warns when filters left out all of it. `said` tells whether an earlier poll did.
+    pub(crate) fn warn_if_all_left_out(&self, config: &Config, said: &AtomicBool) {
+        self.left_out.warn_once(self.counts.found, config, said);
+    }
+
     pub(crate) async fn finished(mut self, finish: Finish) {
-        let Finish { reason, took, concurrency, brake } = finish;
+        let Finish { reason, took, concurrency, brake, holder } = finish;
         let c = self.counts;
         info!(
             listed = c.listed,
@@ -171,6 +189,7 @@ impl Reporter {
             superseded = c.superseded,
             held = c.held,
             enqueued = c.enqueued,
+            passes = self.passes,
             concurrency,
             reason = reason.as_str_name(),
             ms = took.as_millis(),
@@ -183,6 +202,8 @@ impl Reporter {
             duration: Some(wire::duration(took)),
             concurrency: concurrency.try_into().unwrap_or(i64::MAX),
             brake,
+            holder,
+            passes: self.passes,
         }));
         self.catch_up().await;
     }
