@@ -31,7 +31,7 @@ def test_a_worker_processes_one_object_and_says_what_it_did(system: Dev) -> None
     written = system.data / output.removeprefix(f"gs://{BUCKET}/")
     assert json.loads(written.read_text())["subject"] in (308, "308")
     assert list(again.outputs) == [output], "a second call has the same effect"
-    assert len(system.names("features")) == 1
+    assert len(system.names("features/incoming")) == 1
     assert "subject-308.csv" in system.names("incoming"), "moving it is the poller's business"
 
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use brigade_storage::Location;
-use globset::GlobMatcher;
+
+use crate::name_glob::NameGlob;
 
 /// The configuration of one poller.
 #[derive(Clone, Debug)]
@@ -16,10 +17,32 @@ pub struct Config {
     pub failed: Location,
     /// The limits of one poll.
     pub budgets: Budgets,
-    /// A poll leaves younger objects alone.
+    /// Every accepted object gets a mark, which costs an update each.
+    pub mark_processed: bool,
+    /// Younger objects are left alone, by polls and by events.
     pub min_age: Duration,
+    /// Younger objects are left alone by polls: their events are still to come.
+    pub poll_min_age: Duration,
     /// Matched against the name below the inbox; `*` stops at `/`, `**` does not.
-    pub matching: Option<GlobMatcher>,
+    pub matching: Option<NameGlob>,
+    /// The same; what it matches is left out.
+    pub exclude: Option<NameGlob>,
+    /// Whether empty objects are left out.
+    pub skip_empty: bool,
+    /// The pause before a poll that was asked to lists the inbox again.
+    pub relist: Duration,
+    /// In which order a poll passes objects to the worker.
+    pub order: Order,
+}
+
+/// The order of the objects of one poll.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Order {
+    /// By name, as they are listed. A poll that ended early goes on where it was.
+    #[default]
+    Name,
+    /// By the time of their upload.
+    Oldest,
 }
 
 /// The limits of one poll.
@@ -53,8 +76,14 @@ impl Config {
             failed: Location::new(&inbox.bucket, "failed/"),
             inbox,
             budgets: Budgets::default(),
+            mark_processed: false,
             min_age: Duration::ZERO,
+            poll_min_age: Duration::ZERO,
             matching: None,
+            exclude: None,
+            skip_empty: false,
+            relist: Duration::from_secs(2),
+            order: Order::Name,
         }
     }
 

@@ -8,23 +8,27 @@
 //! 4. `pipeline`: dispatch, verdict, again if need be, settle: one object.
 //! 5. `run`, `plan`, `attempts`, `instance`: what the objects of one poll share; until when; whether again; what all polls
 //!    of this process share.
-//! 6. `settle`, `lease`, `brake`, `suspects`, `in_flight`, [`report`], [`dispatch`], [`tasks`], `scan`.
-//! 7. [`outcome`], [`config`], [`verdict`], [`filter`], [`mark`], `losses`, [`request`] and other plain values and tables.
+//! 6. `settle`, `lease`, `brake`, `suspects`, `in_flight`, `cursors`, `call_times`, [`report`], [`dispatch`], [`tasks`], `scan`.
+//! 7. [`outcome`], [`config`], [`verdict`], [`filter`], [`name_glob`], [`mark`], `losses`, `fold`, [`request`] and other plain values and tables.
 
 mod attempts;
 mod brake;
+mod call_times;
 pub mod clock;
 pub mod config;
+mod cursors;
 mod destination;
 pub mod dispatch;
 pub mod error;
 pub mod filter;
+mod fold;
 mod in_flight;
 mod instance;
 mod jitter;
-mod lease;
+pub mod lease;
 mod losses;
 pub mod mark;
+pub mod name_glob;
 mod object;
 pub mod outcome;
 mod pipeline;

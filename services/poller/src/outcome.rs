@@ -126,19 +126,25 @@ impl Outcome {
     /// For a caller that named the object; nothing while it has neither a verdict nor a next try.
     pub(crate) fn to_result(&self) -> Option<ObjectResult> {
         match self.settlement() {
+            // Its verdict is not written on it, so that no poll moves it by that.
+            Settlement::Held if self.is_unwritten => Some(self.to_retry()),
             Settlement::Processed
             | Settlement::Failed
             | Settlement::Superseded
             | Settlement::Held => Some(ObjectResult::Settled(Box::new(self.settled.clone()))),
-            Settlement::Retry => Some(ObjectResult::Retry {
-                after: self.retry_after.unwrap_or(RETRY_SOON),
-                why: self.settled.reason.clone(),
-            }),
+            Settlement::Retry => Some(self.to_retry()),
             Settlement::Enqueued
             | Settlement::AlreadyEnqueued
             | Settlement::Planned
             | Settlement::Stopped
             | Settlement::Unspecified => None,
+        }
+    }
+
+    fn to_retry(&self) -> ObjectResult {
+        ObjectResult::Retry {
+            after: self.retry_after.unwrap_or(RETRY_SOON),
+            why: self.settled.reason.clone(),
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     error::PollError,
     in_flight::InFlight,
     instance::Instance,
+    lease::Process,
     object,
     outcome::ObjectResult,
     plan::Plan,
@@ -49,9 +50,13 @@ impl Poller {
             queue: None,
             clock,
             lease: true,
+            process: Process::default(),
             observer: None,
+            said_all_left_out: Arc::default(),
             slots: Arc::new(Semaphore::new(slots)),
             in_flight: InFlight::default(),
+            call_times: Arc::default(),
+            cursors: Arc::default(),
             shutdown: CancellationToken::new(),
             running: TaskTracker::new(),
         };
@@ -91,6 +96,12 @@ impl Poller {
         self.with(|instance| instance.lease = lease)
     }
 
+    /// The process that the lease names, where others on this machine can tell whether it has ended.
+    #[must_use]
+    pub fn process(self, process: Process) -> Self {
+        self.with(|instance| instance.process = process)
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Instance)) -> Self {
         change(Arc::make_mut(&mut self.instance));
         self
@@ -118,6 +129,7 @@ impl Poller {
     ) -> Result<(impl Future<Output = ()> + Send + 'static, Events), PollError> {
         let instance = self.instance.clone();
         let plan = Plan::new(&instance.config, request, trigger)?;
+        plan.check_time()?;
         let (sender, events) = mpsc::channel(MAX_BEHIND);
         let reporter = Reporter::new(sender, instance.observer.clone());
         let poll_id = format!("{:016x}", fastrand::u64(..));

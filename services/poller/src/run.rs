@@ -25,8 +25,8 @@ const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// An object that an event or a task named is answered at once when the worker asked for more time than this.
 const MAX_NAMED_PAUSE: Duration = Duration::from_secs(10);
 
-/// A poll waits so long at least for a worker that is away: longer than the pause between two probes.
-const MIN_AWAY: Duration = Duration::from_secs(6);
+/// A poll waits so long at least for a worker that is away: longer than two pauses between probes.
+const MIN_AWAY: Duration = Duration::from_secs(11);
 
 /// How long calls in flight may go on after a shutdown was asked for. Cloud Run kills it 10 s after SIGTERM;
 /// what was answered must be moved before.
@@ -75,6 +75,16 @@ impl RunContext {
         let run = Self { is_named: true, ..Self::new(instance, plan) };
         run.stop_dispatch.cancel();
         run
+    }
+
+    /// Whether what begins now could not end before the poll's deadline: no call of the worker that takes as long as most do.
+    /// Where no poll has so much time, calls are made all the same.
+    pub(crate) fn is_too_late(&self, needs_worker: bool) -> bool {
+        let is_direct = self.is_named || self.instance.queue.is_none();
+        let calls_worker = needs_worker && is_direct && !self.plan.dry_run;
+        let most = self.instance.call_times.median().filter(|_| calls_worker);
+        let needed = most.filter(|most| self.plan.has_time_for(*most));
+        self.plan.is_over_in(needed.unwrap_or_default())
     }
 
     /// How long a call waits for its turn.

@@ -6,6 +6,8 @@ use brigade_proto::v1;
 use brigade_storage::Object;
 use jiff::Timestamp;
 
+use crate::lease::Holder;
+
 /// An object as it is handed to a worker.
 pub(crate) fn object(object: &Object) -> v1::Object {
     v1::Object {
@@ -22,6 +24,16 @@ pub(crate) fn object(object: &Object) -> v1::Object {
         storage_class: object.storage_class.clone(),
         custom_time: object.custom_time.map(timestamp),
         cache_control: object.cache_control.clone(),
+    }
+}
+
+/// The poll that holds the lease which another one wants.
+pub(crate) fn lease_holder(poll_id: String, holder: &Holder) -> v1::LeaseHolder {
+    v1::LeaseHolder {
+        poll_id,
+        prefix: holder.scope.as_ref().map(|scope| scope.prefix.clone()).unwrap_or_default(),
+        since: Some(timestamp(holder.since)),
+        until: Some(timestamp(holder.until())),
     }
 }
 

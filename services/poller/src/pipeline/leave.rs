@@ -14,7 +14,7 @@ use crate::{
     error::PollError,
     instance::Slot,
     losses::How,
-    mark,
+    mark::{self, Failure, LOST_CALLS},
     outcome::{Outcome, RETRY_SOON},
     verdict::{Blame, Retry},
 };
@@ -92,7 +92,8 @@ impl ObjectPipeline<'_> {
             && (how == Some(How::Counted) || self.comes_back().await)
         {
             let attempts = subject.attempts.attempts();
-            return Ok(Step::done(self.fail(subject, &reason, attempts, None).await?));
+            let failure = Failure::default().of_kind(LOST_CALLS, reason);
+            return Ok(Step::done(self.fail(subject, &failure, attempts, None).await?));
         }
         log(subject, was_alone);
         let often = self.instance.clock.now().checked_add(OFTEN_LOST).ok();

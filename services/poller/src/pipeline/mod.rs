@@ -60,7 +60,7 @@ impl<'a> ObjectPipeline<'a> {
         leader: Leader<SharedResult>,
         slot: Slot,
     ) -> Finished {
-        let finished = if leader.is_settled() {
+        let mut finished = if leader.is_settled() {
             Finished::timed(&object, self.settle_if_live(&object, slot)).await
         } else {
             self.run(&object, slot).await
@@ -75,11 +75,16 @@ impl<'a> ObjectPipeline<'a> {
 
     /// This instance has settled the object before, and the listing may be older than that.
     async fn settle_if_live(self, object: &Object, slot: Slot) -> Result<Outcome, PollError> {
-        let live = self.instance.settler.live(&object.name).await?;
-        if live.is_some_and(|live| live.generation == object.generation) {
-            self.settle(object, slot).await
-        } else {
-            Ok(Outcome::superseded(object))
+        match self.instance.settler.live(&object.name).await {
+            Ok(Some(live)) if live.generation == object.generation => {
+                self.settle(object, slot).await
+            }
+            Ok(_) => Ok(Outcome::superseded(object)),
+            // As when a move fails: one object's next try, not the end of the poll.
+            Err(error) => {
+                let outcome = Outcome::new(object, Settlement::Retry);
+                self.place(object, outcome, Err(error)).await
+            }
         }
     }
 
@@ -122,13 +127,11 @@ impl Finished {
 
     /// Gives the result to the object's followers and its caller, and reports it.
     pub(crate) fn complete_alone(
-        self,
+        mut self,
         leader: Leader<SharedResult>,
         observer: Option<&broadcast::Sender<PollResponse>>,
     ) -> SharedResult {
-        if self.outcome.is_unwritten {
-            leader.defer();
-        }
+        self.defer_unwritten(&leader);
         let result = if let Some(error) = self.error {
             Err(error)
         } else {
@@ -140,11 +143,16 @@ impl Finished {
         result
     }
 
-    /// Gives the result to the object's followers. One that is a task now has no result yet: they start again.
-    fn complete(&self, leader: Leader<SharedResult>) {
+    /// Polls and events leave the object alone for the same time.
+    fn defer_unwritten(&mut self, leader: &Leader<SharedResult>) {
         if self.outcome.is_unwritten {
-            leader.defer();
+            self.outcome.retry_after = Some(leader.defer());
         }
+    }
+
+    /// Gives the result to the object's followers. One that is a task now has no result yet: they start again.
+    fn complete(&mut self, leader: Leader<SharedResult>) {
+        self.defer_unwritten(&leader);
         let result = match &self.error {
             Some(error) => Some(Err(error.clone())),
             None => self.outcome.to_result().map(Ok),

@@ -4,7 +4,7 @@ use brigade_proto::v1::Settlement;
 use brigade_storage::{Error, Object, Operation};
 
 use super::ObjectPipeline;
-use crate::{error::PollError, outcome::Outcome, retry::MOVE_RETRY_MIN, settle::Placement};
+use crate::{error::PollError, outcome::Outcome, settle::Placement};
 
 impl ObjectPipeline<'_> {
     pub(super) async fn place(
@@ -57,7 +57,8 @@ impl ObjectPipeline<'_> {
         why: &str,
     ) -> Outcome {
         let is_accepted = outcome.settlement() == Settlement::Processed;
-        let deferred = self.instance.settler.defer_move(object, is_accepted).await;
+        let accepted = is_accepted.then_some(&*outcome.settled.outputs);
+        let deferred = self.instance.settler.defer_move(object, accepted).await;
         let mut outcome = outcome.not_moved(settlement, why);
         match deferred {
             Ok(pause) => {
@@ -73,5 +74,5 @@ impl ObjectPipeline<'_> {
 }
 
 fn deferred_in_memory(outcome: Outcome) -> Outcome {
-    Outcome { retry_after: Some(MOVE_RETRY_MIN), is_unwritten: true, ..outcome }
+    Outcome { is_unwritten: true, ..outcome }
 }

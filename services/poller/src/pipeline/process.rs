@@ -18,7 +18,7 @@ use crate::{
     dispatch::{Asked, BrakeChange, Ruling, request},
     error::PollError,
     instance::Slot,
-    mark,
+    mark::{self, Failure, STORAGE_UNAVAILABLE},
     outcome::Outcome,
     verdict::{Blame, Retry, verdict},
 };
@@ -29,6 +29,8 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// An answer, and what is known of its call.
 struct Answered {
     code: Option<i32>,
+    /// What is known of it as a failure.
+    failure: Failure,
     had_full_time: bool,
     ruling: Ruling,
     was_alone: bool,
@@ -67,7 +69,7 @@ impl<'a> ObjectPipeline<'a> {
     async fn ask(self, subject: &Subject<'_>, sent: Sent<'a>) -> Option<Answered> {
         let Sent { mut turn, was_healthy, alone_for, .. } = sent;
         let time = self.run.plan.call_time();
-        if time.is_zero() {
+        if time.is_zero() || self.run.is_too_late(true) {
             return None;
         }
         let dispatcher = &self.instance.dispatcher;
@@ -79,7 +81,7 @@ impl<'a> ObjectPipeline<'a> {
             answer = dispatcher.ask(&mut turn, request, time, alone_for) => answer,
             () = self.run.abort_calls.cancelled() => return None,
         };
-        let code = status_code(&answer);
+        let (code, failure) = (status_code(&answer), Failure::from_answer(&answer));
         let was_alone = turn.is_alone();
         let asked = Asked {
             object: &subject.key,
@@ -90,10 +92,14 @@ impl<'a> ObjectPipeline<'a> {
             took: began.elapsed(),
             now: self.instance.clock.now(),
         };
+        let took = asked.took;
         let (ruling, brake) = dispatcher.judge(turn, asked, verdict(answer));
+        if matches!(ruling, Ruling::Processed(_)) {
+            self.instance.call_times.record(took);
+        }
         self.change_brake(brake).await;
         let had_full_time = self.run.plan.is_full_call(time);
-        Some(Answered { code, had_full_time, ruling, was_alone })
+        Some(Answered { code, failure, had_full_time, ruling, was_alone })
     }
 
     /// Writes what the answer means for all objects, so that other instances know it.
@@ -131,25 +137,26 @@ impl<'a> ObjectPipeline<'a> {
         answered: Answered,
         slot: Slot,
     ) -> Result<Step, PollError> {
-        let Answered { code, had_full_time, ruling, was_alone } = answered;
+        let Answered { code, failure, had_full_time, ruling, was_alone } = answered;
         let settler = &self.instance.settler;
         let done = match ruling {
             Ruling::Stop(stop) => return Err(PollError::Stopped(stop)),
             Ruling::Processed(response) => {
                 let outcome = Outcome::accepted(&subject.object, response).with_status(code);
-                let placed = settler.processed(&subject.object).await;
+                let placed = settler.processed(&subject.object, &outcome.settled.outputs).await;
                 self.place(&subject.object, outcome, placed).await?
             }
             Ruling::Failed(reason) => {
                 let attempts = subject.attempts.next_attempt();
-                self.fail(subject, &reason, attempts, code).await?
+                let failure = failure.because(reason.clone(), &reason, &subject.object.name);
+                self.fail(subject, &failure, attempts, code).await?
             }
             Ruling::Lost(losses, why) => {
                 subject.losses = losses;
                 return self.lost(subject, &why, was_alone, slot).await;
             }
             Ruling::Retry(retry) => {
-                return self.again(subject, &retry, had_full_time, code, slot).await;
+                return self.again(subject, &retry, had_full_time, code, failure, slot).await;
             }
         };
         Ok(Step::done(done))
@@ -162,15 +169,19 @@ impl<'a> ObjectPipeline<'a> {
         retry: &Retry,
         had_full_time: bool,
         code: Option<i32>,
+        failure: Failure,
         slot: Slot,
     ) -> Result<Step, PollError> {
         let before = subject.attempts.attempts();
         let decision = subject.attempts.decide(retry, self.circumstances(retry, had_full_time));
         let (pause, is_later) = match decision {
             Decision::Fail { reason } => {
+                let failure = match retry.blame {
+                    Blame::Storage => failure.of_kind(STORAGE_UNAVAILABLE, reason),
+                    _ => failure.because(reason, &retry.why, &subject.object.name),
+                };
                 let attempts = subject.attempts.attempts();
-                let failed = self.fail(subject, &reason, attempts, code).await?;
-                return Ok(Step::done(failed));
+                return Ok(Step::done(self.fail(subject, &failure, attempts, code).await?));
             }
             Decision::RetryNow(pause) => (pause, false),
             Decision::RetryNextPoll(pause) => (pause, true),
@@ -206,13 +217,13 @@ impl<'a> ObjectPipeline<'a> {
     pub(super) async fn fail(
         self,
         subject: &Subject<'_>,
-        reason: &str,
+        failure: &Failure,
         attempts: u32,
         code: Option<i32>,
     ) -> Result<Outcome, PollError> {
         let object = &subject.object;
-        let placed = self.instance.settler.failed(object, reason, attempts).await;
-        let outcome = Outcome::new(object, Settlement::Failed).because(reason);
+        let placed = self.instance.settler.failed(object, failure, attempts).await;
+        let outcome = Outcome::new(object, Settlement::Failed).because(&failure.reason);
         self.place(object, outcome.with_status(code), placed).await
     }
 }

@@ -1,25 +1,27 @@
 //! One poll, from its first event to its last.
 
+mod left;
+mod oldest;
+mod passes;
 mod poll_loop;
 mod probe;
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
-use brigade_proto::v1::{EndReason, PollStarted};
-use futures::stream;
+use brigade_proto::v1::{EndReason, LeaseHolder, PollStarted};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use self::poll_loop::run_loop;
+use self::{passes::Objects, poll_loop::run_loop};
 use crate::{
     brake::{On, Passage},
     error::PollError,
     instance::Instance,
     lease::{Acquired, LeaseManager},
-    plan::Plan,
+    plan::{Plan, SETTLING},
     report::{Finish, Reporter},
     run::RunContext,
-    scan::scan,
+    wire,
 };
 
 /// Runs a poll, and reports all of it.
@@ -34,13 +36,18 @@ pub(crate) async fn run(
     reporter.started(started);
     let run = RunContext::new(instance, plan);
     match run_under_lease(&run, &mut reporter, &holder).await {
-        Ok(reason) => {
-            let brake = run.instance.brake.on().filter(|_| reason == EndReason::Brake);
+        Ok((reason, holder)) => {
+            let instance = &run.instance;
+            if reason == EndReason::Complete && run.plan.prefix == instance.config.inbox.prefix {
+                reporter.warn_if_all_left_out(&instance.config, &instance.said_all_left_out);
+            }
+            let brake = instance.brake.on().filter(|_| reason == EndReason::Brake);
             let finish = Finish {
                 reason,
                 took: began.elapsed(),
-                concurrency: run.instance.dispatcher.limit(),
+                concurrency: instance.dispatcher.limit(),
                 brake: brake.as_ref().map(On::to_event),
+                holder,
             };
             reporter.finished(finish).await;
         }
@@ -48,31 +55,42 @@ pub(crate) async fn run(
     }
 }
 
-/// The loop, under the inbox's lease. A dry run changes nothing, and needs none.
+/// The loop, under the inbox's lease; and who else holds that. A dry run changes nothing, and needs none.
 async fn run_under_lease(
     run: &RunContext,
     reporter: &mut Reporter,
     holder: &str,
-) -> Result<EndReason, PollError> {
+) -> Result<(EndReason, Option<LeaseHolder>), PollError> {
     let lost = CancellationToken::new();
     let instance = &run.instance;
     if !instance.lease || run.plan.dry_run {
-        return run_past_brake(run, reporter, &lost).await;
+        return Ok((run_past_brake(run, reporter, &lost).await?, None));
     }
     let leases = LeaseManager::new(
         instance.settler.source(),
         &instance.config.inbox,
+        run.plan.scope(&instance.config),
         instance.clock.clone(),
+        instance.process.clone(),
     );
-    let Ok(acquired) = timeout(run.plan.time_left(), leases.acquire(holder)).await else {
-        // A lease that was written all the same expires.
-        return Ok(EndReason::Deadline);
+    let mut acquiring = pin!(leases.acquire(holder));
+    let Ok(acquired) = timeout(run.plan.time_left(), &mut acquiring).await else {
+        // What was sent may be written all the same: the time for settling is left to give it back.
+        if let Ok(Ok(Acquired::Ours(lease))) = timeout(SETTLING, acquiring).await {
+            lease.release().await;
+        }
+        return Ok((EndReason::Deadline, None));
     };
     let mut lease = match acquired? {
         Acquired::Ours(lease) => lease,
-        Acquired::Held { by } => {
-            tracing::info!(poll = by, "another poll holds this inbox's lease");
-            return Ok(EndReason::AlreadyRunning);
+        Acquired::Held { by, holder } => {
+            tracing::info!(
+                poll = by,
+                since = %holder.since,
+                until = %holder.until(),
+                "another poll holds this inbox's lease; it is free then, unless that poll renews it"
+            );
+            return Ok((EndReason::AlreadyRunning, Some(wire::lease_holder(by, &holder))));
         }
     };
     let end = tokio::select! {
@@ -81,7 +99,7 @@ async fn run_under_lease(
         end = run_past_brake(run, reporter, &lost) => end,
     };
     lease.release().await;
-    end
+    Ok((end?, None))
 }
 
 /// The loop over what the inbox's brake lets through: everything, a few objects as a probe, or nothing.
@@ -91,10 +109,9 @@ async fn run_past_brake(
     lost: &CancellationToken,
 ) -> Result<EndReason, PollError> {
     let (instance, plan) = (&run.instance, &run.plan);
-    let listing = || scan(instance.settler.source(), plan.prefix.clone());
     let max_refusals = instance.config.budgets.max_refusals;
     if plan.dry_run || max_refusals == 0 {
-        return run_loop(run, reporter, lost, listing()).await;
+        return run_loop(run, reporter, lost, Objects::Inbox).await;
     }
     match instance.brake.look(instance.clock.now()).await {
         Passage::Free => instance.brake_is_free(),
@@ -117,11 +134,10 @@ async fn run_past_brake(
             let objects = probe::choose(run, &on).await?;
             if objects.is_empty() {
                 // Nothing is held: the brake waits for the next file.
-                return run_loop(run, reporter, lost, listing()).await;
+                return run_loop(run, reporter, lost, Objects::Inbox).await;
             }
             instance.dispatcher.restart_streak(on.probe());
-            let listed = stream::iter(objects.into_iter().map(Ok));
-            let end = run_loop(run, reporter, lost, listed).await?;
+            let end = run_loop(run, reporter, lost, Objects::Chosen(objects)).await?;
             if end != EndReason::Complete {
                 return Ok(end);
             }
@@ -130,5 +146,5 @@ async fn run_past_brake(
             }
         }
     }
-    run_loop(run, reporter, lost, listing()).await
+    run_loop(run, reporter, lost, Objects::Inbox).await
 }

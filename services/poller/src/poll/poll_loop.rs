@@ -1,13 +1,17 @@
 //! The loop of a poll: keeps objects in flight until the listing or a budget ends.
 
-use std::{pin::pin, time::Duration};
+use std::pin::pin;
 
 use brigade_proto::v1::{EndReason, Filter};
-use brigade_storage::{Error as StorageError, Object};
-use futures::{Stream, StreamExt as _, stream::FuturesUnordered};
+use brigade_storage::Object;
+use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::{
+    left::Left,
+    passes::{Next, Objects, Passes},
+};
 use crate::{
     error::PollError,
     filter::{self, Skip},
@@ -17,12 +21,15 @@ use crate::{
     pipeline::{Finished, ObjectPipeline},
     report::Reporter,
     run::RunContext,
+    scan::Listed,
 };
 
 /// What a poll has dispatched, and why it dispatches no more.
 struct PollLoop<'a> {
     run: &'a RunContext,
     reporter: &'a mut Reporter,
+    passes: Passes<'a>,
+    left: Left,
     /// Objects handed to the worker, or to the queue.
     dispatched: u64,
     end: Option<Result<EndReason, PollError>>,
@@ -32,6 +39,8 @@ struct PollLoop<'a> {
 enum Considered {
     /// It is no work, or not now.
     Skip(Skip),
+    /// This poll has dealt with it.
+    Known,
     /// It is work, and this poll dispatches no more.
     End(EndReason),
     Dispatch(Leader<SharedResult>),
@@ -43,10 +52,9 @@ pub(super) async fn run_loop(
     run: &RunContext,
     reporter: &mut Reporter,
     lease_lost: &CancellationToken,
-    listing: impl Stream<Item = Result<Object, StorageError>>,
+    objects: Objects,
 ) -> Result<EndReason, PollError> {
     let pipeline = ObjectPipeline::for_listed(run);
-    let mut listing = pin!(listing);
     let mut in_flight = FuturesUnordered::new();
     let mut interrupted = pin!(interrupted(run, lease_lost, reporter.unheard()));
     let mut grace_over = pin!(run.grace_over());
@@ -54,8 +62,8 @@ pub(super) async fn run_loop(
     let share = run.plan.suspects_share();
     let mut suspects_due = pin!(sleep(run.plan.time_left().saturating_sub(share)));
     let mut free_slot = None;
-    let mut poll = PollLoop { run, reporter, dispatched: 0, end: None };
-    while poll.end.is_none() || !in_flight.is_empty() {
+    let mut poll = PollLoop::new(run, reporter, objects);
+    while !poll.is_over(in_flight.len()) {
         if poll.end.is_some() && in_flight.len() <= run.suspects.waiting() {
             run.suspects.open(share);
         }
@@ -75,7 +83,7 @@ pub(super) async fn run_loop(
             slot = run.instance.slots.clone().acquire_owned(), if may_dispatch && free_slot.is_none() => {
                 free_slot = slot.ok();
             }
-            next = listing.next(), if may_dispatch && free_slot.is_some() => {
+            next = poll.passes.next(), if poll.is_pausing() || (may_dispatch && free_slot.is_some()) => {
                 if let Some((object, leader)) = poll.take_listed(next)
                     && let Some(slot) = free_slot.take()
                 {
@@ -83,11 +91,13 @@ pub(super) async fn run_loop(
                 }
             }
             // Others may hold all slots, the listener be behind, or the listing hang, for longer than this poll has.
-            () = &mut deadline, if poll.end.is_none() => poll.end = Some(Ok(EndReason::Deadline)),
+            () = &mut deadline, if poll.end.is_none() => poll.time_is_over(),
             else => break,
         }
     }
-    poll.end.unwrap_or(Ok(EndReason::Complete))
+    let end = poll.end.unwrap_or(Ok(EndReason::Complete));
+    poll.passes.remember_position(end.as_ref().is_ok_and(|end| *end != EndReason::Complete));
+    end
 }
 
 /// Why nothing new may be dispatched any more.
@@ -106,12 +116,59 @@ async fn interrupted(
 
 // === impl PollLoop ===
 
-impl PollLoop<'_> {
+impl<'a> PollLoop<'a> {
+    fn new(run: &'a RunContext, reporter: &'a mut Reporter, objects: Objects) -> Self {
+        let passes = Passes::new(run, objects);
+        if passes.is_inbox() {
+            reporter.began_pass();
+        }
+        Self { run, reporter, passes, left: Left::default(), dispatched: 0, end: None }
+    }
+
+    fn is_pausing(&self) -> bool {
+        self.end.is_none() && self.passes.is_pausing()
+    }
+
+    /// Whether nothing is left to do. Between two passes: when the last one found nothing and nothing is in flight. Those that wait
+    /// as suspects for all others do not count: the poll finds nothing more before their turn.
+    fn is_over(&mut self, in_flight: usize) -> bool {
+        let suspects = self.run.suspects.waiting();
+        let only_suspects = in_flight <= suspects;
+        if self.is_pausing() && only_suspects && (suspects > 0 || !self.passes.has_found()) {
+            self.end = Some(Ok(EndReason::Complete));
+        }
+        self.end.is_some() && in_flight == 0
+    }
+
     fn may_dispatch(&self, is_idle: bool) -> bool {
         // An object that is a task already does not count, and one that is being enqueued may be one.
         let may_count_less = self.run.instance.queue.is_some() && !is_idle;
         let is_spent = self.dispatched >= self.run.plan.max_objects && may_count_less;
-        self.end.is_none() && !self.reporter.is_behind() && !is_spent
+        let may_list = self.end.is_none() && !self.passes.is_pausing();
+        may_list && !self.reporter.is_behind() && !is_spent
+    }
+
+    /// The listing of the pass has ended.
+    fn pass_over(&mut self) {
+        let goes_on = self.passes.may_go_on() && !self.left.is_full();
+        if goes_on && self.passes.has_more() {
+            self.begin_pass();
+        } else if goes_on && self.run.plan.relist {
+            self.passes.pause();
+        } else {
+            self.end = Some(Ok(EndReason::Complete));
+        }
+    }
+
+    fn begin_pass(&mut self) {
+        self.passes.begin();
+        self.reporter.began_pass();
+    }
+
+    /// Between two passes it has seen the whole inbox.
+    fn time_is_over(&mut self) {
+        let reason = if self.is_pausing() { EndReason::Complete } else { EndReason::Deadline };
+        self.end = Some(Ok(reason));
     }
 
     /// Whether the brake went on in this poll.
@@ -135,30 +192,47 @@ impl PollLoop<'_> {
         } else if self.is_braked() {
             self.interrupt(EndReason::Brake);
         }
+        if self.passes.may_go_on() {
+            self.left.add(&finished.outcome.settled, self.run.instance.clock.now());
+        }
         self.reporter.settled(finished.outcome);
     }
 
-    /// What the listing has next, if it is to be dispatched.
-    fn take_listed(
-        &mut self,
-        next: Option<Result<Object, StorageError>>,
-    ) -> Option<(Object, Leader<SharedResult>)> {
-        let object = match next {
-            None => {
-                self.end = Some(Ok(EndReason::Complete));
-                return None;
-            }
-            Some(Err(error)) => {
+    /// What is next, if it is to be dispatched.
+    fn take_listed(&mut self, next: Next) -> Option<(Object, Leader<SharedResult>)> {
+        let listed = match next {
+            Next::Object(listed) => listed,
+            Next::Failed(error) => {
                 self.fail(error.into());
                 return None;
             }
-            Some(Ok(object)) => object,
+            Next::Over => {
+                self.pass_over();
+                return None;
+            }
+            Next::Again => {
+                if self.left.is_full() {
+                    self.end = Some(Ok(EndReason::Complete));
+                } else {
+                    self.begin_pass();
+                }
+                return None;
+            }
         };
-        self.reporter.listed();
-        match self.consider(&object) {
-            Considered::Skip(skip) => {
+        let is_first = self.passes.is_first();
+        let considered = self.consider(&listed);
+        if is_first && self.passes.is_listing() {
+            self.reporter.listed();
+        }
+        match considered {
+            Considered::Skip(skip) if is_first => {
                 let explain = self.run.plan.explain;
-                self.reporter.skipped(&object, skip, explain);
+                self.reporter.skipped(&listed.object, skip, explain);
+                None
+            }
+            Considered::Skip(_) | Considered::Known => None,
+            Considered::Dispatch(_) | Considered::End(_) if self.passes.is_collecting() => {
+                self.passes.collect(listed);
                 None
             }
             Considered::End(reason) => {
@@ -166,34 +240,48 @@ impl PollLoop<'_> {
                 None
             }
             Considered::Dispatch(leader) => {
-                self.dispatched += u64::from(needs_worker(&object));
+                self.dispatched += u64::from(needs_worker(&listed.object));
+                self.passes.found();
                 self.reporter.dispatched();
-                Some((object, leader))
+                Some((listed.object, leader))
             }
         }
     }
 
-    fn consider(&self, object: &Object) -> Considered {
-        let (plan, instance) = (&self.run.plan, &self.run.instance);
+    fn consider(&self, listed: &Listed) -> Considered {
+        let (plan, instance, object) = (&self.run.plan, &self.run.instance, &listed.object);
         if let Some(skip) = filter::skip_listed(&instance.config, object, instance.clock.now()) {
             return Considered::Skip(skip);
         }
-        if self.dispatched >= plan.max_objects && needs_worker(object) {
+        if self.left.holds(listed) {
+            return Considered::Known;
+        }
+        let leader = match instance.in_flight.join(&object.name, object.generation) {
+            Join::Follower(_) => {
+                return Considered::Skip(Skip {
+                    filter: Filter::InFlight,
+                    detail: "an event or a task already processes it".into(),
+                });
+            }
+            Join::Leader(leader) if leader.deferred_for().is_some() => {
+                return Considered::Skip(Skip { filter: Filter::NotDue, detail: DEFERRED.into() });
+            }
+            // It was in flight when its page was requested.
+            Join::Leader(leader)
+                if !self.passes.is_first() && leader.was_settled_since(listed.asked) =>
+            {
+                return Considered::Known;
+            }
+            Join::Leader(leader) => leader,
+        };
+        let needs_worker = needs_worker(object);
+        if self.dispatched >= plan.max_objects && needs_worker {
             return Considered::End(EndReason::MaxObjects);
         }
-        if plan.is_over_in(Duration::ZERO) {
+        if self.run.is_too_late(needs_worker) {
             return Considered::End(EndReason::Deadline);
         }
-        match instance.in_flight.join(&object.name, object.generation) {
-            Join::Follower(_) => Considered::Skip(Skip {
-                filter: Filter::InFlight,
-                detail: "an event or a task already processes it".into(),
-            }),
-            Join::Leader(leader) if leader.deferred_for().is_some() => {
-                Considered::Skip(Skip { filter: Filter::NotDue, detail: DEFERRED.into() })
-            }
-            Join::Leader(leader) => Considered::Dispatch(leader),
-        }
+        Considered::Dispatch(leader)
     }
 
     fn fail(&mut self, error: PollError) {

@@ -16,11 +16,12 @@ pub(super) async fn choose(run: &RunContext, on: &On) -> Result<Vec<Object>, Pol
     let instance = &run.instance;
     let now = instance.clock.now();
     let size = usize::try_from(on.probe()).unwrap_or(usize::MAX);
-    let mut listing =
-        pin!(scan(instance.settler.source(), run.plan.prefix.clone()).take(MAX_LISTED));
+    let mut listing = pin!(
+        scan(instance.settler.source(), run.plan.prefix.clone(), String::new()).take(MAX_LISTED)
+    );
     let mut ranks: [Vec<Object>; 3] = Default::default();
     while let Some(object) = listing.next().await {
-        let object = object?;
+        let object = object?.object;
         if filter::skip_listed(&instance.config, &object, now).is_some() {
             continue;
         }

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use brigade_runtime::settings::{
-    CONCURRENCY_RANGE, Given, Parse, Problems, TIME_RANGE, choice, count, form, names, optional,
-    setting, time, url,
+    CONCURRENCY_RANGE, Given, Parse, Problems, TIME_RANGE, boolean, choice, count, form, names,
+    optional, setting, time, url,
 };
-use brigade_storage::Location;
-use globset::{GlobBuilder, GlobMatcher};
+use brigade_storage::{InvalidLocation, Location};
 use url::Url;
 
 use crate::{
-    config::{Budgets, Config},
+    config::{Budgets, Config, Order},
     losses::MOST,
+    name_glob::NameGlob,
     tasks::{TasksArgs, TasksSettings},
 };
 
@@ -26,13 +26,18 @@ const MAX_OBJECTS: u64 = 1_000_000_000_000;
 /// A poll keeps its last 5 s for moving objects, and calls no worker in them.
 const MIN_DEADLINE: Duration = Duration::from_secs(15);
 const MAX_AGE: Duration = Duration::from_hours(366 * 24);
+/// A listing costs a call for each page.
+const RELIST_RANGE: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_hours(1);
+const MATCH: &str = "BRIGADE_MATCH";
+const EXCLUDE: &str = "BRIGADE_EXCLUDE";
 
 /// The settings as given.
 #[derive(Clone, Debug, clap::Args)]
 pub struct PollerArgs {
     /// The prefix that is scanned
     #[arg(long, env = "BRIGADE_INBOX", value_name = "gs://BUCKET/PREFIX/", default_value = "", hide_default_value = true,
-        value_parser = setting(location()))]
+        value_parser = setting(form("gs://BUCKET/PREFIX/", inbox)))]
     inbox: Given<Location>,
     /// Where accepted objects go, with their path below the inbox; {date} becomes the UTC day, YYYY/MM/DD [default:
     /// processed/ in the inbox's bucket]
@@ -87,14 +92,37 @@ pub struct PollerArgs {
     #[arg(long, env = "BRIGADE_BREAKER", value_name = "N", default_value = "5",
         value_parser = setting(count(TIMES_RANGE)))]
     breaker: Given<u32>,
-    /// Objects younger than this stay for a later poll; at most 366 days
+    /// Whether brigade-processed-at and brigade-outputs are written on every accepted object, at one more storage call each
+    #[arg(long, env = "BRIGADE_MARK_PROCESSED", value_name = "BOOL", default_value = "false", num_args = 0..=1,
+        require_equals = true, default_missing_value = "true", value_parser = setting(boolean))]
+    mark_processed: Given<bool>,
+    /// Objects younger than this wait, for polls and events alike; at most 366 days
     #[arg(long, env = "BRIGADE_MIN_AGE", value_name = "TIME", default_value = "0s",
         value_parser = setting(time(Duration::ZERO..=MAX_AGE)))]
     min_age: Given<Duration>,
+    /// The same for polls alone, where events announce objects: longer than an event takes, such as 60s
+    #[arg(long, env = "BRIGADE_POLL_MIN_AGE", value_name = "TIME", default_value = "0s",
+        value_parser = setting(time(Duration::ZERO..=MAX_AGE)))]
+    poll_min_age: Given<Duration>,
     /// Only objects whose name below the inbox matches; * stops at /, ** does not [default: all]
-    #[arg(long = "match", env = "BRIGADE_MATCH", value_name = "GLOB", default_value = "", hide_default_value = true,
+    #[arg(long = "match", env = MATCH, value_name = "GLOB", default_value = "", hide_default_value = true,
         value_parser = optional(form("a glob, such as **/*.csv", glob)))]
-    matching: Given<Option<GlobMatcher>>,
+    matching: Given<Option<NameGlob>>,
+    /// No objects whose name below the inbox matches, even of those that --match takes [default: none]
+    #[arg(long, env = EXCLUDE, value_name = "GLOB", default_value = "", hide_default_value = true,
+        value_parser = optional(form("a glob, such as **/*.tmp", glob)))]
+    exclude: Given<Option<NameGlob>>,
+    /// Whether empty objects stay where they are, without a call to the worker
+    #[arg(long, env = "BRIGADE_SKIP_EMPTY", value_name = "BOOL", default_value = "false", num_args = 0..=1,
+        require_equals = true, default_missing_value = "true", value_parser = setting(boolean))]
+    skip_empty: Given<bool>,
+    /// The pause before a poll whose request says relist lists the inbox again, 1 s to 1 h
+    #[arg(long, env = "BRIGADE_RELIST", value_name = "TIME", default_value = "2s",
+        value_parser = setting(time(RELIST_RANGE)))]
+    relist: Given<Duration>,
+    /// Which objects of a poll come first: name, as they are listed, or oldest, by their upload
+    #[arg(long, env = "BRIGADE_ORDER", value_name = "ORDER", default_value = "name", value_parser = setting(choice::<Order>))]
+    order: Given<Order>,
 }
 
 /// The settings as resolved.
@@ -133,8 +161,23 @@ impl PollerArgs {
         let worker_protocol = self.worker_protocol.get(problems);
         let tasks = self.tasks.resolve(problems);
         let budgets = self.budgets(problems);
+        let mark_processed = self.mark_processed.get(problems);
         let min_age = self.min_age.get(problems);
-        let matching = self.matching.get(problems);
+        let poll_min_age = self.poll_min_age.get(problems);
+        let mut glob = |given: &Given<Option<NameGlob>>, setting| {
+            let glob = given.get(problems)?;
+            if let (Some(glob), Some(inbox)) = (&glob, &inbox)
+                && let Err(why) = glob.check_below(inbox)
+            {
+                problems.conflict(setting, why);
+            }
+            Some(glob)
+        };
+        let matching = glob(&self.matching, MATCH);
+        let exclude = glob(&self.exclude, EXCLUDE);
+        let skip_empty = self.skip_empty.get(problems);
+        let relist = self.relist.get(problems);
+        let order = self.order.get(problems);
         let worker_audience = self.worker_audience.clone();
         Some(PollerSettings {
             config: Config {
@@ -142,8 +185,14 @@ impl PollerArgs {
                 processed: processed?,
                 failed: failed?,
                 budgets: budgets?,
+                mark_processed: mark_processed?,
                 min_age: min_age?,
+                poll_min_age: poll_min_age?,
                 matching: matching?,
+                exclude: exclude?,
+                skip_empty: skip_empty?,
+                relist: relist?,
+                order: order?,
             },
             worker_url: worker_url?,
             worker_audience: worker_audience.filter(|given| !given.is_empty()),
@@ -203,9 +252,25 @@ fn location() -> impl Parse<Location> {
     form("gs://BUCKET/PREFIX/", str::parse)
 }
 
-fn glob(given: &str) -> Result<GlobMatcher, globset::Error> {
-    let glob = GlobBuilder::new(given).literal_separator(true).build()?;
-    Ok(glob.compile_matcher())
+fn glob(given: &str) -> Result<NameGlob, String> {
+    given.parse()
+}
+
+/// The inbox's own location. A glob in it would be a part of every name.
+fn inbox(given: &str) -> Result<Location, String> {
+    let location: Location = given.parse().map_err(|error: InvalidLocation| error.to_string())?;
+    let Some(first) = location.prefix.find(['*', '?', '[', '{']) else {
+        return Ok(location);
+    };
+    let folder = location.prefix[..first].rfind('/').map_or(0, |slash| slash + 1);
+    let (folder, mut glob) = location.prefix.split_at(folder);
+    // A missing slash at the end was added.
+    let deep = format!("{glob}**");
+    glob = if given.ends_with('/') { &deep } else { glob.trim_end_matches('/') };
+    Err(format!(
+        "it is a prefix, not a glob; fix: set BRIGADE_INBOX to gs://{}/{folder} and {MATCH} to {glob}",
+        location.bucket
+    ))
 }
 
 #[cfg(test)]

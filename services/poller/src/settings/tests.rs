@@ -52,6 +52,19 @@ fn problems_of_the_poller() {
         &["--worker-url", "worker"],
         &["--worker-protocol", "rest"],
         &["--match", "a["],
+        &["--match", "incoming/*.csv"],
+        &["--match", "gs://data/incoming/*.csv"],
+        &["--match", "!*.csv"],
+        &["--match", "\"*.csv\""],
+        &["--exclude", "/incoming/**"],
+        &["--exclude", "'*.tmp'"],
+        &["--skip-empty=yes"],
+        &["--order", "newest"],
+        &["--inbox", "gs://data/incoming/*.csv"],
+        &["--inbox", "gs://data/in*/"],
+        &["--inbox", "gs://data/{a,b}/x/"],
+        &["--inbox", "'gs://data/incoming/'"],
+        &["--processed", "\"gs://data/done/\""],
         &["--min-age", "3"],
         &["--processed", "done/"],
         &["--processed", "gs://data/"],
@@ -96,13 +109,15 @@ fn problems_of_the_poller() {
 
 #[test]
 fn ranges_of_the_poller() {
-    let cases: [(&str, &[&str], &[&str]); 7] = [
+    let cases: [(&str, &[&str], &[&str]); 9] = [
         ("--concurrency", &["1", "10000"], &["0", "-1", "10001"]),
         ("--process-timeout", &["1s", "7days"], &["0", "0s", "999ms", "8days", "10"]),
         ("--poll-deadline", &["15s", "7days"], &["0", "5s", "14s", "8days", "10"]),
         ("--max-objects", &["1", "1000000000"], &["0", "-1", "1.5", "many", "1000000000001"]),
         ("--max-attempts", &["1", "1000000"], &["0", "-1", "1000001"]),
         ("--breaker", &["1", "1000000"], &["0", "-1", "1000001"]),
+        ("--poll-min-age", &["0s", "1year"], &["-1s", "2years"]),
+        ("--relist", &["1s", "1h"], &["0s", "999ms", "61m", "2"]),
         ("--min-age", &["0", "0s", "30days", "1year"], &["-1s", "2years"]),
     ];
     let mut table = String::new();

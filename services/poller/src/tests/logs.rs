@@ -149,3 +149,52 @@ async fn what_the_worker_says_of_an_accepted_object_is_in_its_line_escaped_and_b
     // What has nothing to say takes no room.
     assert_eq!(of("gs://data/in/b"), (Value::Null, Value::Null));
 }
+
+const LEFT_OUT: &str = "filters leave out every object of the inbox: nothing is passed to the worker; check them if you expect \
+                        files to be processed";
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_that_skips_everything_says_so_once_until_a_file_is_found_again() {
+    let (buffer, _logging) = listen();
+    let world = super::world::world_with(Script::default(), "in/", |config| {
+        config.matching = Some("*.csv".parse().unwrap());
+        config.exclude = Some("tmp*".parse().unwrap());
+        config.skip_empty = true;
+    });
+    let said = || lines(&buffer, LEFT_OUT).len();
+    world.poll_all().await;
+    assert_eq!(said(), 0, "an empty inbox is no mistake");
+    world.upload(&["a.CSV", "b.txt", "tmp.csv"]);
+    world.put(&["in/empty.csv"], "");
+    for _ in 0..3 {
+        world.poll_all().await;
+        assert_eq!(said(), 1);
+    }
+    let line = &lines(&buffer, LEFT_OUT)[0];
+    assert_eq!(line["severity"], "WARNING");
+    assert_eq!(
+        line["filters"],
+        "2 not matched by BRIGADE_MATCH=*.csv; 1 excluded by BRIGADE_EXCLUDE=tmp*; 1 empty, by BRIGADE_SKIP_EMPTY=true"
+    );
+    world.upload(&["c.csv"]);
+    world.poll_all().await;
+    assert_eq!(said(), 1, "a file was found");
+    world.poll_all().await;
+    assert_eq!(said(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_or_was_never_a_file_is_no_reason_to_say_that_filters_leave_out_everything() {
+    let (buffer, _logging) = listen();
+    let world = super::world::world_with(Script::default(), "", |config| {
+        config.matching = Some("**/*.csv".parse().unwrap());
+    });
+    world.put(&[".brigade/x", "processed/x", "failed/x", "_temporary/x"], "1");
+    world.poll_all().await;
+    world.put(&["x.txt", "held.csv"], "1");
+    world.sim.set_temporary_hold("data", "held.csv", true).unwrap();
+    world.poll_all().await;
+    let part = PollRequest { prefix: "x".into(), ..PollRequest::default() };
+    world.poll(part).await;
+    assert_eq!(lines(&buffer, LEFT_OUT).len(), 0, "{}", buffer.text());
+}

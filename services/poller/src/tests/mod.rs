@@ -3,13 +3,16 @@
 mod again;
 mod blame;
 mod ends;
+mod kinds;
 mod logs;
 mod memory;
 mod messages;
 mod moved_back;
 mod named;
 mod refused;
+mod relist;
 mod selection;
+mod stages;
 mod waits;
 mod world;
 
@@ -225,11 +228,20 @@ async fn a_shutdown_ends_the_poll_early() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_that_leaves_no_time_to_settle_dispatches_nothing() {
-    let world = answering([]).with(&["a"]);
-    let ended = world.poll_within(3).await;
-    assert_eq!(ended.reason(), EndReason::Deadline);
-    assert_eq!(world.names(), ["in/a"]);
+async fn a_deadline_of_any_length_leaves_no_lease_behind() {
+    for millis in (0..12_000).step_by(250) {
+        let world = world(leased(Script::default())).with(&["a"]);
+        let slow = Fault::Delay(Duration::from_millis(1_500));
+        world.sim.fail_next(Operation::Create, slow);
+        let deadline = Some(Duration::from_millis(millis));
+        let trigger = Trigger { deadline, ..Trigger::default() };
+        match world.poller.start(&PollRequest::default(), &trigger) {
+            Ok(events) => drop(collect(events).await),
+            Err(error) => assert!(error.needs_fix() && millis < 6_000, "{millis} ms: {error}"),
+        }
+        let left = world.names();
+        assert!(!left.contains(&".brigade/in/lease".to_owned()), "{millis} ms: {left:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,9 +1,12 @@
 //! Objects that a caller names, one at a time.
 
-use super::{world::World, *};
+use super::{
+    world::{World, script, waiting},
+    *,
+};
 use crate::{
     in_flight::Join,
-    outcome::{Ignored, ObjectResult},
+    outcome::{Ignored, ObjectResult, RETRY_SOON},
 };
 
 fn named(name: &str, generation: i64) -> ObjectRef {
@@ -277,4 +280,112 @@ async fn a_generation_that_was_settled_and_is_there_again_is_processed_again() {
     assert_ne!(generation, world.generation("in/b"));
     let ended = world.poll_all().await;
     assert_eq!(ended.settled, [("in/b".into(), Settlement::Processed)]);
+}
+
+/// A caller that waits so long.
+fn within(seconds: u64) -> Trigger {
+    Trigger { deadline: Some(Duration::from_secs(seconds)), ..Trigger::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_gets_no_more_time_than_its_sender_waits() {
+    let world = world_with(waiting(3_600), "in/", |config| {
+        config.budgets.process_timeout = Duration::from_mins(25);
+        config.budgets.poll_deadline = Duration::from_mins(29);
+    });
+    world.upload(&["a"]);
+    let all = world.all_slots().await;
+    let began = tokio::time::Instant::now();
+    let event = world.poller.process_object(named("in/a", world.generation("in/a")), within(590));
+    let (one, ()) = tokio::join!(event, async {
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        drop(all);
+    });
+    assert_eq!(settlement(one), Settlement::Processed);
+    // Its wait for a slot is a part of it, and so is the time to move it.
+    assert_eq!(*world.worker.timeouts.lock().unwrap(), [Duration::from_secs(485)]);
+    assert!(began.elapsed() <= Duration::from_secs(590), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_whose_instance_has_no_free_slot_is_answered_while_its_sender_waits() {
+    let world = answering([]).with(&["a"]);
+    let _all = world.all_slots().await;
+    let event = world.poller.process_object(named("in/a", world.generation("in/a")), within(40));
+    let waited = tokio::time::timeout(Duration::from_secs(11), event).await.unwrap();
+    assert_eq!((again(waited), world.asked()), (RETRY_SOON, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_duplicate_waits_for_the_first_no_longer_than_its_sender_does() {
+    let world = world(gated()).with(&["a"]);
+    let (poller, first) = (world.poller.clone(), named("in/a", world.generation("in/a")));
+    let second = first.clone();
+    let first = tokio::spawn(async move { poller.process_object(first, Trigger::default()).await });
+    world.worker.entered.notified().await;
+    let second = world.poller.process_object(second, within(30));
+    let answered = tokio::time::timeout(Duration::from_secs(31), second).await;
+    assert_eq!(again(answered.unwrap()), RETRY_SOON);
+    world.release();
+    assert_eq!(settlement(first.await.unwrap()), Settlement::Processed);
+    assert_eq!(world.asked(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_of_a_file_that_is_too_young_comes_again_when_it_is_old_enough() {
+    let world = world_with(Script::default(), "in/", |config| {
+        config.min_age = Duration::from_secs(60);
+    });
+    world.upload(&["a"]);
+    tokio::time::advance(Duration::from_secs(20)).await;
+    let young = world.event("in/a").await.unwrap();
+    let ObjectResult::Retry { after, why } = young else { panic!("{young:?}") };
+    assert_eq!((after, world.asked()), (Duration::from_secs(40), 0));
+    insta::assert_snapshot!(why, @"it is too young: 20s old; minimum 60s");
+    tokio::time::advance(after).await;
+    assert_eq!(settlement(world.event("in/a").await), Settlement::Processed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_minimum_age_of_polls_delays_no_event() {
+    let world = world_with(Script::default(), "in/", |config| {
+        config.poll_min_age = Duration::from_secs(60);
+    });
+    world.upload(&["a"]);
+    let explain = request(|r| r.explain = true);
+    assert_eq!(world.poll(explain).await.skipped, [("in/a".into(), Filter::MinAge)]);
+    assert_eq!(settlement(world.event("in/a").await), Settlement::Processed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_an_events_sender_cut_short_is_no_attempt() {
+    let timed_out = Answer::TimedOut(Duration::from_secs(585));
+    let world = world_with(script([("a", timed_out)]), "in/", |config| {
+        config.budgets.process_timeout = Duration::from_mins(25);
+        config.budgets.poll_deadline = Duration::from_mins(29);
+    });
+    world.upload(&["a"]);
+    let event = named("in/a", world.generation("in/a"));
+    again(world.poller.process_object(event, within(590)).await);
+    assert_eq!(world.sim.calls(Operation::Update), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_the_median_says_cannot_end_in_its_senders_time_is_not_begun() {
+    let world = world_with(waiting(500), "in/", |config| {
+        config.budgets.process_timeout = Duration::from_mins(10);
+    });
+    world.upload(&["a", "b"]);
+    let send = |name| {
+        let event = named(name, world.generation(name));
+        world.poller.process_object(event, within(590))
+    };
+    assert_eq!(settlement(send("in/a").await), Settlement::Processed);
+    let all = world.all_slots().await;
+    let (one, ()) = tokio::join!(send("in/b"), async {
+        tokio::time::sleep(Duration::from_secs(140)).await;
+        drop(all);
+    });
+    assert_eq!((again(one), world.asked()), (RETRY_SOON, 1));
+    assert_eq!(settlement(send("in/b").await), Settlement::Processed);
 }

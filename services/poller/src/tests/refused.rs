@@ -10,7 +10,9 @@ use super::{
     *,
 };
 use crate::{
+    in_flight::Join,
     mark,
+    outcome::{DEFERRED, ObjectResult},
     tasks::{Enqueued, Queue},
 };
 
@@ -181,4 +183,56 @@ async fn an_object_that_is_a_task_already_counts_for_nothing() {
     let names: Vec<_> = ended.settled.iter().filter(new).map(|s| &*s.0).collect();
     assert_eq!(names, ["in/x", "in/y"]);
     assert_eq!(ended.reason(), EndReason::MaxObjects);
+}
+
+/// No mark can be written: what this instance remembers holds for polls and events alike.
+#[tokio::test(start_paused = true)]
+async fn what_a_poll_and_an_event_put_off_is_put_off_for_the_other_too() {
+    let world = keyed();
+    refuse(&world, Operation::Update);
+    let explain = request(|r| r.explain = true);
+    let due_in = |minutes| ObjectResult::Retry { after: minutes * MINUTE, why: DEFERRED.into() };
+
+    assert_eq!(again(world.event("in/a0").await), MINUTE);
+    assert!(world.poll(explain.clone()).await.skipped.contains(&("in/a0".into(), Filter::NotDue)));
+    assert_eq!(world.event("in/a1").await.unwrap(), due_in(1));
+
+    // Twice as long each time, whichever of them asks.
+    tokio::time::advance(MINUTE).await;
+    world.poll(explain.clone()).await;
+    assert_eq!(world.event("in/a0").await.unwrap(), due_in(2));
+    tokio::time::advance(2 * MINUTE).await;
+    assert_eq!(again(world.event("in/a0").await), 4 * MINUTE);
+    assert!(world.poll(explain).await.skipped.contains(&("in/a0".into(), Filter::NotDue)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_of_a_file_whose_hold_and_verdict_cannot_be_written_comes_again() {
+    let world = world(gated()).with(&["a"]);
+    let (one, ()) = tokio::join!(world.event("in/a"), async {
+        world.worker.entered.notified().await;
+        (world.sim).set_temporary_hold("data", "in/a", true).unwrap();
+        world.refuse(Operation::Update, Kind::Invalid);
+        world.release();
+    });
+    assert_eq!(again(one), MINUTE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_fails_ends_one_files_try_and_not_the_poll() {
+    let world = answering([]).with(&["a", "b", "c"]);
+    let in_flight = &world.poller.instance.in_flight;
+    let generation = world.sim.objects("data")[0].generation;
+    let Join::Leader(leader) = in_flight.join("in/a", generation) else { panic!("none leads") };
+    // A poll looks at what was settled before and is listed again.
+    leader.remember_settled();
+    drop(leader);
+    world.refuse(Operation::Get, Kind::Unknown);
+    let ended = world.poll_all().await;
+    assert_eq!(ended.reason(), EndReason::Complete);
+    assert!(ended.settled.contains(&("in/a".into(), Settlement::Retry)), "{:?}", ended.settled);
+    assert_eq!(world.names(), ["in/a", "processed/b", "processed/c"]);
+    world.sim.clear_faults();
+    world.poll_all().await;
+    assert!(world.all_in("processed/"));
 }

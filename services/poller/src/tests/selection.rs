@@ -1,6 +1,6 @@
 //! What is work and what is not, over whole polls.
 
-use globset::Glob;
+use brigade_storage::provenance;
 use jiff::Timestamp;
 
 use super::*;
@@ -73,11 +73,18 @@ async fn explain_names_for_each_object_the_filter_and_the_value_that_decided() {
     };
     let world = world_with(script, "", |config| {
         config.min_age = Duration::from_secs(60);
-        config.matching = Some(Glob::new("*.csv").unwrap().compile_matcher());
+        config.matching = Some("*.csv".parse().unwrap());
+        config.exclude = Some("tmp*".parse().unwrap());
+        config.skip_empty = true;
     });
     world.put(&["later.csv"], "1");
     tokio::time::advance(Duration::from_secs(120)).await;
-    world.put(&[".brigade/x.csv", "folder/", "held.csv", "processed/x.csv", "x.txt"], "");
+    world.put(&["empty.csv", "folder/", "night_$folder$"], "");
+    world.put(&[".brigade/x.csv", "_temporary/x.csv", "held.csv", "output.csv"], "1");
+    world.put(&["processed/x.csv", "tmp.csv", "x.txt"], "1");
+    for (key, value) in [(provenance::KEY, "data/x.csv#1"), (provenance::INBOX, "gs://data/")] {
+        world.sim.annotate("data", "output.csv", key, value).unwrap();
+    }
     world.sim.set_temporary_hold("data", "held.csv", true).unwrap();
     tokio::time::advance(Duration::from_secs(60)).await;
     world.put(&["young.csv"], "1");

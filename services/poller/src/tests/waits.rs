@@ -215,8 +215,10 @@ async fn a_file_that_storage_never_lets_the_worker_read_is_put_off_and_fails_aft
     world.poll().await;
     assert_eq!((world.count("in/"), world.count("failed/")), (0, 1));
     let failed = world.sim.objects("data").into_iter().find(|o| o.name.starts_with("failed/"));
-    let reason = failed.unwrap().metadata[mark::REASON].clone();
+    let marks = failed.unwrap().metadata;
+    let reason = &marks[mark::REASON];
     assert!(reason.contains("h storage has not let the worker read"), "{reason}");
+    assert_eq!(marks[mark::KIND], "storage-unavailable");
     assert!(world.calls() < 100, "{} calls", world.calls());
 }
 

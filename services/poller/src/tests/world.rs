@@ -40,6 +40,10 @@ pub(super) struct Script {
     pub(super) accepts_every: Option<usize>,
     /// How long each call takes, within its timeout.
     pub(super) waits: Option<Duration>,
+    /// How long the calls about some objects take, in seconds.
+    pub(super) slow: BTreeMap<&'static str, u64>,
+    /// When each call came.
+    pub(super) times: Mutex<Vec<(String, tokio::time::Instant)>>,
     pub(super) timeouts: Mutex<Vec<Duration>>,
     pub(super) asked: Mutex<Vec<String>>,
     pub(super) attempts: Mutex<Vec<i32>>,
@@ -63,6 +67,11 @@ impl Worker for Script {
         self.timeouts.lock().unwrap().push(timeout);
         if let Some(waits) = self.waits {
             tokio::time::sleep(waits.min(timeout)).await;
+        }
+        let short = name.rsplit('/').next().unwrap_or_default();
+        self.times.lock().unwrap().push((short.to_owned(), tokio::time::Instant::now()));
+        if let Some(seconds) = self.slow.get(short) {
+            tokio::time::sleep(Duration::from_secs(*seconds)).await;
         }
         let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_at_once.fetch_max(now, Ordering::SeqCst);
@@ -264,6 +273,16 @@ impl World {
 
     pub(super) fn asked(&self) -> usize {
         self.worker.asked.lock().unwrap().len()
+    }
+
+    /// When each object was asked about, in seconds after `began`.
+    pub(super) fn asked_at(&self, began: tokio::time::Instant) -> Vec<(String, f64)> {
+        let times = self.worker.times.lock().unwrap();
+        times.iter().map(|(name, at)| (name.clone(), (*at - began).as_secs_f64())).collect()
+    }
+
+    pub(super) fn pages(&self) -> u64 {
+        self.sim.calls(Operation::List)
     }
 
     pub(super) async fn poll(&self, request: PollRequest) -> Ended {

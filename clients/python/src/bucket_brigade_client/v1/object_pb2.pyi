@@ -87,8 +87,12 @@ class Object(google.protobuf.message.Message):
 
     @property
     def metadata(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
-        """Custom metadata, at most 8 KiB in all. Keys that begin with `brigade-` are the poller's own: `brigade-attempts`,
-        `brigade-retry-at`, `brigade-losses` and `brigade-unread-since`, and on a failed object `brigade-status`, `brigade-reason`, `brigade-source` and `brigade-failed-at`.
+        """Custom metadata, at most 8 KiB in all. Keys that begin with `brigade-` are the poller's own: on an object that waits
+        `brigade-reason`, `brigade-source`, `brigade-attempts`, `brigade-retry-at`, `brigade-losses` and `brigade-unread-since`; on a failed one
+        `brigade-status`, `brigade-reason`, `brigade-code`, `brigade-exit`, `brigade-kind`, `brigade-attempts`, `brigade-source` and
+        `brigade-failed-at`; on an accepted one that was marked `brigade-status`, `brigade-source`, `brigade-processed-at` and
+        `brigade-outputs`. An object that is the output of a worker has `brigade-source`, `brigade-key`, `brigade-inbox`, `brigade-run` and
+        `brigade-hops` of that worker; the poller replaces `brigade-source` alone.
         """
 
     @property

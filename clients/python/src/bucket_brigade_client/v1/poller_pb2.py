@@ -27,37 +27,39 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x62rigade/v1/poller.proto\x12\nbrigade.v1\x1a\x17\x62rigade/v1/object.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"j\n\x0bPollRequest\x12\x0e\n\x06prefix\x18\x01 \x01(\t\x12\x13\n\x0bmax_objects\x18\x02 \x01(\x03\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\x12\x0f\n\x07\x65xplain\x18\x04 \x01(\x08\x12\x14\n\x0cignore_brake\x18\x05 \x01(\x08\"\xcd\x01\n\x0cPollResponse\x12*\n\x07started\x18\x01 \x01(\x0b\x32\x17.brigade.v1.PollStartedH\x00\x12,\n\x07settled\x18\x02 \x01(\x0b\x32\x19.brigade.v1.ObjectSettledH\x00\x12,\n\x07skipped\x18\x03 \x01(\x0b\x32\x19.brigade.v1.ObjectSkippedH\x00\x12,\n\x08\x66inished\x18\x04 \x01(\x0b\x32\x18.brigade.v1.PollFinishedH\x00\x42\x07\n\x05\x65vent\"\xad\x01\n\x0bPollStarted\x12\x0f\n\x07poll_id\x18\x01 \x01(\t\x12\r\n\x05inbox\x18\x02 \x01(\t\x12\x0f\n\x07trigger\x18\x03 \x01(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0ctrigger_name\x18\x05 \x01(\t\x12\x12\n\ntrigger_id\x18\x06 \x01(\t\x12\x13\n\x0b\x63oncurrency\x18\x07 \x01(\x03\"\xfd\x01\n\rObjectSettled\x12\"\n\x06object\x18\x01 \x01(\x0b\x32\x12.brigade.v1.Object\x12*\n\nsettlement\x18\x02 \x01(\x0e\x32\x16.brigade.v1.Settlement\x12\x18\n\x0bstatus_code\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12+\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0b\x64\x65stination\x18\x06 \x01(\t\x12\x0f\n\x07summary\x18\x07 \x01(\t\x12\x0f\n\x07outputs\x18\x08 \x03(\tB\x0e\n\x0c_status_code\"g\n\rObjectSkipped\x12\"\n\x06object\x18\x01 \x01(\x0b\x32\x12.brigade.v1.Object\x12\"\n\x06\x66ilter\x18\x02 \x01(\x0e\x32\x12.brigade.v1.Filter\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"\xa2\x01\n\nPollCounts\x12\x0e\n\x06listed\x18\x01 \x01(\x03\x12\x0f\n\x07skipped\x18\x02 \x01(\x03\x12\r\n\x05\x66ound\x18\x03 \x01(\x03\x12\x11\n\tprocessed\x18\x04 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x05 \x01(\x03\x12\r\n\x05retry\x18\x06 \x01(\x03\x12\x12\n\nsuperseded\x18\x07 \x01(\x03\x12\x0c\n\x04held\x18\x08 \x01(\x03\x12\x10\n\x08\x65nqueued\x18\t \x01(\x03\"\xcf\x01\n\x0cPollFinished\x12&\n\x06\x63ounts\x18\x01 \x01(\x0b\x32\x16.brigade.v1.PollCounts\x12\x0c\n\x04more\x18\x02 \x01(\x08\x12%\n\x06reason\x18\x03 \x01(\x0e\x32\x15.brigade.v1.EndReason\x12+\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0b\x63oncurrency\x18\x05 \x01(\x03\x12 \n\x05\x62rake\x18\x06 \x01(\x0b\x32\x11.brigade.v1.Brake\"k\n\x05\x42rake\x12)\n\x05until\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05probe\x18\x02 \x01(\x03\x12(\n\x07reasons\x18\x03 \x03(\x0b\x32\x17.brigade.v1.BrakeReason\"=\n\x0b\x42rakeReason\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07\x65xample\x18\x03 \x01(\t*\x89\x02\n\nSettlement\x12\x1a\n\x16SETTLEMENT_UNSPECIFIED\x10\x00\x12\x18\n\x14SETTLEMENT_PROCESSED\x10\x01\x12\x15\n\x11SETTLEMENT_FAILED\x10\x02\x12\x14\n\x10SETTLEMENT_RETRY\x10\x03\x12\x19\n\x15SETTLEMENT_SUPERSEDED\x10\x04\x12\x13\n\x0fSETTLEMENT_HELD\x10\x05\x12\x16\n\x12SETTLEMENT_STOPPED\x10\x06\x12\x16\n\x12SETTLEMENT_PLANNED\x10\x07\x12\x17\n\x13SETTLEMENT_ENQUEUED\x10\x08\x12\x1f\n\x1bSETTLEMENT_ALREADY_ENQUEUED\x10\t*\x90\x02\n\x06\x46ilter\x12\x16\n\x12\x46ILTER_UNSPECIFIED\x10\x00\x12\x11\n\rFILTER_FOLDER\x10\x01\x12\x12\n\x0e\x46ILTER_CONTROL\x10\x02\x12\x16\n\x12\x46ILTER_DESTINATION\x10\x03\x12\x12\n\x0e\x46ILTER_MIN_AGE\x10\x04\x12\x10\n\x0c\x46ILTER_MATCH\x10\x05\x12\x12\n\x0e\x46ILTER_NOT_DUE\x10\x06\x12\x0f\n\x0b\x46ILTER_HELD\x10\x07\x12\x14\n\x10\x46ILTER_IN_FLIGHT\x10\x08\x12\x15\n\x11\x46ILTER_UNFINISHED\x10\t\x12\x10\n\x0c\x46ILTER_EMPTY\x10\n\x12\x12\n\x0e\x46ILTER_EXCLUDE\x10\x0b\x12\x11\n\rFILTER_OUTPUT\x10\x0c*\xf9\x01\n\tEndReason\x12\x1a\n\x16\x45ND_REASON_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45ND_REASON_COMPLETE\x10\x01\x12\x1a\n\x16\x45ND_REASON_MAX_OBJECTS\x10\x02\x12\x17\n\x13\x45ND_REASON_DEADLINE\x10\x03\x12\x17\n\x13\x45ND_REASON_SHUTDOWN\x10\x04\x12\x1e\n\x1a\x45ND_REASON_ALREADY_RUNNING\x10\x05\x12\x19\n\x15\x45ND_REASON_LEASE_LOST\x10\x06\x12\x18\n\x14\x45ND_REASON_CANCELLED\x10\x07\x12\x14\n\x10\x45ND_REASON_BRAKE\x10\x08\x32L\n\rPollerService\x12;\n\x04Poll\x12\x17.brigade.v1.PollRequest\x1a\x18.brigade.v1.PollResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x62rigade/v1/poller.proto\x12\nbrigade.v1\x1a\x17\x62rigade/v1/object.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"z\n\x0bPollRequest\x12\x0e\n\x06prefix\x18\x01 \x01(\t\x12\x13\n\x0bmax_objects\x18\x02 \x01(\x03\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\x12\x0f\n\x07\x65xplain\x18\x04 \x01(\x08\x12\x14\n\x0cignore_brake\x18\x05 \x01(\x08\x12\x0e\n\x06relist\x18\x06 \x01(\x08\"\xcd\x01\n\x0cPollResponse\x12*\n\x07started\x18\x01 \x01(\x0b\x32\x17.brigade.v1.PollStartedH\x00\x12,\n\x07settled\x18\x02 \x01(\x0b\x32\x19.brigade.v1.ObjectSettledH\x00\x12,\n\x07skipped\x18\x03 \x01(\x0b\x32\x19.brigade.v1.ObjectSkippedH\x00\x12,\n\x08\x66inished\x18\x04 \x01(\x0b\x32\x18.brigade.v1.PollFinishedH\x00\x42\x07\n\x05\x65vent\"\xad\x01\n\x0bPollStarted\x12\x0f\n\x07poll_id\x18\x01 \x01(\t\x12\r\n\x05inbox\x18\x02 \x01(\t\x12\x0f\n\x07trigger\x18\x03 \x01(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0ctrigger_name\x18\x05 \x01(\t\x12\x12\n\ntrigger_id\x18\x06 \x01(\t\x12\x13\n\x0b\x63oncurrency\x18\x07 \x01(\x03\"\xfd\x01\n\rObjectSettled\x12\"\n\x06object\x18\x01 \x01(\x0b\x32\x12.brigade.v1.Object\x12*\n\nsettlement\x18\x02 \x01(\x0e\x32\x16.brigade.v1.Settlement\x12\x18\n\x0bstatus_code\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12+\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0b\x64\x65stination\x18\x06 \x01(\t\x12\x0f\n\x07summary\x18\x07 \x01(\t\x12\x0f\n\x07outputs\x18\x08 \x03(\tB\x0e\n\x0c_status_code\"g\n\rObjectSkipped\x12\"\n\x06object\x18\x01 \x01(\x0b\x32\x12.brigade.v1.Object\x12\"\n\x06\x66ilter\x18\x02 \x01(\x0e\x32\x12.brigade.v1.Filter\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"\xa2\x01\n\nPollCounts\x12\x0e\n\x06listed\x18\x01 \x01(\x03\x12\x0f\n\x07skipped\x18\x02 \x01(\x03\x12\r\n\x05\x66ound\x18\x03 \x01(\x03\x12\x11\n\tprocessed\x18\x04 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x05 \x01(\x03\x12\r\n\x05retry\x18\x06 \x01(\x03\x12\x12\n\nsuperseded\x18\x07 \x01(\x03\x12\x0c\n\x04held\x18\x08 \x01(\x03\x12\x10\n\x08\x65nqueued\x18\t \x01(\x03\"\x88\x02\n\x0cPollFinished\x12&\n\x06\x63ounts\x18\x01 \x01(\x0b\x32\x16.brigade.v1.PollCounts\x12\x0c\n\x04more\x18\x02 \x01(\x08\x12%\n\x06reason\x18\x03 \x01(\x0e\x32\x15.brigade.v1.EndReason\x12+\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0b\x63oncurrency\x18\x05 \x01(\x03\x12 \n\x05\x62rake\x18\x06 \x01(\x0b\x32\x11.brigade.v1.Brake\x12\'\n\x06holder\x18\x07 \x01(\x0b\x32\x17.brigade.v1.LeaseHolder\x12\x0e\n\x06passes\x18\x08 \x01(\x03\"\x84\x01\n\x0bLeaseHolder\x12\x0f\n\x07poll_id\x18\x01 \x01(\t\x12\x0e\n\x06prefix\x18\x02 \x01(\t\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"k\n\x05\x42rake\x12)\n\x05until\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05probe\x18\x02 \x01(\x03\x12(\n\x07reasons\x18\x03 \x03(\x0b\x32\x17.brigade.v1.BrakeReason\"=\n\x0b\x42rakeReason\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07\x65xample\x18\x03 \x01(\t*\x89\x02\n\nSettlement\x12\x1a\n\x16SETTLEMENT_UNSPECIFIED\x10\x00\x12\x18\n\x14SETTLEMENT_PROCESSED\x10\x01\x12\x15\n\x11SETTLEMENT_FAILED\x10\x02\x12\x14\n\x10SETTLEMENT_RETRY\x10\x03\x12\x19\n\x15SETTLEMENT_SUPERSEDED\x10\x04\x12\x13\n\x0fSETTLEMENT_HELD\x10\x05\x12\x16\n\x12SETTLEMENT_STOPPED\x10\x06\x12\x16\n\x12SETTLEMENT_PLANNED\x10\x07\x12\x17\n\x13SETTLEMENT_ENQUEUED\x10\x08\x12\x1f\n\x1bSETTLEMENT_ALREADY_ENQUEUED\x10\t*\x90\x02\n\x06\x46ilter\x12\x16\n\x12\x46ILTER_UNSPECIFIED\x10\x00\x12\x11\n\rFILTER_FOLDER\x10\x01\x12\x12\n\x0e\x46ILTER_CONTROL\x10\x02\x12\x16\n\x12\x46ILTER_DESTINATION\x10\x03\x12\x12\n\x0e\x46ILTER_MIN_AGE\x10\x04\x12\x10\n\x0c\x46ILTER_MATCH\x10\x05\x12\x12\n\x0e\x46ILTER_NOT_DUE\x10\x06\x12\x0f\n\x0b\x46ILTER_HELD\x10\x07\x12\x14\n\x10\x46ILTER_IN_FLIGHT\x10\x08\x12\x15\n\x11\x46ILTER_UNFINISHED\x10\t\x12\x10\n\x0c\x46ILTER_EMPTY\x10\n\x12\x12\n\x0e\x46ILTER_EXCLUDE\x10\x0b\x12\x11\n\rFILTER_OUTPUT\x10\x0c*\xf9\x01\n\tEndReason\x12\x1a\n\x16\x45ND_REASON_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45ND_REASON_COMPLETE\x10\x01\x12\x1a\n\x16\x45ND_REASON_MAX_OBJECTS\x10\x02\x12\x17\n\x13\x45ND_REASON_DEADLINE\x10\x03\x12\x17\n\x13\x45ND_REASON_SHUTDOWN\x10\x04\x12\x1e\n\x1a\x45ND_REASON_ALREADY_RUNNING\x10\x05\x12\x19\n\x15\x45ND_REASON_LEASE_LOST\x10\x06\x12\x18\n\x14\x45ND_REASON_CANCELLED\x10\x07\x12\x14\n\x10\x45ND_REASON_BRAKE\x10\x08\x32L\n\rPollerService\x12;\n\x04Poll\x12\x17.brigade.v1.PollRequest\x1a\x18.brigade.v1.PollResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bucket_brigade_client.v1.poller_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SETTLEMENT']._serialized_start=1530
-  _globals['_SETTLEMENT']._serialized_end=1795
-  _globals['_FILTER']._serialized_start=1798
-  _globals['_FILTER']._serialized_end=2070
-  _globals['_ENDREASON']._serialized_start=2073
-  _globals['_ENDREASON']._serialized_end=2322
+  _globals['_SETTLEMENT']._serialized_start=1738
+  _globals['_SETTLEMENT']._serialized_end=2003
+  _globals['_FILTER']._serialized_start=2006
+  _globals['_FILTER']._serialized_end=2278
+  _globals['_ENDREASON']._serialized_start=2281
+  _globals['_ENDREASON']._serialized_end=2530
   _globals['_POLLREQUEST']._serialized_start=129
-  _globals['_POLLREQUEST']._serialized_end=235
-  _globals['_POLLRESPONSE']._serialized_start=238
-  _globals['_POLLRESPONSE']._serialized_end=443
-  _globals['_POLLSTARTED']._serialized_start=446
-  _globals['_POLLSTARTED']._serialized_end=619
-  _globals['_OBJECTSETTLED']._serialized_start=622
-  _globals['_OBJECTSETTLED']._serialized_end=875
-  _globals['_OBJECTSKIPPED']._serialized_start=877
-  _globals['_OBJECTSKIPPED']._serialized_end=980
-  _globals['_POLLCOUNTS']._serialized_start=983
-  _globals['_POLLCOUNTS']._serialized_end=1145
-  _globals['_POLLFINISHED']._serialized_start=1148
-  _globals['_POLLFINISHED']._serialized_end=1355
-  _globals['_BRAKE']._serialized_start=1357
-  _globals['_BRAKE']._serialized_end=1464
-  _globals['_BRAKEREASON']._serialized_start=1466
-  _globals['_BRAKEREASON']._serialized_end=1527
-  _globals['_POLLERSERVICE']._serialized_start=2324
-  _globals['_POLLERSERVICE']._serialized_end=2400
+  _globals['_POLLREQUEST']._serialized_end=251
+  _globals['_POLLRESPONSE']._serialized_start=254
+  _globals['_POLLRESPONSE']._serialized_end=459
+  _globals['_POLLSTARTED']._serialized_start=462
+  _globals['_POLLSTARTED']._serialized_end=635
+  _globals['_OBJECTSETTLED']._serialized_start=638
+  _globals['_OBJECTSETTLED']._serialized_end=891
+  _globals['_OBJECTSKIPPED']._serialized_start=893
+  _globals['_OBJECTSKIPPED']._serialized_end=996
+  _globals['_POLLCOUNTS']._serialized_start=999
+  _globals['_POLLCOUNTS']._serialized_end=1161
+  _globals['_POLLFINISHED']._serialized_start=1164
+  _globals['_POLLFINISHED']._serialized_end=1428
+  _globals['_LEASEHOLDER']._serialized_start=1431
+  _globals['_LEASEHOLDER']._serialized_end=1563
+  _globals['_BRAKE']._serialized_start=1565
+  _globals['_BRAKE']._serialized_end=1672
+  _globals['_BRAKEREASON']._serialized_start=1674
+  _globals['_BRAKEREASON']._serialized_end=1735
+  _globals['_POLLERSERVICE']._serialized_start=2532
+  _globals['_POLLERSERVICE']._serialized_end=2608
 # @@protoc_insertion_point(module_scope)

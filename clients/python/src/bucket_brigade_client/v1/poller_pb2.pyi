@@ -83,7 +83,7 @@ class _FilterEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTyp
     FILTER_UNSPECIFIED: _Filter.ValueType  # 0
     """Never sent."""
     FILTER_FOLDER: _Filter.ValueType  # 1
-    """A folder placeholder: an empty object whose name ends in `/`."""
+    """A folder placeholder: an empty object whose name ends in `/` or `_$folder$`."""
     FILTER_CONTROL: _Filter.ValueType  # 2
     """Under the control prefix `.brigade/`."""
     FILTER_DESTINATION: _Filter.ValueType  # 3
@@ -115,7 +115,7 @@ class Filter(_Filter, metaclass=_FilterEnumTypeWrapper):
 FILTER_UNSPECIFIED: Filter.ValueType  # 0
 """Never sent."""
 FILTER_FOLDER: Filter.ValueType  # 1
-"""A folder placeholder: an empty object whose name ends in `/`."""
+"""A folder placeholder: an empty object whose name ends in `/` or `_$folder$`."""
 FILTER_CONTROL: Filter.ValueType  # 2
 """Under the control prefix `.brigade/`."""
 FILTER_DESTINATION: Filter.ValueType  # 3
@@ -205,6 +205,7 @@ class PollRequest(google.protobuf.message.Message):
     DRY_RUN_FIELD_NUMBER: builtins.int
     EXPLAIN_FIELD_NUMBER: builtins.int
     IGNORE_BRAKE_FIELD_NUMBER: builtins.int
+    RELIST_FIELD_NUMBER: builtins.int
     prefix: builtins.str
     """Only objects whose name, below the inbox, begins with this: `2026/` of `gs://bucket/incoming/` scans
     `incoming/2026/`.
@@ -216,9 +217,14 @@ class PollRequest(google.protobuf.message.Message):
     dry_run: builtins.bool
     """Reports what would be dispatched; calls no worker and moves nothing."""
     explain: builtins.bool
-    """Adds a `skipped` event for each object that a filter left out."""
+    """Adds a `skipped` event for each object that a filter left out of the first scan."""
     ignore_brake: builtins.bool
     """Asks the worker although the inbox's brake is on (END_REASON_BRAKE), and lifts it."""
+    relist: builtins.bool
+    """Scans again, after a pause, while objects are in flight or the last scan found something, so that a new object waits
+    for seconds and not for the slowest one. It ends when a scan finds nothing and nothing is in flight. An object that is left
+    in the inbox is passed to the worker again only when a time that is due is written on it. No effect on a dry run.
+    """
     def __init__(
         self,
         *,
@@ -227,8 +233,9 @@ class PollRequest(google.protobuf.message.Message):
         dry_run: builtins.bool = ...,
         explain: builtins.bool = ...,
         ignore_brake: builtins.bool = ...,
+        relist: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["dry_run", b"dry_run", "explain", b"explain", "ignore_brake", b"ignore_brake", "max_objects", b"max_objects", "prefix", b"prefix"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["dry_run", b"dry_run", "explain", b"explain", "ignore_brake", b"ignore_brake", "max_objects", b"max_objects", "prefix", b"prefix", "relist", b"relist"]) -> None: ...
 
 Global___PollRequest: typing_extensions.TypeAlias = PollRequest
 
@@ -424,9 +431,9 @@ class PollCounts(google.protobuf.message.Message):
     HELD_FIELD_NUMBER: builtins.int
     ENQUEUED_FIELD_NUMBER: builtins.int
     listed: builtins.int
-    """Listed, before any filter."""
+    """Listed, before any filter; by the first scan."""
     skipped: builtins.int
-    """Left out by a filter, or because their tasks are in the queue already."""
+    """Left out by a filter, or because their tasks are in the queue already; by the first scan."""
     found: builtins.int
     """Passed to the worker, or in a dry run to be passed."""
     processed: builtins.int
@@ -470,12 +477,16 @@ class PollFinished(google.protobuf.message.Message):
     DURATION_FIELD_NUMBER: builtins.int
     CONCURRENCY_FIELD_NUMBER: builtins.int
     BRAKE_FIELD_NUMBER: builtins.int
+    HOLDER_FIELD_NUMBER: builtins.int
+    PASSES_FIELD_NUMBER: builtins.int
     more: builtins.bool
     """Whether the poll ended before it had seen the whole inbox: another one would find work."""
     reason: Global___EndReason.ValueType
     """Why it ended."""
     concurrency: builtins.int
     """How many calls of the worker this instance keeps in flight when the poll ends."""
+    passes: builtins.int
+    """How many scans it began."""
     @property
     def counts(self) -> Global___PollCounts:
         """Counts."""
@@ -488,6 +499,10 @@ class PollFinished(google.protobuf.message.Message):
     def brake(self) -> Global___Brake:
         """The inbox's brake, when it ended the poll."""
 
+    @property
+    def holder(self) -> Global___LeaseHolder:
+        """The poll that holds the lease, when that ended this one."""
+
     def __init__(
         self,
         *,
@@ -497,11 +512,50 @@ class PollFinished(google.protobuf.message.Message):
         duration: google.protobuf.duration_pb2.Duration | None = ...,
         concurrency: builtins.int = ...,
         brake: Global___Brake | None = ...,
+        holder: Global___LeaseHolder | None = ...,
+        passes: builtins.int = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["brake", b"brake", "counts", b"counts", "duration", b"duration"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["brake", b"brake", "concurrency", b"concurrency", "counts", b"counts", "duration", b"duration", "more", b"more", "reason", b"reason"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["brake", b"brake", "counts", b"counts", "duration", b"duration", "holder", b"holder"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["brake", b"brake", "concurrency", b"concurrency", "counts", b"counts", "duration", b"duration", "holder", b"holder", "more", b"more", "passes", b"passes", "reason", b"reason"]) -> None: ...
 
 Global___PollFinished: typing_extensions.TypeAlias = PollFinished
+
+@typing.final
+class LeaseHolder(google.protobuf.message.Message):
+    """The poll that holds the lease of a part of the inbox. Polls exclude each other when the prefix of one contains that of the
+    other and their pollers have the same globs.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    POLL_ID_FIELD_NUMBER: builtins.int
+    PREFIX_FIELD_NUMBER: builtins.int
+    SINCE_FIELD_NUMBER: builtins.int
+    UNTIL_FIELD_NUMBER: builtins.int
+    poll_id: builtins.str
+    """The poll's id."""
+    prefix: builtins.str
+    """The prefix of its request; empty for the whole inbox."""
+    @property
+    def since(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it began, by its poller's clock."""
+
+    @property
+    def until(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When another poll may begin, unless this one renews its lease: it does so every 20 s while it runs."""
+
+    def __init__(
+        self,
+        *,
+        poll_id: builtins.str = ...,
+        prefix: builtins.str = ...,
+        since: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        until: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["since", b"since", "until", b"until"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["poll_id", b"poll_id", "prefix", b"prefix", "since", b"since", "until", b"until"]) -> None: ...
+
+Global___LeaseHolder: typing_extensions.TypeAlias = LeaseHolder
 
 @typing.final
 class Brake(google.protobuf.message.Message):

@@ -51,7 +51,7 @@ class PollerServiceServicer(object):
     """
 
     def Poll(self, request, context):
-        """Scans the inbox once and streams events.
+        """Scans the inbox and streams events. It scans once, or with `relist` again while objects are in flight.
 
         The first response is `started`, the last one `finished`. Cancelling the call, or dropping its stream, cancels the
         poll: nothing new is dispatched, objects in flight settle. A poll ends before the call's deadline: the last 5 s are for
@@ -60,7 +60,7 @@ class PollerServiceServicer(object):
 
         Errors, because of which nothing has moved:
 
-        - INVALID_ARGUMENT: a field of the request is invalid; the message names it.
+        - INVALID_ARGUMENT: a field of the request is invalid; the message names it. So is a deadline in less than 6 s.
         - FAILED_PRECONDITION: the configuration of the worker or the storage must be fixed first; the message has the fix.
         - UNAVAILABLE: the worker or the storage is unreachable; the next poll tries again.
         - UNAUTHENTICATED, PERMISSION_DENIED: the token is invalid, or its account may not poll.

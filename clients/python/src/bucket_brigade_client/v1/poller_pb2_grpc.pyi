@@ -64,7 +64,7 @@ class PollerServiceStub(typing.Generic[_PollerServicePollType]):
     ], channel: grpc.aio.Channel) -> None: ...
 
     Poll: _PollerServicePollType
-    """Scans the inbox once and streams events.
+    """Scans the inbox and streams events. It scans once, or with `relist` again while objects are in flight.
 
     The first response is `started`, the last one `finished`. Cancelling the call, or dropping its stream, cancels the
     poll: nothing new is dispatched, objects in flight settle. A poll ends before the call's deadline: the last 5 s are for
@@ -73,7 +73,7 @@ class PollerServiceStub(typing.Generic[_PollerServicePollType]):
 
     Errors, because of which nothing has moved:
 
-    - INVALID_ARGUMENT: a field of the request is invalid; the message names it.
+    - INVALID_ARGUMENT: a field of the request is invalid; the message names it. So is a deadline in less than 6 s.
     - FAILED_PRECONDITION: the configuration of the worker or the storage must be fixed first; the message has the fix.
     - UNAVAILABLE: the worker or the storage is unreachable; the next poll tries again.
     - UNAUTHENTICATED, PERMISSION_DENIED: the token is invalid, or its account may not poll.
@@ -98,7 +98,7 @@ class PollerServiceServicer(metaclass=abc.ABCMeta):
         request: bucket_brigade_client.v1.poller_pb2.PollRequest,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[bucket_brigade_client.v1.poller_pb2.PollResponse], collections.abc.AsyncIterator[bucket_brigade_client.v1.poller_pb2.PollResponse]]:
-        """Scans the inbox once and streams events.
+        """Scans the inbox and streams events. It scans once, or with `relist` again while objects are in flight.
 
         The first response is `started`, the last one `finished`. Cancelling the call, or dropping its stream, cancels the
         poll: nothing new is dispatched, objects in flight settle. A poll ends before the call's deadline: the last 5 s are for
@@ -107,7 +107,7 @@ class PollerServiceServicer(metaclass=abc.ABCMeta):
 
         Errors, because of which nothing has moved:
 
-        - INVALID_ARGUMENT: a field of the request is invalid; the message names it.
+        - INVALID_ARGUMENT: a field of the request is invalid; the message names it. So is a deadline in less than 6 s.
         - FAILED_PRECONDITION: the configuration of the worker or the storage must be fixed first; the message has the fix.
         - UNAVAILABLE: the worker or the storage is unreachable; the next poll tries again.
         - UNAUTHENTICATED, PERMISSION_DENIED: the token is invalid, or its account may not poll.
