@@ -29,7 +29,7 @@ pub(crate) struct InFlight<T>(Arc<Mutex<State<T>>>);
 struct State<T> {
     at_work: HashMap<Key, watch::Receiver<Option<T>>>,
     /// Moved out of the inbox.
-    settled: Memory<()>,
+    settled: Memory<Instant>,
     deferred: Memory<Deferred>,
 }
 
@@ -111,6 +111,11 @@ impl<T> Leader<T> {
         self.in_flight.lock().settled.contains_key(&self.key)
     }
 
+    /// Whether it was moved out of the inbox then, or after.
+    pub(crate) fn was_settled_since(&self, then: Instant) -> bool {
+        self.in_flight.lock().settled.get(&self.key).is_some_and(|at| *at >= then)
+    }
+
     /// How long the object is left alone.
     pub(crate) fn deferred_for(&self) -> Option<Duration> {
         let state = self.in_flight.lock();
@@ -118,18 +123,19 @@ impl<T> Leader<T> {
         Some(until.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
     }
 
-    /// Leaves the object alone for a while, twice as long each time.
-    pub(crate) fn defer(&self) {
+    /// Leaves the object alone for a while, twice as long each time; how long.
+    pub(crate) fn defer(&self) -> Duration {
         let mut state = self.in_flight.lock();
         let before = state.deferred.get(&self.key);
         let pause = before.map_or(MOVE_RETRY_MIN, |before| (before.pause * 2).min(MOVE_RETRY_MAX));
         let until = Instant::now() + pause;
         remember(&mut state.deferred, &self.key, Deferred { pause, until });
+        pause
     }
 
     /// Remembers that the object was moved out of the inbox.
     pub(crate) fn remember_settled(&self) {
-        remember(&mut self.in_flight.lock().settled, &self.key, ());
+        remember(&mut self.in_flight.lock().settled, &self.key, Instant::now());
     }
 
     /// Gives every follower this result.

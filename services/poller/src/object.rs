@@ -2,24 +2,31 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use brigade_proto::v1::{Filter, PollRequest};
+use brigade_proto::v1::Filter;
 use brigade_storage::Object;
 use futures::future::Either;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, info};
 
 use crate::{
     brake::Passage,
+    config::Config,
     filter,
     in_flight::{Join, Leader},
     instance::{Instance, Slot},
     mark,
-    outcome::{DEFERRED, Ignored, ObjectResult, SharedResult},
+    outcome::{DEFERRED, Ignored, ObjectResult, RETRY_SOON, SharedResult},
     pipeline::{ObjectPipeline, complete},
     plan::Plan,
     request::{ObjectRef, Trigger},
     run::RunContext,
 };
+
+/// A named object waits for a slot no longer than this part of its caller's time: most of it is left for the worker.
+const SLOT_SHARE: u32 = 4;
+
+const TOO_LATE: &str = "it waited for a free slot, and the worker takes longer for most objects than the time that is left";
+const AT_WORK: &str = "it is still at work on this instance";
 
 /// Runs one object, or waits for the one that already runs it.
 pub(crate) async fn process_object(
@@ -27,6 +34,7 @@ pub(crate) async fn process_object(
     named: ObjectRef,
     trigger: Trigger,
 ) -> SharedResult {
+    let arrived = Instant::now();
     let config = &instance.config;
     if !config.inbox.holds(&named.bucket, &named.name) {
         return Ok(ObjectResult::Ignored(Ignored::Elsewhere));
@@ -44,8 +52,14 @@ pub(crate) async fn process_object(
     loop {
         match instance.in_flight.join(&named.name, generation) {
             Join::Follower(follower) => {
-                if let Some(result) = follower.result().await {
-                    return result;
+                let left = wait_time(config, &trigger).saturating_sub(arrived.elapsed());
+                match timeout(left, follower.result()).await {
+                    Ok(Some(result)) => return result,
+                    Ok(None) => {}
+                    // Its sender sends it again by now, and hears the result then.
+                    Err(_) => {
+                        return Ok(ObjectResult::Retry { after: RETRY_SOON, why: AT_WORK.into() });
+                    }
                 }
             }
             Join::Leader(leader) => {
@@ -65,7 +79,10 @@ pub(crate) async fn process_object(
                     }
                 };
                 let task_instance = instance.clone();
-                let task = async move { run(task_instance, &object, slot, &trigger, leader).await };
+                let task = async move {
+                    let plan = Plan::for_named(&task_instance.config, &trigger, arrived)?;
+                    run(task_instance, &object, slot, plan, leader).await
+                };
                 // A caller that goes away leaves no object half settled.
                 let task = instance.running.spawn(task.instrument(span));
                 return task.await.unwrap_or_else(|_| Ok(ObjectResult::interrupted()));
@@ -93,14 +110,20 @@ async fn ready(
     if let Some(until) = braked(instance, &object).await {
         return Err(Ok(until));
     }
-    let patience = trigger.deadline.unwrap_or(Duration::MAX);
-    let patience = patience.min(instance.config.budgets.poll_deadline);
-    let slot = timeout(patience, instance.slots.clone().acquire_owned());
+    let slot = timeout(
+        wait_time(&instance.config, trigger) / SLOT_SHARE,
+        instance.slots.clone().acquire_owned(),
+    );
     let mut shutdown = pin!(instance.shutdown.cancelled());
     match futures::future::select(pin!(slot), &mut shutdown).await {
         Either::Left((Ok(Ok(slot)), _)) => Ok((object, slot)),
         Either::Left(_) | Either::Right(_) => Err(Ok(ObjectResult::interrupted())),
     }
+}
+
+/// How long the caller waits.
+fn wait_time(config: &Config, trigger: &Trigger) -> Duration {
+    trigger.deadline.unwrap_or(Duration::MAX).min(config.budgets.poll_deadline)
 }
 
 /// The result of an object that the inbox's brake stops. When its time is over, events and tasks are its probe where no
@@ -136,6 +159,13 @@ fn not_now(instance: &Instance, object: &Object) -> Option<ObjectResult> {
     let now = instance.clock.now();
     let skip = filter::skip_named(&instance.config, object, now)?;
     info!(filter = skip.filter.as_str_name(), detail = %skip.detail, "left out by a filter");
+    if skip.filter == Filter::MinAge {
+        let after = instance.config.min_age.saturating_sub(filter::age(object, now));
+        return Some(ObjectResult::Retry {
+            after,
+            why: format!("it is too young: {}", skip.detail),
+        });
+    }
     let Some(due) = mark::due(object).filter(|_| skip.filter == Filter::NotDue) else {
         return Some(ObjectResult::Ignored(Ignored::Filtered(skip)));
     };
@@ -150,16 +180,19 @@ fn not_now(instance: &Instance, object: &Object) -> Option<ObjectResult> {
     })
 }
 
-/// Its time begins here: the wait for a slot says nothing about the worker.
 async fn run(
     instance: Arc<Instance>,
     object: &Object,
     slot: Slot,
-    trigger: &Trigger,
+    plan: Plan,
     leader: Leader<SharedResult>,
 ) -> SharedResult {
-    let plan = Plan::new(&instance.config, &PollRequest::default(), trigger)?;
     let run = RunContext::for_named(instance, plan);
+    if run.is_too_late(mark::recorded_verdict(object).is_none()) {
+        let result = Ok(ObjectResult::Retry { after: RETRY_SOON, why: TOO_LATE.into() });
+        complete(leader, result.clone());
+        return result;
+    }
     let mut pipeline = pin!(ObjectPipeline::for_named(&run).run(object, slot));
     let finished = tokio::select! {
         biased;

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// A sender's time begins when it sends, and an instance may have to start first.
+pub(crate) const ON_THE_WAY: Duration = Duration::from_secs(10);
+
 /// What asked for a poll or an object, and how long it waits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trigger {

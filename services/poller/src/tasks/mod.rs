@@ -17,6 +17,7 @@ use brigade_storage::Object;
 
 pub use client::{CloudTasks, TasksError};
 pub use settings::{TasksArgs, TasksSettings};
+pub(crate) use task::MAX_DEADLINE;
 pub use task::Target;
 
 use crate::verdict::{Retry, Stop};

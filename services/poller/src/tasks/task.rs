@@ -11,11 +11,11 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
-use crate::destination::hex;
+use crate::{destination::hex, request::ON_THE_WAY};
 
 /// What Cloud Tasks takes as a task's deadline.
 const MIN_DEADLINE: Duration = Duration::from_secs(15);
-const MAX_DEADLINE: Duration = Duration::from_mins(30);
+pub(crate) const MAX_DEADLINE: Duration = Duration::from_mins(30);
 
 /// Where tasks are delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct Target {
     pub account: String,
     /// The token's audience.
     pub audience: String,
-    /// How long one delivery may take.
+    /// How long this poller may take for one delivery.
     pub deadline: Duration,
 }
 
@@ -48,7 +48,7 @@ pub(super) fn request(queue: &str, object: &Object, target: &Target) -> CreateTa
         body: body.to_string().into_bytes(),
         authorization_header: Some(AuthorizationHeader::OidcToken(token)),
     };
-    let deadline = target.deadline.clamp(MIN_DEADLINE, MAX_DEADLINE);
+    let deadline = target.deadline.saturating_add(ON_THE_WAY).clamp(MIN_DEADLINE, MAX_DEADLINE);
     CreateTaskRequest {
         parent: queue.to_owned(),
         task: Some(Task {
@@ -94,8 +94,8 @@ mod tests {
     }
 
     #[test]
-    fn a_deadline_is_one_that_the_service_takes() {
-        for (given, taken) in [(1, 15), (600, 600), (100_000, 1_800)] {
+    fn a_deadline_is_one_that_the_service_takes_and_longer_than_this_pollers() {
+        for (given, taken) in [(1, 15), (600, 610), (100_000, 1_800)] {
             let target = Target {
                 url: "https://poller.example/process".parse().unwrap(),
                 account: "tasks@p.iam.gserviceaccount.com".into(),

@@ -2,13 +2,14 @@
 
 mod answer;
 mod caller;
+mod encoding;
 pub mod events;
 pub mod grpc;
 pub mod http;
 mod named;
 pub mod process;
 
-use axum::{Router, extract::DefaultBodyLimit, routing::post};
+use axum::{Router, extract::DefaultBodyLimit, middleware, routing::post};
 use brigade_proto::MAX_MESSAGE;
 
 use crate::poller::Poller;
@@ -20,5 +21,7 @@ pub fn routes(poller: &Poller) -> Router {
         .route("/process", post(process::process))
         .layer(DefaultBodyLimit::max(MAX_MESSAGE))
         .with_state(poller.clone());
-    grpc::routes(poller.clone()).merge(http).merge(events::routes(poller.clone()))
+    let http = http.merge(events::routes(poller.clone()));
+    let http = http.layer(middleware::from_fn(encoding::refuse_compressed));
+    grpc::routes(poller.clone()).merge(http)
 }

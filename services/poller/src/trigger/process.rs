@@ -8,23 +8,31 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use brigade_proto::v1::Filter;
+
 use super::{
     answer::{again, problem, refuse},
     caller, named,
 };
-use crate::{outcome::ObjectResult, poller::Poller, request::ObjectRef};
+use crate::{
+    outcome::{Ignored, ObjectResult},
+    poller::Poller,
+    request::{ON_THE_WAY, ObjectRef},
+    tasks::MAX_DEADLINE,
+};
 
 /// The body is JSON with `bucket`, `name` and, unless the live one is meant, `generation`; or a worker's request, which has
 /// them under `object`.
 ///
 /// 200: it has its outcome, an `ObjectSettled` as proto3 JSON. 204: it is no work of this poller. 400: the body is not
-/// that. 503 with `Retry-After`: try again. 500: an operator has to fix something first, and the body says what.
+/// that. 423: it is held; a task that were done now would keep its name taken for an hour, and its object from the queue. 503 with `Retry-After`: try again. 500: an operator has to fix something first, and the body says what.
 pub(super) async fn process(
     State(poller): State<Poller>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let trigger = caller::from_headers(&headers, "http");
+    let mut trigger = caller::from_headers(&headers, "http");
+    trigger.deadline = Some(MAX_DEADLINE.saturating_sub(ON_THE_WAY));
     let named = match parse(&body) {
         Ok(named) => named,
         Err(why) => {
@@ -35,6 +43,9 @@ pub(super) async fn process(
     };
     match poller.process_object(named, trigger).await {
         Ok(ObjectResult::Settled(settled)) => Json(settled).into_response(),
+        Ok(ObjectResult::Ignored(Ignored::Filtered(skip))) if skip.filter == Filter::Held => {
+            problem(StatusCode::LOCKED, &format!("the object is held: {}", skip.detail))
+        }
         Ok(ObjectResult::Ignored(_)) => StatusCode::NO_CONTENT.into_response(),
         Ok(ObjectResult::Retry { after, why }) => again(after, &why),
         Err(error) => refuse(&error),

@@ -8,7 +8,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
 use super::{
-    event::{Event, media_type},
+    event::{Event, essence, media_type},
     pubsub,
 };
 use crate::{
@@ -20,12 +20,18 @@ use crate::{
 };
 
 const FINALIZED: &str = "google.cloud.storage.object.v1.finalized";
+const HINT_JSON: &str = "fix: create the trigger with --event-data-content-type=application/json";
 /// A message of a Pub/Sub topic: its data is the push envelope.
 const PUBLISHED: &str = "google.cloud.pubsub.topic.v1.messagePublished";
 
-/// Whether a media type is that of a structured event; a batch is none.
+/// Whether a media type is that of a structured event.
 pub(super) fn is_structured(media_type: &str) -> bool {
     media_type == "application/cloudevents+json"
+}
+
+/// Whether a media type is that of several events in one body.
+pub(super) fn is_batch(media_type: &str) -> bool {
+    media_type == "application/cloudevents-batch+json"
 }
 
 /// Attributes in `ce-` headers.
@@ -42,12 +48,7 @@ pub(super) fn binary(
     if !is_known(&kind) {
         return Ok(Event::Other(kind));
     }
-    let media_type = media_type(headers);
-    if !is_json(&media_type) {
-        return Err(format!(
-            "the data's content type is {media_type:?}; fix: create the trigger with --event-data-content-type=application/json"
-        ));
-    }
+    check_data(&media_type(headers))?;
     from_data(kind, &json(body)?, trigger)
 }
 
@@ -64,9 +65,13 @@ pub(super) fn structured(event: &Value, trigger: &mut Trigger) -> Result<Event, 
     match event["data_base64"].as_str() {
         None => from_data(kind, &event["data"], trigger),
         Some(data) => {
+            // Without a type it is JSON, as the event itself.
+            attribute("datacontenttype").map_or(Ok(()), |given| check_data(&essence(&given)))?;
             let data = BASE64_STANDARD.decode(data);
             let data = data.map_err(|error| format!("`data_base64` is not base64: {error}"))?;
-            from_data(kind, &json(&data)?, trigger)
+            let data =
+                json(&data).map_err(|_| format!("`data_base64` is not JSON; {HINT_JSON}"))?;
+            from_data(kind, &data, trigger)
         }
     }
 }
@@ -90,8 +95,12 @@ fn is_known(kind: &str) -> bool {
     matches!(kind, FINALIZED | PUBLISHED)
 }
 
-fn is_json(media_type: &str) -> bool {
-    media_type == "application/json" || media_type.ends_with("+json")
+/// Refuses data that is not JSON, such as protobuf, by its media type.
+fn check_data(media_type: &str) -> Result<(), String> {
+    if media_type == "application/json" || media_type.ends_with("+json") {
+        return Ok(());
+    }
+    Err(format!("the data's content type is {media_type:?}; {HINT_JSON}"))
 }
 
 fn from_data(kind: String, data: &Value, trigger: &mut Trigger) -> Result<Event, String> {

@@ -16,6 +16,10 @@ pub(super) enum Event {
 /// The media type without its parameters, in lower case; empty when there is none.
 pub(super) fn media_type(headers: &HeaderMap) -> String {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let media_type = value.unwrap_or_default().split(';').next();
-    media_type.unwrap_or_default().trim().to_ascii_lowercase()
+    essence(value.unwrap_or_default())
+}
+
+/// A media type without its parameters, in lower case.
+pub(super) fn essence(media_type: &str) -> String {
+    media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }

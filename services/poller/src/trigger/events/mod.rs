@@ -6,9 +6,12 @@ mod form;
 mod notification;
 mod pubsub;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use axum::{
@@ -29,7 +32,12 @@ use super::{
 use crate::{
     outcome::{Ignored, ObjectResult},
     poller::Poller,
+    request::ON_THE_WAY,
 };
+
+/// Pub/Sub, and Eventarc through it, wait for an acknowledgement no longer than this. Source: Pub/Sub, "Subscription
+/// properties", "Acknowledgment deadline".
+const ACK_DEADLINE: Duration = Duration::from_mins(10);
 
 pub(super) fn routes(poller: Poller) -> Router {
     let state = EventsState { poller, counts: Arc::default() };
@@ -62,6 +70,7 @@ struct Counts {
 /// `Retry-After`: send it again. 500: an operator has to fix something first, and the body says what.
 async fn take(State(state): State<EventsState>, headers: HeaderMap, body: Bytes) -> Response {
     let mut trigger = caller::from_headers(&headers, "http");
+    trigger.deadline = Some(ACK_DEADLINE.saturating_sub(ON_THE_WAY));
     let event = match form::read(&headers, &body, &mut trigger) {
         Ok(event) => event,
         Err(why) => {

@@ -10,14 +10,20 @@ use super::{
 };
 use crate::{request::Trigger, trigger::named::json};
 
+const BATCH: &str = "the body is a batch of events; fix: send one event a request";
+
 /// Reads an event of any form, and adds to `trigger` what only its body says. An error says what is malformed.
 pub(super) fn read(
     headers: &HeaderMap,
     body: &[u8],
     trigger: &mut Trigger,
 ) -> Result<Event, String> {
-    if cloud_event::is_structured(&media_type(headers)) {
+    let media_type = media_type(headers);
+    if cloud_event::is_structured(&media_type) {
         return cloud_event::structured(&json(body)?, trigger);
+    }
+    if cloud_event::is_batch(&media_type) {
+        return Err(BATCH.into());
     }
     if headers.contains_key("ce-specversion") {
         return cloud_event::binary(headers, body, trigger);
@@ -27,6 +33,13 @@ pub(super) fn read(
         return notification::from_headers(headers, &Value::Null);
     }
     let body = json(body)?;
+    if body.is_array() {
+        return Err(BATCH.into());
+    }
+    if body.get("specversion").is_some() {
+        // A structured one under a plain media type.
+        return cloud_event::structured(&body, trigger);
+    }
     if body.get("message").is_some() {
         return pubsub::wrapped(&body, trigger);
     }

@@ -28,6 +28,7 @@ fn push(message: &Value) -> Result<Event, String> {
 }
 
 const JSON: (&str, &str) = ("content-type", "application/json");
+const STRUCTURED: &str = "application/cloudevents+json";
 
 fn object(name: &str) -> Event {
     Event::Object(ObjectRef { bucket: "b".into(), name: name.into(), generation: Some(7) })
@@ -115,9 +116,13 @@ fn a_cloud_event_is_read_in_both_modes() {
         [("data", data.clone()), ("data_base64", json!(BASE64_STANDARD.encode(data.to_string())))];
     for (field, data) in kinds {
         let event = json!({"specversion": "1.0", "id": "1", "source": "//storage", "type": finalized, field: data});
-        let structured = [("content-type", "application/cloudevents+json; charset=utf-8")];
-        let (event, trigger) = read_with(&structured, event.to_string().as_bytes());
-        assert_eq!((event, trigger.id.as_str()), (Ok(object("in/a")), "1"));
+        // Plain JSON too: proxies and hand-made senders give it no other type.
+        for media_type in ["application/cloudevents+json; charset=utf-8", "application/json"] {
+            let given = [("content-type", media_type)];
+            let (event, trigger) = read_with(&given, event.to_string().as_bytes());
+            let caller = (trigger.kind, trigger.id.as_str());
+            assert_eq!((event, caller), (Ok(object("in/a")), ("eventarc", "1")), "{media_type}");
+        }
     }
 }
 
@@ -191,6 +196,21 @@ fn what_is_malformed_says_why() {
         cloud("1.0", "1", JSON.1, "{}"),
         cloud("1.0", "1", JSON.1, r#"{"bucket":"b","name":"a"}"#),
     ]);
+    let structured = |media_type, rest: &str| {
+        let event = format!(
+            r#"{{"specversion":"1.0","id":"1","source":"s","type":"google.cloud.storage.object.v1.finalized",{rest}}}"#
+        );
+        let read = read_with(&[("content-type", media_type)], event.as_bytes()).0;
+        (format!("structured, as {media_type}: {rest}"), read)
+    };
+    bad.extend([
+        structured(STRUCTURED, r#""datacontenttype":"application/protobuf","data_base64":"CgFi""#),
+        structured(JSON.1, r#""data_base64":"CgFi""#),
+        structured(JSON.1, r#""data":{}"#),
+    ]);
+    let batch = ("content-type", "application/cloudevents-batch+json");
+    bad.push(("a batch".into(), read_with(&[batch], b"[]").0));
+    bad.push(("a batch as plain JSON".into(), read_with(&[JSON], br#"[{"specversion":"1.0"}]"#).0));
     for body in ["", "no JSON", "[]", "7", "null", "\"x\""] {
         bad.push((format!("body {body:?}"), read_with(&[JSON], body.as_bytes()).0));
     }
