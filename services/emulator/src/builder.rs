@@ -1,6 +1,6 @@
 //! The emulator's configuration.
 
-use std::{panic::resume_unwind, path::PathBuf};
+use std::{panic::resume_unwind, path::PathBuf, time::Duration};
 
 use brigade_model::{Backend, Memory, Model, Permission, Role};
 use tokio::{net::TcpListener, task::spawn_blocking};
@@ -23,6 +23,9 @@ pub struct Builder {
     buckets: Vec<(String, Option<PathBuf>)>,
     accounts: Vec<String>,
     roles: Vec<Role>,
+    /// Whether files of directories have to rest.
+    is_watched: bool,
+    rest: Option<Duration>,
 }
 
 impl Emulator {
@@ -37,6 +40,15 @@ impl Builder {
     #[must_use]
     pub fn directory(mut self, bucket: &str, path: impl Into<PathBuf>) -> Self {
         self.buckets.push((bucket.to_owned(), Some(path.into())));
+        self
+    }
+
+    /// Makes a file that another program drops into a directory an object once it has rested: it has not changed for this time,
+    /// or for what this system needs, and no program has it open for writing. One that is renamed into place is an object at
+    /// once. What editors and desktops leave behind is left alone. Without this call each file is an object at once.
+    #[must_use]
+    pub fn rest(mut self, rest: Option<Duration>) -> Self {
+        (self.is_watched, self.rest) = (true, rest);
         self
     }
 
@@ -87,7 +99,7 @@ impl Builder {
         if !address.ip().is_loopback() {
             return Err(StartError::NotLoopback { address });
         }
-        let storage = open(self.buckets).await?;
+        let storage = open(self.buckets, self.is_watched, self.rest).await?;
         if self.accounts.is_empty() {
             self.accounts.push(DEFAULT_ACCOUNT.to_owned());
         }
@@ -101,13 +113,20 @@ impl Builder {
 }
 
 /// Opens the buckets, with what has to be read of the disk for that.
-async fn open(buckets: Vec<(String, Option<PathBuf>)>) -> Result<Storage, StartError> {
+async fn open(
+    buckets: Vec<(String, Option<PathBuf>)>,
+    is_watched: bool,
+    rest: Option<Duration>,
+) -> Result<Storage, StartError> {
     let opening = spawn_blocking(move || {
         let (first, _) = buckets.first().ok_or(StartError::NoBucket)?;
         let mut model = Model::default();
         for (bucket, path) in &buckets {
             let backend: Box<dyn Backend> = match path {
-                Some(path) => Box::new(Directory::open(bucket, path)?),
+                Some(path) => {
+                    let directory = Directory::open(bucket, path)?;
+                    Box::new(if is_watched { directory.watched(rest) } else { directory })
+                }
                 None => Box::new(Memory::default()),
             };
             let added = brigade_model::name::check_bucket(bucket)

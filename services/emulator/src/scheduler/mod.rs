@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::identity::Issuer;
 
-/// A job that POSTs `{}` to a URL at an interval.
+/// A job that POSTs to a URL at an interval.
 ///
 /// Any 2xx is success. Other answers, and none, are tried again by [`RetryConfig`]; a tick that is due meanwhile is left
 /// out.
@@ -20,6 +20,8 @@ pub struct Scheduler {
     pub name: String,
     /// Where to.
     pub url: Url,
+    /// What it sends, as JSON.
+    pub body: serde_json::Value,
     /// The account whose token it sends.
     pub account: String,
     /// The token's audience.
@@ -147,7 +149,7 @@ impl Scheduler {
             .header("x-cloudscheduler", "true")
             .header("x-cloudscheduler-jobname", &self.name)
             .header("x-cloudscheduler-scheduletime", time)
-            .json(&serde_json::json!({}))
+            .json(&self.body)
             .send()
             .await?;
         Ok(response.status())

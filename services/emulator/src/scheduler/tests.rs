@@ -74,6 +74,7 @@ fn schedule(
     let job = Scheduler {
         name: "poll".into(),
         url: target.url.clone(),
+        body: serde_json::json!({"relist": true}),
         account: ACCOUNT.into(),
         audience: "https://poller.example".into(),
         every,
@@ -91,7 +92,7 @@ async fn a_tick_is_a_call_of_cloud_scheduler_with_a_token() {
     let (google, mut target, stop) = (google().await, target(200).await, CancellationToken::new());
     let running = schedule(&target, Duration::from_millis(10), &google, &stop);
     let (headers, body) = target.calls.recv().await.unwrap();
-    assert_eq!(body, "{}");
+    assert_eq!(body, r#"{"relist":true}"#);
     assert_eq!(headers["user-agent"], "Google-Cloud-Scheduler");
     assert_eq!(headers["x-cloudscheduler"], "true");
     assert_eq!(headers["x-cloudscheduler-jobname"], "poll");
@@ -174,6 +175,7 @@ async fn by_default_a_tick_that_fails_waits_for_the_next_one() {
     let job = Scheduler {
         name: "poll".into(),
         url: target.url.clone(),
+        body: serde_json::json!({"relist": true}),
         account: ACCOUNT.into(),
         audience: "https://poller.example".into(),
         every: Duration::from_millis(20),

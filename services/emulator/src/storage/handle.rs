@@ -13,7 +13,9 @@ use super::{
     fault::{Fault, Faults, HitCount},
     operation::Operation,
 };
-use brigade_model::{Access, Attributes, Conditions, Edit, Model, Object, Refusal, Result, Upload};
+use brigade_model::{
+    Access, Attributes, BeingWritten, Conditions, Edit, Model, Object, Refusal, Result, Upload,
+};
 
 /// The emulator's storage. Clones are the same storage.
 ///
@@ -172,7 +174,7 @@ impl BucketHandle {
         content: impl Into<Bytes>,
         attributes: Attributes,
     ) -> Result<Object, Refusal> {
-        let upload = Upload { content: content.into(), attributes, ..Upload::default() };
+        let upload = Upload::new(content, attributes);
         self.storage.lock().insert(&self.name, name, upload, &Conditions::default())
     }
 
@@ -188,12 +190,20 @@ impl BucketHandle {
             return Ok(None);
         }
         let read = model.read(&self.name, name, None, &Conditions::default(), None);
-        read.map(|(_, _, content)| Some(content))
+        read?.2.into_bytes().map(Some)
     }
 
     /// All live objects whose names begin with `prefix`, in name order.
     pub fn list(&self, prefix: &str) -> Result<Vec<Object>, Refusal> {
         self.storage.lock().bucket(&self.name)?.objects(prefix)
+    }
+
+    /// The files of its directory that were no objects yet at their last look, in name order.
+    ///
+    /// # Errors
+    /// When there is no such bucket.
+    pub fn being_written(&self, prefix: &str) -> Result<Vec<BeingWritten>, Refusal> {
+        Ok(self.storage.lock().bucket(&self.name)?.being_written(prefix))
     }
 
     /// Deletes an object.

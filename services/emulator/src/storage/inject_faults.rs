@@ -13,6 +13,7 @@ use http_body::Frame;
 use http_body_util::BodyExt as _;
 
 use super::{
+    drain::drain,
     fault::Effect,
     grpc,
     handle::Storage,
@@ -45,8 +46,7 @@ pub(crate) async fn inject_faults(
         }
         Some(Effect::Before(refusal)) => {
             let is_grpc = is_grpc(&request);
-            // A client that is still sending would see a broken connection instead of the answer.
-            let _ = request.into_body().collect().await;
+            drain(&mut request.into_body()).await;
             refused(is_grpc, &refusal)
         }
         Some(Effect::After(refusal)) => {
@@ -81,9 +81,10 @@ async fn reset(request: Request<Body>, next: Next, applied: bool) -> Response<Bo
 }
 
 async fn cut(response: Response<Body>) -> Response<Body> {
-    let (head, body) = response.into_parts();
-    let whole = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    let half = whole.slice(..whole.len() / 2);
+    let (head, mut body) = response.into_parts();
+    let first = body.frame().await.and_then(Result::ok).and_then(|frame| frame.into_data().ok());
+    let first = first.unwrap_or_default();
+    let half = first.slice(..first.len() / 2);
     Response::from_parts(head, Body::new(Broken::Piece(half)))
 }
 

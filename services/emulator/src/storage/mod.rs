@@ -5,6 +5,7 @@
 
 mod calls;
 mod directory;
+mod drain;
 mod fault;
 mod grpc;
 mod handle;
@@ -25,4 +26,4 @@ pub(crate) use self::{
     directory::Directory,
     router::{Grants, router},
 };
-pub use brigade_model::{Attributes, Kind, Object, Permission, Refusal};
+pub use brigade_model::{Attributes, BeingWritten, Kind, Object, Permission, Refusal};

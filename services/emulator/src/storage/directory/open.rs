@@ -1,8 +1,8 @@
 //! Opening a directory as a bucket: whatever is wrong with it shows now, and not at the first upload.
 
-use std::{collections::HashSet, fs, io, path::Path};
+use std::{collections::HashSet, fs, io, path::Path, time::Duration};
 
-use super::{Directory, HIDDEN, digests::Digests, files};
+use super::{Directory, HIDDEN, files, known::Known, watch::Watch};
 use crate::error::StartError;
 
 /// A time that uses all of a microsecond's digits: 2001-09-09 01:46:40.123457 UTC.
@@ -19,7 +19,15 @@ impl Directory {
         fs::create_dir_all(path).map_err(|error| wrong(why_not_made(path, &error)))?;
         let root = path.canonicalize().map_err(|error| wrong(error.to_string()))?;
         prepare(&root).map_err(wrong)?;
-        Ok(Self { root, digests: Digests::default(), warned: HashSet::new() })
+        files::remove_unfinished(&root.join(HIDDEN)).map_err(|error| wrong(error.to_string()))?;
+        let known = Known::open(root.join(HIDDEN)).map_err(|error| wrong(error.to_string()))?;
+        Ok(Self { root, known, watch: None, warned: HashSet::new() })
+    }
+
+    /// Lets files of other programs become objects once they have rested for so long; without a time, for what this system needs.
+    pub(crate) fn watched(mut self, rest: Option<Duration>) -> Self {
+        self.watch = Some(Watch::open(&self.root, rest));
+        self
     }
 }
 
@@ -53,9 +61,9 @@ fn prepare(root: &Path) -> Result<(), String> {
         made => made.map_err(unwritable)?,
     }
     let file = files::temporary(&hidden).map_err(unwritable)?;
-    files::fill(&file, b"", PROBE).map_err(unwritable)?;
+    files::set_generation(file.as_file(), PROBE).map_err(unwritable)?;
     let seen = files::Seen::at(file.path()).map_err(unwritable)?;
-    if seen.generation != PROBE {
+    if seen.mtime != PROBE {
         return Err("its file system does not keep times to the microsecond, and generations are such times; fix: choose \
                     another directory, or use a bucket in memory"
             .to_owned());

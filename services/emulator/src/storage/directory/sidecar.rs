@@ -1,6 +1,7 @@
-//! What a file cannot say of itself: attributes, and how often they changed.
+//! What a file cannot say of itself: attributes, how often they changed, and a generation that is not its mtime.
 
 use std::{
+    collections::HashMap,
     fmt::Write as _,
     fs, io,
     path::{Path, PathBuf},
@@ -10,7 +11,10 @@ use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::files;
+use super::{
+    files::{self, Seen},
+    watch::is_dropping,
+};
 use brigade_model::{Attributes, Object};
 
 /// The notes on one generation of one object.
@@ -22,9 +26,17 @@ pub(super) struct Notes {
     /// Microseconds since 1970.
     updated: i64,
     attributes: Attributes,
+    /// The file that they are on, when its mtime does not say the generation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    file: Option<Seen>,
 }
 
 impl Notes {
+    /// Whether they name this file.
+    pub(super) fn are_on(&self, seen: Seen) -> bool {
+        self.file.is_some_and(|file| file.is_same_file(seen))
+    }
+
     pub(super) fn apply(self, object: &mut Object) {
         object.metageneration = self.metageneration;
         object.updated = Timestamp::from_microsecond(self.updated).unwrap_or(object.updated);
@@ -39,10 +51,12 @@ pub(super) fn read(hidden: &Path, name: &str, generation: i64) -> Option<Notes> 
     (notes.name == name && notes.generation == generation).then_some(notes)
 }
 
-/// Keeps the notes on an object; those on other generations of the name stay. An object of which its file holds
-/// everything has none.
-pub(super) fn write(hidden: &Path, object: &Object) -> io::Result<()> {
-    if object.metageneration == 1 && object.attributes == Attributes::default() {
+/// Keeps the notes on an object with this file, if it is there already; those on other generations of the name stay. An object of which its file
+/// holds everything has none, but for one whose name is a dropping's: the notes tell it from a dropping.
+pub(super) fn write(hidden: &Path, object: &Object, seen: Option<Seen>) -> io::Result<()> {
+    let file = seen.filter(|seen| seen.mtime != object.generation);
+    let is_plain = object.metageneration == 1 && object.attributes == Attributes::default();
+    if file.is_none() && is_plain && !is_dropping(&object.name) {
         return Ok(());
     }
     let notes = Notes {
@@ -51,6 +65,7 @@ pub(super) fn write(hidden: &Path, object: &Object) -> io::Result<()> {
         metageneration: object.metageneration,
         updated: object.updated.as_microsecond(),
         attributes: object.attributes.clone(),
+        file,
     };
     let file = files::temporary(hidden)?;
     serde_json::to_writer(&file, &notes)?;
@@ -58,16 +73,36 @@ pub(super) fn write(hidden: &Path, object: &Object) -> io::Result<()> {
 }
 
 /// Removes the notes on an object that is no more. Those that stay behind do no harm: they name their generation.
-pub(super) fn remove(hidden: &Path, object: &Object) {
-    let _ = fs::remove_file(path(hidden, &object.name, object.generation));
+pub(super) fn remove(hidden: &Path, name: &str, generation: i64) {
+    let _ = fs::remove_file(path(hidden, name, generation));
+}
+
+/// The highest generation that there are notes on, by the [`key`] of each name.
+pub(super) fn generations(hidden: &Path) -> io::Result<HashMap<String, i64>> {
+    let mut highest: HashMap<String, i64> = HashMap::new();
+    for entry in fs::read_dir(hidden)? {
+        let file = entry?.file_name();
+        let parts = file.to_str().and_then(|file| file.strip_suffix(".json")?.split_once('-'));
+        if let Some((key, generation)) = parts
+            && let Ok(generation) = generation.parse()
+        {
+            let last = highest.entry(key.to_owned()).or_insert(generation);
+            *last = generation.max(*last);
+        }
+    }
+    Ok(highest)
 }
 
 /// Names are long and have slashes; their digest neither is nor has.
-fn path(hidden: &Path, name: &str, generation: i64) -> PathBuf {
-    let mut file = String::new();
+pub(super) fn key(name: &str) -> String {
+    let mut key = String::new();
     for byte in digest(&SHA256, name.as_bytes()).as_ref() {
         // Writing to a string cannot fail.
-        let _ = write!(file, "{byte:02x}");
+        let _ = write!(key, "{byte:02x}");
     }
-    hidden.join(format!("{file}-{generation}.json"))
+    key
+}
+
+fn path(hidden: &Path, name: &str, generation: i64) -> PathBuf {
+    hidden.join(format!("{}-{generation}.json", key(name)))
 }

@@ -30,3 +30,8 @@ pub(super) fn body_object(body: &[u8]) -> Result<Map<String, Value>> {
         Refusal::invalid(format!("Parse Error: the body is not a JSON object: {error}."))
     })
 }
+
+/// The refusal of a request whose body did not arrive.
+pub(super) fn broke_off(error: &axum::Error) -> Refusal {
+    Refusal::invalid(format!("The request's body broke off: {error}."))
+}

@@ -5,9 +5,9 @@ use http::{Request, Response, request::Parts};
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
 
-use super::{Params, upload::Sessions};
-use crate::storage::handle::Storage;
-use brigade_model::{Refusal, Result};
+use super::{Params, body::broke_off, is_media, upload::Sessions};
+use crate::storage::{drain::drain, handle::Storage, operation::Operation};
+use brigade_model::Result;
 
 /// What a call is answered with.
 pub(super) type Answer = Result<Response<Body>>;
@@ -20,7 +20,10 @@ pub(super) struct Call {
     pub(super) at: Names,
     pub(super) params: Params,
     pub(super) head: Parts,
+    /// The body, but of an upload.
     pub(super) body: Bytes,
+    /// The body of an upload, which is still arriving.
+    pub(super) upload: Body,
     /// Whether it is about an object's content, where errors are plain text.
     pub(super) is_media: bool,
 }
@@ -41,15 +44,24 @@ impl Call {
         sessions: Sessions,
         at: Names,
         request: Request<Body>,
-        is_media: bool,
+        operation: Operation,
     ) -> Result<Self> {
-        let params = Params::parse(request.uri().query())?;
-        let (head, body) = request.into_parts();
-        // A refusal while the body is still arriving would cut the connection instead of answering.
-        let body = body
-            .collect()
-            .await
-            .map_err(|error| Refusal::invalid(format!("The request's body broke off: {error}.")))?;
-        Ok(Self { storage, sessions, at, params, head, body: body.to_bytes(), is_media })
+        let is_media = operation == Operation::Get && is_media(&request);
+        let (head, mut upload) = request.into_parts();
+        let params = match Params::parse(head.uri.query()) {
+            Ok(params) => params,
+            Err(refusal) => {
+                drain(&mut upload).await;
+                return Err(refusal);
+            }
+        };
+        let body = if matches!(operation, Operation::Insert | Operation::Chunk) {
+            Bytes::new()
+        } else {
+            // A refusal while the body is still arriving would cut the connection instead of answering.
+            let body = std::mem::take(&mut upload).collect().await;
+            body.map_err(|error| broke_off(&error))?.to_bytes()
+        };
+        Ok(Self { storage, sessions, at, params, head, body, upload, is_media })
     }
 }

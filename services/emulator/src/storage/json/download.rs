@@ -1,13 +1,15 @@
 //! Downloads.
 
-use std::ops::Range;
+use std::{io, ops::Range};
 
 use axum::body::Body;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use futures::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use tokio::task::spawn_blocking;
 
 use super::{Answer, Call, resource};
-use brigade_model::{ByteRange, Object, Refusal};
+use brigade_model::{ByteRange, Content, Object, Refusal};
 
 /// An object's content, or the part of it that the `Range` header asks for.
 pub(super) async fn download(call: Call) -> Answer {
@@ -22,8 +24,8 @@ pub(super) async fn download(call: Call) -> Answer {
             model.read(&call.at.bucket, &call.at.object, generation, &conditions, asked)
         })
         .await?;
-    let length = content.len();
-    let mut response = Response::new(Body::from(content));
+    let length = part.end - part.start;
+    let mut response = Response::new(body(content));
     let headers = response.headers_mut();
     describe(&object, headers);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
@@ -32,6 +34,19 @@ pub(super) async fn download(call: Call) -> Answer {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
     Ok(response)
+}
+
+/// A content as a body; of a file, one piece is in memory at a time.
+fn body(content: Content) -> Body {
+    let part = match content {
+        Content::Bytes(content) => return Body::from(content),
+        Content::File(part) => part,
+    };
+    Body::from_stream(stream::try_unfold(part, |mut part| async {
+        let read = spawn_blocking(move || part.next_piece().map(|piece| (piece, part)));
+        let (piece, part) = read.await.map_err(io::Error::from).flatten()?;
+        Ok::<_, io::Error>(piece.map(|piece| (piece, part)))
+    }))
 }
 
 fn content_range(part: &Range<u64>, size: u64) -> String {

@@ -77,7 +77,7 @@ impl Calls {
                            Path(at): Path<Names>,
                            request: Request<Body>| async move {
             let is_media = operation == Operation::Get && is_media(&request);
-            let answer = match Call::read(storage, sessions, at, request, is_media).await {
+            let answer = match Call::read(storage, sessions, at, request, operation).await {
                 Ok(call) => action(call).await,
                 Err(refusal) => Err(refusal),
             };

@@ -8,6 +8,7 @@ mod messages;
 mod permissions;
 mod rewrites;
 mod routes;
+mod streaming;
 mod uploads;
 mod versions;
 

@@ -2,61 +2,93 @@
 
 mod multipart;
 mod range;
+mod receive;
 mod resumable;
 mod session;
 mod sum;
+mod target;
 
 use http::{header, request::Parts};
+use http_body_util::BodyExt as _;
 use serde_json::{Map, Value};
 
-use self::session::Target;
+use self::{
+    multipart::Multipart,
+    receive::{Receiver, next},
+    target::Target,
+};
 pub(super) use self::{resumable::proceed, session::Sessions};
 use super::{
     Answer, Call, Params,
-    body::{body_object, json_response},
+    body::{body_object, broke_off, json_response},
     resource,
 };
-use crate::storage::handle::Storage;
+use crate::storage::{drain::drain, handle::Storage};
 use brigade_model::{Attributes, Refusal, Result, Upload};
 
 /// A whole upload, or the beginning of a resumable one.
-pub(super) async fn begin(call: Call) -> Answer {
-    let Call { storage, sessions, at, params, head, body, .. } = call;
+pub(super) async fn begin(mut call: Call) -> Answer {
+    let answer = answer(&mut call).await;
+    drain(&mut call.upload).await;
+    answer
+}
+
+async fn answer(call: &mut Call) -> Answer {
+    let Call { storage, sessions, at, params, head, upload: body, .. } = call;
+    let bucket = std::mem::take(&mut at.bucket);
     params.refuse(&["kmsKeyName"])?;
     if head.headers.contains_key("x-goog-encryption-key") {
         return Err(Refusal::unsupported("encryption with a customer-supplied key"));
     }
+    let content_type = header_text(head, header::CONTENT_TYPE.as_str());
     match params.get("uploadType") {
         Some("media") => {
-            let target = target(at.bucket, &params, &Map::new())?;
-            let mut upload = Upload { content: body, ..Upload::default() };
-            upload.attributes.content_type = header_text(&head, header::CONTENT_TYPE.as_str());
-            sum::from_headers(&head, &mut upload)?;
-            finish(&storage, target, upload).await
+            let target = target(bucket, params, &Map::new())?;
+            let mut upload = Upload::default();
+            upload.attributes.content_type = content_type;
+            upload.attributes.content_encoding = params.text("contentEncoding");
+            sum::from_headers(head, &mut upload)?;
+            let content = target.receiver(storage).await?;
+            content.take(body).await?;
+            finish(storage, target, upload, &content).await
         }
         Some("multipart") => {
-            let parts = multipart::read(&header_text(&head, header::CONTENT_TYPE.as_str()), &body)?;
-            let target = target(at.bucket, &params, &parts.resource)?;
-            let mut upload = upload(&parts.resource, &parts.media_type)?;
-            upload.content = parts.media;
-            sum::from_resource(&parts.checksums, &mut upload)?;
-            finish(&storage, target, upload).await
+            let mut parts = Multipart::new(&content_type)?;
+            let mut begun = None;
+            while let Some(bytes) = next(body).await? {
+                let media = parts.push(&bytes)?;
+                let content = match (&begun, parts.head()) {
+                    (_, None) => continue,
+                    (Some((_, _, content)), _) => content,
+                    (None, Some(head)) => {
+                        let target = target(bucket.clone(), params, &head.resource)?;
+                        let upload = upload(&head.resource, &head.media_type)?;
+                        let content = target.receiver(storage).await?;
+                        &begun.insert((target, upload, content)).2
+                    }
+                };
+                content.push(&media).await?;
+            }
+            let checksums = parts.finish()?;
+            let (target, mut upload, content) = begun.ok_or_else(multipart::incomplete)?;
+            sum::from_resource(&checksums, &mut upload)?;
+            finish(storage, target, upload, &content).await
         }
         Some("resumable") => {
-            let resource = body_object(&body)?;
-            let target = target(at.bucket, &params, &resource)?;
-            let upload = upload(&resource, &header_text(&head, "x-upload-content-type"))?;
-            resumable::start(&storage, &sessions, target, upload, &head).await
+            let resource = std::mem::take(body).collect().await;
+            let resource = resource.map_err(|error| broke_off(&error))?.to_bytes();
+            let resource = body_object(&resource)?;
+            let target = target(bucket, params, &resource)?;
+            let upload = upload(&resource, &header_text(head, "x-upload-content-type"))?;
+            resumable::start(storage, sessions, target, upload, head).await
         }
         _ => Err(Refusal::invalid("uploadType must be media, multipart or resumable.")),
     }
 }
 
-async fn finish(storage: &Storage, target: Target, upload: Upload) -> Answer {
+async fn finish(storage: &Storage, target: Target, upload: Upload, content: &Receiver) -> Answer {
     let bucket = target.bucket.clone();
-    let object = storage
-        .run(move |model| model.insert(&target.bucket, &target.name, upload, &target.conditions))
-        .await?;
+    let object = target.insert(storage, upload, content).await?;
     Ok(json_response(&resource::object(&bucket, &object)))
 }
 

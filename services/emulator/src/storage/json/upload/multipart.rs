@@ -1,19 +1,27 @@
 //! `multipart/related` bodies: the resource, the media and, from some clients, checksums behind it.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value};
 
 use crate::storage::json::body::body_object;
 use brigade_model::{Refusal, Result};
 
-/// A body's parts.
+/// Takes a body apart while it arrives. The media goes through it; the parts before and behind the media are small.
 #[derive(Debug)]
-pub(super) struct Parts {
+pub(super) struct Multipart {
+    boundary: String,
+    /// What is not taken apart yet.
+    rest: BytesMut,
+    head: Option<Head>,
+    is_media_whole: bool,
+}
+
+/// What is before the media.
+#[derive(Debug)]
+pub(super) struct Head {
     pub(super) resource: Map<String, Value>,
     /// Content-Type of the media's part; empty for none.
     pub(super) media_type: String,
-    pub(super) media: Bytes,
-    pub(super) checksums: Map<String, Value>,
 }
 
 /// One part: what its headers say it is, and its content.
@@ -22,23 +30,69 @@ struct Part {
     content: Bytes,
 }
 
-/// Takes a body apart.
-pub(super) fn read(content_type: &str, body: &Bytes) -> Result<Parts> {
-    let boundary = boundary(content_type).ok_or_else(|| {
-        Refusal::invalid("A multipart upload needs a Content-Type with a boundary.")
-    })?;
-    let mut parts = split(&boundary, body)?.into_iter();
-    let (Some(resource), Some(media)) = (parts.next(), parts.next()) else {
-        return Err(Refusal::invalid("A multipart upload needs a resource and a media part."));
-    };
-    let checksums =
-        parts.next().map_or_else(|| Ok(Map::new()), |part| body_object(&part.content))?;
-    Ok(Parts {
-        resource: body_object(&resource.content)?,
-        media_type: media.content_type,
-        media: media.content,
-        checksums,
-    })
+impl Multipart {
+    /// Of a body with this Content-Type.
+    pub(super) fn new(content_type: &str) -> Result<Self> {
+        let boundary = boundary(content_type).ok_or_else(|| {
+            Refusal::invalid("A multipart upload needs a Content-Type with a boundary.")
+        })?;
+        Ok(Self { boundary, rest: BytesMut::new(), head: None, is_media_whole: false })
+    }
+
+    /// What is before the media, once it has arrived.
+    pub(super) fn head(&self) -> Option<&Head> {
+        self.head.as_ref()
+    }
+
+    /// Takes the next bytes of the body, and gives what of the media is certain with them.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Bytes> {
+        self.rest.extend_from_slice(bytes);
+        if self.head.is_none() && !self.read_head()? || self.is_media_whole {
+            return Ok(Bytes::new());
+        }
+        let delimiter = format!("\r\n--{}", self.boundary);
+        let end = find(&self.rest, delimiter.as_bytes());
+        self.is_media_whole = end.is_some();
+        // The last bytes may be the beginning of a delimiter.
+        let certain = end.unwrap_or((self.rest.len() + 1).saturating_sub(delimiter.len()));
+        Ok(self.rest.split_to(certain).freeze())
+    }
+
+    /// Reads what is before the media, if all of it is there.
+    fn read_head(&mut self) -> Result<bool> {
+        let body = self.rest.clone().freeze();
+        let Ok((mut parts, media)) = split(&self.boundary, &body, 1) else {
+            return Ok(false);
+        };
+        let headers = body.slice(media..);
+        let (Some(resource), Some(length), true) =
+            (parts.pop(), find(&headers, b"\r\n\r\n"), headers.starts_with(b"\r\n"))
+        else {
+            return Ok(false);
+        };
+        let begin = media + length + 4;
+        let media_type = part(&body.slice(media..begin))?.content_type;
+        self.head = Some(Head { resource: body_object(&resource.content)?, media_type });
+        let _ = self.rest.split_to(begin);
+        Ok(true)
+    }
+
+    /// The checksums that some clients send behind the media, when the body has ended.
+    pub(super) fn finish(self) -> Result<Map<String, Value>> {
+        if !self.is_media_whole {
+            // Says what is wrong with it.
+            split(&self.boundary, &self.rest.freeze(), usize::MAX)?;
+            return Err(incomplete());
+        }
+        let behind = self.rest.freeze().slice(2..);
+        let (parts, _) = split(&self.boundary, &behind, usize::MAX)?;
+        parts.first().map_or_else(|| Ok(Map::new()), |part| body_object(&part.content))
+    }
+}
+
+/// The refusal of a body without a part that it needs.
+pub(super) fn incomplete() -> Refusal {
+    Refusal::invalid("A multipart upload needs a resource and a media part.")
 }
 
 fn boundary(content_type: &str) -> Option<String> {
@@ -54,8 +108,9 @@ fn boundary(content_type: &str) -> Option<String> {
     })
 }
 
-/// The parts between the delimiters. What is before the first one and behind the last one is no part.
-fn split(boundary: &str, body: &Bytes) -> Result<Vec<Part>> {
+/// At most so many parts between the delimiters, and where the next one begins. What is before the first delimiter and
+/// behind the last one is no part.
+fn split(boundary: &str, body: &Bytes, limit: usize) -> Result<(Vec<Part>, usize)> {
     let broken = || Refusal::invalid("The multipart body is broken: a boundary is missing.");
     let delimiter = format!("\r\n--{boundary}");
     let first = &delimiter[2..];
@@ -69,11 +124,14 @@ fn split(boundary: &str, body: &Bytes) -> Result<Vec<Part>> {
         let line = find(&body[at..], b"\r\n").ok_or_else(broken)?;
         // The line's end may be the end of empty headers as well, so it is kept.
         let begin = at + line;
+        if parts.len() == limit {
+            return Ok((parts, begin));
+        }
         let end = begin + find(&body[begin + 2..], delimiter.as_bytes()).ok_or_else(broken)? + 2;
         parts.push(part(&body.slice(begin..end))?);
         at = end + delimiter.len();
     }
-    Ok(parts)
+    Ok((parts, at))
 }
 
 /// Headers, an empty line, content.
@@ -109,32 +167,47 @@ mod tests {
 
     const TYPE: &str = "multipart/related; boundary=\"b1\"";
 
-    fn parsed(body: &str) -> Result<Parts> {
-        read(TYPE, &Bytes::copy_from_slice(body.as_bytes()))
+    /// The head, the media and the checksums, whatever the pieces in which the body arrives.
+    fn parsed(body: &str) -> Result<(Head, String, Map<String, Value>)> {
+        let taken = |step: usize| {
+            let mut parts = Multipart::new(TYPE)?;
+            let mut media = Vec::new();
+            for piece in body.as_bytes().chunks(step) {
+                media.extend(parts.push(piece)?);
+            }
+            let head = parts.head.take();
+            let checksums = parts.finish()?;
+            Ok((head.ok_or_else(incomplete)?, String::from_utf8(media).unwrap(), checksums))
+        };
+        let whole = taken(body.len().max(1));
+        for step in 1..body.len() {
+            assert_eq!(format!("{whole:?}"), format!("{:?}", taken(step)), "{body:?} by {step}");
+        }
+        whole
     }
 
     #[test]
     fn a_resource_and_a_media_part_are_split() {
-        let parts = parsed(
+        let (head, media, checksums) = parsed(
             "--b1\r\nContent-Type: application/json\r\n\r\n{\"name\":\"n\"}\r\n\
              --b1\r\ncontent-type: text/csv\r\n\r\nday\r\n--b\r\n\r\n1\r\n--b1--\r\n",
         )
         .unwrap();
-        assert_eq!(parts.resource["name"], "n");
-        assert_eq!(parts.media_type, "text/csv");
-        assert_eq!(parts.media, "day\r\n--b\r\n\r\n1");
-        assert!(parts.checksums.is_empty());
+        assert_eq!(head.resource["name"], "n");
+        assert_eq!(head.media_type, "text/csv");
+        assert_eq!(media, "day\r\n--b\r\n\r\n1");
+        assert!(checksums.is_empty());
     }
 
     #[test]
     fn parts_without_headers_and_without_content_are_parts() {
-        let parts = parsed(
+        let (head, media, checksums) = parsed(
             "--b1\r\n\r\n{}\r\n--b1\r\n\r\n\r\n--b1\r\n\r\n{\"crc32c\":\"AAAAAA==\"}\r\n--b1--",
         )
         .unwrap();
-        assert_eq!(parts.media_type, "");
-        assert!(parts.media.is_empty());
-        assert_eq!(parts.checksums["crc32c"], "AAAAAA==");
+        assert_eq!(head.media_type, "");
+        assert!(media.is_empty());
+        assert_eq!(checksums["crc32c"], "AAAAAA==");
     }
 
     #[test]
@@ -149,7 +222,7 @@ mod tests {
         ] {
             assert!(parsed(body).is_err(), "{body:?}");
         }
-        assert!(read("multipart/related", &Bytes::new()).is_err());
-        assert!(read("text/plain; boundary=b1", &Bytes::new()).is_err());
+        assert!(Multipart::new("multipart/related").is_err());
+        assert!(Multipart::new("text/plain; boundary=b1").is_err());
     }
 }

@@ -8,10 +8,11 @@ use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header, reques
 use super::{
     Answer, Call, header_text,
     range::ContentRange,
-    session::{Sessions, Target, with_status},
+    session::{Sessions, with_status},
     sum,
+    target::Target,
 };
-use crate::storage::handle::Storage;
+use crate::storage::{drain::drain, handle::Storage};
 use brigade_model::{Refusal, Upload};
 
 /// What a cancelled upload is answered with; no standard knows this status.
@@ -25,11 +26,9 @@ pub(super) async fn start(
     upload: Upload,
     head: &Parts,
 ) -> Answer {
-    let (bucket, name) = (target.bucket.clone(), target.name.clone());
-    // A wrong name and a missing bucket are known at once.
-    storage.run(move |model| model.check_upload(&bucket, &name)).await?;
+    let content = target.receiver(storage).await?;
     let path = format!("/upload/storage/v1/b/{}/o?uploadType=resumable&upload_id=", target.bucket);
-    let id = sessions.open(target, upload).await;
+    let id = sessions.open(target, upload, content).await;
     let mut response = Response::new(Body::empty());
     let location = format!("{}{path}{id}", origin(head));
     let location = HeaderValue::try_from(location)
@@ -41,22 +40,28 @@ pub(super) async fn start(
 }
 
 /// A later request of a session.
-pub(in super::super) async fn proceed(call: Call) -> Answer {
-    let Call { storage, sessions, params, head, body, .. } = call;
+pub(in super::super) async fn proceed(mut call: Call) -> Answer {
+    let answer = answer(&mut call).await;
+    drain(&mut call.upload).await;
+    answer
+}
+
+async fn answer(call: &mut Call) -> Answer {
+    let Call { storage, sessions, params, head, upload: body, .. } = call;
     let id = params.text("upload_id");
     let session = sessions.find(&id).await?;
     if head.method == Method::DELETE {
         sessions.close(&id).await;
         return Ok(with_status(StatusCode::from_u16(CANCELLED).unwrap_or(StatusCode::GONE)));
     }
-    let range = ContentRange::parse(&header_text(&head, header::CONTENT_RANGE.as_str()))?;
+    let range = ContentRange::parse(&header_text(head, header::CONTENT_RANGE.as_str()))?;
     let mut session = session.lock().await;
     if session.done.is_none() {
-        sum::from_headers(&head, &mut session.upload)?;
-        if !session.receive(range, &body)? {
+        sum::from_headers(head, &mut session.upload)?;
+        if !session.receive(range, body).await? {
             return Ok(session.incomplete());
         }
-        session.finish(&storage).await?;
+        session.finish(storage).await?;
     }
     session.answer()
 }

@@ -9,27 +9,21 @@ use std::{
 };
 
 use axum::body::Body;
-use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Response, StatusCode, header};
 use tokio::sync::Mutex;
 
-use super::{json_response, range::ContentRange, resource};
+use super::{
+    json_response,
+    range::ContentRange,
+    receive::{Receiver, next},
+    resource,
+    target::Target,
+};
 use crate::storage::handle::Storage;
-use brigade_model::{Conditions, Kind, Object, Refusal, Result, Upload};
-
-/// Chunks that are not the last one are kept in steps of this many bytes.
-const QUANTUM: usize = 256 * 1024;
+use brigade_model::{Draft, Kind, Object, Refusal, Result, Upload};
 
 /// 308 without a `Location`: go on.
 const INCOMPLETE: StatusCode = StatusCode::PERMANENT_REDIRECT;
-
-/// What an upload is to become.
-#[derive(Clone, Debug)]
-pub(super) struct Target {
-    pub(super) bucket: String,
-    pub(super) name: String,
-    pub(super) conditions: Conditions,
-}
 
 /// By their ids.
 #[derive(Clone, Debug, Default)]
@@ -47,16 +41,18 @@ struct Shared {
 pub(super) struct Session {
     target: Target,
     pub(super) upload: Upload,
-    received: BytesMut,
+    content: Receiver,
+    /// How many bytes the last answer told of.
+    acknowledged: u64,
     pub(super) done: Option<Object>,
 }
 
 // === impl Sessions ===
 
 impl Sessions {
-    pub(super) async fn open(&self, target: Target, upload: Upload) -> String {
+    pub(super) async fn open(&self, target: Target, upload: Upload, content: Receiver) -> String {
         let id = format!("upload-{}", self.shared.last.fetch_add(1, Ordering::Relaxed) + 1);
-        let session = Session { target, upload, received: BytesMut::new(), done: None };
+        let session = Session { target, upload, content, acknowledged: 0, done: None };
         let mut open = self.shared.open.lock().await;
         open.insert(id.clone(), Arc::new(Mutex::new(session)));
         id
@@ -77,53 +73,54 @@ impl Sessions {
 
 impl Session {
     /// Takes what a request brings; whether the object is complete.
-    pub(super) fn receive(&mut self, range: ContentRange, body: &Bytes) -> Result<bool> {
-        let have = self.received.len() as u64;
-        match range {
-            ContentRange::Query { total } => Ok(total == Some(have)),
+    pub(super) async fn receive(&mut self, range: ContentRange, body: &mut Body) -> Result<bool> {
+        // A request that broke off may have left more.
+        self.content.truncate(self.acknowledged);
+        let is_complete = match range {
+            ContentRange::Query { total } => total == Some(self.content.size()),
             ContentRange::Rest { first } => {
-                self.append(first, body)?;
-                Ok(true)
+                self.append(first, None, body).await?;
+                true
             }
             ContentRange::Chunk { first, total: Some(total) } => {
-                self.append(first, body)?;
-                let have = self.received.len() as u64;
-                if have > total {
-                    return Err(Refusal::invalid(
-                        "There are more bytes than the Content-Range's total.",
-                    ));
-                }
-                Ok(have == total)
+                self.append(first, Some(total), body).await?;
+                self.content.size() == total
             }
             ContentRange::Chunk { first, total: None } => {
-                self.append(first, body)?;
-                let whole = self.received.len() / QUANTUM * QUANTUM;
-                self.received.truncate(whole.max(usize::try_from(have).unwrap_or(usize::MAX)));
-                Ok(false)
+                self.append(first, None, body).await?;
+                self.content.truncate(self.acknowledged);
+                false
             }
-        }
+        };
+        self.acknowledged = self.content.size();
+        Ok(is_complete)
     }
 
     /// Appends what is new of a chunk: a client that lost an answer sends bytes again.
-    fn append(&mut self, first: u64, body: &Bytes) -> Result<()> {
-        let known = (self.received.len() as u64).checked_sub(first).ok_or_else(|| {
+    async fn append(&self, first: u64, total: Option<u64>, body: &mut Body) -> Result<()> {
+        let mut known = self.content.size().checked_sub(first).ok_or_else(|| {
             Refusal::invalid("The chunk begins after the end of the bytes received so far.")
         })?;
-        let known = usize::try_from(known).unwrap_or(usize::MAX).min(body.len());
-        self.received.extend_from_slice(&body[known..]);
+        while let Some(bytes) = next(body).await? {
+            let skipped = usize::try_from(known).unwrap_or(usize::MAX).min(bytes.len());
+            known -= skipped as u64;
+            let new = &bytes[skipped..];
+            if total.is_some_and(|total| self.content.size() + new.len() as u64 > total) {
+                return Err(Refusal::invalid(
+                    "There are more bytes than the Content-Range's total.",
+                ));
+            }
+            self.content.push(new).await?;
+        }
         Ok(())
     }
 
     pub(super) async fn finish(&mut self, storage: &Storage) -> Result<()> {
-        let target = self.target.clone();
-        let mut upload = self.upload.clone();
-        upload.content = self.received.clone().freeze();
-        let object = storage
-            .run(move |model| {
-                model.insert(&target.bucket, &target.name, upload, &target.conditions)
-            })
-            .await?;
-        self.received = BytesMut::new();
+        let Upload { attributes, crc32c, md5, .. } = &self.upload;
+        let (attributes, crc32c, md5) = (attributes.clone(), *crc32c, *md5);
+        let upload = Upload { attributes, crc32c, md5, ..Upload::default() };
+        let object = self.target.clone().insert(storage, upload, &self.content).await?;
+        self.content = Receiver::new(Draft::in_memory());
         self.done = Some(object);
         Ok(())
     }
@@ -138,7 +135,7 @@ impl Session {
     /// How far it got: no `Range` header means that nothing is there.
     pub(super) fn incomplete(&self) -> Response<Body> {
         let mut response = with_status(INCOMPLETE);
-        if let Some(last) = self.received.len().checked_sub(1)
+        if let Some(last) = self.content.size().checked_sub(1)
             && let Ok(range) = HeaderValue::try_from(format!("bytes=0-{last}"))
         {
             response.headers_mut().insert(header::RANGE, range);
