@@ -1,6 +1,6 @@
 //! What the subcommands take from the environment, and where they listen on this machine.
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{net::Ipv4Addr, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use brigade_client::identity::{self, Environment, TokenSource};
 use brigade_runtime::{
@@ -12,6 +12,9 @@ use brigade_storage::gcs::{GcsSettings, GcsStore};
 use tokio::net::TcpListener;
 
 use crate::outcome::failure;
+
+/// How long a file that another program writes may have to rest.
+pub(crate) const REST_RANGE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_mins(10);
 
 /// The problems of the environment: variables that no argument of the command reads.
 pub(crate) fn problems(command: &clap::Command) -> Problems {

@@ -11,7 +11,10 @@ use brigade_runtime::{
 use brigade_storage::Store;
 pub use brigade_worker::serve::Args;
 use brigade_worker::{
-    exec::ExecProcessor, sample::SleepStudy, serve::serve_on, settings::WorkerSettings,
+    exec::{self, ExecProcessor},
+    sample::SleepStudy,
+    serve::serve_on,
+    settings::WorkerSettings,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -20,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 pub async fn run(args: &Args, problems: Problems) -> Result<Exit, Failure> {
     telemetry::init(Format::for_stderr(), "info");
     let settings = args.resolve(problems)?;
-    match settings.worker.exec.clone() {
-        Some(program) => settings.serve(ExecProcessor::new(program)).await?,
+    match program(&settings.worker) {
+        Some(exec) => settings.serve(exec).await?,
         None => settings.serve(SleepStudy).await?,
     }
     Ok(Exit::Done)
@@ -35,8 +38,15 @@ pub async fn serve(
     store: Arc<dyn Store>,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
-    match settings.exec.clone().map(ExecProcessor::new) {
+    match program(settings) {
         Some(exec) => serve_on(listener, exec, settings, auth, store, shutdown).await,
         None => serve_on(listener, SleepStudy, settings, auth, store, shutdown).await,
     }
+}
+
+/// The program of these settings, if they have one. What earlier workers left is removed.
+fn program(settings: &WorkerSettings) -> Option<ExecProcessor> {
+    let program = settings.exec.clone()?;
+    exec::remove_abandoned();
+    Some(ExecProcessor::new(program).unpack(settings.unpack))
 }

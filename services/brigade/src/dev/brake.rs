@@ -6,9 +6,11 @@ use std::{
     time::SystemTime,
 };
 
+use brigade_emulator::storage::BeingWritten;
+use brigade_poller::name_glob::NameGlob;
 use brigade_worker::exec::Program;
 
-use super::settings::INBOX;
+use super::{Args, settings::INBOX};
 
 /// Where the state of the last run is kept, in the directory that serves as the bucket.
 const STATE: &str = ".brigade/dev";
@@ -20,22 +22,34 @@ pub(super) struct Watched {
     files: Vec<PathBuf>,
     inbox: PathBuf,
     state: PathBuf,
+    matching: Option<NameGlob>,
+    exclude: Option<NameGlob>,
 }
 
 impl Watched {
-    pub(super) fn new(data: &Path, exec: Option<&str>, program: Option<&Program>) -> Self {
+    pub(super) fn new(args: &Args, program: Option<&Program>) -> Self {
         let files = program.into_iter().flat_map(Program::files);
         Self {
-            program: exec.unwrap_or_default().to_owned(),
+            program: args.exec.clone().unwrap_or_default(),
             files: files.map(Path::to_owned).collect(),
-            inbox: data.join(INBOX),
-            state: data.join(STATE),
+            inbox: args.data.join(INBOX),
+            state: args.data.join(STATE),
+            matching: args.matching.clone(),
+            exclude: args.exclude.clone(),
         }
     }
 
-    /// Whether anything has changed since the last time that this was asked, in this run or the one before.
-    pub(super) fn has_changed(&self) -> bool {
-        let now = self.fingerprint();
+    /// Whether a poll asks about files of this name.
+    pub(super) fn is_wanted(&self, name: &str) -> bool {
+        let below = name.strip_prefix(INBOX).unwrap_or(name);
+        self.matching.as_ref().is_none_or(|glob| glob.is_match(below))
+            && !self.exclude.as_ref().is_some_and(|glob| glob.is_match(below))
+    }
+
+    /// Whether anything has changed since the last time that this was asked, in this run or the one before. A file that is still
+    /// being written is no change yet.
+    pub(super) fn has_changed(&self, being_written: &[BeingWritten]) -> bool {
+        let now = self.fingerprint(being_written);
         let before = fs::read_to_string(&self.state).unwrap_or_default();
         if before == now {
             return false;
@@ -53,9 +67,12 @@ impl Watched {
     }
 
     /// The command, and the times of its files and of the inbox's newest file.
-    fn fingerprint(&self) -> String {
+    fn fingerprint(&self, being_written: &[BeingWritten]) -> String {
         let times = self.files.iter().map(|file| changed(file));
-        let times: Vec<_> = times.chain([newest(&self.inbox)]).collect();
+        let counts = |name: &str| {
+            self.is_wanted(name) && !being_written.iter().any(|file| file.name == name)
+        };
+        let times: Vec<_> = times.chain([newest(&self.inbox, INBOX, &counts)]).collect();
         format!("{}\n{times:?}\n", self.program)
     }
 }
@@ -64,14 +81,15 @@ fn changed(file: &Path) -> Option<SystemTime> {
     fs::metadata(file).ok()?.modified().ok()
 }
 
-/// The time of the newest file below a folder.
-fn newest(folder: &Path) -> Option<SystemTime> {
+/// The time of the newest file that counts below a folder, where names begin with `base`.
+fn newest(folder: &Path, base: &str, counts: &impl Fn(&str) -> bool) -> Option<SystemTime> {
     let entries = fs::read_dir(folder).ok()?.flatten();
     let times = entries.filter_map(|entry| {
+        let name = format!("{base}{}", entry.file_name().to_str()?);
         if entry.file_type().ok()?.is_dir() {
-            newest(&entry.path())
+            newest(&entry.path(), &(name + "/"), counts)
         } else {
-            changed(&entry.path())
+            changed(&entry.path()).filter(|_| counts(&name))
         }
     });
     times.max()
@@ -79,7 +97,17 @@ fn newest(folder: &Path) -> Option<SystemTime> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use clap::Parser as _;
+
     use super::*;
+
+    #[derive(clap::Parser)]
+    struct Dev {
+        #[command(flatten)]
+        args: Args,
+    }
 
     #[test]
     fn a_changed_program_script_or_inbox_is_seen_once() {
@@ -90,17 +118,27 @@ mod tests {
         let command = format!("cat {}", script.display());
         let watched = |command: &str| {
             let program = command.parse().unwrap();
-            Watched::new(data.path(), Some(command), Some(&program))
+            let data = data.path().to_str().unwrap();
+            let words = ["dev", "--data", data, "--exclude", "*.log", "--exec", command];
+            Watched::new(&Dev::parse_from(words).args, Some(&program))
         };
-        assert!(watched(&command).has_changed(), "a new directory");
-        assert!(!watched(&command).has_changed(), "another run of the same");
-        let later = SystemTime::now() + std::time::Duration::from_secs(9);
+        assert!(watched(&command).has_changed(&[]), "a new directory");
+        assert!(!watched(&command).has_changed(&[]), "another run of the same");
+        let later = SystemTime::now() + Duration::from_secs(9);
         fs::File::options().write(true).open(&script).unwrap().set_modified(later).unwrap();
-        assert!(watched(&command).has_changed(), "the script");
-        assert!(watched(&format!("{command} -v")).has_changed(), "the command");
-        assert!(watched(&command).has_changed(), "and back");
+        assert!(watched(&command).has_changed(&[]), "the script");
+        assert!(watched(&format!("{command} -v")).has_changed(&[]), "the command");
+        assert!(watched(&command).has_changed(&[]), "and back");
         fs::write(data.path().join(INBOX).join("new.csv"), "1").unwrap();
-        assert!(watched(&command).has_changed(), "the inbox");
-        assert!(!watched(&command).has_changed());
+        assert!(watched(&command).has_changed(&[]), "the inbox");
+        assert!(!watched(&command).has_changed(&[]));
+        fs::write(data.path().join(INBOX).join("excluded.log"), "1").unwrap();
+        assert!(!watched(&command).has_changed(&[]), "no poll asks about it");
+        let growing = data.path().join(INBOX).join("growing.csv");
+        fs::File::create(growing).unwrap().set_modified(later).unwrap();
+        let name = format!("{INBOX}growing.csv");
+        let being_written = BeingWritten { name, waited: Duration::ZERO, has_rested: false };
+        assert!(!watched(&command).has_changed(&[being_written]));
+        assert!(watched(&command).has_changed(&[]), "it is complete");
     }
 }

@@ -1,6 +1,9 @@
 //! Polls until the inbox is settled.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use brigade_proto::v1::{EndReason, PollFinished, PollRequest, poll_response::Event};
 use brigade_runtime::exit::{Exit, Failure};
@@ -16,16 +19,21 @@ use crate::outcome::failure;
 const IDLE_POLLS: u32 = 3;
 const IDLE_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long another poll's lease is waited for: longer than that of a poller which was killed.
+const LEASE_PATIENCE: Duration = Duration::from_secs(100);
+
 /// Calls the poller until there is no work, or nothing moves any more.
 pub(super) async fn run(
     system: &System,
     show: Show,
+    fail_on_failed: bool,
     shutdown: &CancellationToken,
 ) -> Result<Exit, Failure> {
     let mut table = Table::new(show, io::stdout().lock());
     let mut idle = 0;
-    let mut is_braked = false;
-    let mut ignore_brake = system.watched.has_changed();
+    let mut is_stuck = false;
+    let mut waited = None;
+    let mut ignore_brake = system.watched.has_changed(&[]);
     while idle < IDLE_POLLS && !shutdown.is_cancelled() {
         let request = PollRequest { ignore_brake, ..PollRequest::default() };
         ignore_brake = false;
@@ -37,28 +45,48 @@ pub(super) async fn run(
                 return Err(error);
             }
         };
-        is_braked = finished.reason() == EndReason::Brake;
         let counts = finished.counts.unwrap_or_default();
-        if is_braked || counts.found == 0 {
+        match finished.reason() {
+            EndReason::AlreadyRunning => {
+                let since = *waited.get_or_insert_with(|| {
+                    let _ = table.held_by(finished.holder.as_ref());
+                    Instant::now()
+                });
+                is_stuck = since.elapsed() >= LEASE_PATIENCE;
+            }
+            EndReason::Brake => is_stuck = true,
+            // Nothing was found because nothing is there, or because the poll could not look.
+            EndReason::Complete if counts.found == 0 => {
+                if system.wait_for_writers(&mut table, shutdown).await {
+                    continue;
+                }
+                break;
+            }
+            _ => waited = None,
+        }
+        if is_stuck {
             break;
         }
         if counts.processed + counts.failed + counts.superseded > 0 {
             idle = 0;
         } else {
-            idle += 1;
+            idle += u32::from(waited.is_none());
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = tokio::time::sleep(IDLE_PAUSE) => {}
             }
         }
     }
-    if is_braked {
+    if is_stuck {
         list_left(system, &mut table).await;
     }
+    table.left_to_writers(&system.being_written().await);
     // A closed pipe does not change the exit code.
     let _ = table.summary();
-    let is_empty = table.totals().left() == 0;
-    Ok(if is_empty { Exit::Done } else { Exit::Partly })
+    let totals = table.totals();
+    let is_done =
+        totals.left() == 0 && !totals.are_all_failed() && !(fail_on_failed && totals.has_failed());
+    Ok(if is_done { Exit::Done } else { Exit::Partly })
 }
 
 /// Notes what no poll has asked about: it is left too.

@@ -13,6 +13,8 @@ use brigade_runtime::{
 use brigade_storage::gcs::{Credentials, GcsSettings};
 use url::Url;
 
+use super::Args;
+
 /// The bucket that the directory stands for.
 pub(super) const BUCKET: &str = "brigade-dev";
 /// Where files come from.
@@ -32,7 +34,7 @@ const MIN_POLL_DEADLINE: Duration = Duration::from_secs(600);
 /// The poller waits a little longer than the worker takes, so that it receives the status of a program that was stopped.
 const MARGIN: Duration = Duration::from_secs(10);
 /// With `push`, polls leave alone the files whose event is on its way.
-const PUSH_AGE: &str = "--min-age=10s";
+const PUSH_AGE: &str = "--poll-min-age=10s";
 
 pub(super) fn storage(emulator: &Emulator) -> GcsSettings {
     let endpoint = Some(emulator.url().to_string().trim_end_matches('/').to_owned());
@@ -70,24 +72,41 @@ fn jwks_url(emulator: &Emulator) -> Result<Url, Failure> {
         .map_err(|error| Failure::unavailable(format!("the emulator's keys: {error}"), ""))
 }
 
-/// The defaults of a deployment, but for the places and times.
+/// The defaults of a deployment, but for the places, the times and which files are left out.
 pub(super) fn poller_settings(
     worker: &Url,
     timeout: Duration,
-    push: bool,
+    given: &Args,
 ) -> Result<PollerSettings, Failure> {
     let (inbox, worker) =
         (format!("--inbox=gs://{BUCKET}/{INBOX}"), format!("--worker-url={worker}"));
     let mut flags = vec![inbox.as_str(), &worker];
-    flags.extend(push.then_some(PUSH_AGE));
+    flags.extend(given.push.then_some(PUSH_AGE));
     let args: PollerArgs = from_flags(&flags).map_err(|error| Failure::usage(error, ""))?;
     let mut problems = Problems::default();
     let settings = args.resolve(&mut problems);
     let mut settings = problems.into_settings(settings)?;
+    let config = &mut settings.config;
+    for (glob, flag) in [(&given.matching, "--match"), (&given.exclude, "--exclude")] {
+        let fits = glob.as_ref().map_or(Ok(()), |glob| glob.check_below(&config.inbox));
+        fits.map_err(|why| Failure::usage(format!("{flag}: {why}"), ""))?;
+    }
+    config.matching.clone_from(&given.matching);
+    config.exclude.clone_from(&given.exclude);
+    config.skip_empty = given.skip_empty;
     // Both may be longer than those of a deployment. A call that could not end before the deadline is not begun.
     let process_timeout = timeout.saturating_add(MARGIN);
-    settings.config.budgets.process_timeout = process_timeout;
-    settings.config.budgets.poll_deadline =
-        process_timeout.saturating_mul(2).max(MIN_POLL_DEADLINE);
+    config.budgets.process_timeout = process_timeout;
+    config.budgets.poll_deadline = process_timeout.saturating_mul(2).max(MIN_POLL_DEADLINE);
     Ok(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_poller_does_not_list_the_workers_outputs() {
+        assert!(!OUTPUT.starts_with(INBOX), "a poll would find its own worker's outputs");
+    }
 }

@@ -1,6 +1,6 @@
 //! The parts of the system, wired as they are deployed.
 
-use std::{net::Ipv4Addr, str::FromStr as _, sync::Arc};
+use std::{net::Ipv4Addr, str::FromStr as _, sync::Arc, time::Duration};
 
 use brigade_client::{PollerClient, identity::origin};
 use brigade_emulator::{
@@ -14,7 +14,7 @@ use brigade_runtime::{
     settings::names,
 };
 use brigade_storage::Location;
-use brigade_worker::{exec::Program, settings::WorkerSettings};
+use brigade_worker::{OutputName, Taken, exec::Program, settings::WorkerSettings};
 use tokio::{net::TcpListener, sync::broadcast, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -22,7 +22,7 @@ use url::Url;
 use super::{
     Args,
     brake::Watched,
-    samples,
+    process, samples,
     settings::{
         BUCKET, DEVELOPER, OUTPUT, POLLER, POLLER_CALLERS, PROGRAM_TIMEOUT, PUBSUB, SCHEDULER,
         WORKER_CALLERS, guard, identity, poller_settings, storage,
@@ -47,6 +47,8 @@ pub(super) struct System {
     pub(super) client: PollerClient,
     pub(super) events: broadcast::Sender<PollResponse>,
     pub(super) worker: Url,
+    /// How long a poll may take.
+    pub(super) poll_deadline: Duration,
     /// What lifts the inbox's brake when it changes.
     pub(super) watched: Watched,
     /// How many sample files were written.
@@ -57,9 +59,13 @@ pub(super) struct System {
 }
 
 impl System {
-    pub(super) async fn start(args: &Args, shutdown: CancellationToken) -> Result<Self, Failure> {
+    pub(super) async fn start(
+        args: &Args,
+        (output_name, output_taken): (Option<OutputName>, Taken),
+        shutdown: CancellationToken,
+    ) -> Result<Self, Failure> {
         let exec = args.exec.as_deref().map(program).transpose()?;
-        let watched = Watched::new(&args.data, args.exec.as_deref(), exec.as_ref());
+        let watched = Watched::new(args, exec.as_ref());
         let [poller_port, worker_port, emulator_port] = ports(args)?;
         let poller_listener = bind_loopback(poller_port).await?;
         let emulator_listener = bind_loopback(emulator_port).await?;
@@ -71,6 +77,7 @@ impl System {
         })?;
         let emulator = Emulator::builder()
             .directory(BUCKET, &args.data)
+            .rest(args.rest)
             // The first is the machine's own account: the metadata server's for a request that names none.
             .service_account(DEVELOPER)
             .service_account(POLLER)
@@ -99,6 +106,8 @@ impl System {
             let settings = WorkerSettings {
                 exec,
                 output: Some(Location::new(BUCKET, OUTPUT)),
+                output_name,
+                output_taken,
                 timeout,
                 ..WorkerSettings::default()
             };
@@ -109,7 +118,8 @@ impl System {
             );
             url
         };
-        let settings = poller_settings(&worker, timeout, args.push)?;
+        let settings = poller_settings(&worker, timeout, args)?;
+        let poll_deadline = settings.config.budgets.poll_deadline;
         // Its callers send one `authorization` header. The front end checks its signature and removes it.
         let auth = AuthConfig {
             guard: guard(&emulator, Mode::Platform, &poller, &POLLER_CALLERS)?,
@@ -119,6 +129,7 @@ impl System {
             store,
             identity: Arc::new(identity(&emulator, POLLER)),
             observer: Some(events.clone()),
+            process: process::this(),
         }));
         let stop_poller = stop.clone();
         services.spawn(async move {
@@ -132,6 +143,7 @@ impl System {
             client,
             events,
             worker,
+            poll_deadline,
             watched,
             samples,
             front_ends,

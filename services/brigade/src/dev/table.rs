@@ -1,14 +1,16 @@
 //! Shows a poll's events: a table on a terminal, one JSON object a line otherwise.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     io::{self, IsTerminal as _, Write},
     time::Duration,
 };
 
+use brigade_emulator::storage::BeingWritten;
 use brigade_proto::v1::{
-    BrakeReason, ObjectSettled, PollFinished, PollResponse, Settlement, poll_response::Event,
+    BrakeReason, LeaseHolder, ObjectSettled, PollFinished, PollResponse, Settlement,
+    poll_response::Event,
 };
 use brigade_storage::object::escape;
 use owo_colors::{OwoColorize as _, Style};
@@ -16,6 +18,11 @@ use owo_colors::{OwoColorize as _, Style};
 /// Shown when the brake goes on.
 const BRAKE: &str = "brake      the program failed on many different files in a row and on none succeeded; the others stay in the inbox \
      until it, its script or the inbox changes:";
+
+/// Shown for a file that is no object yet.
+const BEING_WRITTEN: &str = "still being written; a program has it open or has just changed it";
+/// A file that comes to rest within this time is not shown.
+const SHORT: Duration = Duration::from_secs(2);
 
 /// How settlements are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,35 +49,52 @@ pub(super) struct Table<W> {
     show: Show,
     out: W,
     totals: Totals,
+    /// The files of which it has shown that they are being written.
+    being_written: BTreeSet<String>,
 }
 
-/// The last settlement of each object of one run, by name and generation.
+/// What one run has come to.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Totals(BTreeMap<(String, i64), ObjectSettled>);
+pub(super) struct Totals {
+    /// The last settlement of each object, by name and generation.
+    settled: BTreeMap<(String, i64), ObjectSettled>,
+    /// Files that were still being written at the end.
+    being_written: Vec<String>,
+}
 
 // === impl Totals ===
 
 impl Totals {
     fn keep(&mut self, settled: &ObjectSettled) {
         let object = settled.object.clone().unwrap_or_default();
-        self.0.insert((object.name, object.generation), settled.clone());
+        self.settled.insert((object.name, object.generation), settled.clone());
     }
 
     /// Objects that were handed to the worker.
     fn found(&self) -> usize {
-        self.0.len()
+        self.settled.len()
     }
 
     fn count(&self, settlement: Settlement) -> usize {
-        let all = self.0.values().map(ObjectSettled::settlement);
+        let all = self.settled.values().map(ObjectSettled::settlement);
         all.filter(|last| *last == settlement).count()
     }
 
-    /// Objects that are still in the inbox and that no newer upload has replaced.
+    /// Whether any object failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.count(Settlement::Failed) > 0
+    }
+
+    /// Whether objects failed, and none was processed.
+    pub(super) fn are_all_failed(&self) -> bool {
+        self.has_failed() && self.count(Settlement::Processed) == 0
+    }
+
+    /// Objects that are still in the inbox and that no newer upload has replaced, and files that are being written.
     pub(super) fn left(&self) -> usize {
         use Settlement::{Failed, Processed, Superseded};
         let gone = [Processed, Failed, Superseded].map(|settlement| self.count(settlement));
-        self.found() - gone.iter().sum::<usize>()
+        self.found() - gone.iter().sum::<usize>() + self.being_written.len()
     }
 }
 
@@ -85,12 +109,15 @@ impl fmt::Display for Totals {
             write!(f, ", {} left in the inbox", self.left())?;
         }
         writeln!(f)?;
-        for ((name, _), last) in &self.0 {
+        for ((name, _), last) in &self.settled {
             let settlement = last.settlement();
             if !matches!(settlement, Settlement::Processed | Settlement::Superseded) {
                 let (word, _) = shown(settlement);
                 writeln!(f, "  {word} {}: {}", escape(name), escape(&last.reason))?;
             }
+        }
+        for name in &self.being_written {
+            writeln!(f, "  writing {}: {BEING_WRITTEN}", escape(name))?;
         }
         Ok(())
     }
@@ -100,8 +127,7 @@ impl fmt::Display for Totals {
 
 impl<W: Write> Table<W> {
     pub(super) fn new(show: Show, out: W) -> Self {
-        let totals = Totals::default();
-        Self { show, out, totals }
+        Self { show, out, totals: Totals::default(), being_written: BTreeSet::new() }
     }
 
     /// What it has shown so far.
@@ -132,6 +158,48 @@ impl<W: Write> Table<W> {
             }
             (Show::Table { .. }, _) => Ok(()),
         }
+    }
+
+    /// Says which poll holds the lease that this one waits for. Beside JSON, which has it in `finished`, on stderr.
+    pub(super) fn held_by(&mut self, holder: Option<&LeaseHolder>) -> io::Result<()> {
+        let holder = holder.cloned().unwrap_or_default();
+        let time = |at: Option<brigade_proto::Timestamp>| {
+            let at = jiff::Timestamp::from_second(at.unwrap_or_default().seconds);
+            at.unwrap_or_default()
+        };
+        let line = format!(
+            "waiting    poll {} has the inbox since {}; its lease ends at {} unless it is renewed. Is another brigade dev \
+             running over this directory?",
+            holder.poll_id,
+            time(holder.since),
+            time(holder.until)
+        );
+        match self.show {
+            Show::Table { .. } => writeln!(self.out, "  {line}"),
+            Show::Json => writeln!(io::stderr(), "{line}"),
+        }
+    }
+
+    /// Shows each file once while it is being written. Beside JSON this goes to stderr.
+    pub(super) fn being_written(&mut self, files: &[BeingWritten]) -> io::Result<()> {
+        self.being_written.retain(|shown| files.iter().any(|file| file.name == *shown));
+        for file in files.iter().filter(|file| !file.has_rested && file.waited >= SHORT) {
+            if self.being_written.insert(file.name.clone()) {
+                let name = escape(&file.name).to_string();
+                match self.show {
+                    Show::Table { .. } => {
+                        writeln!(self.out, "  writing    {name:<32} {:>8}  {BEING_WRITTEN}", "")?;
+                    }
+                    Show::Json => writeln!(io::stderr(), "writing {name}: {BEING_WRITTEN}")?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps what the run leaves to the programs that write it.
+    pub(super) fn left_to_writers(&mut self, files: &[BeingWritten]) {
+        self.totals.being_written = files.iter().map(|file| file.name.clone()).collect();
     }
 
     /// Shows the counts, and each object that was not processed with its reason. Beside JSON this text goes to stderr.

@@ -1,6 +1,6 @@
 //! Polls on the scheduler's ticks, if it has one, and shows what happens, until a signal ends it.
 
-use std::{io, time::Duration};
+use std::{collections::VecDeque, io, time::Duration};
 
 use brigade_client::identity::origin;
 use brigade_emulator::{
@@ -22,7 +22,13 @@ use super::{
 /// How often the notifier looks for new files.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// How often a braked system looks for changes.
+/// Polls of this process that are remembered.
+const MAX_OWN: usize = 100;
+
+/// An attempt that ended before its poll would end that too.
+const SETTLING: Duration = Duration::from_secs(30);
+
+/// How often it looks for files that are being written, and a braked system for changes.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Shows settlements until the shutdown. They come from the poller's own events, not from the answer to the scheduler.
@@ -47,15 +53,19 @@ pub(super) async fn run(
     }
     let mut table = Table::new(show, io::stdout());
     // What is there at the start is not a change.
-    let _ = system.watched.has_changed();
+    let _ = system.watched.has_changed(&[]);
     let mut look = tokio::time::interval(LOOK_AGAIN);
     let mut brake = None;
+    let mut own = VecDeque::new();
+    let mut held_by = None;
     loop {
         let received = tokio::select! {
             () = shutdown.cancelled() => break,
             received = events.recv() => received,
-            _ = look.tick(), if brake.is_some() => {
-                if system.watched.has_changed() && lift(system).await {
+            _ = look.tick() => {
+                let files = system.being_written().await;
+                drop(table.being_written(&files));
+                if brake.is_some() && system.watched.has_changed(&files) && lift(system).await {
                     brake = None;
                 }
                 continue;
@@ -66,15 +76,28 @@ pub(super) async fn run(
             Ok(response) => match &response.event {
                 Some(Event::Settled(_) | Event::Skipped(_)) => drop(table.event(&response)),
                 Some(Event::Finished(finished))
-                    if finished.reason() != EndReason::AlreadyRunning =>
+                    if finished.reason() == EndReason::AlreadyRunning =>
                 {
+                    // A poll of this process is no news.
+                    let holder = finished.holder.as_ref().map(|holder| holder.poll_id.clone());
+                    let is_own = holder.as_ref().is_some_and(|holder| own.contains(holder));
+                    if !is_own && holder != held_by {
+                        drop(table.held_by(finished.holder.as_ref()));
+                        held_by = holder;
+                    }
+                }
+                Some(Event::Finished(finished)) => {
                     let is_news = finished.brake.is_some() && finished.brake != brake;
                     brake.clone_from(&finished.brake);
                     if is_news {
                         drop(table.event(&response));
                     }
                 }
-                Some(Event::Started(_) | Event::Finished(_)) | None => {}
+                Some(Event::Started(started)) => {
+                    own.truncate(MAX_OWN - 1);
+                    own.push_front(started.poll_id.clone());
+                }
+                None => {}
             },
             Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => break,
@@ -88,7 +111,7 @@ pub(super) async fn run(
 
 /// Lifts the inbox's brake by a poll that runs in the background. Whether it could be started.
 async fn lift(system: &System) -> bool {
-    let request = PollRequest { ignore_brake: true, ..PollRequest::default() };
+    let request = PollRequest { ignore_brake: true, relist: true, ..PollRequest::default() };
     match system.client.poll(request).await {
         Ok(mut events) => {
             tokio::spawn(async move { while let Ok(Some(_)) = events.message().await {} });
@@ -103,10 +126,15 @@ fn scheduler(system: &System, every: Duration) -> Result<Scheduler, Failure> {
     Ok(Scheduler {
         name: "brigade-dev".into(),
         url: endpoint(system, "poll")?,
+        body: serde_json::json!({"relist": true}),
         account: SCHEDULER.into(),
         audience: origin(&system.poller),
         every,
-        retry: RetryConfig { retry_count: 3, ..RetryConfig::default() },
+        retry: RetryConfig {
+            retry_count: 3,
+            attempt_deadline: system.poll_deadline + SETTLING,
+            ..RetryConfig::default()
+        },
     })
 }
 

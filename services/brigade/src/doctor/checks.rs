@@ -97,8 +97,11 @@ fn storage_failure(error: &Error, needs: &str) -> Failure {
             Failure::permission(error, format!("grant this account {needs}"))
         }
         Kind::NoBucket | Kind::Invalid => Failure::usage(error, "correct the setting"),
-        Kind::NotFound | Kind::Precondition | Kind::Held | Kind::Busy { .. } | Kind::Unknown => {
-            Failure::unavailable(error, "")
-        }
+        Kind::NotFound
+        | Kind::Precondition
+        | Kind::Held
+        | Kind::Encrypted
+        | Kind::Busy { .. }
+        | Kind::Unknown => Failure::unavailable(error, ""),
     }
 }

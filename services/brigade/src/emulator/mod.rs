@@ -1,17 +1,21 @@
 //! `brigade emulator`: serves an emulator of Google Cloud alone.
 
-use std::{io::Write as _, path::PathBuf, str::FromStr};
+use std::{io::Write as _, path::PathBuf, str::FromStr, time::Duration};
 
 use brigade_client::identity::origin;
 use brigade_emulator::{Emulator, storage::Permission};
 use brigade_runtime::{
     exit::{Exit, Failure},
+    settings::time,
     shutdown,
     telemetry::{self, Format},
 };
 
 use self::front_end::{FrontEndOption, add_accounts};
-use crate::{outcome::failure, setup::bind_loopback};
+use crate::{
+    outcome::failure,
+    setup::{REST_RANGE, bind_loopback},
+};
 
 mod front_end;
 
@@ -21,6 +25,10 @@ pub struct Args {
     /// Keep the bucket in this directory
     #[arg(long, value_name = "DIR", conflicts_with = "memory", required_unless_present = "memory")]
     data: Option<PathBuf>,
+    /// With --data: take a file that another program writes once it has not changed for this time and no program has it open for
+    /// writing; 0 is at once [default: 1s, or 5s where the system does not say which files are open]
+    #[arg(long, value_name = "TIME", requires = "data", value_parser = time(REST_RANGE))]
+    rest: Option<Duration>,
     /// Keep the bucket in memory
     #[arg(long)]
     memory: bool,
@@ -84,7 +92,7 @@ pub async fn run(args: Args) -> Result<Exit, Failure> {
     let shutdown = shutdown::signal();
     let listener = bind_loopback(args.port).await?;
     let builder = match args.data {
-        Some(path) => Emulator::builder().directory(&args.bucket, path),
+        Some(path) => Emulator::builder().directory(&args.bucket, path).rest(args.rest),
         None => Emulator::builder().memory().bucket(&args.bucket),
     };
     let builder = args.roles.iter().fold(builder, |builder, role| {

@@ -10,6 +10,7 @@ use brigade_client::{
 };
 use brigade_poller::{
     dispatch::Worker,
+    lease::Process,
     poller::Poller,
     settings::{PollerArgs, PollerSettings, Protocol},
     trigger,
@@ -71,7 +72,12 @@ async fn dependencies(settings: &PollerSettings) -> Result<Dependencies, Failure
             tracing::warn!(audience, error = %error, "no ID token for the worker yet; the first poll asks again");
         }
     });
-    Ok(Dependencies { store: setup::store().await?, identity, observer: None })
+    Ok(Dependencies {
+        store: setup::store().await?,
+        identity,
+        observer: None,
+        process: Process::default(),
+    })
 }
 
 /// What a poller needs from outside of its process.
@@ -83,6 +89,8 @@ pub struct Dependencies {
     pub identity: Arc<dyn TokenSource>,
     /// Receives the events of every poll.
     pub observer: Option<broadcast::Sender<PollResponse>>,
+    /// The process that the lease names.
+    pub process: Process,
 }
 
 /// Serves a poller on a bound listener until `shutdown`, and drains the polls that then run. The port is open while
@@ -98,10 +106,11 @@ pub async fn serve(
     let queue = queue::connect(settings, &auth)?;
     let made = OnceLock::new();
     let routes = async {
-        let Dependencies { store, identity, observer } = dependencies.await?;
+        let Dependencies { store, identity, observer, process } = dependencies.await?;
         let poller = Poller::new(settings.config.clone(), &*store, worker(settings, identity)?)
             .queue(queue)
             .observer(observer)
+            .process(process)
             .shutdown(shutdown.clone());
         Ok(trigger::routes(made.get_or_init(|| poller)))
     };
