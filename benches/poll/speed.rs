@@ -13,7 +13,7 @@ pub(crate) fn figure(scale: &Scale, runtime: &Runtime, system: &System, work: &s
         || {
             system.lay(objects);
             let began = Instant::now();
-            runtime.block_on(system.poll(objects));
+            runtime.block_on(system.poll(objects, false));
             rate(objects, began.elapsed())
         },
         || {

@@ -8,7 +8,10 @@ use brigade_client::{
     identity::{Cached, MetadataServer, TokenSource, origin},
 };
 use brigade_emulator::{Emulator, identity::ISSUER};
-use brigade_poller::settings::{PollerArgs, PollerSettings};
+use brigade_poller::{
+    lease::Process,
+    settings::{PollerArgs, PollerSettings},
+};
 use brigade_proto::v1::{EndReason, PollRequest, poll_response::Event};
 use brigade_runtime::{
     guard::{GuardSettings, Mode},
@@ -76,8 +79,12 @@ impl System {
         let (listener, poller) = bound().await;
         let settings = poller_settings(&worker);
         let gate = guard(&emulator, &poller);
-        let outside =
-            Dependencies { store: store.clone(), identity: identity.clone(), observer: None };
+        let outside = Dependencies {
+            store: store.clone(),
+            identity: identity.clone(),
+            observer: None,
+            process: Process::default(),
+        };
         tokio::spawn(async move {
             let never = CancellationToken::new();
             let poller =
@@ -105,8 +112,9 @@ impl System {
     }
 
     /// One poll of all of them, through the poller's own service.
-    pub(crate) async fn poll(&self, objects: usize) {
-        let mut events = self.poller.poll(PollRequest::default()).await.unwrap();
+    pub(crate) async fn poll(&self, objects: usize, relist: bool) {
+        let request = PollRequest { relist, ..PollRequest::default() };
+        let mut events = self.poller.poll(request).await.unwrap();
         let mut finished = None;
         while let Some(response) = events.message().await.unwrap() {
             if let Some(Event::Finished(end)) = response.event {

@@ -54,13 +54,38 @@ fn three_ways_to_deploy_give_the_services_the_same_settings() {
     let poller = of_yaml("poller");
     assert!(poller.contains(names::PUBLIC_URL), "the front end is proven");
     assert_eq!(of_gcloud("poller", gcloud::PLAIN), poller);
-    let mut with_limits = poller.clone();
-    with_limits.insert(names::CONCURRENCY.into());
-    assert_eq!(of_terraform("poller_settings"), with_limits);
+    assert_eq!(of_terraform("poller_settings"), poller);
 
     let worker = of_yaml("worker");
     assert_eq!(of_gcloud("worker", gcloud::PLAIN), worker);
     assert_eq!(of_terraform("worker_settings"), worker);
+}
+
+#[test]
+fn cloud_run_lets_as_many_calls_into_an_instance_as_it_has_places() {
+    for service in ["poller", "worker"] {
+        let yaml = yaml::service(service);
+        let places = yaml::environment(&yaml)[names::CONCURRENCY].clone();
+        let calls = yaml.pointer("/spec/template/spec/containerConcurrency");
+        assert_eq!(calls.unwrap().to_string(), places, "{service}");
+        let name = format!("brigade-{service}");
+        let commands = gcloud::commands(gcloud::PLAIN);
+        let deploys = |command: &&gcloud::Command| {
+            command.path() == "run deploy" && command.argument() == name
+        };
+        let command = commands.iter().find(deploys).unwrap();
+        assert_eq!(command.flag("--concurrency"), places, "{service}");
+        let setting = format!(";{}={places};", names::CONCURRENCY);
+        assert!(command.flag("--set-env-vars").contains(&setting), "{service}");
+    }
+    let services = terraform::all("google_cloud_run_v2_service");
+    let calls = |name: &str| {
+        let service = services.iter().find(|service| service.name == name).unwrap();
+        let template = service.block("template").unwrap();
+        terraform::attribute(&template.body, "max_instance_request_concurrency")
+    };
+    assert!(calls("poller").contains("min(var.files_in_flight, 1000)"), "{}", calls("poller"));
+    assert_eq!(calls("worker"), "var.worker.concurrency");
 }
 
 #[test]
@@ -134,6 +159,8 @@ fn the_schedule_waits_longer_than_a_poll_may_take() {
     let deadline = jobs[0].get("attempt_deadline");
     assert_eq!(deadline, "${var.poll_deadline_seconds + 30}s");
     let target = jobs[0].block("http_target").unwrap();
+    let body = terraform::attribute(&target.body, "body");
+    assert_eq!(body, "base64encode(jsonencode({ relist = true }))");
     let token = terraform::blocks(&target.body, "oidc_token")[0];
     let audience = terraform::attribute(&token.body, "audience");
     assert_eq!(audience, "local.poller_url");

@@ -44,9 +44,9 @@ async fn what_is_left_in_the_output_directory_is_uploaded_and_the_object_is_desc
     let system = running(&format!("sh -c \"{script}\" sh")).await;
     system.upload("a b.csv", "x");
     let polled = system.poll().await.unwrap();
-    let outputs = ["gs://data/features/deep/out.txt"];
+    let outputs = ["gs://data/features/a b.csv/deep/out.txt"];
     assert_eq!(polled.settled[0].outputs, outputs, "{polled:?}");
-    let content = system.content("features/deep/out.txt");
+    let content = system.content("features/a b.csv/deep/out.txt");
     assert_eq!(content, "incoming/a b.csv|data|1");
 }
 

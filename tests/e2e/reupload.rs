@@ -33,6 +33,6 @@ async fn a_file_of_a_name_that_was_processed_before_is_stored_beside_it() {
     let generation = system.upload("night.csv", "tuesday");
     system.poll().await.unwrap();
     assert_eq!(system.content("processed/night.csv"), "monday");
-    let beside = format!("processed/night.csv.{generation}");
+    let beside = format!("processed/night.{generation}.csv");
     assert_eq!(system.content(&beside), "tuesday");
 }

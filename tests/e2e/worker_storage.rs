@@ -92,7 +92,10 @@ async fn a_400_to_the_workers_output_names_the_setting() {
     let (status, _, body) = answer(Operation::Insert, Fault::before(Kind::Invalid)).await;
     assert_eq!((status, &body["reason"]), (403, &json!("WORKER_MISCONFIGURED")), "{body}");
     let error = body["error"].as_str().unwrap();
-    assert!(error.contains("BRIGADE_OUTPUT") && error.contains("gs://data/out/copy"), "{error}");
+    assert!(
+        error.contains("BRIGADE_OUTPUT") && error.contains("gs://data/out/in/a/copy"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ import stat
 
 import pytest
 
-from deployed import Deployed
+from deployed import BUCKET, Deployed
 from running import Process, brigade
 
 FILES = 40
@@ -41,12 +41,12 @@ NOT_INSTALLED = "#!/usr/bin/env python3\nimport no_such_module_here\n"
 broken = pytest.mark.parametrize(("command", "parts", "fix"), BROKEN.values(), ids=BROKEN)
 
 
-def deployed(command):
+def deployed(command, *arguments, settings=None):
     def worker(port, env):
-        settings = {"PORT": port, "BRIGADE_BIND": "127.0.0.1", "BRIGADE_AUTH": "off", "RUST_LOG": "warn"}
-        return Process([brigade(), "worker", "--exec", command], env=env | settings).wait_for_port(port)
+        own = {"PORT": port, "BRIGADE_BIND": "127.0.0.1", "BRIGADE_AUTH": "off", "RUST_LOG": "warn"}
+        return Process([brigade(), "worker", "--exec", command, *arguments], env=env | own).wait_for_port(port)
 
-    return Deployed({"/poll": "scheduler"}, grpc_worker=worker)
+    return Deployed({"/poll": "scheduler"}, grpc_worker=worker, settings=settings)
 
 
 @broken
@@ -74,6 +74,31 @@ def test_a_module_that_is_not_installed_fails_25_files_and_the_polls_end_names_i
         assert system.names("incoming") == left
         said = "".join(system.poller.log)
         assert "No module named" in said and "ignore_brake" in said
+
+
+def test_an_output_leads_to_the_bytes_that_it_was_made_of_and_back(tmp_path):
+    command = script(tmp_path, '#!/bin/sh\nrev "$1" > "$OUTPUT_DIR/reversed.txt"\n')
+    # Only then are the outputs' names written on an input that needs no other update.
+    settings = {"BRIGADE_MARK_PROCESSED": "true"}
+    with deployed(command, "--output", f"gs://{BUCKET}/features/", settings=settings) as system:
+        uploaded = {}
+        for day in ("mon", "tue"):
+            blob = system.bucket.blob(f"incoming/{day}/x.txt")
+            blob.upload_from_string(f"{day}\n")
+            uploaded[f"gs://{BUCKET}/{blob.name}#{blob.generation}"] = f"{day}\n"
+        assert system.poll()["counts"]["processed"] == "2"
+        assert system.names("features") == ["mon/x.txt/reversed.txt", "tue/x.txt/reversed.txt"]
+        for output in list(system.bucket.list_blobs(prefix="features/")):
+            source, inbox = output.metadata["brigade-source"], output.metadata["brigade-inbox"]
+            path = source.removeprefix(inbox).rpartition("#")[0]
+            processed = system.bucket.get_blob(f"processed/{path}")
+            content = processed.download_as_text()
+            assert content == uploaded.pop(source)
+            assert output.download_as_text() == f"{content[-2::-1]}\n"
+            # And back: the input names its outputs, and itself as they do.
+            assert processed.metadata["brigade-outputs"] == f"gs://{BUCKET}/{output.name}"
+            assert processed.metadata["brigade-source"] == source
+        assert uploaded == {}
 
 
 def dev_once(directory, command):

@@ -9,6 +9,7 @@ use brigade_storage::{Metadata, Object};
 
 use crate::{
     heard::{self, Heard},
+    outputs,
     people::{BUCKET, ELSEWHERE, NO_WORK},
     report::Report,
     run::{MAX_ATTEMPTS, MAX_LOSSES, Run},
@@ -21,6 +22,9 @@ const CALLS_PER_OBJECT: u64 = 120;
 
 /// The same where nothing fails: a mark, a look, a move or a deletion, and one more when two polls meet.
 const CALM_CALLS_PER_OBJECT: u64 = 4;
+
+/// How many more where a worker's run is shared: all polls that wait for it hear its answer at once, and meet.
+const MORE_FOR_SHARED: u64 = 3;
 
 /// Calls of the worker about one object in an hour, at most.
 const CALLS_PER_HOUR: u32 = 150;
@@ -45,14 +49,20 @@ pub(crate) fn broken(run: &Run) -> Vec<String> {
     broken.extend(calls(run));
     broken.extend(versions(run));
     broken.extend(brake(run));
+    broken.extend(outputs::check::find(run).broken);
     broken
 }
 
 /// What became of one upload.
 fn object(run: &Run, fate: &UploadOutcome) -> Option<String> {
-    if fate.by == Actor::Port {
-        let own = fate.uploaded.name.starts_with(".brigade/");
-        return (!own).then(|| "a poller uploaded it".to_owned());
+    let own = match fate.by {
+        Actor::External => None,
+        Actor::Port => Some(CONTROL_PREFIX),
+        Actor::Caller(_) => Some(outputs::PREFIX),
+    };
+    if let Some(own) = own {
+        let is_own = fate.uploaded.name.starts_with(own);
+        return (!is_own).then(|| format!("{:?} uploaded it", fate.by));
     }
     if fate.places.is_empty() {
         let wanted = fate.removed_by == Some(Actor::External) || is_copy_taken(run, fate);
@@ -217,9 +227,9 @@ fn economy(run: &Run) -> Vec<String> {
     let names = run.schedule.names as u64;
     let partial = reports.iter().filter(unheard).count() as u64;
     let walked = settled + names * partial + run.deliveries;
-    let calls = run.counts.calls - run.counts.lease - run.lists;
+    let calls = run.counts.calls - run.counts.lease - run.counts.lists;
     let bound = if run.schedule.is_calm() {
-        (CALM_CALLS_PER_OBJECT + run.copy_calls()) * settled
+        (CALM_CALLS_PER_OBJECT + MORE_FOR_SHARED * run.is_shared() + run.copy_calls()) * settled
     } else {
         CALLS_PER_OBJECT * walked
     };

@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::{
-    check,
+    check, outputs,
     planted::{BUGS, Planted},
     report::Report,
     run::Run,
@@ -50,6 +50,9 @@ pub(crate) struct Total {
     pub(crate) objects: u64,
     pub(crate) polls: u64,
     pub(crate) storage_calls: u64,
+    /// Outputs that were written, that are there in the end, that a killed or failed run left, and that are beside another's;
+    /// and results that a newer upload took away.
+    pub(crate) outputs: [u64; 5],
     /// How often each kind of fault was met.
     pub(crate) faults: [(&'static str, u64); KINDS],
     /// Seeds that were run with the lease and without it, and how often an upload was processed once more than it had to.
@@ -139,6 +142,8 @@ impl Total {
         self.objects += run.uploads();
         self.polls += run.reports.len() as u64;
         self.storage_calls += run.counts.calls;
+        let found = outputs::check::find(&run);
+        self.add_outputs([found.written, found.visible, found.left, found.beside, found.taken]);
         for (sum, (kind, count)) in self.faults.iter_mut().zip(met(&run)) {
             *sum = (kind, sum.1 + count);
         }
@@ -158,6 +163,12 @@ impl Total {
         self.twice_without += without.duplicate_calls();
     }
 
+    fn add_outputs(&mut self, counts: [u64; 5]) {
+        for (sum, count) in self.outputs.iter_mut().zip(counts) {
+            *sum += count;
+        }
+    }
+
     fn report(&mut self, broken: String) {
         self.broken_seeds += 1;
         if self.broken.len() < PRINTED {
@@ -171,6 +182,7 @@ impl Total {
         self.objects += other.objects;
         self.polls += other.polls;
         self.storage_calls += other.storage_calls;
+        self.add_outputs(other.outputs);
         self.broken_seeds += other.broken_seeds;
         self.compared += other.compared;
         self.twice_with_lease += other.twice_with_lease;
@@ -232,6 +244,15 @@ impl fmt::Display for Total {
             writeln!(f, "{count:>10}  {kind}")?;
         }
         writeln!(f, "{:>10}  polls, {} storage calls", self.polls, self.storage_calls)?;
+        let [written, visible, left, beside, taken] = self.outputs;
+        writeln!(
+            f,
+            "{written:>10}  outputs written; of {visible} in the end, {beside} beside another's, {left} left by runs that were killed or that storage failed"
+        )?;
+        writeln!(
+            f,
+            "{taken:>10}  results that a newer upload replaced, and took away when it failed"
+        )?;
         writeln!(
             f,
             "{:>10}  seeds repeated to the letter; every live upload settled within 2 quiet polls, but for what the worker puts off",

@@ -3,6 +3,7 @@
 //! One seed is one schedule of pollers, uploads, crashes and faults. After a run its whole history is held against the
 //! promises. `cargo run --release --example simulate -- --seeds A..B` runs as many as one likes.
 
+mod arrivals;
 mod check;
 mod events;
 mod fleet;
@@ -10,6 +11,7 @@ mod halt;
 mod heard;
 mod instance;
 mod line;
+mod outputs;
 mod people;
 mod planted;
 mod process;
@@ -32,12 +34,23 @@ fn two_thousand_seeds_break_no_promise() {
     assert_eq!(total.missed(), Vec::<&str>::new(), "met too seldom");
     assert_eq!((total.repeated, total.compared), (20, 100));
     assert!(total.twice_with_lease < total.twice_without, "{total}");
+    let [written, visible, left, beside, _] = total.outputs;
+    assert!(written.min(visible) > 10_000 && beside > 1_000, "{total}");
+    assert!(left > 0 && left * 50 < visible, "{total}");
+}
+
+#[test]
+fn a_file_that_arrives_while_places_are_free_is_asked_about_within_the_pause() {
+    let total = arrivals::run(0..300);
+    println!("{total:?}");
+    assert!(total.broken.is_empty(), "{}", total.broken.join("\n"));
+    assert!(total.beside > 300, "{total:?}");
 }
 
 /// A checker that cannot fail proves nothing.
 #[test]
 fn planted_bugs_are_found_each_by_its_seed() {
-    let found = fleet::planted(2_000);
+    let found = fleet::planted(4_000);
     for bug in &found {
         println!("{bug}");
     }

@@ -71,10 +71,18 @@ pub(crate) enum Bug {
     LossesDropped,
     /// Does not see that the brake is on.
     BrakeNeverRead,
+    /// A worker that replaces whatever has an output's name.
+    ReplacesWhateverIsThere,
+    /// One that takes its object for live.
+    WritesAfterSuperseded,
+    /// One whose outputs have no folder of their object's.
+    NamedByTheLastPart,
+    /// One that removes no output.
+    LeavesOutputs,
 }
 
 /// All of them, by name.
-pub(crate) const BUGS: [(Bug, &str); 24] = [
+pub(crate) const BUGS: [(Bug, &str); 28] = [
     (Bug::NoSourceFence, "no source fence"),
     (Bug::NoDestinationFence, "no destination fence"),
     (Bug::DeleteInsteadOfMove, "delete instead of move"),
@@ -99,6 +107,10 @@ pub(crate) const BUGS: [(Bug, &str); 24] = [
     (Bug::LossBesideOthersCounted, "a loss beside others counted"),
     (Bug::LossesDropped, "losses dropped"),
     (Bug::BrakeNeverRead, "a brake that is never read"),
+    (Bug::ReplacesWhateverIsThere, "replaces whatever lies there"),
+    (Bug::WritesAfterSuperseded, "writes after it was superseded"),
+    (Bug::NamedByTheLastPart, "named by the last part"),
+    (Bug::LeavesOutputs, "leaves outputs of a failed run"),
 ];
 
 /// A bug, or none.

@@ -17,6 +17,8 @@ pub(crate) struct WorkerProcess {
 #[derive(Debug, Default)]
 struct State {
     calls: usize,
+    /// Processes before this one.
+    number: u64,
     back: Option<Instant>,
     /// Ends with this process; the next one has its own. (A watch channel wakes its receivers in no order that a seed repeats.)
     death: CancellationToken,
@@ -26,7 +28,8 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Taken<'a> {
     process: &'a WorkerProcess,
-    death: CancellationToken,
+    pub(crate) number: u64,
+    pub(crate) death: CancellationToken,
 }
 
 /// Why it has not taken a call.
@@ -52,7 +55,7 @@ impl WorkerProcess {
             return Err(NotTaken::Full);
         }
         state.calls += 1;
-        Ok(Taken { process: self, death: state.death.clone() })
+        Ok(Taken { process: self, number: state.number, death: state.death.clone() })
     }
 
     /// Ends every call in it. It is back after a while.
@@ -60,6 +63,7 @@ impl WorkerProcess {
         let back = Instant::now() + back_after;
         let mut state = self.state();
         state.back = state.back.max(Some(back));
+        state.number += 1;
         let death = std::mem::take(&mut state.death);
         drop(state);
         death.cancel();

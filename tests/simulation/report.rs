@@ -22,6 +22,8 @@ pub(crate) struct Report {
     pub(crate) instance: u64,
     /// Its own id, which is also the holder of its lease.
     pub(crate) id: String,
+    /// When it began, in seconds by its own clock.
+    pub(crate) began: i64,
     /// Not a poll, but all events of the run.
     pub(crate) is_events: bool,
     pub(crate) settled: Vec<Said>,
@@ -74,11 +76,11 @@ impl Report {
 
 impl Errand {
     /// A poll that nothing disturbs.
-    pub(crate) fn new(id: u64) -> Self {
+    pub(crate) fn new(id: u64, relist: bool) -> Self {
         Self {
             id,
             fate: Fate::default(),
-            request: PollRequest::default(),
+            request: PollRequest { relist, ..PollRequest::default() },
             trigger: Trigger::default(),
         }
     }
@@ -88,7 +90,14 @@ impl Errand {
         let fate = Fate::draw(schedule, rng);
         let hurried = rng.u16(0..1_000) < schedule.hurried;
         let (limit, seconds) = (rng.i64(0..10), rng.u64(8..200));
+        let id = self.id;
         let mut errand = Self { fate, ..self };
+        if schedule.prefixes {
+            // Parts that contain each other, and parts that are apart.
+            let parts = ["", "0", "00", "01", "é", "0"];
+            let part = usize::try_from(id).unwrap_or_default() % parts.len();
+            parts[part].clone_into(&mut errand.request.prefix);
+        }
         if hurried {
             errand.request.max_objects = limit;
             errand.trigger.deadline = Some(Duration::from_secs(seconds));
@@ -142,7 +151,10 @@ impl Report {
             Some(Event::Finished(finished)) => {
                 self.finished = Some(finished.reason().as_str_name().to_owned());
             }
-            Some(Event::Started(started)) => self.id = started.poll_id,
+            Some(Event::Started(started)) => {
+                self.id = started.poll_id;
+                self.began = started.start_time.unwrap_or_default().seconds;
+            }
             Some(Event::Skipped(_)) | None => {}
         }
     }

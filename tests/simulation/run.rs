@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     heard::{Heard, Key},
     line::Seen,
+    outputs::check::Written,
     planted::Planted,
     report::Report,
     schedule::Schedule,
@@ -46,9 +47,10 @@ pub(crate) struct Run {
     /// Every version that a bucket still has, live or noncurrent.
     pub(crate) versions: BTreeSet<Place>,
     pub(crate) counts: Counts,
-    pub(crate) lists: u64,
     pub(crate) injected: Injected,
     pub(crate) troubles: Troubles,
+    /// What the workers wrote, in runs where they do.
+    pub(crate) written_outputs: Option<Written>,
     /// Triggers that were delivered twice.
     pub(crate) duplicates: u64,
 }
@@ -84,6 +86,11 @@ impl Run {
     pub(crate) fn duplicate_calls(&self) -> u64 {
         let words = self.heard.values();
         words.map(|heard| u64::from((heard.accepted + heard.refused).saturating_sub(1))).sum()
+    }
+
+    /// 1 where calls of several polls about one object share a run.
+    pub(crate) fn is_shared(&self) -> u64 {
+        u64::from(self.written_outputs.is_some() && !self.schedule.is_one_by_one())
     }
 
     /// How many calls a copy takes at most.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::worlds::Worlds;
+use crate::{outputs::Outputs, worlds::Worlds};
 
 /// One run: its world, and how rough it is.
 #[derive(Clone, Debug)]
@@ -60,8 +60,14 @@ pub(crate) struct Schedule {
     pub(crate) orphaned: bool,
     /// How far the pollers' clocks may be off.
     pub(crate) skew: Duration,
+    /// Whether polls list again while files are at work.
+    pub(crate) relist: bool,
+    /// Whether some polls ask for a part of the inbox.
+    pub(crate) prefixes: bool,
     /// What makes trouble of its own.
     pub(crate) worlds: Worlds,
+    /// What the workers write, in runs where they do.
+    pub(crate) outputs: Option<Outputs>,
 }
 
 impl Schedule {
@@ -103,6 +109,9 @@ impl Schedule {
             orphaned: rng.bool(),
             skew: Duration::from_secs(rng.u64(0..=30)),
             worlds: if quiet { Worlds::default() } else { Worlds::draw(&mut rng, names) },
+            relist: rng_for(seed, "relist").bool(),
+            prefixes: rng_for(seed, "prefixes").u8(0..4) == 0,
+            outputs: Outputs::draw(rng_for(seed, "outputs")),
         };
         let schedule = if schedule.worlds.is_broken() { schedule.large() } else { schedule };
         if rng.u8(0..10) == 0 && !quiet { schedule.contested() } else { schedule }
@@ -129,6 +138,35 @@ impl Schedule {
         Self { lease, ..self }
     }
 
+    /// The same names and calls, but nothing goes wrong: files come while one poller is at work, whose polls list again.
+    pub(crate) fn with_arrivals(self) -> Self {
+        Self {
+            pollers: 1,
+            page: 1_000,
+            concurrency: 12,
+            polls: 3,
+            between: Duration::from_secs(20),
+            overlapping: false,
+            faults: 0,
+            lost: 0,
+            astray: 0,
+            outages: 0,
+            crashes: 0,
+            stalls: 0,
+            ends: 0,
+            duplicates: 0,
+            hurried: 0,
+            meddling: 200,
+            moody: 0,
+            skew: Duration::ZERO,
+            orphaned: false,
+            worlds: Worlds::default(),
+            relist: true,
+            prefixes: false,
+            ..self
+        }
+    }
+
     /// Whether nothing goes wrong in this run, but for processes that stand still.
     pub(crate) fn is_calm(&self) -> bool {
         let rough = [
@@ -152,10 +190,14 @@ impl Schedule {
 
     /// Random numbers for one purpose, the same in every run of this seed.
     pub(crate) fn rng(&self, purpose: &str) -> Rng {
-        let mut seed = self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        for byte in purpose.bytes() {
-            seed = (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-        Rng::with_seed(seed)
+        rng_for(self.seed, purpose)
     }
+}
+
+fn rng_for(seed: u64, purpose: &str) -> Rng {
+    let mut seed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    for byte in purpose.bytes() {
+        seed = (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    Rng::with_seed(seed)
 }

@@ -3,6 +3,8 @@
 
 #![allow(clippy::print_stdout, reason = "what it found is what it is for")]
 
+#[allow(dead_code, reason = "a test of its own runs it")]
+mod arrivals;
 mod check;
 mod events;
 mod fleet;
@@ -10,6 +12,7 @@ mod halt;
 mod heard;
 mod instance;
 mod line;
+mod outputs;
 mod people;
 mod planted;
 mod process;

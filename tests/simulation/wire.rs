@@ -1,20 +1,31 @@
-//! The storage as one poller sees it: pages of its own size, and, on request, a bug of the poller's own making.
+//! The storage as one poller, or one worker, sees it: pages of its own size, and, on request, a bug of the poller's own making.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use brigade_poller::filter::CONTROL_PREFIX;
 use brigade_sim::Sim;
 use brigade_storage::{
-    Bucket, ListRequest, Metadata, NewObject, Object, Page, Pinned, Result, RewriteStep, Store,
+    Bucket, Error, ListRequest, Metadata, NewObject, Object, Page, Pinned, Result, RewriteStep,
+    Store,
 };
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::planted::{Bug, Planted};
+use crate::{
+    heard::Key,
+    planted::{Bug, Planted},
+};
 
-/// The store behind one poller's wires.
+/// A call that takes longer may cost a worker all the time that it has to remove outputs.
+const LATE: Duration = Duration::from_secs(1);
+
+/// The store behind the wires of one process.
 #[derive(Debug)]
 pub(crate) struct Wires {
     pub(crate) page: i32,
@@ -23,6 +34,8 @@ pub(crate) struct Wires {
     pub(crate) counts: Arc<Mutex<Counts>>,
     /// The process is gone: no answer reaches it, and it calls no more.
     pub(crate) dead: CancellationToken,
+    /// The object that a worker works on; nothing behind a poller's.
+    pub(crate) writer: Option<Key>,
 }
 
 impl Store for Wires {
@@ -34,11 +47,12 @@ impl Store for Wires {
             sim: self.sim.clone(),
             counts: self.counts.clone(),
             dead: self.dead.clone(),
+            writer: self.writer.clone(),
         })
     }
 }
 
-/// A bucket behind one poller's wire.
+/// A bucket behind one process's wire.
 #[derive(Debug)]
 struct Wire {
     inner: Arc<dyn Bucket>,
@@ -48,15 +62,22 @@ struct Wire {
     sim: Sim,
     counts: Arc<Mutex<Counts>>,
     dead: CancellationToken,
+    writer: Option<Key>,
 }
 
-/// How many calls the pollers made.
+/// How many calls were made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     /// Of all kinds.
     pub(crate) calls: u64,
     /// Those about the lease.
     pub(crate) lease: u64,
+    /// Listings.
+    pub(crate) lists: u64,
+    /// Those that the end of the process cut off.
+    pub(crate) cut: u64,
+    /// Those that storage failed, or answered late.
+    pub(crate) failed: u64,
     /// Copies that were not done after this call.
     pub(crate) more: u64,
 }
@@ -71,18 +92,43 @@ impl Wire {
     }
 
     /// A call by a process that lives, and hears the answer if it still does.
-    async fn call<T>(&self, name: &str, call: impl Future<Output = T> + Send) -> T {
-        if self.dead.is_cancelled() {
-            return std::future::pending().await;
+    async fn call<T>(&self, name: &str, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        if !self.dead.is_cancelled() {
+            self.count(name);
+            let waits = Waits { counts: &self.counts, since: Instant::now() };
+            let answer = call.await;
+            if !self.dead.is_cancelled() {
+                drop(waits);
+                self.counts().failed += u64::from(answer.as_ref().is_err_and(is_failure));
+                return answer;
+            }
         }
-        self.count(name);
-        let answer = call.await;
-        if self.dead.is_cancelled() { std::future::pending().await } else { answer }
+        self.counts().cut += 1;
+        std::future::pending().await
     }
 
     fn counts(&self) -> std::sync::MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A call that waits for its answer, whether its caller waits as long or not.
+struct Waits<'a> {
+    counts: &'a Mutex<Counts>,
+    since: Instant,
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        if self.since.elapsed() > LATE {
+            self.counts.lock().unwrap_or_else(PoisonError::into_inner).failed += 1;
+        }
+    }
+}
+
+/// Whether storage failed, rather than said what is there.
+fn is_failure(error: &Error) -> bool {
+    !error.is_not_found() && !error.is_precondition()
 }
 
 #[async_trait]
@@ -97,15 +143,25 @@ impl Bucket for Wire {
         if self.planted.is(Bug::CursorByPageNumber) {
             return self.planted.list_by_number(&*self.inner, &request).await;
         }
+        self.counts().lists += 1;
         self.call("", self.inner.list(&request)).await
     }
 
     async fn get(&self, name: &str) -> Result<Object> {
-        self.call(name, self.planted.get(&*self.inner, name)).await
+        match &self.writer {
+            Some(key) => {
+                self.call(name, self.planted.look(&self.sim, &*self.inner, key, name)).await
+            }
+            None => self.call(name, self.planted.get(&*self.inner, name)).await,
+        }
     }
 
     async fn create(&self, name: &str, replaces: i64, new: NewObject) -> Result<Object> {
         self.planted.before_create(name, replaces).await;
+        let replaces = match &self.writer {
+            Some(_) => self.planted.replaces(&self.sim, self.name(), name, replaces),
+            None => replaces,
+        };
         self.call(name, self.inner.create(name, replaces, new)).await
     }
 
@@ -145,6 +201,9 @@ impl Bucket for Wire {
     }
 
     async fn delete(&self, source: Pinned<'_>) -> Result<()> {
+        if self.writer.is_some() && self.planted.is(Bug::LeavesOutputs) {
+            return Ok(());
+        }
         self.call(source.name, self.planted.delete(&*self.inner, &self.sim, source)).await
     }
 

@@ -10,14 +10,17 @@ use std::{
 };
 
 use brigade_client::answer::Answer;
-use brigade_proto::v1::ProcessResponse;
+use brigade_proto::v1::{ProcessRequest, ProcessResponse};
+use brigade_sim::Sim;
 use fastrand::Rng;
 use tokio::time::{Instant, sleep, sleep_until};
 use tonic::Code;
 
 use crate::{
     heard::{Heard, Key, Ledger, Origin},
-    process::{NotTaken, WorkerProcess},
+    outputs::{Plan, Workers, check::Written},
+    planted::Planted,
+    process::{NotTaken, Taken, WorkerProcess},
     schedule::Schedule,
     weather::{self, LATER, REFUSALS, Storm, Weather},
     worlds::{BLAME, Cause, Special, Worlds},
@@ -68,6 +71,8 @@ pub(crate) struct SimWorker {
     worlds: Worlds,
     begin: Instant,
     process: WorkerProcess,
+    /// Where it writes, in runs where it does.
+    writing: Option<Workers>,
     calm: AtomicBool,
     state: Mutex<State>,
 }
@@ -82,7 +87,7 @@ struct State {
 // === impl SimWorker ===
 
 impl SimWorker {
-    pub(crate) fn new(schedule: &Schedule) -> Self {
+    pub(crate) fn new(schedule: &Schedule, sim: &Sim, planted: Planted) -> Self {
         Self {
             seed: schedule.seed,
             moody: schedule.moody,
@@ -90,6 +95,7 @@ impl SimWorker {
             worlds: schedule.worlds.clone(),
             begin: Instant::now(),
             process: WorkerProcess::new(),
+            writing: schedule.outputs.map(|outputs| Workers::new(outputs, sim, planted)),
             calm: AtomicBool::new(false),
             state: Mutex::new(State {
                 rng: schedule.rng("worker"),
@@ -107,6 +113,11 @@ impl SimWorker {
     /// What was heard about each generation.
     pub(crate) fn heard(&self) -> BTreeMap<Key, Heard> {
         self.state().ledger.heard.clone()
+    }
+
+    /// What it wrote.
+    pub(crate) fn written(&self) -> Option<Written> {
+        self.writing.as_ref().map(Workers::written)
     }
 
     pub(crate) fn troubles(&self) -> Troubles {
@@ -129,7 +140,13 @@ impl SimWorker {
     }
 
     /// Answers a call by a poller's process.
-    pub(crate) async fn process(&self, instance: u64, key: Key, timeout: Duration) -> Answer {
+    pub(crate) async fn process(
+        &self,
+        instance: u64,
+        key: Key,
+        request: ProcessRequest,
+        timeout: Duration,
+    ) -> Answer {
         let asked = self.state().ledger.begin(&key);
         let storm = self.storm();
         if let Some(storm) = &storm
@@ -140,7 +157,7 @@ impl SimWorker {
         }
         let (answer, origin) = tokio::select! {
             biased;
-            answer = self.at_the_door(&key, asked) => answer,
+            answer = self.at_the_door(&key, asked, request, timeout) => answer,
             () = sleep(timeout) => (Answer::TimedOut(timeout), Origin::Worker),
         };
         let (answer, origin) = storm.map_or((answer, origin), |storm| (storm.answer, Origin::Way));
@@ -159,7 +176,13 @@ impl SimWorker {
     }
 
     /// The answer, whether the worker's process takes the call or not.
-    async fn at_the_door(&self, key: &Key, asked: u32) -> (Answer, Origin) {
+    async fn at_the_door(
+        &self,
+        key: &Key,
+        asked: u32,
+        request: ProcessRequest,
+        timeout: Duration,
+    ) -> (Answer, Origin) {
         let capacity = self.worlds.capacity.filter(|_| BLAME || !self.is_calm());
         let places = capacity.map_or(usize::MAX, |capacity| capacity.places);
         let taken = match self.process.take(places) {
@@ -172,20 +195,33 @@ impl SimWorker {
                 return (full, Origin::Worker);
             }
         };
-        if !self.worlds.is_deadly() {
-            return self.answered(key, asked).await;
+        if !self.worlds.is_deadly() && self.writing.is_none() {
+            return self.answered(&taken, key, asked, request, timeout).await;
         }
         tokio::select! {
             biased;
             () = taken.death() => (weather::gone(true), Origin::Death),
-            answer = self.answered(key, asked) => answer,
+            answer = self.answered(&taken, key, asked, request, timeout) => answer,
         }
     }
 
     /// The worker's whole answer, unless it dies meanwhile. It may have done the work.
-    async fn answered(&self, key: &Key, asked: u32) -> (Answer, Origin) {
+    async fn answered(
+        &self,
+        taken: &Taken<'_>,
+        key: &Key,
+        asked: u32,
+        request: ProcessRequest,
+        timeout: Duration,
+    ) -> (Answer, Origin) {
         if let Some(cause) = self.outage() {
             return self.in_outage(cause).await;
+        }
+        if let Some(writing) = &self.writing {
+            let process = (taken.number, &taken.death);
+            let plan = self.plan(key, asked);
+            let work = writing.call(process, request, key, plan, timeout);
+            return self.unless_it_dies(key, work).await;
         }
         let special = self.worlds.special.get(&key.0);
         let time = match special {
@@ -222,6 +258,59 @@ impl SimWorker {
                 (answer, Origin::Worker)
             }
             (None, _) => std::future::pending().await,
+        }
+    }
+
+    /// What it will do and say about an object for which it writes.
+    fn plan(&self, key: &Key, asked: u32) -> Plan {
+        let special = self.worlds.special.get(&key.0);
+        let is_endless = matches!(special, Some(Special::Poison { .. } | Special::Hangs));
+        let time = if is_endless { None } else { self.time() };
+        let answer = match special {
+            Some(Special::Odd(odd)) => odd.answer(&key.0),
+            _ => self.say(&key.0, key.1, asked),
+        };
+        let troubles = &mut self.state().troubles;
+        match special {
+            Some(Special::Hangs) => troubles.hangs += 1,
+            Some(Special::Odd(_)) => troubles.odd += 1,
+            _ => {}
+        }
+        Plan { time, answer, files: Vec::new() }
+    }
+
+    /// The answer of a call that writes; when the process dies before, all that it works on ends with it, at once.
+    async fn unless_it_dies(
+        &self,
+        key: &Key,
+        work: impl Future<Output = Answer>,
+    ) -> (Answer, Origin) {
+        let now = Instant::now();
+        let death = if let Some(Special::Poison { after, back }) = self.worlds.special.get(&key.0) {
+            Some((now + *after, *back))
+        } else {
+            let death = self.weather.next_death(now).filter(|_| !self.is_calm());
+            death.map(|death| (death, Duration::ZERO))
+        };
+        let dies = async {
+            match death {
+                Some((at, back)) => {
+                    sleep_until(at).await;
+                    back
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            back = dies => {
+                let troubles = &mut self.state().troubles;
+                let is_killer = self.worlds.is_poison(&key.0);
+                *(if is_killer { &mut troubles.killed } else { &mut troubles.died }) += 1;
+                self.process.die(back);
+                (weather::gone(Instant::now() > now), Origin::Death)
+            }
+            answer = work => (answer, Origin::Worker),
         }
     }
 

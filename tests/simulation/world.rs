@@ -16,7 +16,7 @@ use brigade_poller::{
     poller::Poller,
 };
 use brigade_sim::{Place, SeededFaults, Sim};
-use brigade_storage::{Location, Metadata, NewObject, Object, Operation, Store as _};
+use brigade_storage::{Location, Metadata, NewObject, Object, Store as _};
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
@@ -78,11 +78,12 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(schedule: Schedule, planted: Planted) -> Self {
+        let sim = sim(&schedule);
         Self {
-            sim: sim(&schedule),
-            worker: Arc::new(SimWorker::new(&schedule)),
+            worker: Arc::new(SimWorker::new(&schedule, &sim, planted)),
+            traffic: Arc::new(Traffic::new(sim.clock())),
+            sim,
             remembered: Arc::default(),
-            traffic: Arc::default(),
             counts: Arc::default(),
             running: Mutex::new(vec![None; schedule.pollers]),
             instances: AtomicU64::new(0),
@@ -99,6 +100,9 @@ impl World {
         let announced = self.schedule.worlds.has_events.then_some(announced);
         let mut people = People::new(self.sim.clone(), &self.schedule, announced);
         people.begin();
+        if let Some(outputs) = self.schedule.outputs {
+            outputs.begin(&self.sim);
+        }
         if self.schedule.lease && self.schedule.orphaned {
             let lease = NewObject {
                 metadata: [("brigade-holder".into(), "a dead poll".into())].into(),
@@ -120,9 +124,9 @@ impl World {
             written: written(&self.sim),
             versions: versions(&self.sim),
             counts: *self.counts.lock().expect("no run panics and goes on"),
-            lists: self.sim.calls(Operation::List),
             injected: self.sim.injected(),
             troubles: self.worker.troubles(),
+            written_outputs: self.worker.written(),
             duplicates: self.duplicates.load(Ordering::Relaxed),
             schedule: self.schedule,
         }
@@ -185,7 +189,7 @@ impl World {
     }
 
     fn errand(&self) -> Errand {
-        Errand::new(self.polls.fetch_add(1, Ordering::Relaxed))
+        Errand::new(self.polls.fetch_add(1, Ordering::Relaxed), self.schedule.relist)
     }
 
     /// The process of this poller: the one that runs, or a new one.
@@ -252,6 +256,7 @@ impl World {
             sim: self.sim.clone(),
             counts: self.counts.clone(),
             dead: ends.dead.clone(),
+            writer: None,
         };
         let line = Line {
             instance,

@@ -130,6 +130,21 @@ async fn a_body_of_more_than_a_mebibyte_is_too_large_and_one_that_fits_is_read()
 }
 
 #[tokio::test]
+async fn a_compressed_body_is_refused_by_the_name_of_its_encoding() {
+    let system = system().await;
+    let caller = Caller::new(&system);
+    for path in ["events", "process", "poll"] {
+        let gzip = headers(&[("content-encoding", "gzip"), ("content-type", "application/json")]);
+        let answer = caller.post(path, &gzip, vec![0x1f_u8, 0x8b, 8]).await;
+        assert_eq!(answer.status, 415, "{path}");
+        let fix = r#"the body's content encoding is "gzip"; fix: send it without one"#;
+        assert_eq!(answer.json()["error"], fix);
+        let none = headers(&[("content-encoding", "Identity")]);
+        assert_ne!(caller.post(path, &none, "{}").await.status, 415, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn whoever_may_not_call_is_refused_before_anything_is_read() {
     let system = system().await;
     let audience = brigade_client::identity::origin(&system.poller);

@@ -87,10 +87,10 @@ async fn a_sweep_and_twice_announced_objects_at_once_settle_each_once() {
 }
 
 #[tokio::test]
-async fn the_minimum_age_keeps_the_sweep_off_what_an_event_is_on_its_way_for() {
+async fn the_minimum_age_of_polls_keeps_the_sweep_off_what_an_event_is_on_its_way_for() {
     let asked = Arc::new(AtomicUsize::new(0));
     let system = System::tuned(counting(&asked), |_, settings| {
-        settings.config.min_age = Duration::from_secs(3600);
+        settings.config.poll_min_age = Duration::from_secs(3600);
     })
     .await;
     let generation = system.upload("a", "x");

@@ -11,11 +11,11 @@ use brigade_worker::{Outcome, ProcessError};
 use googleapis_tonic_google_cloud_tasks_v2::google::cloud::tasks::v2::{
     http_request::AuthorizationHeader, task::MessageType,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tonic::Code;
 
 use crate::{
-    harness::{CALLER, System, scripted},
+    harness::{BUCKET, CALLER, System, scripted},
     queue::{QUEUE, Queue},
 };
 
@@ -166,4 +166,28 @@ async fn a_queue_that_is_away_ends_the_poll_and_moves_nothing() {
         Ok(polled) => assert_eq!(polled.settled[0].settlement(), Settlement::Retry),
     }
     assert_eq!(world.system.names(), ["incoming/a"]);
+}
+
+/// A task that were done would keep its name for an hour, and its file from the queue.
+#[tokio::test]
+async fn a_file_that_is_held_when_its_task_runs_is_settled_once_its_hold_is_gone() {
+    let world = world().await;
+    world.system.upload("a", "x");
+    world.system.poll().await.unwrap();
+    hold(&world.system, "incoming%2Fa", true).await;
+    assert_eq!(world.deliver().await, [423]);
+    assert_eq!(world.asked(), 0);
+    hold(&world.system, "incoming%2Fa", false).await;
+    assert_eq!(world.deliver().await, [200]);
+    assert_eq!((world.asked(), world.system.names()), (1, vec!["processed/a".to_owned()]));
+    assert_eq!(world.queue.tasks().len(), 1);
+}
+
+/// Sets or releases a temporary hold, as an operator does.
+async fn hold(system: &System, object: &str, held: bool) {
+    let url = system.emulator.url().join(&format!("storage/v1/b/{BUCKET}/o/{object}"));
+    let call = reqwest::Client::new().patch(url.unwrap());
+    let call = call.header("content-type", "application/json");
+    let answer = call.body(json!({ "temporaryHold": held }).to_string()).send().await.unwrap();
+    assert!(answer.status().is_success(), "{}", answer.status());
 }

@@ -19,6 +19,7 @@ use brigade_emulator::{
 };
 use brigade_poller::{
     config::{Budgets, Config},
+    lease::Process,
     poller::Poller,
     request::Trigger,
     settings::{PollerSettings, Protocol},
@@ -204,6 +205,7 @@ impl System {
             store: self.store().await,
             identity,
             observer: Some(self.events.clone()),
+            process: Process::default(),
         };
         let stop = self.stop_poller.clone();
         self.services.spawn(async move {

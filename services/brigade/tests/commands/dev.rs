@@ -139,6 +139,31 @@ fn files_of_ones_own_are_settled_by_a_programs_exit_code() {
 }
 
 #[test]
+fn files_that_a_glob_excludes_and_empty_ones_stay() {
+    let directory = TempDir::new().unwrap();
+    let incoming = directory.path().join("scratch/incoming");
+    fs::create_dir_all(&incoming).unwrap();
+    for (name, content) in [("ä.csv", "1"), ("ab.csv", "1"), ("ö.csv", ""), ("é.tmp", "1")] {
+        fs::write(incoming.join(name), content).unwrap();
+    }
+    let run_with = |flags: &str| {
+        let arguments = "dev --once --data scratch --no-samples".split(' ');
+        run(brigade(directory.path(), arguments.chain(flags.split(' '))))
+    };
+    let ended = run_with("--match ?.* --exclude *.tmp --skip-empty --exec true");
+    assert!(ended.err.contains("1 found, 1 processed, 0 failed"), "{}", ended.err);
+    assert_eq!(names(&incoming), ["ab.csv", "é.tmp", "ö.csv"]);
+
+    let again = run_with("--match ?.* --exclude *.tmp --skip-empty --exec true");
+    let said = "1 not matched by BRIGADE_MATCH=?.*; 1 excluded by BRIGADE_EXCLUDE=*.tmp; 1 empty";
+    assert!(again.err.contains(said), "{}", again.err);
+
+    for wrong in ["incoming/*.csv", "gs://brigade-dev/incoming/*.csv", "!*.csv"] {
+        assert_eq!(run_with(&format!("--match {wrong}")).code, Some(64), "{wrong}");
+    }
+}
+
+#[test]
 fn a_program_that_starts_it_on_free_ports_is_told_them_and_has_the_inbox_to_itself() {
     let directory = TempDir::new().unwrap();
     let child = brigade(directory.path(), ["dev", "--no-schedule", "--port", "0"])
@@ -181,4 +206,119 @@ fn a_file_that_is_dropped_while_it_runs_is_pushed_at_once() {
     assert!(line.contains("SETTLEMENT_PROCESSED"), "{line}");
     let processed = names(&directory.path().join("brigade-data/processed"));
     assert_eq!(processed, ["dropped.csv"]);
+}
+
+/// The bucket's directory, with these files in its inbox.
+fn inbox(directory: &Path, files: &[&str]) {
+    let incoming = directory.join("brigade-data/incoming");
+    fs::create_dir_all(&incoming).unwrap();
+    for file in files {
+        fs::write(incoming.join(file), file).unwrap();
+    }
+}
+
+/// `brigade dev` whose program never ends, once its poll has the lease.
+fn holding(directory: &Path) -> Running {
+    inbox(directory, &["a.txt"]);
+    // The first poll finds the file.
+    let arguments =
+        "dev --no-samples --port 0 --rest 0 --exec".split(' ').chain(["sh -c 'sleep 60'"]);
+    let child = brigade(directory, arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let mut running = Running(child.unwrap());
+    let lease = directory.join("brigade-data/.brigade/incoming/lease");
+    while !lease.exists() {
+        assert!(running.0.try_wait().unwrap().is_none(), "it ended");
+        std::thread::yield_now();
+    }
+    running
+}
+
+#[test]
+fn once_takes_over_at_once_from_a_dev_that_was_killed() {
+    let directory = TempDir::new().unwrap();
+    // To drop it is to kill it.
+    drop(holding(directory.path()));
+    let ended = run(brigade(directory.path(), ["dev", "--once", "--no-samples", "--exec", "true"]));
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), "1 found, 1 processed, 0 failed\n"));
+    assert_eq!(names(&directory.path().join("brigade-data/processed")), ["a.txt"]);
+}
+
+#[test]
+fn once_says_which_poll_holds_the_inbox_and_waits_for_it() {
+    let directory = TempDir::new().unwrap();
+    let other = holding(directory.path());
+    let child = brigade(directory.path(), ["dev", "--once", "--no-samples", "--exec", "true"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut once = child.unwrap();
+    let mut lines = BufReader::new(once.stderr.take().unwrap()).lines();
+    let line = lines.next().unwrap().unwrap();
+    assert!(line.starts_with("waiting    poll ") && line.contains("brigade dev"), "{line}");
+    drop(other);
+    assert_eq!(lines.next().unwrap().unwrap(), "1 found, 1 processed, 0 failed");
+    assert_eq!(once.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn once_ends_with_1_when_all_files_failed_or_any_did_and_that_is_asked_for() {
+    for (files, flags, code) in [
+        (&[][..], &[][..], 0),
+        (&["good"], &[], 0),
+        (&["bad"], &[], 1),
+        (&["good", "bad"], &[], 0),
+        (&["good", "bad"], &["--fail-on-failed"], 1),
+        (&["good"], &["--fail-on-failed"], 0),
+    ] {
+        let directory = TempDir::new().unwrap();
+        inbox(directory.path(), files);
+        let mut command = brigade(directory.path(), ["dev", "--once", "--no-samples"]);
+        command.args(["--exec", "grep -q good {}"]).args(flags);
+        let ended = run(command);
+        assert_eq!(ended.code, Some(code), "{files:?} {flags:?} {}", ended.err);
+    }
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_it_like_sigterm() {
+    let directory = TempDir::new().unwrap();
+    let mut running = holding(directory.path());
+    let pid = running.0.id().to_string();
+    let sent = std::process::Command::new("kill").args(["-HUP", &pid]).status().unwrap();
+    assert!(sent.success());
+    assert_eq!(running.0.wait().unwrap().code(), Some(0));
+    let lease = directory.path().join("brigade-data/.brigade/incoming/lease");
+    assert!(!lease.exists(), "the lease was not given back");
+}
+
+#[test]
+fn files_that_are_dropped_while_a_slow_one_is_at_work_are_done_before_it() {
+    let directory = TempDir::new().unwrap();
+    inbox(directory.path(), &["slow.txt"]);
+    let go = directory.path().join("go");
+    let program = "sh -c 'case $0 in *slow*) until [ -e \"$GO\" ]; do sleep 0.1; done;; esac'";
+    let child =
+        brigade(directory.path(), ["dev", "--no-samples", "--port", "0", "--exec", program])
+            .env("GO", &go)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+    let mut running = Running(child.unwrap());
+    let data = directory.path().join("brigade-data");
+    let lease = data.join(".brigade/incoming/lease");
+    let mut wait_for = |path: &Path| {
+        while !path.exists() {
+            assert!(running.0.try_wait().unwrap().is_none(), "it ended");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    };
+    wait_for(&lease);
+    for n in 0..4 {
+        let name = format!("{n}.txt");
+        fs::write(data.join("incoming").join(&name), "x").unwrap();
+        wait_for(&data.join("processed").join(&name));
+    }
+    assert!(data.join("incoming/slow.txt").exists(), "the slow file was not at work meanwhile");
+    fs::write(&go, "").unwrap();
+    wait_for(&data.join("processed/slow.txt"));
 }

@@ -49,9 +49,10 @@ fn the_program_of_the_guide_counts_lines() {
     let end = block("says");
     assert!(ended.err.contains(&end), "not {end}: {}", ended.err);
     let read = |name: &str| fs::read_to_string(directory.path().join("data").join(name)).unwrap();
-    assert_eq!(read("processed/two.txt"), "a\nb\n");
+    assert_eq!(read("processed/mon/x.txt"), "a\nb\n");
     assert_eq!(read("failed/empty.txt"), "");
-    assert_eq!(read("features/two.txt.lines"), "2\n");
+    assert_eq!(read("features/mon/x.txt/lines.txt"), "2\n");
+    assert_eq!(read("features/tue/x.txt/lines.txt"), "3\n");
 }
 
 #[test]
@@ -90,7 +91,7 @@ fn the_python_example_scores_the_samples() {
     }
     let features = fs::read_dir(data.join("features")).unwrap();
     assert_eq!(features.count(), 18);
-    let one = fs::read(data.join("features/subject-308.json")).unwrap();
+    let one = fs::read(data.join("features/subject-308.csv/score.json")).unwrap();
     let one: serde_json::Value = serde_json::from_slice(&one).unwrap();
     let slope = one["slope_ms_per_day"].as_f64().unwrap();
     // The sample worker computes the same.

@@ -13,3 +13,4 @@ mod settings;
 mod sigterm;
 mod token;
 mod worker;
+mod writers;

@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -12,10 +13,10 @@ use crate::process::{PATIENCE, Process};
 
 pub(crate) const BUCKET: &str = "data";
 pub(crate) const OTHER_BUCKET: &str = "elsewhere";
-const SERVICES: &str = "services@test.iam.gserviceaccount.com";
+pub(crate) const SERVICES: &str = "services@test.iam.gserviceaccount.com";
 pub(crate) const CALLER: &str = "caller@test.iam.gserviceaccount.com";
 pub(crate) const POLLER_AUDIENCE: &str = "https://poller.test";
-const WORKER_AUDIENCE: &str = "https://worker.test";
+pub(crate) const WORKER_AUDIENCE: &str = "https://worker.test";
 const LEASE: &str = ".brigade/in/lease";
 
 /// Refuses what begins with `bad`, and accepts the rest.
@@ -59,12 +60,20 @@ impl Google {
 
     /// The same on this port.
     pub(crate) async fn worker_at(&self, program: &str, port: u16) -> (Process, SocketAddr) {
-        let port = port.to_string();
+        self.worker_with(program, ("PORT", &port.to_string())).await
+    }
+
+    /// The same with this temporary directory.
+    pub(crate) async fn worker_in(&self, program: &str, temp: &Path) -> (Process, SocketAddr) {
+        self.worker_with(program, ("TMPDIR", temp.to_str().unwrap())).await
+    }
+
+    async fn worker_with(&self, program: &str, more: (&str, &str)) -> (Process, SocketAddr) {
         let variables = [
-            ("PORT", &*port),
             ("BRIGADE_EXEC", program),
             ("BRIGADE_AUDIENCE", WORKER_AUDIENCE),
             ("BRIGADE_ALLOWED_CALLERS", SERVICES),
+            more,
         ];
         self.serve("worker", &variables).await
     }

@@ -1,6 +1,10 @@
 //! `kill -9` of the worker, at any moment of a poll.
 
-use std::time::Duration;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use brigade_emulator::storage::Operation;
 use fastrand::Rng;
@@ -11,6 +15,48 @@ use crate::{
     proxy::Proxy,
     rounds,
 };
+
+/// A file that ends its worker leaves its program's directory behind; the next worker removes it, and no other.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_worker_leaves_in_the_temporary_directory_is_removed_at_the_next_start() {
+    const WAIT: &str = "sh -c 'echo > \"$TMPDIR/begun\"; exec sleep 60' sh";
+    let google = Google::start().await;
+    let temp = tempfile::tempdir().unwrap();
+    let old = temp.path().join("brigade-old");
+    fs::create_dir(&old).unwrap();
+    let begun = || {
+        let runs = directories(temp.path()).into_iter().flat_map(|base| directories(&base));
+        runs.filter(|run| run.join("tmp/begun").exists()).collect::<Vec<_>>()
+    };
+    let (mut killed, at) = google.worker_in(WAIT, temp.path()).await;
+    let (_poller, address) = google.poller(at, "gs://data/processed/").await;
+    google.emulator.storage().put("in/a", "x").unwrap();
+    let poll = google.poll(address);
+    tokio::pin!(poll);
+    while begun().is_empty() {
+        tokio::select! {
+            answer = &mut poll => panic!("{answer:?}"),
+            () = tokio::time::sleep(Duration::from_millis(5)) => {}
+        }
+    }
+    let [left] = &*begun() else { panic!("one program runs") };
+    // A worker that starts beside a living one takes nothing from it.
+    let (mut beside, _) = google.worker_in(WAIT, temp.path()).await;
+    beside.kill();
+    assert!(!beside.log().contains("were killed") && left.exists());
+    killed.kill();
+    assert!(left.exists());
+    let (next, _) = google.worker_in(WAIT, temp.path()).await;
+    while !next.log().contains("were killed") {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(directories(temp.path()), [old]);
+}
+
+fn directories(parent: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_killed_at_any_moment_costs_no_file() {

@@ -11,6 +11,7 @@ mod google;
 mod kill_poller;
 mod kill_worker;
 mod lease;
+mod outputs;
 mod process;
 mod proxy;
 mod role;
