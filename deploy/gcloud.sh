@@ -155,13 +155,13 @@ service "$worker" "$worker_image" "$worker_args" worker Worker 4 10 1Gi \
     --invoker-iam-check
 settings="^;^BRIGADE_INBOX=gs://$bucket/incoming/;BRIGADE_PROCESSED=gs://$bucket/processed/;BRIGADE_FAILED=gs://$bucket/failed/"
 settings+=";WORKER_URL=$worker_url;BRIGADE_AUDIENCE=$poller_url;BRIGADE_ALLOWED_CALLERS=$callers;BRIGADE_AUTH=$auth"
-settings+=";BRIGADE_PUBLIC_URL=$poller_url;BRIGADE_PROCESS_TIMEOUT=600s;BRIGADE_POLL_DEADLINE=600s"
+settings+=";BRIGADE_PUBLIC_URL=$poller_url;BRIGADE_CONCURRENCY=32;BRIGADE_PROCESS_TIMEOUT=600s;BRIGADE_POLL_DEADLINE=600s"
 check=--invoker-iam-check
 [ "$auth" = platform ] || check=--no-invoker-iam-check
 [ -z "$tasks" ] || settings+=";BRIGADE_DISPATCH=tasks;BRIGADE_TASKS_QUEUE=projects/$project/locations/$region/queues/$name-files;BRIGADE_TASKS_ACCOUNT=$(account pusher)"
 # Polls skip files whose announcement is still to come.
-[ -z "$events" ] || settings+=";BRIGADE_MIN_AGE=60s"
-service "$poller" "$image" poller poller Poller 80 3 512Mi "$settings" "$check"
+[ -z "$events" ] || settings+=";BRIGADE_POLL_MIN_AGE=60s"
+service "$poller" "$image" poller poller Poller 32 3 512Mi "$settings" "$check"
 # Tokens for these URLs, whichever other URLs a service has.
 g run services update "$worker" --region="$region" --set-custom-audiences="$worker_url"
 g run services update "$poller" --region="$region" --set-custom-audiences="$poller_url"
@@ -177,7 +177,7 @@ invoker "$worker" poller
 
 printf '\n# The schedule\n'
 job=(--location="$region" --schedule="$schedule" --time-zone="$time_zone" --uri="$poller_url/poll" --http-method=POST
-    --oidc-service-account-email="$(account scheduler)" --oidc-token-audience="$poller_url"
+    --message-body='{"relist":true}' --oidc-service-account-email="$(account scheduler)" --oidc-token-audience="$poller_url"
     --attempt-deadline=630s --max-retry-attempts=1 --min-backoff=30s)
 unless "$(q "scheduler jobs describe $name-poll --location=$region")" \
     gcloud scheduler jobs create http "$name-poll" "${job[@]}" --project="$project" --quiet

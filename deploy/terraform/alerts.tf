@@ -19,8 +19,21 @@ resource "google_logging_metric" "failed" {
 resource "google_logging_metric" "polls" {
   count       = var.alerts ? 1 : 0
   name        = "${var.name}/finished_polls"
-  description = "Polls that finished"
-  filter      = "${local.poller_logs} AND jsonPayload.message=\"poll finished\""
+  description = "Polls that finished, and were not turned away because another one was running"
+  filter      = "${local.poller_logs} AND jsonPayload.message=\"poll finished\" AND NOT jsonPayload.reason=\"END_REASON_ALREADY_RUNNING\""
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+  }
+}
+
+# Usual while a poll of many minutes runs. Where these come and no poll finishes, the alert below says so.
+resource "google_logging_metric" "turned_away" {
+  count       = var.alerts ? 1 : 0
+  name        = "${var.name}/polls_already_running"
+  description = "Polls that did nothing because another one held the lease"
+  filter      = "${local.poller_logs} AND jsonPayload.message=\"poll finished\" AND jsonPayload.reason=\"END_REASON_ALREADY_RUNNING\""
 
   metric_descriptor {
     metric_kind = "DELTA"
@@ -73,7 +86,7 @@ resource "google_monitoring_alert_policy" "silent" {
   }
 
   documentation {
-    content = "No call reaches the poller, or it cannot start. See docs/RUNBOOK.md. A schedule slower than every 20 minutes needs a longer duration here."
+    content = "No call reaches the poller, it cannot start, or another poll holds the lease all the time (metric polls_already_running). See docs/RUNBOOK.md. A schedule slower than every 20 minutes needs a longer duration here."
   }
 }
 

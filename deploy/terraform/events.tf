@@ -4,7 +4,7 @@
 locals {
   # Polls skip files whose announcement is still to come.
   events_settings = {
-    BRIGADE_MIN_AGE = "60s"
+    BRIGADE_POLL_MIN_AGE = "60s"
   }
 }
 

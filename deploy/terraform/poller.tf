@@ -39,8 +39,9 @@ resource "google_cloud_run_v2_service" "poller" {
   invoker_iam_disabled = var.poller_auth == "verify"
 
   template {
-    service_account                  = google_service_account.poller.email
-    max_instance_request_concurrency = var.poller.concurrency
+    service_account = google_service_account.poller.email
+    # As many calls as files: Cloud Run starts an instance, in place of letting events wait in a full one.
+    max_instance_request_concurrency = coalesce(var.poller.concurrency, min(var.files_in_flight, 1000))
     # Longer than a poll, so that the poll ends by itself and reports its end.
     timeout = "${max(var.poll_deadline_seconds, var.process_timeout_seconds) + 60}s"
 

@@ -18,6 +18,9 @@ resource "google_cloud_scheduler_job" "poll" {
   http_target {
     http_method = "POST"
     uri         = "${local.poller_url}/poll"
+    # While a file is at work, the poll lists the inbox again: a new file does not wait for it.
+    body    = base64encode(jsonencode({ relist = true }))
+    headers = { "Content-Type" = "application/json" }
 
     oidc_token {
       service_account_email = google_service_account.scheduler.email

@@ -156,13 +156,13 @@ variable "internal" {
 }
 
 variable "poller" {
-  description = "The poller's size. It scales to zero when min is 0."
+  description = "The poller's size. It scales to zero when min is 0. concurrency is the number of calls that one instance takes at once, files_in_flight when null."
   type = object({
     min         = optional(number, 0)
     max         = optional(number, 3)
     cpu         = optional(string, "1")
     memory      = optional(string, "512Mi")
-    concurrency = optional(number, 80)
+    concurrency = optional(number)
   })
   default = {}
 }
@@ -180,7 +180,7 @@ variable "worker" {
 }
 
 variable "files_in_flight" {
-  description = "Files that one poll has in flight at the worker. The workers refuse more than they can take, and the poller tries those again."
+  description = "Files that one instance of the poller has in flight at the worker, of polls and events together. The workers refuse more than they can take, and the poller tries those again."
   type        = number
   default     = 32
 }

@@ -76,5 +76,12 @@ resource "google_cloud_run_v2_service" "worker" {
     }
   }
 
+  lifecycle {
+    precondition {
+      condition     = !startswith(local.worker_settings.BRIGADE_OUTPUT, "${trimsuffix(local.poller_settings.BRIGADE_INBOX, "/")}/")
+      error_message = "The worker's outputs (BRIGADE_OUTPUT) are below the poller's inbox (BRIGADE_INBOX); give them another prefix."
+    }
+  }
+
   depends_on = [google_project_service.apis, data.google_artifact_registry_repository.images]
 }
