@@ -6,8 +6,8 @@
 //! One object names all holders. Two polls exclude each other when the prefix of one contains that of the other and their
 //! globs are the same; others hold it side by side. A holder's age is that of the generation that it wrote last, by the
 //! server's clock: each later writer copies that time. The holder counts from before its write was first sent, by a monotonic
-//! clock, and takes the lease for lost after [`TTL`]. A poll that wants it compares the server's time with its own clock, and
-//! waits for [`TTL`] and [`SKEW`]: a clock that is ahead by no more than [`SKEW`] never takes a lease that is still held, and
+//! clock, and takes the lease for lost after `TTL`. A poll that wants it compares the server's time with its own clock, and
+//! waits for `TTL` and `SKEW`: a clock that is ahead by no more than `SKEW` never takes a lease that is still held, and
 //! one that is behind by as much takes it a minute later than it could. So no clock makes a lease immortal.
 //!
 //! Every write and the release name the generation that they replace. A slow holder cannot remove its successor's, and a
