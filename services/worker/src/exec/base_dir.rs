@@ -18,8 +18,9 @@ use tempfile::{Builder, TempDir};
 
 use super::removal::remove;
 
-const PREFIX: &str = "brigade-";
-const LOCK: &str = "lock";
+/// Nothing but this worker names a directory so: a whole directory is removed by it.
+const PREFIX: &str = "brigade-exec-";
+const LOCK: &str = ".brigade-exec-lock";
 
 /// How many directories one start removes at most.
 const MAX_REMOVED: usize = 1_000;

@@ -36,6 +36,9 @@ pub(super) async fn upload(job: &Job, directory: &Path) -> Result<Vec<String>, P
         };
         return Err(no_output(&format!("the program left {left} in OUTPUT_DIR")));
     }
+    for name in found.keys() {
+        job.check_output_name(name)?;
+    }
     let mut uris = Vec::with_capacity(found.len());
     for (name, path) in found {
         let (name, file) = blocking(move || open(&name, &path).map(|file| (name, file))).await?;

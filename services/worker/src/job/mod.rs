@@ -107,6 +107,11 @@ impl Job {
         self.context.outputs.write(name, content.into(), content_type).await
     }
 
+    /// Refuses the name of an output, as [`write`](Self::write) would, before anything is written.
+    pub(crate) fn check_output_name(&self, name: &str) -> Result<(), ProcessError> {
+        self.context.outputs.check_name(name)
+    }
+
     /// The time left for this object: it grows when a call joins that waits longer. At zero the
     /// future of [`Processor::process`](crate::Processor::process) is dropped.
     pub fn remaining(&self) -> Duration {

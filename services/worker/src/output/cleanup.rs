@@ -7,6 +7,7 @@ use brigade_storage::{
     provenance::{self, RUN},
 };
 use futures::stream::{self, StreamExt as _};
+use jiff::Timestamp;
 use tokio::time::sleep;
 
 use super::{Outputs, find, ledger::Removal, retry};
@@ -30,8 +31,8 @@ impl Outputs {
         }
         let live = self.live_source().await?;
         let leftovers = self.leftovers(false).await?;
-        let leftovers = leftovers.into_iter().filter(|output| is_leftover(output, &live));
-        self.remove_all(leftovers.collect()).await
+        let is_leftover = |output: &Object| is_leftover(output, &live, self.began);
+        self.remove_all(leftovers.into_iter().filter(is_leftover).collect()).await
     }
 
     /// Removes what this run wrote.
@@ -69,8 +70,8 @@ impl Outputs {
                 return Ok(());
             }
             let live = self.live_source().await?;
-            let leftovers = leftovers.into_iter().filter(|output| is_leftover(output, &live));
-            self.remove_all(leftovers.collect()).await
+            let is_leftover = |output: &Object| is_leftover(output, &live, self.began);
+            self.remove_all(leftovers.into_iter().filter(is_leftover).collect()).await
         };
         if let Err(error) = swept.await {
             self.warn_left(&error);
@@ -86,7 +87,7 @@ impl Outputs {
     pub(super) fn warn_left(&self, why: &dyn fmt::Display) {
         tracing::warn!(
             key = self.source.key(), run = self.run, %why,
-            "cannot remove outputs of a run that did not end well; they have this run in brigade-run, and the object's next run removes or replaces them"
+            "cannot remove outputs of a run that did not end well; they have this run in brigade-run; a next run of the object removes or replaces them, if there is one"
         );
     }
 
@@ -165,10 +166,13 @@ impl Outputs {
 
 /// Of the same generation, or written by a run of an older one after that was superseded. What was written before may be a
 /// result of an accepted version.
-fn is_leftover(output: &Object, live: &Object) -> bool {
+pub(super) fn is_leftover(output: &Object, live: &Object, began: Timestamp) -> bool {
     let origin = provenance::origin(&output.metadata);
-    let of_same = origin.is_some_and(|origin| origin.generation == live.generation);
-    of_same || output.created > live.created
+    if origin.is_some_and(|origin| origin.generation == live.generation) {
+        // A run beside this one, on another instance, may have been accepted.
+        return output.created < began;
+    }
+    output.created > live.created
 }
 
 async fn undo(bucket: Arc<dyn Bucket>, run: String, removal: Removal) -> Result<bool, Error> {

@@ -1,11 +1,15 @@
 //! The end of a run: what it wrote stays only when it ends well.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
 use super::{CLEANUP_TIME, Outputs};
 use crate::error::{ErrorKind, ProcessError};
+
+/// How much longer a clean-up may take for each output, and for all.
+const TIME_EACH: Duration = Duration::from_millis(20);
+const MAX_TIME: Duration = Duration::from_mins(2);
 
 /// Removes what a run wrote when it is dropped before [`finish`](Self::finish) returned: the run was stopped.
 #[derive(Debug)]
@@ -70,7 +74,10 @@ fn remove(outputs: Arc<Outputs>, is_final: bool) -> Option<tokio::task::JoinHand
                 outputs.sweep_refused().await;
             }
         };
-        if timeout(CLEANUP_TIME, removal).await.is_err() {
+        // A shutdown waits for a shorter time.
+        let each = u32::try_from(outputs.ledger.len()).unwrap_or(u32::MAX);
+        let time = CLEANUP_TIME + TIME_EACH.saturating_mul(each).min(MAX_TIME);
+        if timeout(time, removal).await.is_err() {
             outputs.warn_left(&"it took too long");
         }
     };

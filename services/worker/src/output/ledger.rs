@@ -81,6 +81,10 @@ impl Ledger {
         self.lock().is_empty()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         self.lock().contains_key(name)
     }

@@ -17,6 +17,7 @@ use std::{
 
 use brigade_runtime::settings::names;
 use brigade_storage::{Bucket, Kind, Location, Object, Store};
+use jiff::Timestamp;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
@@ -60,6 +61,8 @@ pub(crate) struct Outputs {
     run: String,
     ledger: Ledger,
     deferred: Mutex<Vec<Deferred>>,
+    /// When this run began, by this worker's clock.
+    began: Timestamp,
 }
 
 // === impl Cleanups ===
@@ -92,7 +95,15 @@ impl OutputPolicy {
 impl Outputs {
     pub(crate) fn new(policy: Arc<OutputPolicy>, store: Arc<dyn Store>, source: Source) -> Self {
         let run = format!("{:016x}", fastrand::u64(..));
-        Self { policy, store, source, run, ledger: Ledger::default(), deferred: Mutex::default() }
+        Self {
+            policy,
+            store,
+            source,
+            run,
+            ledger: Ledger::default(),
+            deferred: Mutex::default(),
+            began: Timestamp::now(),
+        }
     }
 
     pub(crate) fn location(&self) -> Option<&Location> {

@@ -339,6 +339,39 @@ async fn results_of_an_accepted_older_version_stay_when_the_new_one_is_refused()
 }
 
 #[tokio::test]
+async fn a_run_that_fails_replaces_no_other_objects_output_by_a_setting_either() {
+    let worker = worker_with("{file}", Taken::Replace);
+    worker.process("x", "latest.json").await.unwrap();
+    let before = metadata(&worker, "latest.json");
+    worker.process("y", "latest.json\nrefuse").await.unwrap_err();
+    assert_eq!(metadata(&worker, "latest.json"), before);
+    worker.process("y", "latest.json").await.unwrap();
+    assert_ne!(metadata(&worker, "latest.json"), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn storage_that_does_not_take_a_write_for_a_moment_costs_no_run() {
+    let worker = worker();
+    let busy = || Fault::Before(brigade_storage::Kind::Busy { retry_after: None });
+    worker.bucket().fail_next(Operation::Create, busy());
+    worker.bucket().fail_next(Operation::Create, Fault::AppliedThenLost);
+    worker.bucket().fail_next(Operation::Get, busy());
+    worker.process("x", "result.json").await.unwrap();
+    assert_eq!(worker.outputs(), ["x/result.json"]);
+}
+
+#[test]
+fn an_output_of_the_same_bytes_that_is_younger_than_this_run_is_no_leftover() {
+    let sim = Sim::new().with_bucket(BUCKET);
+    let object = sim.upload(BUCKET, "x", "").unwrap();
+    let output = leftover(&sim, "x/a", &object);
+    let second = jiff::SignedDuration::from_secs(1);
+    for (began, expected) in [(output.created + second, true), (output.created - second, false)] {
+        assert_eq!(super::cleanup::is_leftover(&output, &object, began), expected);
+    }
+}
+
+#[tokio::test]
 async fn a_failed_run_does_not_remove_what_another_run_of_the_same_bytes_wrote() {
     let worker = worker();
     let object = worker.upload("x", "one\nretry");

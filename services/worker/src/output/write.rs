@@ -1,6 +1,9 @@
 //! Writes results, each fenced by what is there.
 
-use std::sync::{MutexGuard, PoisonError};
+use std::{
+    sync::{MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use brigade_runtime::settings::names;
 use brigade_storage::{Content, Error, Kind, NewObject, Object, ObjectRef, naming};
@@ -8,13 +11,22 @@ use brigade_storage::{Content, Error, Kind, NewObject, Object, ObjectRef, naming
 use super::{
     Outputs, find,
     name::{InvalidName, fitting},
-    no_output,
+    no_output, retry,
     taken::{Decision, Replaced, Taken, decide},
 };
+use tokio::time::sleep;
+
 use crate::error::{DEFAULT_RETRY_AFTER, ProcessError};
 
 /// Attempts at a write that conflicts with others, or whose response is lost.
 const MAX_ATTEMPTS: usize = 4;
+
+/// The pause before the second attempt of one that storage did not take for now; it doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// Writes that wait for the end of their run: open files, and bytes in memory.
+const MAX_DEFERRED: usize = 256;
+const MAX_DEFERRED_SIZE: usize = 64 * 1024 * 1024;
 
 /// One write: the file that the processor named, and what is to be stored.
 #[derive(Clone, Debug)]
@@ -23,8 +35,8 @@ struct Write {
     new: NewObject,
 }
 
-/// A write that waits for the end of its run: what it replaces is the result of an earlier upload, which stays if this one is
-/// refused.
+/// A write that waits for the end of its run: what it replaces is the result of an earlier upload or of another object, which
+/// stays if this run does not end well.
 #[derive(Debug)]
 pub(super) struct Deferred {
     write: Write,
@@ -34,6 +46,14 @@ pub(super) struct Deferred {
 // === impl Outputs ===
 
 impl Outputs {
+    /// Refuses a name that `file` cannot get, before anything is written.
+    pub(crate) fn check_name(&self, file: &str) -> Result<(), ProcessError> {
+        if let (Some(location), Ok(template)) = (self.location(), &self.policy.name) {
+            template.render(location, self.path(), file)?;
+        }
+        Ok(())
+    }
+
     /// Writes `file`, and returns its `gs://` URI.
     pub(crate) async fn write(
         &self,
@@ -76,6 +96,22 @@ impl Outputs {
         Ok(())
     }
 
+    /// Whether the write waits for the end of the run: so many and so large ones do, as each holds its content.
+    fn defer(&self, write: &Write, name: &str) -> bool {
+        let mut deferred = self.deferred();
+        let in_memory = |new: &NewObject| match &new.content {
+            Content::Bytes(bytes) => bytes.len(),
+            Content::File(_) => 0,
+        };
+        let size: usize = deferred.iter().map(|one| in_memory(&one.write.new)).sum();
+        if deferred.len() >= MAX_DEFERRED || size + in_memory(&write.new) > MAX_DEFERRED_SIZE {
+            return false;
+        }
+        self.ledger.deferred(name);
+        deferred.push(Deferred { write: write.clone(), name: name.to_owned() });
+        true
+    }
+
     fn deferred(&self) -> MutexGuard<'_, Vec<Deferred>> {
         self.deferred.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -115,19 +151,29 @@ impl Outputs {
         self.ledger.begin(name, file).map_err(|other| same_name(&other, file, name))?;
         let mut replaces = 0;
         let mut attempt = 1;
+        let mut pause = FIRST_PAUSE;
+        let mut may_be_written = false;
         loop {
             let error = match bucket.create(name, replaces, new.clone()).await {
                 Ok(written) => {
                     self.ledger.wrote(name, written.generation);
                     return Ok(None);
                 }
-                Err(error) if error.is_precondition() || error.is_ambiguous() => error,
+                Err(error) if error.is_precondition() => error,
+                Err(error) if error.is_transient() || error.is_ambiguous() => {
+                    may_be_written |= error.is_ambiguous();
+                    sleep(pause).await;
+                    pause *= 2;
+                    error
+                }
                 Err(error) => {
-                    self.ledger.not_written(name);
+                    if !may_be_written {
+                        self.ledger.not_written(name);
+                    }
                     return Err(cannot_write(error));
                 }
             };
-            let live = find(&*bucket, name).await.map_err(cannot_write)?;
+            let live = retry::transient(|| find(&*bucket, name)).await.map_err(cannot_write)?;
             replaces = match live {
                 None => 0,
                 Some(live) => {
@@ -137,10 +183,9 @@ impl Outputs {
                             self.ledger.wrote(name, live.generation);
                             return Ok(None);
                         }
-                        Decision::Replace(Replaced::Older) if defers => {
-                            self.ledger.deferred(name);
-                            let (write, name) = (write.clone(), name.to_owned());
-                            self.deferred().push(Deferred { write, name });
+                        Decision::Replace(Replaced::Older | Replaced::Other)
+                            if defers && self.defer(write, name) =>
+                        {
                             return Ok(None);
                         }
                         Decision::Replace(whose) => {

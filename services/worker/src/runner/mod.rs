@@ -109,6 +109,7 @@ impl<P: Processor> Runner<P> {
         progress: Arc<Progress>,
     ) -> Result<impl Future<Output = SharedResult> + Send + use<P>, ProcessError> {
         let slot = Arc::new(self.acquire_slot()?);
+        let held = Arc::clone(&slot);
         let source = Source::new(&valid.object, valid.inbox.as_ref());
         let outputs = Outputs::new(Arc::clone(&self.outputs), Arc::clone(&self.store), source);
         let outputs = Arc::new(outputs);
@@ -128,6 +129,8 @@ impl<P: Processor> Runner<P> {
             let end = RunEnd::new(Arc::clone(&outputs));
             let answer = runner.process(Job::new(valid, context)).await;
             let answer = end.finish(answer).await;
+            // The job's own ends before the last writes.
+            drop(held);
             log_result(&key, outputs.run(), attempt, began.elapsed(), &answer.as_ref());
             answer.map(Outcome::into_response).map_err(Arc::new)
         })

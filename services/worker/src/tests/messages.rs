@@ -104,7 +104,7 @@ async fn a_run_that_did_not_end_well() {
     insta::assert_snapshot!(table);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn content_and_outputs() {
     let (sim, object) = uploaded("in/a", "abc");
     let mut table = String::new();
@@ -123,9 +123,12 @@ async fn content_and_outputs() {
     for kind in
         [Kind::Invalid, Kind::PermissionDenied, Kind::Held, Kind::Busy { retry_after: None }]
     {
-        sim.fail_next(Operation::Create, Fault::Before(kind));
+        for _ in 0..4 {
+            sim.fail_next(Operation::Create, Fault::Before(kind.clone()));
+        }
         let refused = job_with_output.write("a", "1", "").await.unwrap_err();
         line(&mut table, "output", &refused);
+        sim.clear_faults();
     }
     let bad_name = job_with_output.write("a\nb", "1", "").await.unwrap_err();
     line(&mut table, "bad name", &bad_name);
