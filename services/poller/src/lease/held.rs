@@ -1,11 +1,16 @@
 //! A lease that is held: its renewal and its end.
 
+use std::time::Duration;
+
 use brigade_storage::{Error, Pinned};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::{Base, LeaseManager, Own, TTL, holders};
 use crate::retry::{self, Backoff, is_conflict};
+
+/// How long a poll tries to give it back.
+const RELEASE_TIME: Duration = Duration::from_secs(30);
 
 /// A lease that is ours until it is released, lost, or not renewed any more. To drop it lets it expire.
 #[derive(Debug)]
@@ -74,7 +79,17 @@ impl Lease {
     }
 
     /// Gives it back. What cannot be given back expires.
-    pub(crate) async fn release(mut self) {
+    pub(crate) async fn release(self) {
+        let name = self.manager.name.clone();
+        if timeout_at(Instant::now() + RELEASE_TIME, self.give_back()).await.is_err() {
+            tracing::warn!(
+                lease = name,
+                "could not release the inbox's lease in time; it expires by itself"
+            );
+        }
+    }
+
+    async fn give_back(mut self) {
         let mut backoff = Backoff::new();
         let error = loop {
             let error = match self.leave().await {
@@ -94,8 +109,11 @@ impl Lease {
                 Err(error) if error.is_transient() => error,
                 Err(error) => break error,
             };
-            if let Err(error) = backoff.wait(error).await {
-                break error;
+            let is_contended = is_conflict(&error);
+            match backoff.next(error) {
+                Ok(pause) => sleep(pause).await,
+                Err(_) if is_contended => backoff = Backoff::new(),
+                Err(error) => break error,
             }
         };
         tracing::warn!(%error, "could not release the inbox's lease; it expires by itself");

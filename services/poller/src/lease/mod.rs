@@ -37,6 +37,9 @@ pub(crate) use {
 /// How long a lease is held without a renewal. It is renewed at a third of that.
 pub(crate) const TTL: Duration = Duration::from_mins(1);
 
+/// The longest pause of a poll that others' writes of the object keep from its own.
+const MAX_CONTENTION: Duration = Duration::from_secs(2);
+
 /// How far a clock may be off.
 pub(crate) const SKEW: Duration = Duration::from_secs(30);
 
@@ -108,6 +111,7 @@ impl LeaseManager {
         let mut base = Base::default();
         let own = Own { name: holder.to_owned(), since: self.clock.now() };
         let mut sent = Instant::now();
+        let mut is_contended = false;
         loop {
             let error = match self.write(&own, &base).await {
                 Ok(object) => {
@@ -128,14 +132,17 @@ impl LeaseManager {
                 }
                 // What was sent before did not get it.
                 sent = Instant::now();
-            } else if !error.is_transient() {
+                // Other parts' holders write the same object; the caller's time is the limit.
+                if is_contended {
+                    sleep(backoff.next(error).unwrap_or(MAX_CONTENTION)).await;
+                }
+                is_contended = true;
+                continue;
+            }
+            if !error.is_transient() {
                 return Err(error);
             }
-            let is_transient = error.is_transient();
-            let pause = backoff.next(error)?;
-            if is_transient {
-                sleep(pause).await;
-            }
+            sleep(backoff.next(error)?).await;
         }
     }
 

@@ -318,3 +318,16 @@ async fn a_lease_of_an_earlier_version_holds_the_whole_inbox() {
     sleep(Duration::from_secs(91)).await;
     assert!(acquire(&scoped(&sim, "eu/"), "a").await.is_some());
 }
+
+#[tokio::test(start_paused = true)]
+async fn polls_of_many_disjoint_parts_that_begin_at_once_all_get_their_part() {
+    let sim = sim();
+    let polls = (0..30).map(|n| {
+        let manager = scoped(&sim, &format!("{n:02}/"));
+        async move { acquire(&manager, &format!("poll-{n}")).await }
+    });
+    let leases: Vec<_> = futures::future::join_all(polls).await;
+    assert!(leases.iter().all(Option::is_some));
+    futures::future::join_all(leases.into_iter().flatten().map(Lease::release)).await;
+    assert_eq!(holder(&sim), None);
+}

@@ -59,6 +59,8 @@ pub(super) struct Passes<'a> {
     /// How many pages it had.
     pages: u32,
     last_news: Instant,
+    /// When the pass began.
+    began: Instant,
     position: Option<String>,
 }
 
@@ -77,6 +79,7 @@ impl<'a> Passes<'a> {
             found: 0,
             pages: 0,
             last_news: Instant::now(),
+            began: Instant::now(),
             position: None,
         };
         match objects {
@@ -104,6 +107,7 @@ impl<'a> Passes<'a> {
         self.listing = Some(scan(source, plan.prefix.clone(), start).boxed());
         self.oldest = (!is_by_name).then(Oldest::default);
         self.pause = None;
+        self.began = Instant::now();
         self.number += 1;
         self.found = 0;
         self.pages = 0;
@@ -183,7 +187,8 @@ impl<'a> Passes<'a> {
     pub(super) fn pause(&mut self) {
         let quiet = self.last_news.elapsed();
         let grown = if quiet < QUIET { Duration::ZERO } else { (quiet / 30).min(MAX_PAUSE) };
-        let least = PAUSE_PER_PAGE * self.pages.max(1);
+        // The time of the pass itself counts: what matters is a page a second at most.
+        let least = (PAUSE_PER_PAGE * self.pages.max(1)).saturating_sub(self.began.elapsed());
         let pause = self.run.instance.config.relist.max(grown).max(least);
         self.pause = Some(Box::pin(sleep(pause)));
     }
@@ -192,8 +197,11 @@ impl<'a> Passes<'a> {
     pub(super) fn remember_position(self, was_early: bool) {
         let (instance, plan) = (&self.run.instance, &self.run.plan);
         if self.is_inbox && !plan.dry_run && instance.config.order == Order::Name {
-            let position = self.position.filter(|_| was_early && self.pause.is_none());
-            instance.cursors.set(&plan.prefix, position);
+            let is_unfinished = was_early && self.pause.is_none();
+            // One that ended before it saw anything begins no other place.
+            if self.position.is_some() || !is_unfinished {
+                instance.cursors.set(&plan.prefix, self.position.filter(|_| is_unfinished));
+            }
         }
     }
 }

@@ -193,7 +193,9 @@ impl<'a> PollLoop<'a> {
             self.interrupt(EndReason::Brake);
         }
         if self.passes.may_go_on() {
-            self.left.add(&finished.outcome.settled, self.run.instance.clock.now());
+            let after = finished.outcome.retry_after.unwrap_or_default();
+            let now = self.run.instance.clock.now();
+            self.left.add(&finished.outcome.settled, now, after);
         }
         self.reporter.settled(finished.outcome);
     }

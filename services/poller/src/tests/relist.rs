@@ -114,7 +114,7 @@ fn wait(seconds: u64) -> Answer {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_poll_left_without_a_time_it_does_not_ask_about_again() {
+async fn a_lost_file_is_not_asked_about_again_while_others_are_at_work() {
     let lost = Answer::Transport(TransportError::CutShort("cut".into()));
     let script = Script { answers: [("lost", lost)].into(), ..slow([("slow", 300)]) };
     let world = world(script).with(&["lost", "slow"]);
