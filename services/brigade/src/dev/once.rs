@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use brigade_proto::v1::{EndReason, PollFinished, PollRequest, poll_response::Event};
+use brigade_proto::v1::{EndReason, PollFinished, PollRequest, PollResponse, poll_response::Event};
 use brigade_runtime::exit::{Exit, Failure};
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +35,7 @@ pub(super) async fn run(
     let mut waited = None;
     let mut ignore_brake = system.watched.has_changed(&[]);
     while idle < IDLE_POLLS && !shutdown.is_cancelled() {
-        let request = PollRequest { ignore_brake, ..PollRequest::default() };
+        let request = PollRequest { ignore_brake, explain: true, ..PollRequest::default() };
         ignore_brake = false;
         let finished = match poll(system, request, &mut table).await {
             Ok(finished) => finished,
@@ -105,9 +105,16 @@ async fn poll(
     let mut events = events.map_err(failure)?;
     let mut summary = PollFinished::default();
     while let Some(response) = events.message().await.map_err(failure)? {
-        let _ = table.event(&response);
-        if let Some(Event::Finished(finished)) = response.event {
-            summary = finished;
+        match response.event {
+            // Shown at the end, if it is left then.
+            Some(Event::Skipped(skipped)) => table.left_for_later(skipped),
+            event => {
+                let response = PollResponse { event };
+                let _ = table.event(&response);
+                if let Some(Event::Finished(finished)) = response.event {
+                    summary = finished;
+                }
+            }
         }
     }
     Ok(summary)

@@ -9,8 +9,8 @@ use std::{
 
 use brigade_emulator::storage::BeingWritten;
 use brigade_proto::v1::{
-    BrakeReason, LeaseHolder, ObjectSettled, PollFinished, PollResponse, Settlement,
-    poll_response::Event,
+    BrakeReason, Filter, LeaseHolder, ObjectSettled, ObjectSkipped, PollFinished, PollResponse,
+    Settlement, poll_response::Event,
 };
 use brigade_storage::object::escape;
 use owo_colors::{OwoColorize as _, Style};
@@ -158,6 +158,23 @@ impl<W: Write> Table<W> {
             }
             (Show::Table { .. }, _) => Ok(()),
         }
+    }
+
+    /// Notes a file that is work, if not now: it is left unless a later poll settles it.
+    pub(super) fn left_for_later(&mut self, skipped: ObjectSkipped) {
+        let settlement = match skipped.filter() {
+            Filter::Held => Settlement::Held,
+            Filter::NotDue | Filter::InFlight | Filter::MinAge => Settlement::Retry,
+            _ => return,
+        };
+        let object = skipped.object.unwrap_or_default();
+        let key = (object.name.clone(), object.generation);
+        self.totals.settled.entry(key).or_insert_with(|| ObjectSettled {
+            object: Some(object),
+            settlement: settlement.into(),
+            reason: skipped.detail,
+            ..ObjectSettled::default()
+        });
     }
 
     /// Says which poll holds the lease that this one waits for. Beside JSON, which has it in `finished`, on stderr.

@@ -9,7 +9,7 @@ use brigade_emulator::{
 };
 use brigade_proto::v1::{EndReason, PollRequest, poll_response::Event};
 use brigade_runtime::exit::{Exit, Failure};
-use tokio::{sync::broadcast::error::RecvError, task::JoinSet};
+use tokio::{sync::broadcast::error::RecvError, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -58,6 +58,7 @@ pub(super) async fn run(
     let mut brake = None;
     let mut own = VecDeque::new();
     let mut held_by = None;
+    let mut wants_lift = false;
     loop {
         let received = tokio::select! {
             () = shutdown.cancelled() => break,
@@ -65,8 +66,10 @@ pub(super) async fn run(
             _ = look.tick() => {
                 let files = system.being_written().await;
                 drop(table.being_written(&files));
-                if brake.is_some() && system.watched.has_changed(&files) && lift(system).await {
+                wants_lift |= brake.is_some() && system.watched.has_changed(&files);
+                if wants_lift && brake.is_some() && lift(system).await {
                     brake = None;
+                    wants_lift = false;
                 }
                 continue;
             }
@@ -88,6 +91,10 @@ pub(super) async fn run(
                 }
                 Some(Event::Finished(finished)) => {
                     let is_news = finished.brake.is_some() && finished.brake != brake;
+                    if brake.is_none() && is_news {
+                        // Only what changes from now on lifts it.
+                        let _ = system.watched.has_changed(&system.being_written().await);
+                    }
                     brake.clone_from(&finished.brake);
                     if is_news {
                         drop(table.event(&response));
@@ -111,15 +118,24 @@ pub(super) async fn run(
 
 /// Lifts the inbox's brake by a poll that runs in the background. Whether it could be started.
 async fn lift(system: &System) -> bool {
-    let request = PollRequest { ignore_brake: true, relist: true, ..PollRequest::default() };
-    match system.client.poll(request).await {
-        Ok(mut events) => {
-            tokio::spawn(async move { while let Ok(Some(_)) = events.message().await {} });
-            true
+    let request = PollRequest { ignore_brake: true, ..PollRequest::default() };
+    let Ok(mut events) = system.client.poll(request).await else {
+        // The poller ends.
+        return false;
+    };
+    // A poll that was turned away says so at once; the next look tries again.
+    while let Ok(event) = timeout(LOOK_AGAIN, events.message()).await {
+        match event.ok().flatten().and_then(|response| response.event) {
+            Some(Event::Started(_)) => {}
+            Some(Event::Finished(finished)) => {
+                return finished.reason() != EndReason::AlreadyRunning;
+            }
+            Some(_) => break,
+            None => return false,
         }
-        // Another poll runs, or the poller ends: the next look tries again.
-        Err(_) => false,
     }
+    tokio::spawn(async move { while let Ok(Some(_)) = events.message().await {} });
+    true
 }
 
 fn scheduler(system: &System, every: Duration) -> Result<Scheduler, Failure> {

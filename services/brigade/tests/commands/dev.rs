@@ -322,3 +322,17 @@ fn files_that_are_dropped_while_a_slow_one_is_at_work_are_done_before_it() {
     fs::write(&go, "").unwrap();
     wait_for(&data.join("processed/slow.txt"));
 }
+
+#[test]
+fn once_names_files_that_wait_for_their_next_try_and_ends_with_1() {
+    let directory = TempDir::new().unwrap();
+    inbox(directory.path(), &["later.txt"]);
+    // EX_TEMPFAIL: the file is tried again after 10 s.
+    for _ in 0..2 {
+        let arguments = ["dev", "--once", "--no-samples", "--exec", "sh -c 'exit 75'"];
+        let ended = run(brigade(directory.path(), arguments));
+        assert_eq!(ended.code, Some(1), "{}", ended.err);
+        assert!(ended.err.contains("1 left in the inbox"), "{}", ended.err);
+        assert!(ended.err.contains("retry incoming/later.txt: "), "{}", ended.err);
+    }
+}
