@@ -30,9 +30,7 @@ impl Outputs {
             return Ok(());
         }
         let live = self.live_source().await?;
-        let leftovers = self.leftovers(false).await?;
-        let is_leftover = |output: &Object| is_leftover(output, &live, self.began);
-        self.remove_all(leftovers.into_iter().filter(is_leftover).collect()).await
+        self.remove_leftovers(self.leftovers(false).await?, &live).await
     }
 
     /// Removes what this run wrote.
@@ -48,15 +46,7 @@ impl Outputs {
             .collect()
             .await;
         let removed = done.iter().filter(|done| matches!(done, Ok(true))).count();
-        if removed > 0 {
-            let key = self.source.key();
-            tracing::info!(
-                key,
-                run = self.run,
-                removed,
-                "removed the outputs of a run that did not end well"
-            );
-        }
+        self.log_removed(removed, "removed the outputs of a run that did not end well");
         if let Some(error) = done.into_iter().find_map(Result::err) {
             self.warn_left(&error);
         }
@@ -69,9 +59,7 @@ impl Outputs {
             if leftovers.is_empty() {
                 return Ok(());
             }
-            let live = self.live_source().await?;
-            let is_leftover = |output: &Object| is_leftover(output, &live, self.began);
-            self.remove_all(leftovers.into_iter().filter(is_leftover).collect()).await
+            self.remove_leftovers(leftovers, &self.live_source().await?).await
         };
         if let Err(error) = swept.await {
             self.warn_left(&error);
@@ -122,9 +110,14 @@ impl Outputs {
         Ok(leftovers)
     }
 
-    async fn remove_all(&self, outputs: Vec<Object>) -> Result<(), ProcessError> {
+    async fn remove_leftovers(
+        &self,
+        outputs: Vec<Object>,
+        live: &Object,
+    ) -> Result<(), ProcessError> {
         let Some(bucket) = self.output_bucket() else { return Ok(()) };
-        let mut removals = stream::iter(outputs)
+        let leftovers = outputs.into_iter().filter(|output| is_leftover(output, live, self.began));
+        let mut removals = stream::iter(leftovers)
             .map(|output| {
                 let bucket = Arc::clone(&bucket);
                 async move { delete(&*bucket, output.pinned()).await }
@@ -138,16 +131,14 @@ impl Outputs {
                 Err(error) => self.warn_left(&error),
             }
         }
-        if removed > 0 {
-            let key = self.source.key();
-            tracing::info!(
-                key,
-                run = self.run,
-                removed,
-                "removed outputs that earlier runs of this object left"
-            );
-        }
+        self.log_removed(removed, "removed outputs that earlier runs of this object left");
         Ok(())
+    }
+
+    fn log_removed(&self, removed: usize, message: &'static str) {
+        if removed > 0 {
+            tracing::info!(key = self.source.key(), run = self.run, removed, "{message}");
+        }
     }
 
     pub(super) fn output_bucket(&self) -> Option<Arc<dyn Bucket>> {
@@ -181,7 +172,7 @@ async fn undo(bucket: Arc<dyn Bucket>, run: String, removal: Removal) -> Result<
             delete(&*bucket, Pinned { name: &name, generation }).await
         }
         Removal::InFlight { name } => {
-            let live = retry::transient(|| find(&*bucket, &name)).await?;
+            let live = find(&*bucket, &name).await?;
             let own = |live: &Object| live.metadata.get(RUN) == Some(&run);
             match live.filter(own) {
                 Some(live) => delete(&*bucket, live.pinned()).await,

@@ -124,7 +124,7 @@ impl Outputs {
     async fn live_source(&self) -> Result<Object, ProcessError> {
         let Source { bucket, name, generation, .. } = &self.source;
         let bucket = self.store.bucket(bucket);
-        match retry::transient(|| find(&*bucket, name)).await {
+        match find(&*bucket, name).await {
             Ok(Some(live)) if live.generation == *generation => Ok(live),
             Err(error) if *error.kind() != Kind::PermissionDenied => Err(error.into()),
             // A 403 too: the object was there when the run began, and an account that may not list a bucket is answered 403
@@ -151,8 +151,9 @@ pub(crate) fn no_output(what: &str) -> ProcessError {
     ))
 }
 
+/// The live object of this name, if there is one.
 async fn find(bucket: &dyn Bucket, name: &str) -> brigade_storage::Result<Option<Object>> {
-    match bucket.get(name).await {
+    match retry::transient(|| bucket.get(name)).await {
         Ok(live) => Ok(Some(live)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),

@@ -7,15 +7,14 @@ use std::{
 
 use brigade_runtime::settings::names;
 use brigade_storage::{Content, Error, Kind, NewObject, Object, ObjectRef, naming};
+use tokio::time::sleep;
 
 use super::{
     Outputs, find,
     name::{InvalidName, fitting},
-    no_output, retry,
+    no_output,
     taken::{Decision, Replaced, Taken, decide},
 };
-use tokio::time::sleep;
-
 use crate::error::{DEFAULT_RETRY_AFTER, ProcessError};
 
 /// Attempts at a write that conflicts with others, or whose response is lost.
@@ -160,7 +159,7 @@ impl Outputs {
                     return Ok(None);
                 }
                 Err(error) if error.is_precondition() => error,
-                Err(error) if error.is_transient() || error.is_ambiguous() => {
+                Err(error) if error.is_transient() => {
                     may_be_written |= error.is_ambiguous();
                     sleep(pause).await;
                     pause *= 2;
@@ -173,43 +172,44 @@ impl Outputs {
                     return Err(cannot_write(error));
                 }
             };
-            let live = retry::transient(|| find(&*bucket, name)).await.map_err(cannot_write)?;
-            replaces = match live {
+            replaces = match find(&*bucket, name).await.map_err(cannot_write)? {
                 None => 0,
-                Some(live) => {
-                    let is_identical = is_identical(&live, new);
-                    match decide(&live, &self.source, &self.run, is_identical, self.policy.taken) {
-                        Decision::Written => {
-                            self.ledger.wrote(name, live.generation);
-                            return Ok(None);
-                        }
-                        Decision::Replace(Replaced::Older | Replaced::Other)
-                            if defers && self.defer(write, name) =>
-                        {
-                            return Ok(None);
-                        }
-                        Decision::Replace(whose) => {
-                            if whose == Replaced::SameGeneration {
-                                self.ledger.share(name);
-                            }
-                            live.generation
-                        }
-                        Decision::Superseded => {
-                            self.ledger.not_written(name);
-                            return Err(self.superseded_by(&live));
-                        }
-                        Decision::Taken => {
-                            self.ledger.not_written(name);
-                            return Ok(Some(live));
-                        }
+                Some(live) => match self.decide(&live, new) {
+                    Decision::Written => {
+                        self.ledger.wrote(name, live.generation);
+                        return Ok(None);
                     }
-                }
+                    Decision::Replace(Replaced::Older | Replaced::Other)
+                        if defers && self.defer(write, name) =>
+                    {
+                        return Ok(None);
+                    }
+                    Decision::Replace(whose) => {
+                        if whose == Replaced::SameGeneration {
+                            self.ledger.share(name);
+                        }
+                        live.generation
+                    }
+                    Decision::Superseded => {
+                        self.ledger.not_written(name);
+                        return Err(self.superseded_by(&live));
+                    }
+                    Decision::Taken => {
+                        self.ledger.not_written(name);
+                        return Ok(Some(live));
+                    }
+                },
             };
             if attempt == MAX_ATTEMPTS {
                 return Err(cannot_write(error));
             }
             attempt += 1;
         }
+    }
+
+    /// What becomes of a name that `live` has.
+    fn decide(&self, live: &Object, new: &NewObject) -> Decision {
+        decide(live, &self.source, &self.run, is_identical(live, new), self.policy.taken)
     }
 
     fn check_not_source(&self, bucket: &str, name: &str) -> Result<(), ProcessError> {
