@@ -21,7 +21,7 @@ pub(crate) fn candidates(
     generation: i64,
     now: Timestamp,
 ) -> impl Iterator<Item = String> + Send + 'static {
-    let base = format!("{}{below}", dated(&to.prefix, now));
+    let base = base(to, below, now);
     (0..MAX_CANDIDATES).map(move |n| match n {
         0 => fit(&base),
         n => fit(&tagged(&base, &tag(generation, n))),
@@ -36,7 +36,7 @@ pub(crate) fn older_candidates(
     generation: i64,
     now: Timestamp,
 ) -> impl Iterator<Item = String> + Send + 'static {
-    let base = format!("{}{below}", dated(&to.prefix, now));
+    let base = base(to, below, now);
     let is_same = tagged(&base, "") == format!("{base}.");
     let numbers = if is_same { 0..0 } else { 1..MAX_CANDIDATES };
     numbers.map(move |n| fit(&format!("{base}.{}", tag(generation, n))))
@@ -50,8 +50,13 @@ fn tag(generation: i64, n: u32) -> String {
 /// Whether one of the names to try at `to` may have to be cut, so that it does not tell the whole name any more.
 pub(crate) fn may_be_cut(to: &Location, below: &str, generation: i64, now: Timestamp) -> bool {
     let last = MAX_CANDIDATES - 1;
-    let longest = format!("{}{below}.{}", dated(&to.prefix, now), tag(generation, last));
+    let longest = format!("{}.{}", base(to, below, now), tag(generation, last));
     longest.len() > MAX_NAME
+}
+
+/// The first name to try.
+fn base(to: &Location, below: &str, now: Timestamp) -> String {
+    format!("{}{below}", dated(&to.prefix, now))
 }
 
 /// Replaces `{date}` by the UTC day.

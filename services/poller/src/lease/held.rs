@@ -57,12 +57,8 @@ impl Lease {
                 Err(error) => error,
             };
             if is_conflict(&error) {
-                match self.manager.look().await {
-                    Ok(Some(mut found)) => {
-                        found.others.remove(&self.own.name)?;
-                        base = found;
-                    }
-                    Ok(None) => return None,
+                match self.manager.look_beside(&self.own).await {
+                    Ok(found) => base = found?,
                     Err(error) if !error.is_transient() => return None,
                     // The next write meets the same conflict.
                     Err(_) => {}
@@ -94,18 +90,17 @@ impl Lease {
         let error = loop {
             let error = match self.leave().await {
                 Ok(()) => return,
-                Err(error) if is_conflict(&error) => match self.manager.look().await {
-                    Ok(Some(mut found)) => {
-                        if found.others.remove(&self.own.name).is_none() {
-                            return;
+                Err(error) if is_conflict(&error) => {
+                    match self.manager.look_beside(&self.own).await {
+                        Ok(Some(found)) => {
+                            // A renewal that was in flight when the poll ended, or another holder's write.
+                            self.base = found;
+                            error
                         }
-                        // A renewal that was in flight when the poll ended, or another holder's write.
-                        self.base = found;
-                        error
+                        Ok(None) => return,
+                        Err(error) => break error,
                     }
-                    Ok(None) => return,
-                    Err(error) => break error,
-                },
+                }
                 Err(error) if error.is_transient() => error,
                 Err(error) => break error,
             };

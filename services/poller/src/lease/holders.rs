@@ -29,7 +29,7 @@ pub(crate) struct Holder {
     pub(crate) scope: Option<Scope>,
     /// By the clock of the holder.
     pub(crate) since: Timestamp,
-    /// By the server's clock: whoever writes the object after this holder copies it.
+    /// By the server's clock: a later writer of the object copies it.
     pub(super) renewed: Timestamp,
     /// The process, where others on its machine can tell whether it still runs.
     pub(super) process: String,

@@ -165,6 +165,12 @@ impl LeaseManager {
         self.bucket.create(&self.name, generation, new).await
     }
 
+    /// What is there beside `own`; nothing when `own` holds no part of it.
+    async fn look_beside(&self, own: &Own) -> Result<Option<Base>, Error> {
+        let found = self.look().await?;
+        Ok(found.and_then(|mut found| found.others.remove(&own.name).map(|_| found)))
+    }
+
     /// The generation that is there, and all its holders.
     async fn look(&self) -> Result<Option<Base>, Error> {
         let found = retry::live_object(&*self.bucket, &self.name).await?;
