@@ -1,4 +1,6 @@
-//! Another name for an object whose own is taken.
+//! Names of objects in other forms: another one where its own is taken, and one that may stand in metadata.
+
+use std::fmt::Write as _;
 
 /// Extensions of packed content, which follow the content's own: `.tar.gz`.
 const PACKED: [&str; 9] = ["gz", "bz2", "xz", "zst", "lz4", "br", "z", "lzma", "snappy"];
@@ -11,6 +13,21 @@ const MAX_EXTENSION: usize = 10;
 pub fn tagged(name: &str, tag: &str) -> String {
     let (stem, extension) = split(name);
     format!("{stem}.{tag}{extension}")
+}
+
+/// `name` with `%` and the characters that `is_reserved` percent-encoded, byte by byte.
+pub fn percent_encoded(name: &str, is_reserved: impl Fn(char) -> bool) -> String {
+    name.chars().fold(String::with_capacity(name.len()), |mut encoded, c| {
+        if c == '%' || is_reserved(c) {
+            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                // Writing to a string cannot fail.
+                let _ = write!(encoded, "%{byte:02X}");
+            }
+        } else {
+            encoded.push(c);
+        }
+        encoded
+    })
 }
 
 /// `name` without its extension, and the extension with its dot.

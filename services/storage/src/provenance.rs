@@ -1,8 +1,9 @@
 //! Which object another one was made of: what workers write on their outputs, and what the poller and people read there.
 
-use std::fmt::Write as _;
-
-use crate::object::{Metadata, Pinned};
+use crate::{
+    naming::percent_encoded,
+    object::{Metadata, Pinned},
+};
 
 /// The object that an output was made of: `gs://bucket/name#generation`, with controls and `%` percent-encoded. The poller
 /// writes the object itself there when it marks one.
@@ -38,18 +39,8 @@ pub fn source(bucket: &str, object: Pinned<'_>) -> String {
 
 /// `bucket/name#generation`, for [`KEY`].
 pub fn key(bucket: &str, object: Pinned<'_>) -> String {
-    let mut key = format!("{bucket}/");
-    for c in object.name.chars() {
-        if c.is_control() || c == '%' {
-            for byte in c.to_string().bytes() {
-                // Writing to a string cannot fail.
-                let _ = write!(key, "%{byte:02X}");
-            }
-        } else {
-            key.push(c);
-        }
-    }
-    format!("{key}#{}", object.generation)
+    let name = percent_encoded(object.name, char::is_control);
+    format!("{bucket}/{name}#{}", object.generation)
 }
 
 /// The object that an output with this metadata was made of; nothing when it is no output.

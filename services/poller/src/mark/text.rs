@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use brigade_storage::naming::percent_encoded;
+
 /// The longest reason, in bytes.
 pub(super) const MAX_REASON: usize = 1024;
 
@@ -18,7 +20,7 @@ pub(super) fn printable(text: &str, max: usize) -> String {
 pub(super) fn outputs_in(uris: &[String]) -> String {
     let mut text = String::new();
     for (number, uri) in uris.iter().enumerate() {
-        let uri = encoded(uri);
+        let uri = percent_encoded(uri, |c| c.is_whitespace() || is_unprintable(c));
         let separator = if number == 0 { "" } else { " " };
         if text.len() + separator.len() + uri.len() > MAX_OUTPUTS {
             // Writing to a string cannot fail.
@@ -29,20 +31,6 @@ pub(super) fn outputs_in(uris: &[String]) -> String {
         text.push_str(&uri);
     }
     text
-}
-
-fn encoded(uri: &str) -> String {
-    uri.chars().fold(String::with_capacity(uri.len()), |mut text, c| {
-        if c == '%' || c.is_whitespace() || is_unprintable(c) {
-            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-                // Writing to a string cannot fail.
-                let _ = write!(text, "%{byte:02X}");
-            }
-        } else {
-            text.push(c);
-        }
-        text
-    })
 }
 
 fn is_unprintable(c: char) -> bool {
