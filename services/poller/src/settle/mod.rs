@@ -85,11 +85,12 @@ impl Settler {
         let may_be_cut = may_be_cut(&config.processed, below, object.generation, now);
         let is_one_call = config.is_one_bucket() && !may_be_cut && !config.mark_processed;
         let verdict = RecordedVerdict::Processed;
-        let mark = mark::processed(object, outputs, now);
+        // Not made for the usual object, which gets none.
+        let mark = || mark::processed(object, outputs, now);
         if is_one_call && !mark::is_marked(object) {
-            return self.place(object, verdict, &mark).await;
+            return self.place(object, verdict, mark).await;
         }
-        self.record_and_place(object, &mark, verdict).await
+        self.record_and_place(object, &mark(), verdict).await
     }
 
     /// Marks a refused object where it is, then moves it to the failed location.
@@ -123,13 +124,13 @@ impl Settler {
         {
             tracing::warn!(%error, "could not write the verdict on its object; moving it without");
             if !mark::is_marked(object) {
-                return self.place(object, verdict, mark).await;
+                return self.place(object, verdict, || mark.clone()).await;
             }
             // That of an earlier generation, or try, is not to be taken for it.
             marked = marking::mark(&*self.source, object, &mark::none()).await;
         }
         match marked? {
-            Some(marked) => self.place(&marked, verdict, mark).await,
+            Some(marked) => self.place(&marked, verdict, || mark.clone()).await,
             None => Ok(Placement::Superseded),
         }
     }
@@ -176,15 +177,15 @@ impl Settler {
         let Some(verdict) = mark::recorded_verdict(marked) else {
             return Ok(Placement::Superseded);
         };
-        let mark = mark::not_deferred();
+        let mark = mark::not_deferred;
         if mark::due(marked).is_none() {
-            return self.place(marked, verdict, &mark).await;
+            return self.place(marked, verdict, mark).await;
         }
         // Storage refused to move it before. At its destination it has no next try.
-        match marking::mark(&*self.source, marked, &mark).await {
-            Ok(Some(marked)) => self.place(&marked, verdict, &mark).await,
+        match marking::mark(&*self.source, marked, &mark()).await {
+            Ok(Some(marked)) => self.place(&marked, verdict, mark).await,
             Ok(None) => Ok(Placement::Superseded),
-            Err(_) => self.place(marked, verdict, &mark).await,
+            Err(_) => self.place(marked, verdict, mark).await,
         }
     }
 
@@ -197,7 +198,7 @@ impl Settler {
         &self,
         object: &Object,
         verdict: RecordedVerdict,
-        mark: &Metadata,
+        mark: impl Fn() -> Metadata + Send + Sync,
     ) -> Result<Placement, Error> {
         let mut object = Cow::Borrowed(object);
         let mut backoff = Backoff::new();
@@ -221,7 +222,7 @@ impl Settler {
             }
             backoff.wait(error).await?;
             if mark::recorded_verdict(&found).is_none() && mark::is_marked(&found) {
-                return Box::pin(self.record_and_place(&found, mark, verdict)).await;
+                return Box::pin(self.record_and_place(&found, &mark(), verdict)).await;
             }
             object = Cow::Owned(*found);
         }
