@@ -81,7 +81,7 @@ impl Outputs {
                 Template::File => format!("shared-{number}.txt"),
                 Template::Stem => format!("{}.json", path(&named(number))),
             };
-            let _ = sim.upload(self.bucket(), &format!("{PREFIX}{name}"), "nobody's output");
+            let _ = sim.upload(self.bucket(), &format!("{PREFIX}{name}"), "an output of no worker");
         }
     }
 
