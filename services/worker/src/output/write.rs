@@ -159,7 +159,7 @@ impl Outputs {
                     return Ok(None);
                 }
                 Err(error) if error.is_precondition() => error,
-                Err(error) if error.is_transient() => {
+                Err(error) if error.is_transient() && !names_a_pause(&error) => {
                     may_be_written |= error.is_ambiguous();
                     sleep(pause).await;
                     pause *= 2;
@@ -271,6 +271,11 @@ fn cannot_write(error: Error) -> ProcessError {
         _ => return error.into(),
     };
     new.with_source(error)
+}
+
+/// Whether storage asked to wait: the caller of the worker does, which holds no place meanwhile.
+fn names_a_pause(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Busy { retry_after: Some(_) })
 }
 
 fn object_ref(object: &Object) -> ObjectRef<'_> {
