@@ -11,6 +11,7 @@ mod halt;
 mod heard;
 mod instance;
 mod line;
+mod nature;
 mod outputs;
 mod people;
 mod planted;

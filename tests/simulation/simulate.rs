@@ -12,6 +12,7 @@ mod halt;
 mod heard;
 mod instance;
 mod line;
+mod nature;
 mod outputs;
 mod people;
 mod planted;

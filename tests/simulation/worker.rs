@@ -18,26 +18,14 @@ use tonic::Code;
 
 use crate::{
     heard::{Heard, Key, Ledger, Origin},
+    nature::Nature,
     outputs::{Plan, Workers, check::Written},
     planted::Planted,
     process::{NotTaken, Taken, WorkerProcess},
     schedule::Schedule,
-    weather::{self, LATER, REFUSALS, Storm, Weather},
+    weather::{self, Storm, Weather},
     worlds::{BLAME, Cause, Special, Worlds},
 };
-
-/// What a worker does with one generation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Nature {
-    Accepts,
-    Refuses(Code),
-    /// Asks for time this often, then accepts.
-    Later(Code, u32),
-    /// Asks for time until its attempts are used up.
-    Never(Code),
-    /// Says what comes to its mind.
-    Moody,
-}
 
 /// How often each thing went wrong with a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -337,26 +325,8 @@ impl SimWorker {
         }
     }
 
-    /// A generation has one nature, for every caller.
-    fn nature(&self, name: &str, generation: i64) -> Nature {
-        let mut seed = self.seed ^ generation.unsigned_abs();
-        for byte in name.bytes() {
-            seed = (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-        let mut rng = Rng::with_seed(seed);
-        if rng.u16(0..1_000) < self.moody {
-            return Nature::Moody;
-        }
-        match rng.u8(0..20) {
-            0..4 => Nature::Refuses(REFUSALS[rng.usize(0..REFUSALS.len())]),
-            4..6 => Nature::Later(LATER[rng.usize(0..LATER.len())], rng.u32(1..3)),
-            6 => Nature::Never(LATER[rng.usize(0..LATER.len())]),
-            _ => Nature::Accepts,
-        }
-    }
-
     fn say(&self, name: &str, generation: i64, asked: u32) -> Answer {
-        match self.nature(name, generation) {
+        match Nature::draw(self.seed, self.moody, name, generation) {
             Nature::Refuses(code) => Answer::status(code, "no"),
             Nature::Later(code, times) if asked <= times => self.later(code),
             Nature::Never(code) => self.later(code),
