@@ -4,10 +4,11 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const PROTOS: [&str; 3] = [
+const PROTOS: [&str; 4] = [
     "proto/brigade/v1/object.proto",
     "proto/brigade/v1/worker.proto",
     "proto/brigade/v1/poller.proto",
+    "proto/brigade/v1/inbox.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

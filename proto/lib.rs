@@ -6,7 +6,13 @@
 #![deny(missing_docs)]
 
 /// Version 1 of the contract, protobuf package `brigade.v1`.
-#[allow(unreachable_pub, clippy::pedantic, clippy::unwrap_used, reason = "generated code")]
+#[allow(
+    unreachable_pub,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::large_enum_variant,
+    reason = "generated code"
+)]
 pub mod v1 {
     tonic::include_proto!("brigade.v1");
     include!(concat!(env!("OUT_DIR"), "/brigade.v1.serde.rs"));

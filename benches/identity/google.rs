@@ -51,6 +51,7 @@ impl Google {
             mode: Mode::Verify,
             audiences: vec![AUDIENCE.to_owned()],
             allowed_callers: vec![CALLER.to_owned()],
+            rights: Vec::new(),
             issuers: vec![ISSUER.to_owned()],
             jwks_url,
         }

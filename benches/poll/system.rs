@@ -152,6 +152,7 @@ fn guard(emulator: &Emulator, service: &Url) -> GuardSettings {
         mode: Mode::Verify,
         audiences: vec![origin(service)],
         allowed_callers: vec![ACCOUNT.to_owned()],
+        rights: Vec::new(),
         issuers: vec![ISSUER.to_owned()],
         jwks_url: emulator.url().join("oauth2/v3/certs").unwrap(),
     }

@@ -38,6 +38,7 @@ fn guard(mode: Mode) -> Guard {
         mode,
         audiences: vec!["https://worker.example".to_owned()],
         allowed_callers: vec!["poller@project.iam.gserviceaccount.com".to_owned()],
+        rights: Vec::new(),
         issuers: GOOGLE_ISSUERS.map(str::to_owned).to_vec(),
         // Nothing listens there.
         jwks_url: "http://127.0.0.1:1/".parse().unwrap(),

@@ -11,11 +11,11 @@ use tonic::{Code, Status, Streaming};
 use url::Url;
 
 use crate::{
-    answer::Record,
     connect::{ConnectError, Stack, from_environment, stack},
-    identity::{TokenSource, attach::Attached},
+    identity::TokenSource,
     renewal::Tokens,
-    retry::{Retry, poll_retry_delay},
+    repeat::repeat,
+    retry::Retry,
 };
 
 /// The poller ends a poll by the deadline that it receives; our own timer catches a poller that does not.
@@ -99,46 +99,15 @@ impl PollerClient {
     pub async fn poll(&self, request: PollRequest) -> Result<Events, Status> {
         // A deadline that the clock cannot represent is none.
         let end = self.deadline.and_then(|time| Instant::now().checked_add(time));
-        let mut backoff = self.retry.backoff(end);
-        let mut may_renew = true;
-        loop {
-            let (record, attached) = (Record::default(), Attached::default());
-            let begun = self.begin(request.clone(), end, &record, &attached);
-            let status = match begun.await {
-                Ok(events) => return Ok(events),
-                Err(status) => status,
-            };
-            if may_renew
-                && status.code() == Code::Unauthenticated
-                && self.tokens.invalidate(&attached)
-            {
-                may_renew = false;
-                continue;
+        repeat(request, (&self.tokens, &self.retry, end), |request| {
+            let mut client = self.client.clone();
+            async move {
+                let mut rest = within(end, client.poll(request)).await?.into_inner();
+                let first = within(end, rest.message()).await?;
+                Ok(Events { first, rest, end })
             }
-            let delay = poll_retry_delay(status.code(), &record.wire());
-            if !backoff.wait(delay).await {
-                return Err(status);
-            }
-        }
-    }
-
-    async fn begin(
-        &self,
-        request: PollRequest,
-        end: Option<Instant>,
-        record: &Record,
-        attached: &Attached,
-    ) -> Result<Events, Status> {
-        let mut request = tonic::Request::new(request);
-        request.extensions_mut().insert(record.clone());
-        request.extensions_mut().insert(attached.clone());
-        if let Some(end) = end {
-            request.set_timeout(end.saturating_duration_since(Instant::now()));
-        }
-        let mut client = self.client.clone();
-        let mut rest = within(end, client.poll(request)).await?.into_inner();
-        let first = within(end, rest.message()).await?;
-        Ok(Events { first, rest, end })
+        })
+        .await
     }
 }
 

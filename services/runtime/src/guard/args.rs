@@ -69,6 +69,7 @@ impl GuardArgs {
             mode: mode?,
             audiences: audiences?,
             allowed_callers: allowed_callers?,
+            rights: Vec::new(),
             issuers,
             jwks_url: jwks_url?,
         })
@@ -112,7 +113,7 @@ fn some(given: &str) -> Result<Vec<String>, &'static str> {
 }
 
 /// An account is named by its email; a guard with any other name would start, and refuse every call.
-fn emails(given: &str) -> Result<Vec<String>, String> {
+pub fn emails(given: &str) -> Result<Vec<String>, String> {
     let callers = some(given)?;
     let is_email = |caller: &str| caller.contains('@') && !caller.contains(char::is_whitespace);
     match callers.iter().find(|caller| !is_email(caller)) {

@@ -75,7 +75,7 @@ impl Claims {
         let (Some(email), Some(true)) = (self.email, self.email_verified) else {
             return Err(Refusal::Email);
         };
-        if !settings.allowed_callers.contains(&email) {
+        if !settings.knows(&email) {
             tracing::info!(
                 caller = email,
                 "token is valid, but the caller is not in {ALLOWED_CALLERS}; add its email there to allow it"

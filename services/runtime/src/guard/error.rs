@@ -64,6 +64,11 @@ pub enum Refusal {
     Email,
     #[error("the token is valid, but its caller is not an allowed caller of this service")]
     Caller,
+    /// The caller has another right than the one that this method needs; with the setting that gives it.
+    #[error(
+        "the token is valid, but its caller has no right to this method; add its email to {0} to give it"
+    )]
+    Right(&'static str),
     #[error("the token is forged: a service sent it to verify that a front end refuses it")]
     Forged,
     #[error(
@@ -100,6 +105,7 @@ impl Refusal {
             Self::Subject => "sub",
             Self::Email => "email_verified",
             Self::Caller => "caller",
+            Self::Right(_) => "right",
             Self::Forged | Self::Unproven => "front_end",
             Self::NoKeys => "jwks",
         }
@@ -109,7 +115,7 @@ impl Refusal {
     /// UNAVAILABLE when tokens cannot be checked, or not yet.
     pub fn code(self) -> Code {
         match self {
-            Self::Caller => Code::PermissionDenied,
+            Self::Caller | Self::Right(_) => Code::PermissionDenied,
             Self::NoKeys | Self::Unproven => Code::Unavailable,
             _ => Code::Unauthenticated,
         }
@@ -137,12 +143,10 @@ impl Refusal {
     }
 
     fn http(self) -> StatusCode {
-        if self.code() == Code::Unauthenticated {
-            StatusCode::UNAUTHORIZED
-        } else if self == Self::Caller {
-            StatusCode::FORBIDDEN
-        } else {
-            StatusCode::SERVICE_UNAVAILABLE
+        match self.code() {
+            Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Code::PermissionDenied => StatusCode::FORBIDDEN,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 

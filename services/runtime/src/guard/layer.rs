@@ -79,7 +79,10 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         mark_tokens_sensitive(request.headers_mut());
         match self.guard.lookup(request.headers()) {
-            Lookup::Hit(decision) => decided(decision, &mut self.inner, request),
+            Lookup::Hit(decision) => {
+                let decision = self.guard.permits(request.uri().path(), decision);
+                decided(decision, &mut self.inner, request)
+            }
             Lookup::Miss(token) => {
                 let guard = self.guard.clone();
                 // The service that was ready is the one to call; its clone takes its place.
@@ -87,6 +90,7 @@ where
                 let mut inner = std::mem::replace(&mut self.inner, clone);
                 Box::pin(async move {
                     let decision = guard.verify(&token).await;
+                    let decision = guard.permits(request.uri().path(), decision);
                     decided(decision, &mut inner, request).await
                 })
             }

@@ -34,12 +34,12 @@ mod traced;
 mod transport;
 mod verify;
 
-pub use args::GuardArgs;
+pub use args::{GuardArgs, emails};
 pub use claims::Caller;
 pub use error::Refusal;
 pub use front_end::{FRONT_END_PROBE, NotProtected};
 pub use layer::{GuardLayer, GuardService};
-pub use mode::{GOOGLE_ISSUERS, GOOGLE_JWKS, GuardSettings, Mode};
+pub use mode::{GOOGLE_ISSUERS, GOOGLE_JWKS, GuardSettings, Mode, Right};
 pub use verify::{Guard, GuardError};
 
 #[cfg(test)]

@@ -116,6 +116,14 @@ impl Guard {
     }
 
     /// The full check of a token that is not in the cache.
+    /// Whether an admitted caller may call this path.
+    pub(super) fn permits(&self, path: &str, decision: Decision) -> Decision {
+        if let (Ok(Some(admitted)), Some(verifier)) = (&decision, &self.verifier) {
+            verifier.settings.permits(path, &admitted.caller.email)?;
+        }
+        decision
+    }
+
     pub(super) async fn verify(&self, token: &PendingToken) -> Decision {
         match &self.verifier {
             Some(verifier) => verifier.verify(token, claims::now()).await.map(Some),

@@ -22,6 +22,7 @@ mod messages;
 mod platform;
 mod properties;
 mod remembered;
+mod rights;
 mod signature;
 mod wycheproof;
 
@@ -83,6 +84,7 @@ fn settings(keys: &KeyServer) -> GuardSettings {
         mode: Mode::Verify,
         audiences: vec![AUDIENCE.to_owned()],
         allowed_callers: vec![CALLER.to_owned()],
+        rights: Vec::new(),
         issuers: GOOGLE_ISSUERS.map(str::to_owned).to_vec(),
         jwks_url: keys.url(),
     }

@@ -21,6 +21,7 @@ async fn guarded() -> Running {
         mode: Mode::Verify,
         audiences: vec!["https://poller.example".to_owned()],
         allowed_callers: vec!["caller@project.iam.gserviceaccount.com".to_owned()],
+        rights: Vec::new(),
         issuers: GOOGLE_ISSUERS.map(str::to_owned).to_vec(),
         jwks_url: "http://127.0.0.1:9/".parse().unwrap(),
     })
