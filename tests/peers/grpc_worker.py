@@ -13,18 +13,20 @@ LONG = 8
 AGE = [("grpc.max_connection_age_ms", 1000), ("grpc.max_connection_age_grace_ms", 500)]
 # The first PING that comes with a call in flight and no data since the one before it closes the connection.
 NO_PINGS = [("grpc.http2.min_recv_ping_interval_without_data_ms", 3_600_000), ("grpc.http2.max_ping_strikes", 1)]
+COMPRESSION = {"gzip": grpc.Compression.Gzip, "deflate": grpc.Compression.Deflate}
 OPTIONS = {"age": AGE, "no pings": NO_PINGS}
 
 
 class Worker(grpc.GenericRpcHandler):
     def __init__(self):
-        # `age` or `no pings`; or at the first long call `restart` or `exit`.
+        # `age`, `no pings`, `gzip` or `deflate`; or at the first long call `restart` or `exit`.
         self.mode = os.environ.get("MODE", "")
         self.seen, self.server = set(), None
         self.start()
 
     def start(self):
-        self.server = grpc.server(futures.ThreadPoolExecutor(8), options=OPTIONS.get(self.mode, []))
+        options, compression = OPTIONS.get(self.mode, []), COMPRESSION.get(self.mode)
+        self.server = grpc.server(futures.ThreadPoolExecutor(8), options=options, compression=compression)
         self.server.add_generic_rpc_handlers((self,))
         self.server.add_insecure_port(f"127.0.0.1:{os.environ['PORT']}")
         self.server.start()
@@ -45,6 +47,13 @@ class Worker(grpc.GenericRpcHandler):
 
     def process(self, request, context):
         # The object's name is in the message as it is.
+        if b"needs-no-token" in request and "authorization" in dict(context.invocation_metadata()):
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "there is a token")
+        if b"refused" in request:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "line 2")
+        if b"compressible" in request:
+            # `summary` of 2,000 bytes.
+            return b"\x0a\xd0\x0f" + b"x" * 2000
         if b"long-message" in request:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "x" * 66_000)
         if b"long-emoji" in request:

@@ -79,6 +79,38 @@ def test_long_calls_send_no_ping_that_a_strict_server_minds():
                 channel.unary_unary("/brigade.v1.WorkerService/Process")(b"lasts")
 
 
+def test_answers_that_are_compressed_with_gzip_are_read():
+    with deployed(mode="gzip") as system:
+        for name in ("compressible.csv", "long-answer.csv", "refused.csv"):
+            put(system, name)
+        system.upload(20)
+        counts = system.poll()["counts"]
+        assert (counts["processed"], counts["failed"]) == ("21", "1")
+        assert system.reason("refused.csv") == "line 2"
+        # Its 70,000 bytes were some 100 on their way.
+        assert "too large" in system.bucket.get_blob("incoming/long-answer.csv").metadata["brigade-reason"]
+
+
+def test_answers_that_are_compressed_otherwise_stop_the_poll_with_the_encodings_name():
+    with deployed(mode="deflate") as system:
+        for number in range(20):
+            put(system, f"compressible-{number}.csv")
+        error = system.poll_that_stops()
+        assert 'compressed with "deflate"' in error and "gzip" in error, error
+        assert len(system.names("incoming")) == 20
+
+
+def test_a_worker_on_this_machine_gets_no_token_where_none_is_to_be_sent():
+    # There is no source of tokens either.
+    with deployed({"BRIGADE_WORKER_AUTH": "none", "GCE_METADATA_HOST": ""}) as system:
+        put(system, "needs-no-token.csv")
+        assert system.poll()["counts"]["processed"] == "1"
+    with deployed() as system:
+        put(system, "needs-no-token.csv")
+        system.poll()
+        assert system.reason("needs-no-token.csv") == "there is a token"
+
+
 def test_a_file_that_kills_its_worker_fails_within_8_polls_and_all_others_pass():
     def worker(port, _):
         return KeptRunning(lambda: started(port))

@@ -22,6 +22,8 @@ def test_the_articles_worker_runs_unchanged_behind_our_poller():
         counts = system.poll()["counts"]
         assert (counts["processed"], counts["failed"]) == ("18", "2")
         check_settled(system.bucket)
+        for name in ("subject-398.csv", "subject-399.csv"):
+            assert system.reason(name).startswith(f"cannot process incoming/{name}: ")
 
 
 def test_an_object_that_is_uploaded_anew_meanwhile_stays_and_is_processed_in_its_turn():
@@ -63,7 +65,7 @@ def as_page():
 @pytest.mark.parametrize(
     ("refuse", "reason"),
     [
-        (as_json, "HTTP 422: line 2 is not a number"),
+        (as_json, "HTTP 422: line.2: line 2 is not a number"),
         (as_page, "HTTP 422: 422 Unprocessable Entity: line 2 is not a number"),
     ],
 )
@@ -80,11 +82,29 @@ def test_a_422_about_one_file_of_61_fails_that_file_with_the_workers_words(name,
         assert system.reason(name) == reason
 
 
+@pytest.mark.parametrize(
+    ("view", "reason"),
+    [
+        # Flask says that it is text/html.
+        (lambda: ("failed", 500), "failed"),
+        (lambda: ("<p>failed</p>", 500), "failed"),
+        (lambda: ({"message": "failed"}, 500), "failed"),
+        (lambda: abort(500, "failed"), "500 Internal Server Error: failed"),
+    ],
+    ids=["a bare text", "a paragraph", "JSON", "abort"],
+)
+def test_the_reason_of_a_500_is_the_services_own_words(view, reason):
+    with before(view) as system:
+        system.upload(1)
+        assert system.poll()["counts"]["failed"] == "1"
+        assert system.reason("000.csv") == reason
+
+
 def test_a_422_about_the_only_file_there_is_fails_it():
     with before(as_json) as system:
         system.upload(1)
         assert system.poll()["counts"]["failed"] == "1"
-        assert system.reason("000.csv") == "HTTP 422: line 2 is not a number"
+        assert system.reason("000.csv") == "HTTP 422: line.2: line 2 is not a number"
 
 
 def test_a_422_about_every_file_after_the_first_puts_the_brake_on():

@@ -10,14 +10,17 @@ pub mod answer;
 mod connect;
 mod http_worker;
 pub mod identity;
+mod inbox;
 mod poller;
 mod pool;
 mod renewal;
+mod repeat;
 mod retry;
 mod worker;
 
-pub use connect::ConnectError;
+pub use connect::{ConnectError, has_path, proxy_of};
 pub use http_worker::HttpWorkerClient;
+pub use inbox::InboxClient;
 pub use poller::{Events, PollerClient};
 pub use retry::Retry;
 pub use worker::WorkerClient;

@@ -116,7 +116,7 @@ pub(crate) fn retry_delay_for(answer: &Answer) -> Option<Duration> {
         Answer::Transport(TransportError::Identity { transient, .. }) => {
             transient.then_some(Duration::ZERO)
         }
-        Answer::Transport(TransportError::Page { .. })
+        Answer::Transport(TransportError::Page { .. } | TransportError::Encoding(_))
         | Answer::TimedOut(_)
         | Answer::TooLarge { .. } => None,
     }

@@ -7,7 +7,7 @@ use brigade_proto::{
     v1::{ProcessRequest, worker_service_client::WorkerServiceClient},
 };
 use tokio::time::{Instant, timeout, timeout_at};
-use tonic::Code;
+use tonic::{Code, codec::CompressionEncoding};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
@@ -62,6 +62,7 @@ impl WorkerClient {
         let stack = stack(url, &tokens)?;
         let health = HealthClient::new(stack.clone()).max_decoding_message_size(MAX_MESSAGE);
         let client = WorkerServiceClient::new(stack)
+            .accept_compressed(CompressionEncoding::Gzip)
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
         Ok(Self { client, health, tokens, retry: Retry::NEVER })

@@ -12,8 +12,8 @@ use std::{
     time::Duration,
 };
 
-use brigade_client::{PollerClient, Retry, WorkerClient, answer::Answer};
-use brigade_proto::v1::{PollRequest, PollResponse, ProcessRequest};
+use brigade_client::{InboxClient, PollerClient, Retry, WorkerClient, answer::Answer};
+use brigade_proto::v1::{GetStatusRequest, PollRequest, PollResponse, ProcessRequest};
 use tonic::Code;
 use url::Url;
 
@@ -131,4 +131,17 @@ async fn a_poll_that_does_not_end_is_ended_by_its_deadline() {
     let status = client.poll(PollRequest::default()).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
     assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
+
+/// That it compiles is what it checks.
+#[test]
+fn a_task_can_make_every_call() {
+    fn is_send<T: Send>(_: &T) {}
+    let _ = |inbox: InboxClient, poller: PollerClient| {
+        let calls = async move {
+            let _ = (inbox.status(GetStatusRequest::default()).await, inbox.watch().await);
+            poller.poll(PollRequest::default()).await
+        };
+        is_send(&calls);
+    };
 }

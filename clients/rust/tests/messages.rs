@@ -52,6 +52,7 @@ fn answers() -> Vec<(&'static str, Answer)> {
         ("a message with a status", ok(), Some(200), Some(3), None),
         (another, made_up(), Some(200), Some(0), None),
         ("too large", Err(Status::out_of_range(large)), Some(200), None, None),
+        ("compressed otherwise", made_up(), Some(200), None, None),
         ("the worker's own", own, Some(200), Some(3), None),
     ];
     for status in [302, 401, 403, 404, 429, 503] {
@@ -59,7 +60,8 @@ fn answers() -> Vec<(&'static str, Answer)> {
     }
     rows.into_iter()
         .map(|(case, result, http_status, grpc_status, error)| {
-            let wire = Wire { http_status, grpc_status, retry_after: None, error };
+            let unread_encoding = (case == "compressed otherwise").then(|| "deflate".to_owned());
+            let wire = Wire { http_status, grpc_status, unread_encoding, error, ..Wire::default() };
             (case, classify(result, &wire, "data/in/a\n#7", BUDGET))
         })
         .collect()
@@ -85,6 +87,8 @@ async fn a_client_that_cannot_be_made_says_why() {
     for error in [
         WorkerClient::connect("worker.example").unwrap_err(),
         WorkerClient::new(&Url::parse("ftp://worker.example").unwrap(), None, None).unwrap_err(),
+        WorkerClient::new(&Url::parse("https://worker.example/process").unwrap(), None, None)
+            .unwrap_err(),
         http("unix:/run/worker"),
     ] {
         let _ = writeln!(table, "{error}");

@@ -39,7 +39,7 @@ async fn reached(url: &Url) -> bool {
 /// An address where nothing listens.
 async fn closed() -> Url {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    format!("http://{}/process", listener.local_addr().unwrap()).parse().unwrap()
+    format!("http://{}", listener.local_addr().unwrap()).parse().unwrap()
 }
 
 #[tokio::test]

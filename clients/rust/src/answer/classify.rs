@@ -22,6 +22,10 @@ pub fn classify(
     key: &str,
     budget: Duration,
 ) -> Answer {
+    // tonic stops at this header, and makes up a status.
+    if let (Some(200), Some(encoding)) = (wire.http_status, &wire.unread_encoding) {
+        return Answer::Transport(TransportError::Encoding(shorten(encoding.clone())));
+    }
     match (wire.http_status, wire.grpc_status) {
         (Some(200), Some(number)) => from_status(result, number),
         (Some(200), None) if wire.error.is_none() && is_too_large(&result) => Answer::TooLarge {
@@ -36,10 +40,10 @@ pub fn classify(
     }
 }
 
-/// tonic reads the length before a message, and stops with this status when it is over the limit. It makes up this status for
-/// nothing else.
+/// tonic reads the length before a message, and stops with the first of these when it is over the limit, or with the second
+/// when a compressed message becomes longer than that. It makes up neither for anything else.
 fn is_too_large(result: &Result<ProcessResponse, Status>) -> bool {
-    matches!(result, Err(status) if status.code() == Code::OutOfRange)
+    matches!(result, Err(status) if matches!(status.code(), Code::OutOfRange | Code::ResourceExhausted))
 }
 
 fn from_status(result: Result<ProcessResponse, Status>, number: i32) -> Answer {

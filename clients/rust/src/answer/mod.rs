@@ -89,6 +89,8 @@ pub enum TransportError {
         /// The page's title.
         title: String,
     },
+    /// The worker compressed its answer in a way that this client does not read.
+    Encoding(String),
     /// A 200 that ended without `grpc-status`, or whose message could not be read: the worker may have done the work.
     CutShort(String),
     /// There is no ID token for the call.
@@ -191,7 +193,7 @@ impl TransportError {
             | Self::Reset(_)
             | Self::Ended(_)
             | Self::CutShort(_) => Code::Unavailable,
-            Self::Page { .. } => Code::Unimplemented,
+            Self::Page { .. } | Self::Encoding(_) => Code::Unimplemented,
             Self::Http { status, .. } => match status {
                 401 => Code::Unauthenticated,
                 403 => Code::PermissionDenied,
@@ -218,6 +220,12 @@ impl fmt::Display for TransportError {
             }
             Self::Http { status, .. } => {
                 write!(f, "HTTP {status}, which may not come from the worker itself")
+            }
+            Self::Encoding(encoding) => {
+                write!(
+                    f,
+                    "the worker's answer is compressed with {encoding:?}, which is not read here"
+                )
             }
             Self::CutShort(why) => write!(f, "the worker's answer was cut short: {why}"),
             Self::Identity { message, .. } => write!(f, "no ID token for the worker: {message}"),

@@ -25,6 +25,8 @@ pub struct Wire {
     pub grpc_status: Option<i32>,
     /// `Retry-After` in seconds; its other form, a date, is ignored.
     pub retry_after: Option<Duration>,
+    /// `grpc-encoding`, if this client does not read it.
+    pub unread_encoding: Option<String>,
     /// How the call broke, if it did.
     pub error: Option<WireError>,
 }
@@ -48,6 +50,7 @@ impl Record {
         self.with(|wire| {
             wire.http_status = Some(status);
             wire.retry_after = retry_after(headers);
+            wire.unread_encoding = unread_encoding(headers);
         });
         self.record_status(headers);
     }
@@ -116,6 +119,13 @@ impl TransportError {
 /// latter has no predicate of its own, and its body has not been sent even if its headers have.
 fn was_in_queue(error: &hyper::Error) -> bool {
     error.is_canceled() || (error.is_user() && error.to_string() == "dispatch task is gone")
+}
+
+/// The encoding of the messages, unless it is one of [`crate::worker`]'s.
+fn unread_encoding(headers: &HeaderMap) -> Option<String> {
+    let encoding = headers.get("grpc-encoding")?;
+    let is_read = [&b"identity"[..], b"gzip"].contains(&encoding.as_bytes());
+    (!is_read).then(|| String::from_utf8_lossy(encoding.as_bytes()).into_owned())
 }
 
 /// `Retry-After` in seconds; its other form, a date, is ignored.

@@ -1,12 +1,17 @@
 //! Connections to a service, made lazily, with layers around them.
 
+mod proxy;
+
 use std::{sync::Arc, time::Duration};
 
 use http::{Request, Response};
+use hyper_util::client::proxy::matcher::Matcher;
 use tonic::body::Body;
 use tonic::transport::{ClientTlsConfig, Endpoint};
 use tower::{Layer as _, util::BoxCloneSyncService};
 use url::Url;
+
+pub use self::proxy::proxy_of;
 
 use crate::{
     answer::{CallError, RecordedBody, Recorder},
@@ -23,6 +28,16 @@ pub enum ConnectError {
         "{0} is not the URL of a service; give https://HOST, or http://127.0.0.1:PORT on this machine"
     )]
     Url(String),
+    /// The URL has more than gRPC can call.
+    #[error(
+        "{url} has a path or a query, and gRPC calls an origin; give {origin}, or call a worker that takes a POST there over http"
+    )]
+    Path {
+        /// The URL.
+        url: String,
+        /// Its origin.
+        origin: String,
+    },
     /// A token cannot be sent there.
     #[error(transparent)]
     Identity(#[from] identity::Error),
@@ -67,7 +82,8 @@ const MAX_HEADER_LIST: u32 = 1024 * 1024;
 pub(crate) fn stack(url: &Url, tokens: &Tokens) -> Result<Stack, ConnectError> {
     let attach = attach_layer(url, tokens)?;
     let endpoint = endpoint(url)?;
-    let pool = Pool::new(move || endpoint.connect_lazy());
+    let proxy = proxy::proxy(url, &Matcher::from_env());
+    let pool = Pool::new(move || proxy::channel(&endpoint, proxy.as_ref()));
     Ok(match attach {
         Some(attach) => Stack::new(Recorder::new(attach.layer(pool))),
         None => Stack::new(Recorder::new(pool)),
@@ -91,6 +107,11 @@ pub(crate) fn check(url: &Url) -> Result<(), ConnectError> {
     }
 }
 
+/// Whether a URL has more than an origin, which is all that gRPC calls.
+pub fn has_path(url: &Url) -> bool {
+    url.path() != "/" || url.query().is_some()
+}
+
 /// A service's URL, and the identity of this environment.
 pub(crate) fn from_environment(url: &str) -> Result<(Url, Arc<dyn TokenSource>), ConnectError> {
     let url = Url::parse(url).map_err(|_| ConnectError::Url(url.to_owned()))?;
@@ -99,6 +120,9 @@ pub(crate) fn from_environment(url: &str) -> Result<(Url, Arc<dyn TokenSource>),
 
 fn endpoint(url: &Url) -> Result<Endpoint, ConnectError> {
     check(url)?;
+    if has_path(url) {
+        return Err(ConnectError::Path { url: url.to_string(), origin: origin(url) });
+    }
     let transport = |error| ConnectError::Transport { url: origin(url), error };
     let mut endpoint = Endpoint::from_shared(origin(url))
         .map_err(transport)?

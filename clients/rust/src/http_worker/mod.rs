@@ -21,7 +21,7 @@ use url::Url;
 use crate::{
     answer::{Answer, TransportError},
     connect::{self, CONNECT_TIMEOUT, ConnectError},
-    identity::{TokenSource, attach::Attached, origin},
+    identity::{TokenSource, attach::Attached, is_direct, origin},
     renewal::Tokens,
     retry::deadline,
 };
@@ -122,7 +122,7 @@ impl HttpWorkerClient {
     }
 }
 
-/// Follows no redirect: that would send the token elsewhere. Plain HTTP goes to this machine only, so through no proxy.
+/// Follows no redirect: that would send the token elsewhere. What goes to this machine goes through no proxy.
 /// It speaks HTTP/1.1, one connection for each call in flight: over HTTP/2 all calls would share one connection with 100
 /// streams, and further calls would wait in it while their time runs.
 fn http_client(url: &Url) -> reqwest::Result<Client> {
@@ -131,8 +131,5 @@ fn http_client(url: &Url) -> reqwest::Result<Client> {
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
         .http1_only();
-    match url.scheme() {
-        "http" => builder.no_proxy().build(),
-        _ => builder.build(),
-    }
+    if is_direct(url) { builder.no_proxy().build() } else { builder.build() }
 }

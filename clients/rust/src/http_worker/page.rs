@@ -15,14 +15,9 @@ const FRONT_END: [&str; 3] = [
     "<hr><center>",
 ];
 
-/// What HTML escapes in a text; `&` comes last, or `&amp;lt;` would lose its meaning.
-const ESCAPED: [(&str, &str); 6] = [
-    ("&lt;", "<"),
-    ("&gt;", ">"),
-    ("&quot;", "\""),
-    ("&#34;", "\""),
-    ("&#39;", "'"),
-    ("&amp;", "&"),
+/// What a service's short answer begins with, when it is a part of a page.
+const PARTS: [&str; 14] = [
+    "p", "h1", "h2", "h3", "div", "pre", "span", "b", "strong", "i", "em", "code", "center", "body",
 ];
 
 impl<'a> Page<'a> {
@@ -33,16 +28,34 @@ impl<'a> Page<'a> {
         is_page.then_some(Self(body))
     }
 
+    /// The words of a part of a page, if the body begins as one: a service may return `<h1>failed</h1>` as its whole answer.
+    pub(super) fn words_of_part(body: &str) -> Option<String> {
+        let rest = body.strip_prefix('<')?;
+        let end = rest.find(['>', ' '])?;
+        let is_part = PARTS.iter().any(|name| rest[..end].eq_ignore_ascii_case(name));
+        is_part.then(|| text(body))
+    }
+
     /// The text in `<title>`; empty without one.
     pub(super) fn title(self) -> &'a str {
         self.element("title")
     }
 
-    /// The title, and the first paragraph, where Flask puts the description of `abort`.
+    /// The title, and the first paragraph, where Flask puts the description of `abort`; or the first line of `<pre>`, where
+    /// Express puts an error; or a heading.
     pub(super) fn words(self) -> String {
-        let parts = [self.title(), self.element("p")];
-        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-        ESCAPED.iter().fold(parts.join(": "), |text, (escaped, plain)| text.replace(escaped, plain))
+        let first_line = self.element("pre").split("<br").next().unwrap_or_default();
+        let texts = [self.element("p"), first_line, self.element("h1")].map(text);
+        let words = texts.into_iter().find(|words| !words.is_empty()).unwrap_or_default();
+        let title = text(self.title());
+        // Flask and gunicorn repeat the title.
+        if title.contains(&words) {
+            title
+        } else if title.is_empty() {
+            words
+        } else {
+            format!("{title}: {words}")
+        }
     }
 
     /// The content of the first element of this name; empty without one.
@@ -91,6 +104,56 @@ fn starts_with(text: &str, start: &str) -> bool {
     text.get(..start.len()).is_some_and(|part| part.eq_ignore_ascii_case(start))
 }
 
+/// What a browser shows of HTML, on one line.
+fn text(html: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = html;
+    while let Some(at) = rest.find(['<', '&']) {
+        shown.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let (length, plain) =
+            tag(rest).or_else(|| escaped(rest)).unwrap_or((1, rest.chars().next()));
+        shown.extend(plain);
+        rest = &rest[length..];
+    }
+    shown.push_str(rest);
+    shown.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The length of the tag that this begins with, and the space that stands for one that ends a line.
+fn tag(html: &str) -> Option<(usize, Option<char>)> {
+    const INLINE: [&str; 11] =
+        ["a", "b", "i", "u", "em", "strong", "code", "span", "tt", "kbd", "small"];
+    let name = html.strip_prefix('<')?.trim_start_matches('/');
+    let length = html.find('>')? + 1;
+    let end = name.find(|c: char| !c.is_ascii_alphanumeric())?;
+    let is_tag = name.starts_with(|c: char| c.is_ascii_alphabetic());
+    let is_inline = INLINE.iter().any(|inline| name[..end].eq_ignore_ascii_case(inline));
+    is_tag.then_some((length, (!is_inline).then_some(' ')))
+}
+
+/// The length of the character reference that this begins with, and what it stands for.
+fn escaped(html: &str) -> Option<(usize, Option<char>)> {
+    let (name, _) = html.strip_prefix('&')?.split_once(';')?;
+    let plain = match name {
+        "lt" => '<',
+        "gt" => '>',
+        "amp" => '&',
+        "quot" => '"',
+        "apos" => '\'',
+        "nbsp" => ' ',
+        name => {
+            let digits = name.strip_prefix('#')?;
+            let code = match digits.strip_prefix(['x', 'X']) {
+                Some(digits) => u32::from_str_radix(digits, 16),
+                None => digits.parse(),
+            };
+            char::from_u32(code.ok()?)?
+        }
+    };
+    Some((name.len() + 2, Some(plain)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,11 +184,42 @@ mod tests {
                  <h1>Unprocessable Entity</h1>\n<p>line 2: &#39;a &amp;lt; b&#39;</p>\n<p>more</p>",
                 "422 Unprocessable Entity: line 2: 'a &lt; b'",
             ),
+            (
+                "<!doctype html><title>422 Unprocessable Entity</title><h1>Unprocessable Entity</h1>",
+                "422 Unprocessable Entity",
+            ),
+            ("<html><h1 class=a>line <i>2</i></h1>", "line 2"),
             ("<html><pre>x</pre><P class=a> line 2 </P>", "line 2"),
             ("<html><title>500</title><p>cut", "500"),
+            ("<html><title>No</title><h1><p>No</p></h1>", "No"),
+            (
+                "<html><title>Error</title><pre>Error: line 2<br> &nbsp; at x</pre>",
+                "Error: Error: line 2",
+            ),
             ("<html>", ""),
         ] {
             assert_eq!(Page::parse(body).unwrap().words(), words);
+        }
+    }
+
+    #[test]
+    fn tags_and_references_are_read_as_a_browser_reads_them() {
+        for (html, shown) in [
+            ("bad <b>row</b> 3", "bad row 3"),
+            (
+                "it<I>em</I>s &#x27;a&#39; &quot;b&quot;&nbsp;&apos;&#x1F600;",
+                "items 'a' \"b\" '\u{1f600}",
+            ),
+            ("one<br>two<br/>three</div><div>four", "one two three four"),
+            (
+                "<a href=x>a</a> < b <= c & d && e &unknown; &; &#; &#xD800; <3",
+                "a < b <= c & d && e &unknown; &; &#; &#xD800; <3",
+            ),
+            ("&amp;lt;&#10;&lt;b&gt;", "&lt; <b>"),
+            ("cut <b", "cut <b"),
+            ("é&", "é&"),
+        ] {
+            assert_eq!(text(html), shown);
         }
     }
 

@@ -4,16 +4,19 @@ use serde_json::Value;
 
 use super::page::Page;
 
-/// The fields of a JSON object that hold words, the first one that is there. The errors of `FastAPI` have `msg` in a
-/// list at `detail`, and Google's APIs have an object at `error`.
-const FIELDS: [&str; 6] = ["error", "message", "detail", "description", "summary", "msg"];
+/// The fields of a JSON object that hold words, the first one that is there: `detail` of a problem (RFC 9457) says more than
+/// its `title`, and `message` more than an `error` beside it. Google's APIs have an object at `error`.
+const FIELDS: [&str; 7] = ["detail", "message", "error", "title", "description", "summary", "msg"];
 /// The most items of a list that are read.
 const MAX_ITEMS: usize = 3;
 
 /// The message of `json`, which is the body if that is JSON; else the words of a page; else the text itself.
 pub(super) fn words(json: Option<&Value>, body: &str) -> Option<String> {
     let body = body.trim_start_matches('\u{feff}').trim();
-    let page = || Page::parse(body).map(Page::words).filter(|words| !words.is_empty());
+    let page = || {
+        let words = Page::parse(body).map(Page::words).or_else(|| Page::words_of_part(body));
+        words.filter(|words| !words.is_empty())
+    };
     let words = json.and_then(message).or_else(page).unwrap_or_else(|| body.to_owned());
     (!words.is_empty()).then_some(words)
 }
@@ -26,11 +29,26 @@ fn message(json: &Value) -> Option<String> {
             items.join("; ")
         }
         Value::Object(fields) => {
-            FIELDS.into_iter().find_map(|field| message(fields.get(field)?))?
+            let words = FIELDS.into_iter().find_map(|field| message(fields.get(field)?))?;
+            match fields.get("loc").and_then(place) {
+                Some(place) => format!("{place}: {words}"),
+                None => words,
+            }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => return None,
     };
     (!words.is_empty()).then_some(words)
+}
+
+/// Where the error is, as `FastAPI` says it: `["body", "rows", 2]`.
+fn place(loc: &Value) -> Option<String> {
+    let steps = loc.as_array()?.iter().filter_map(|step| match step {
+        Value::String(name) => Some(name.clone()),
+        Value::Number(index) => Some(index.to_string()),
+        _ => None,
+    });
+    let place = steps.collect::<Vec<_>>().join(".");
+    (!place.is_empty()).then_some(place)
 }
 
 #[cfg(test)]
@@ -44,8 +62,14 @@ mod tests {
             (r#"{"error": {"code": 400, "message": "no such field"}}"#, "no such field"),
             (r#"{"error": true, "message": "no"}"#, "no"),
             (
-                r#"{"detail": [{"loc": ["body", "a"], "msg": "Field required"}, {"msg": "b"}, {"msg": "c"}, {"msg": "d"}]}"#,
-                "Field required; b; c",
+                r#"{"type": "about:blank", "title": "Bad Request", "status": 400, "detail": "line 2"}"#,
+                "line 2",
+            ),
+            (r#"{"type": "https://example.com/no-day", "title": "No day"}"#, "No day"),
+            (r#"{"statusCode": 400, "message": ["line 2"], "error": "Bad Request"}"#, "line 2"),
+            (
+                r#"{"detail": [{"loc": ["body", "a", 2], "msg": "Field required"}, {"loc": [], "msg": "b"}, {"msg": "c"}, {"msg": "d"}]}"#,
+                "body.a.2: Field required; b; c",
             ),
             (r#""a text""#, "a text"),
             (r#"{"rows": 3}"#, r#"{"rows": 3}"#),
@@ -57,6 +81,14 @@ mod tests {
                 "422 Unprocessable Entity",
             ),
             ("<html>no title</html>", "<html>no title</html>"),
+            ("<p>failed</p>", "failed"),
+            ("<p>bad <b>row</b> 3</p>", "bad row 3"),
+            ("<h1>failed</h1>", "failed"),
+            ("<H1 class=a>failed</H1>\n<p>it&#x27;s&nbsp;empty", "failed it's empty"),
+            ("<b>failed</b>", "failed"),
+            ("<p></p>", "<p></p>"),
+            ("<row>3</row>", "<row>3</row>"),
+            ("<3 rows", "<3 rows"),
         ] {
             let json = serde_json::from_str(body).ok();
             assert_eq!(words(json.as_ref(), body).as_deref(), Some(expected));

@@ -15,13 +15,22 @@ pub fn origin(url: &Url) -> String {
 
 /// Whether a token cannot be read on its way there: https, or this machine.
 pub fn is_confidential(url: &Url) -> bool {
-    url.scheme() == "https"
-        || match url.host() {
-            Some(Host::Domain(name)) => name == "localhost",
-            Some(Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(Host::Ipv6(ip)) => ip.is_loopback(),
-            None => false,
-        }
+    url.scheme() == "https" || is_loopback(url)
+}
+
+/// Whether calls to this URL go through no proxy: those that stay on this machine, and plain HTTP, which goes nowhere else
+/// with a token.
+pub(crate) fn is_direct(url: &Url) -> bool {
+    url.scheme() == "http" || is_loopback(url)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
 }
 
 #[cfg(test)]

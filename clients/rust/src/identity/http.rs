@@ -5,20 +5,16 @@ use std::time::Duration;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect::Policy};
 use url::Url;
 
-use super::{TokenSource, error::Error};
+use super::{TokenSource, error::Error, is_direct};
 
 /// A token has about 1 KiB.
 const MAX_BODY_BYTES: usize = 16 * 1024;
 
-/// A client for the server at `url`. It follows no redirect, so that a secret goes to this server only; plain HTTP, which
-/// stays on this machine, goes through no proxy.
+/// A client for the server at `url`. It follows no redirect, so that a secret goes to this server only; what
+/// stays on this machine goes through no proxy.
 pub(super) fn client(url: &Url, timeout: Duration) -> Result<Client, reqwest::Error> {
     let builder = Client::builder().redirect(Policy::none()).timeout(timeout);
-    let builder = match url.scheme() {
-        "http" => builder.no_proxy(),
-        _ => builder,
-    };
-    builder.build()
+    if is_direct(url) { builder.no_proxy().build() } else { builder.build() }
 }
 
 /// The error of a call without a response.

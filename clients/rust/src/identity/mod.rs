@@ -16,6 +16,7 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 
+pub(crate) use audience::is_direct;
 pub use audience::{is_confidential, origin};
 pub use cache::Cached;
 pub use environment::{Environment, source};

@@ -201,6 +201,11 @@ impl Dispatcher {
         self.state().breaker.failures()
     }
 
+    /// Since when calls of the worker fail, while none is sent but probes.
+    pub(crate) fn away_since(&self) -> Option<Instant> {
+        self.state().breaker.away_since()
+    }
+
     /// Whether the worker has accepted an object since then.
     pub(crate) fn has_accepted_since(&self, then: jiff::Timestamp) -> bool {
         self.state().evidence.has_accepted_since(then)

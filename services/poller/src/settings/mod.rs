@@ -1,5 +1,7 @@
 //! The poller's settings: as given on the command line or in the environment, and as resolved.
 
+mod worker;
+
 use std::time::Duration;
 
 use brigade_runtime::settings::{
@@ -9,6 +11,7 @@ use brigade_runtime::settings::{
 use brigade_storage::{InvalidLocation, Location};
 use url::Url;
 
+pub use self::worker::{Protocol, WorkerAuth};
 use crate::{
     config::{Budgets, Config, Order},
     losses::MOST,
@@ -47,25 +50,36 @@ pub struct PollerArgs {
     #[arg(long, env = names::FAILED, value_name = "URI", default_value = "", hide_default_value = true, value_parser = optional(location()))]
     failed: Given<Option<Location>>,
     /// The worker's URL
-    #[arg(long, env = "WORKER_URL", value_name = "URL", default_value = "", hide_default_value = true,
+    #[arg(long, env = worker::URL, value_name = "URL", default_value = "", hide_default_value = true,
         value_parser = setting(form("the worker's URL, such as https://worker-abc.a.run.app", url)))]
     worker_url: Given<Url>,
     /// The audience of the token sent to the worker [default: the origin of the worker's URL]
-    #[arg(long, env = "WORKER_AUDIENCE", value_name = "AUDIENCE")]
+    #[arg(long, env = worker::AUDIENCE, value_name = "AUDIENCE")]
     worker_audience: Option<String>,
-    /// How the worker is called: grpc, or http for a service that takes a POST of JSON and answers 200 or 500
-    #[arg(long, env = "BRIGADE_WORKER_PROTOCOL", value_name = "PROTOCOL", default_value = "grpc",
-        value_parser = setting(choice::<Protocol>))]
-    worker_protocol: Given<Protocol>,
+    /// Whether calls to the worker have a token: google for one that Google signed, or none for a worker on this machine
+    #[arg(long, env = worker::AUTH, value_name = "AUTH", default_value = "google", value_parser = setting(choice::<WorkerAuth>))]
+    worker_auth: Given<WorkerAuth>,
     /// Who calls the worker.
     #[command(flatten)]
     tasks: TasksArgs,
-    /// Objects in flight at once, 1 to 10,000
-    #[arg(long, env = names::CONCURRENCY, value_name = "N", default_value = "32",
-        value_parser = setting(count(CONCURRENCY_RANGE)))]
-    concurrency: Given<usize>,
+    /// What does not depend on places.
+    #[command(flatten)]
+    pub poll: PollArgs,
+}
+
+/// The settings that name no place, as given: `brigade dev` has them too.
+#[derive(Clone, Debug, clap::Args)]
+pub struct PollArgs {
+    /// How the worker is called: grpc, or http for a service that takes a POST of JSON and answers 200 or 500
+    #[arg(long, env = worker::PROTOCOL, value_name = "PROTOCOL", default_value = "grpc",
+        value_parser = setting(choice::<Protocol>))]
+    worker_protocol: Given<Protocol>,
+    /// Objects in flight at once, 1 to 10,000 [default: 32]
+    #[arg(long, env = names::CONCURRENCY, value_name = "N", default_value = "", hide_default_value = true,
+        value_parser = optional(count(CONCURRENCY_RANGE)))]
+    concurrency: Given<Option<usize>>,
     /// How long the worker may take for one object, 1 s to 7 days, and never longer than the poll deadline less 5 s
-    #[arg(long, env = "BRIGADE_PROCESS_TIMEOUT", value_name = "TIME", default_value = "10m",
+    #[arg(long, visible_alias = "timeout", env = "BRIGADE_PROCESS_TIMEOUT", value_name = "TIME", default_value = "10m",
         value_parser = setting(time(TIME_RANGE)))]
     process_timeout: Given<Duration>,
     /// How long one poll may take, 15 s to 7 days
@@ -136,34 +150,31 @@ pub struct PollerSettings {
     pub worker_audience: Option<String>,
     /// How the worker is called.
     pub worker_protocol: Protocol,
+    /// Whether a token is sent to it.
+    pub worker_auth: WorkerAuth,
     /// The queue that polls put objects into, unless they call the worker themselves.
     pub tasks: Option<TasksSettings>,
 }
 
-/// How the worker is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Protocol {
-    /// `brigade.v1.WorkerService` over gRPC.
-    Grpc,
-    /// A POST of JSON, whose HTTP status is the answer.
-    Http,
-}
+// === impl PollerArgs ===
 
 impl PollerArgs {
     /// Resolves every setting, and notes every problem; nothing when there was one.
     pub fn resolve(&self, problems: &mut Problems) -> Option<PollerSettings> {
+        let poll = &self.poll;
         let inbox = self.inbox.get(problems);
         let (processed, failed) = match &inbox {
             Some(inbox) => self.destinations(inbox, problems),
             None => (None, None),
         };
         let worker_url = self.worker_url.get(problems);
-        let worker_protocol = self.worker_protocol.get(problems);
+        let worker_protocol = poll.worker_protocol.get(problems);
+        let worker_auth = self.worker_auth.get(problems);
         let tasks = self.tasks.resolve(problems);
-        let budgets = self.budgets(problems);
-        let mark_processed = self.mark_processed.get(problems);
-        let min_age = self.min_age.get(problems);
-        let poll_min_age = self.poll_min_age.get(problems);
+        let budgets = poll.budgets(problems);
+        let mark_processed = poll.mark_processed.get(problems);
+        let min_age = poll.min_age.get(problems);
+        let poll_min_age = poll.poll_min_age.get(problems);
         let mut glob = |given: &Given<Option<NameGlob>>, setting| {
             let glob = given.get(problems)?;
             if let (Some(glob), Some(inbox)) = (&glob, &inbox)
@@ -173,12 +184,16 @@ impl PollerArgs {
             }
             Some(glob)
         };
-        let matching = glob(&self.matching, MATCH);
-        let exclude = glob(&self.exclude, EXCLUDE);
-        let skip_empty = self.skip_empty.get(problems);
-        let relist = self.relist.get(problems);
-        let order = self.order.get(problems);
-        let worker_audience = self.worker_audience.clone();
+        let matching = glob(&poll.matching, MATCH);
+        let exclude = glob(&poll.exclude, EXCLUDE);
+        let skip_empty = poll.skip_empty.get(problems);
+        let relist = poll.relist.get(problems);
+        let order = poll.order.get(problems);
+        let worker_audience = self.worker_audience.clone().filter(|given| !given.is_empty());
+        if let (Some(url), Some(protocol), Some(auth)) = (&worker_url, worker_protocol, worker_auth)
+        {
+            worker::check(url, protocol, auth, worker_audience.as_deref(), problems);
+        }
         Some(PollerSettings {
             config: Config {
                 inbox: inbox?,
@@ -195,8 +210,9 @@ impl PollerArgs {
                 order: order?,
             },
             worker_url: worker_url?,
-            worker_audience: worker_audience.filter(|given| !given.is_empty()),
+            worker_audience,
             worker_protocol: worker_protocol?,
+            worker_auth: worker_auth?,
             tasks: tasks?,
         })
     }
@@ -225,6 +241,20 @@ impl PollerArgs {
         }
         (processed, failed)
     }
+}
+
+// === impl PollArgs ===
+
+impl PollArgs {
+    /// Whether the objects in flight at once are not the default.
+    pub fn has_concurrency(&self) -> bool {
+        !self.concurrency.is_blank()
+    }
+
+    /// Whether the worker is called over gRPC, as far as that is known.
+    pub fn is_grpc(&self) -> bool {
+        self.worker_protocol.get(&mut Problems::default()) == Some(Protocol::Grpc)
+    }
 
     fn budgets(&self, problems: &mut Problems) -> Option<Budgets> {
         let concurrency = self.concurrency.get(problems);
@@ -240,7 +270,7 @@ impl PollerArgs {
             breaker: breaker?,
             max_losses: max_losses?,
             max_refusals: max_refusals?,
-            concurrency: concurrency?,
+            concurrency: concurrency?.unwrap_or(Budgets::default().concurrency),
             process_timeout: process_timeout?,
             poll_deadline: poll_deadline?,
             max_objects: max_objects?,

@@ -42,6 +42,20 @@ fn destinations_are_in_the_inboxs_bucket_by_default() {
 }
 
 #[test]
+fn a_worker_on_this_machine_may_get_no_token_and_a_service_over_http_may_have_a_path() {
+    for url in ["http://127.0.0.1:8081", "http://localhost:8081/", "https://[::1]:8081"] {
+        let settings = resolve(&["--worker-auth", "none", "--worker-url", url]).unwrap();
+        assert_eq!(settings.worker_auth, WorkerAuth::None);
+    }
+    let path = ["--worker-protocol", "http", "--worker-url", "https://worker.example/process?a=b"];
+    let settings = resolve(&path).unwrap();
+    assert_eq!(
+        (settings.worker_url.path(), settings.worker_auth),
+        ("/process", WorkerAuth::Google)
+    );
+}
+
+#[test]
 fn problems_of_the_poller() {
     let tasks = [&["--dispatch", "tasks"][..], &QUEUE].concat();
     let mut cases: Vec<Vec<&str>> = [
@@ -51,6 +65,12 @@ fn problems_of_the_poller() {
         &["--worker-url", "worker:8080"],
         &["--worker-url", "worker"],
         &["--worker-protocol", "rest"],
+        &["--worker-url", "https://worker.example/process"],
+        &["--worker-url", "http://127.0.0.1:8081/?a=b"],
+        &["--worker-auth", "token"],
+        &["--worker-auth", "none"],
+        &["--worker-auth", "none", "--worker-url", "http://10.0.0.7:8081"],
+        &["--worker-auth", "none", "--worker-url", "http://[::1]:8081", "--worker-audience", "w"],
         &["--match", "a["],
         &["--match", "incoming/*.csv"],
         &["--match", "gs://data/incoming/*.csv"],

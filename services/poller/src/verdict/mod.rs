@@ -94,6 +94,8 @@ pub enum Cause {
     TooLarge,
     /// A web page.
     Page,
+    /// An answer that is compressed in another way than gzip.
+    Encoding,
     /// An HTTP status that refuses the request.
     Refusal(u16),
 }
@@ -128,6 +130,7 @@ const HINT_URL: &str = "check WORKER_URL and BRIGADE_WORKER_PROTOCOL: with grpc 
 const HINT_METHOD: &str =
     "check WORKER_URL and the worker's version: it does not serve brigade.v1.WorkerService/Process";
 const HINT_ANSWER: &str = "have the worker return fewer outputs and labels: a message of brigade.v1 has at most 64 KiB (worker.proto)";
+const HINT_ENCODING: &str = "have the worker send its answers as they are, or compressed with gzip";
 const HINT_CREDENTIALS: &str = "check GOOGLE_APPLICATION_CREDENTIALS or the metadata server";
 
 /// The verdict on an answer.
@@ -196,6 +199,7 @@ fn from_transport(error: &TransportError) -> Verdict {
         TransportError::Http { status, retry_after } => from_http(*status, *retry_after, why),
         TransportError::Identity { transient, .. } if !transient => stop(why, HINT_CREDENTIALS),
         TransportError::Page { .. } => doubtful(Cause::Page, why, HINT_URL),
+        TransportError::Encoding(_) => doubtful(Cause::Encoding, why, HINT_ENCODING),
         TransportError::Connect(_)
         | TransportError::NotSent(_)
         | TransportError::Ended(_)

@@ -126,6 +126,7 @@ fn each_answer_says_what_it_means_why_and_the_fix() {
         TransportError::Ended("Cancelling all calls".into()),
         TransportError::Reset("reset".into()),
         TransportError::Page { status: 200, title: "Sign in".into() },
+        TransportError::Encoding("deflate".into()),
         TransportError::CutShort("no grpc-status".into()),
         http(302),
         http(401),

@@ -13,6 +13,9 @@ use crate::answer::{Answer, STORAGE_UNAVAILABLE, TransportError, chain, retry_af
 /// Bytes read of a body: it holds a line for the user, and the status decides.
 const MAX_BODY: usize = 64 * 1024;
 
+/// The header of answers that Identity-Aware Proxy makes itself, whatever their status.
+const IAP: &str = "x-goog-iap-generated-response";
+
 /// The answer in a response, once its body has arrived.
 pub(super) async fn from_response(response: Response<reqwest::Body>) -> Answer {
     let (head, body) = response.into_parts();
@@ -52,6 +55,9 @@ fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> Answer {
     };
     let front_end = || Answer::Transport(TransportError::Http { status, retry_after });
 
+    if headers.contains_key(IAP) {
+        return front_end();
+    }
     let detail = |name: &str| json.as_ref().and_then(|json| json.get(name)?.as_str());
     let reason = detail("reason").unwrap_or_default();
     if let Some(code) = code(reason, status) {

@@ -7,8 +7,7 @@ use http::HeaderValue;
 use super::*;
 use crate::answer::WorkerAnswer;
 
-const FLASK: &str =
-    "<!doctype html>\n<html lang=en>\n<title>422 Unprocessable Entity</title>\n<h1>…</h1>";
+const FLASK: &str = "<!doctype html>\n<html lang=en>\n<title>422 Unprocessable Entity</title>\n<h1>Unprocessable Entity</h1>";
 const GOOGLE: &str = "<!DOCTYPE html>\n<html lang=en>\n<title>Error 400 (Bad Request)!!1</title>";
 const BROKEN: &str =
     "<html><head>\n<title>500 Server Error</title>\n</head>\n<h1>Error: Server Error</h1>";
@@ -69,7 +68,7 @@ fn a_400_of_the_worker_is_a_refusal_with_its_words() {
         for (body, words) in [
             ("line 2", "line 2"),
             (r#"{"error": "line 2"}"#, "line 2"),
-            (r#"{"detail": [{"loc": ["body"], "msg": "Field required"}]}"#, "Field required"),
+            (r#"{"detail": [{"loc": ["body"], "msg": "Field required"}]}"#, "body: Field required"),
             (FLASK, "422 Unprocessable Entity"),
         ] {
             let answer = own(answer(status, None, body));
@@ -96,6 +95,43 @@ fn a_500_is_a_refusal_unless_it_is_a_front_ends_page() {
     }
     for body in [BROKEN, "<html><title>Error 500 (Server Error)!!1</title>"] {
         assert_eq!(answer(500, None, body), not_own(500, None));
+    }
+}
+
+/// The bytes of Flask 3.1, gunicorn 27, `FastAPI` 0.165, Express 5 and Django 5.2.
+#[test]
+fn the_words_of_a_frameworks_500_are_the_reason() {
+    for (body, words) in [
+        ("failed", "failed"),
+        (
+            "<!doctype html>\n<html lang=en>\n<title>500 Internal Server Error</title>\n<h1>Internal Server Error</h1>\n<p>failed</p>\n",
+            "500 Internal Server Error: failed",
+        ),
+        (
+            "<html>\n  <head>\n    <title>Internal Server Error</title>\n  </head>\n  <body>\n    <h1><p>Internal Server Error</p></h1>\n    \n  </body>\n</html>\n",
+            "Internal Server Error",
+        ),
+        (r#"{"detail":"failed"}"#, "failed"),
+        ("Internal Server Error", "Internal Server Error"),
+        (
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Error</title>\n</head>\n<body>\n<pre>TypeError: failed<br> &nbsp; &nbsp;at /app/index.js:7:9</pre>\n</body>\n</html>\n",
+            "Error: TypeError: failed",
+        ),
+        (
+            "\n<!doctype html>\n<html lang=\"en\">\n<head>\n  <title>Server Error (500)</title>\n</head>\n<body>\n  <h1>Server Error (500)</h1><p></p>\n</body>\n</html>\n",
+            "Server Error (500)",
+        ),
+    ] {
+        assert_eq!(own(answer(500, None, body)).message, words);
+    }
+}
+
+#[test]
+fn an_answer_of_identity_aware_proxy_is_not_the_workers_own() {
+    let mut headers = HeaderMap::new();
+    headers.insert(IAP, HeaderValue::from_static("true"));
+    for status in [200, 400, 500] {
+        assert_eq!(classify(status, &headers, b"There was a problem"), not_own(status, None));
     }
 }
 
