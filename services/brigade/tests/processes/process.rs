@@ -123,6 +123,13 @@ impl Process {
         }
     }
 
+    /// The most memory that it has had, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        1_024 * peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+    }
+
     /// What it wrote.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()

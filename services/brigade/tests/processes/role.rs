@@ -18,6 +18,17 @@ const PERSON: &str = "person@brigade-dev.iam.gserviceaccount.com";
 const POLLER_AUDIENCE: &str = "https://poller.test";
 const WORKER_AUDIENCE: &str = "https://worker.test";
 
+/// The roles of deploy/terraform/storage.tf.
+const DEPLOYED: [&str; 5] = [
+    "services=list",
+    "services=get,update,move@in/",
+    "services=create,get@processed/",
+    "services=create,get@failed/",
+    "services=create,delete,get@.brigade/",
+];
+/// What it grants beside them when there is an operator.
+const PUT_BACK: [&str; 2] = ["services=create,move@failed/", "services=create,move@in/"];
+
 /// `brigade emulator`, with these roles.
 struct Google {
     variables: Vec<(String, String)>,
@@ -27,9 +38,15 @@ struct Google {
 impl Google {
     /// The first account is the machine's own: the poller and the worker are it.
     async fn start() -> Self {
-        let arguments = "emulator --memory --port 0 --role services=list,get,update,move,create \
-            --role services=delete@.brigade/ --role person=list,get,create,update,delete";
-        let arguments: Vec<_> = arguments.split_whitespace().collect();
+        Self::with_roles(&["services=list,get,update,move,create", "services=delete@.brigade/"])
+            .await
+    }
+
+    async fn with_roles(roles: &[&str]) -> Self {
+        let mut arguments = vec!["emulator", "--memory", "--port", "0"];
+        for role in roles.iter().chain(&["person=list,get,create,update,delete"]) {
+            arguments.extend(["--role", role]);
+        }
         let (emulator, variables) = Process::emulator(&arguments).await;
         Self { variables, _emulator: emulator }
     }
@@ -95,15 +112,26 @@ impl Google {
             ("WORKER_AUDIENCE", WORKER_AUDIENCE),
             ("BRIGADE_AUDIENCE", POLLER_AUDIENCE),
             ("BRIGADE_ALLOWED_CALLERS", PERSON),
+            ("BRIGADE_OPERATORS", PERSON),
         ];
         let (poller, address) = self.serve("poller", &poller).await;
         (worker, poller, address)
     }
 
-    async fn poll(&self, poller: SocketAddr) -> crate::google::Answer {
+    async fn token(&self) -> String {
         let path = format!("identity?audience={POLLER_AUDIENCE}&format=full");
-        let token = self.metadata(PERSON, &path).await;
-        post(poller, &token).await.unwrap()
+        self.metadata(PERSON, &path).await
+    }
+
+    async fn poll(&self, poller: SocketAddr) -> crate::google::Answer {
+        post(poller, &self.token().await).await.unwrap()
+    }
+
+    /// What the poller answers to this call of its inbox.
+    async fn inbox(&self, poller: SocketAddr, path: &str, body: &'static str) -> String {
+        let url = format!("http://{poller}/inbox/{path}");
+        let call = reqwest::Client::new().post(url).bearer_auth(self.token().await).body(body);
+        call.send().await.unwrap().text().await.unwrap()
     }
 }
 
@@ -127,6 +155,34 @@ async fn a_poller_that_may_delete_nothing_but_its_lease_settles_everything() {
     assert_eq!(names[..3], ["failed/b", "processed/a", "processed/taken"]);
     assert!(names[3].starts_with("processed/taken."), "{names:?}");
     assert_eq!(names.len(), 4, "the lease was given back: {names:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_deployed_roles_are_enough_to_show_everything_and_to_replay_only_with_an_operator() {
+    for (roles, replayed) in
+        [(DEPLOYED.to_vec(), false), ([&DEPLOYED[..], &PUT_BACK].concat(), true)]
+    {
+        let google = Google::with_roles(&roles).await;
+        for (name, content) in [("in/a", "good\n"), ("in/b", "bad\n")] {
+            google.upload(name, content).await;
+        }
+        let (_worker, poller, address) = google.services().await;
+        google.poll(address).await;
+        let status = google.inbox(address, "status", "{}").await;
+        assert!(status.contains(r#""failed":{"value":"1"}"#), "{status}\n{}", poller.log());
+        let object = google.inbox(address, "object", r#"{"name": "b"}"#).await;
+        assert!(object.contains(r#""place":"PLACE_FAILED""#), "{object}");
+        let answer = google.inbox(address, "replay", r#"{"all": true}"#).await;
+        if replayed {
+            assert!(answer.contains("REPLAY_RESULT_REPLAYED"), "{answer}");
+            assert_eq!(google.names().await, ["in/b", "processed/a"]);
+            assert_eq!(google.poll(address).await.body["counts"]["failed"], "1");
+        } else {
+            assert!(answer.contains("permission denied"), "{answer}");
+            assert!(answer.contains("gcloud storage buckets add-iam-policy-binding"), "{answer}");
+            assert_eq!(google.names().await, ["failed/b", "processed/a"]);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
