@@ -5,6 +5,7 @@
 
 #![deny(missing_docs)]
 
+mod args;
 pub mod error;
 pub mod exec;
 mod in_flight;
@@ -28,7 +29,7 @@ pub use job::Job;
 pub use output::{InvalidOutputName, OutputName, Taken};
 pub use processor::{Outcome, Processor};
 pub use routes::routes;
-pub use serve::serve;
+pub use serve::{serve, serve_with_args};
 pub use settings::{WorkerArgs, WorkerSettings};
 
 /// The guide, whose blocks are compiled, and run where they end.

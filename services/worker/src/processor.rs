@@ -1,6 +1,6 @@
 //! The trait that a worker implements, and what it returns.
 
-use std::{collections::BTreeMap, future::Future, sync::Arc};
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
 use brigade_proto::v1::ProcessResponse;
 
@@ -49,6 +49,17 @@ pub trait Processor: Send + Sync + 'static {
         "{path}/{file}"
     }
 
+    /// Waits until it can process: health reports that the worker serves from then on, and calls wait until then.
+    fn ready(&self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
+    /// Ends what it runs besides jobs. The worker calls it when it ends, after the last job; `grace` is the time that is left.
+    fn close(&self, grace: Duration) -> impl Future<Output = ()> + Send {
+        let _ = grace;
+        async {}
+    }
+
     /// Processes one object generation.
     fn process(&self, job: &Job) -> impl Future<Output = Result<Outcome, Self::Error>> + Send;
 }
@@ -58,6 +69,14 @@ impl<P: Processor> Processor for Arc<P> {
 
     fn output_name(&self) -> &'static str {
         P::output_name(self)
+    }
+
+    fn ready(&self) -> impl Future<Output = ()> + Send {
+        P::ready(self)
+    }
+
+    fn close(&self, grace: Duration) -> impl Future<Output = ()> + Send {
+        P::close(self, grace)
     }
 
     fn process(&self, job: &Job) -> impl Future<Output = Result<Outcome, Self::Error>> + Send {

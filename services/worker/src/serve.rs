@@ -1,13 +1,12 @@
 //! Serves a processor: one call from an empty `main` to a worker as it is deployed.
 
-use std::{io::Write as _, net::SocketAddr, process::ExitCode, sync::Arc};
+use std::{io::Write as _, process::ExitCode, sync::Arc};
 
 use brigade_runtime::{
-    exit::{Exit, Failure},
-    guard::GuardArgs,
-    serve as server,
+    exit::{Exit, Failure, explain},
+    proxy::missing_no_proxy,
+    serve::{self as server, Limits},
     service::{AuthConfig, Service},
-    settings::{Problem, Problems, ServerArgs, names, unknown},
     shutdown,
     telemetry::{self, Format},
 };
@@ -15,21 +14,19 @@ use brigade_storage::{
     Store,
     gcs::{self, GcsSettings, GcsStore},
 };
-use clap::{CommandFactory as _, Parser as _};
-use tokio::net::TcpListener;
+use futures::future::{FutureExt as _, join};
+use tokio::{net::TcpListener, time::Instant};
 use tokio_util::sync::CancellationToken;
 
+pub use crate::args::{Args, Settings};
 use crate::{
-    output::Cleanups,
-    processor::Processor,
-    routes::routes_with_shutdown,
-    settings::{WorkerArgs, WorkerSettings},
+    output::Cleanups, processor::Processor, routes::routes_with_shutdown, settings::WorkerSettings,
 };
 
 /// The name under which reflection and health know a worker.
 const SERVICE: &str = "brigade.v1.WorkerService";
 
-/// Serves a processor until SIGTERM or Ctrl-C, by the settings in the environment; for `main`:
+/// Serves a processor until SIGTERM or Ctrl-C, by the flags of the command line and the environment; for `main`:
 ///
 /// ```no_run
 /// # use brigade_worker::{Job, Outcome, ProcessError, Processor};
@@ -47,11 +44,57 @@ const SERVICE: &str = "brigade.v1.WorkerService";
 /// ```
 ///
 /// It brings gRPC and HTTP on one port, ID tokens checked before a byte is read, health, reflection, at most
-/// `BRIGADE_CONCURRENCY` objects at once, and logs on stderr. A wrong setting is reported before anything starts; the exit
-/// code is that of `sysexits(3)`. On SIGTERM the objects in flight have 9 s to end.
+/// `BRIGADE_CONCURRENCY` objects at once, and logs on stderr; `--help` lists the settings, and `--version` has the version of this
+/// crate. A wrong setting is reported before anything starts; the exit code is that of `sysexits(3)`. On SIGTERM the objects in
+/// flight have 9 s to end.
+///
+/// A program that has flags of its own calls [`serve_with_args`].
 pub async fn serve<P: Processor>(processor: P) -> ExitCode {
+    match Args::of_command_line() {
+        Ok(args) => serve_with_args(processor, &args).await,
+        Err(error) => explain(&error).into(),
+    }
+}
+
+/// The same with arguments that the program has parsed itself:
+///
+/// ```no_run
+/// # use brigade_worker::{Job, Outcome, ProcessError, Processor};
+/// # struct Lines(usize);
+/// # impl Processor for Lines {
+/// #     type Error = ProcessError;
+/// #     async fn process(&self, _: &Job) -> Result<Outcome, ProcessError> {
+/// #         Ok(Outcome::default())
+/// #     }
+/// # }
+/// use clap::Parser as _;
+///
+/// #[derive(clap::Parser)]
+/// #[command(version)]
+/// struct Cli {
+///     #[command(flatten)]
+///     worker: brigade_worker::serve::Args,
+///     /// The most lines that a file may have
+///     #[arg(long)]
+///     most: usize,
+/// }
+///
+/// #[tokio::main]
+/// async fn main() -> std::process::ExitCode {
+///     let cli = Cli::parse();
+///     brigade_worker::serve_with_args(Lines(cli.most), &cli.worker).await
+/// }
+/// ```
+///
+/// A program that reads its command line without clap gets them by [`Args::from_env`].
+pub async fn serve_with_args<P: Processor>(processor: P, args: &Args) -> ExitCode {
     telemetry::init(Format::for_stderr(), "info");
-    let served = async { from_env()?.serve(processor).await };
+    if let Some(no_proxy) = missing_no_proxy(|name| std::env::var(name).ok()) {
+        tracing::warn!(
+            "calls to this machine and to the metadata server may go through a proxy; fix: set NO_PROXY to {no_proxy}"
+        );
+    }
+    let served = async { args.resolve_for_processor()?.serve(processor).await };
     match served.await {
         Ok(()) => Exit::Done.into(),
         Err(failure) => {
@@ -63,7 +106,7 @@ pub async fn serve<P: Processor>(processor: P) -> ExitCode {
 }
 
 /// Serves a processor on a bound listener until `shutdown`; the objects in flight then have the grace of
-/// [`Limits`](brigade_runtime::serve::Limits) to end.
+/// [`Limits`] to end.
 pub async fn serve_on<P: Processor>(
     listener: TcpListener,
     processor: P,
@@ -86,82 +129,20 @@ async fn serve_with<P: Processor>(
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
     let (stop, cleanups) = (shutdown.clone(), Cleanups::default());
-    let removing = cleanups.clone();
+    let (processor, removing) = (Arc::new(processor), cleanups.clone());
+    let serving = Arc::clone(&processor);
     let routes = async {
         let store = store.await?;
-        Ok(routes_with_shutdown(processor, store, settings, stop, removing))
+        serving.ready().await;
+        Ok(routes_with_shutdown(serving, store, settings, stop, removing))
     };
     let service = Service::new(SERVICE, gate).routes(routes);
+    let asked = tokio::spawn(shutdown.clone().cancelled_owned().map(|()| Instant::now()));
     let served = service.serve(listener, shutdown).await;
-    cleanups.wait().await;
+    let spent = asked.now_or_never().and_then(Result::ok).map(|asked| asked.elapsed());
+    let grace = Limits::default().grace.saturating_sub(spent.unwrap_or_default());
+    join(processor.close(grace), cleanups.wait()).await;
     served
-}
-
-/// All settings of a worker, as given.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Args {
-    /// The address and port.
-    #[command(flatten)]
-    pub server: ServerArgs,
-    /// The allowed callers.
-    #[command(flatten)]
-    pub guard: GuardArgs,
-    /// The worker's own settings.
-    #[command(flatten)]
-    pub worker: WorkerArgs,
-}
-
-/// All settings of a worker, as resolved.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The address and port.
-    pub address: SocketAddr,
-    /// The allowed callers.
-    pub gate: AuthConfig,
-    /// The worker's own settings.
-    pub worker: WorkerSettings,
-}
-
-/// The environment alone: the arguments of a program that calls [`fn@serve`] are its own.
-#[derive(clap::Parser)]
-struct EnvArgs {
-    #[command(flatten)]
-    args: Args,
-}
-
-fn from_env() -> Result<Settings, Failure> {
-    let given = EnvArgs::try_parse_from(["worker"]).map_err(|error| Failure::usage(error, ""))?;
-    resolve_for_processor(&given.args, problems())
-}
-
-fn resolve_for_processor(args: &Args, mut problems: Problems) -> Result<Settings, Failure> {
-    if !args.worker.exec.is_blank() {
-        let why = "this program is a processor itself and runs no other; unset it";
-        problems.conflict(names::EXEC, why);
-    }
-    args.resolve(problems)
-}
-
-/// A variable that looks like a misspelt setting is a problem too. Another may be a setting of the poller beside it.
-fn problems() -> Problems {
-    let environment = std::env::vars_os().map(|(name, _)| name);
-    let unknown = unknown(&EnvArgs::command(), environment).into_iter();
-    let mut problems = Problems::default();
-    problems.extend(unknown.filter(Problem::is_typo));
-    problems
-}
-
-// === impl Args ===
-
-impl Args {
-    /// Resolves every setting, or names every problem at once, after those that were noted before.
-    pub fn resolve(&self, mut problems: Problems) -> Result<Settings, Failure> {
-        let address = self.server.resolve(&mut problems);
-        let gate = AuthConfig::resolve(&self.guard, address, &mut problems);
-        let worker = self.worker.resolve(&mut problems);
-        let ((address, gate), worker) = problems.into_settings(address.zip(gate).zip(worker))?;
-        Ok(Settings { address, gate, worker })
-    }
 }
 
 // === impl Settings ===
@@ -191,33 +172,5 @@ fn storage_failure(error: &gcs::ConnectError) -> Failure {
         gcs::ConnectError::Credentials(_) => Failure::permission(error, ""),
         gcs::ConnectError::Endpoint { .. } => Failure::usage(error, ""),
         gcs::ConnectError::TimedOut => Failure::unavailable(error, ""),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Without a guard, and with these flags.
-    fn resolve(flags: &[&str]) -> Result<Settings, Failure> {
-        let all = [&["worker", "--auth", "off"], flags].concat();
-        resolve_for_processor(&EnvArgs::parse_from(all).args, Problems::default())
-    }
-
-    #[test]
-    fn a_processor_runs_no_program_and_reports_the_setting_that_asks_for_one() {
-        let loopback = ["--bind", "127.0.0.1", "--exec"];
-        let failure = resolve(&[&loopback[..], &["true"]].concat()).unwrap_err();
-        assert_eq!(failure.exit, Exit::Usage);
-        assert!(failure.message.contains("BRIGADE_EXEC"), "{failure}");
-        assert!(resolve(&[&loopback[..], &[""]].concat()).is_ok());
-    }
-
-    #[test]
-    fn every_wrong_setting_of_a_worker_is_reported_at_once() {
-        let failure = resolve(&["--concurrency", "none"]).unwrap_err();
-        for setting in ["BRIGADE_AUTH", "BRIGADE_CONCURRENCY"] {
-            assert!(failure.message.contains(setting), "{failure}");
-        }
     }
 }

@@ -100,6 +100,16 @@ impl<P: Processor> TestWorker<P> {
         self.runner.run(request, None).await
     }
 
+    /// The same for a caller that waits so long.
+    #[cfg(test)]
+    pub(crate) async fn process_within(
+        &self,
+        request: v1::ProcessRequest,
+        budget: Duration,
+    ) -> Result<ProcessResponse, Arc<ProcessError>> {
+        self.runner.run(request, Some(budget)).await
+    }
+
     #[cfg(test)]
     pub(crate) fn processor(&self) -> &P {
         &self.runner.processor

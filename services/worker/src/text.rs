@@ -5,9 +5,18 @@ pub(crate) fn cut(text: &str, max: usize) -> &str {
     &text[..text.floor_char_boundary(max)]
 }
 
-/// The longest end of `text` that has at most `max` bytes and begins at a character.
-pub(crate) fn cut_front(text: &str, max: usize) -> &str {
-    &text[text.ceil_char_boundary(text.len().saturating_sub(max))..]
+/// Bytes of a reason that is followed by a fix: both must fit into a message of an answer.
+const MAX_REASON: usize = 1_200;
+
+/// The reason and what to do, unless it says that itself.
+pub(crate) fn with_fix(mut reason: String, fix: &str) -> String {
+    if !reason.contains("fix: ") {
+        reason.truncate(reason.floor_char_boundary(MAX_REASON));
+        let end = reason.trim_end_matches(['.', ' ', '\n']).len();
+        reason.truncate(end);
+        reason = format!("{reason}; fix: {fix}");
+    }
+    reason
 }
 
 /// The lines that a program wrote, as a terminal would show them: without colours and other control sequences, with the last
@@ -61,7 +70,6 @@ mod tests {
     #[test]
     fn a_cut_never_splits_a_character() {
         assert_eq!(cut("aéé", 2), "a");
-        assert_eq!(cut_front("ééa", 2), "a");
         assert_eq!(cut("abc", 10), "abc");
     }
 

@@ -123,12 +123,27 @@ impl Group {
         self.leader().await
     }
 
-    async fn leader(&mut self) -> io::Result<End> {
+    /// The number of the group, which is that of its leader.
+    pub(super) fn id(&self) -> Pid {
+        self.id
+    }
+
+    /// Waits for the leader to end.
+    pub(super) async fn leader(&mut self) -> io::Result<End> {
+        loop {
+            match self.try_leader()? {
+                Some(end) => return Ok(end),
+                None => self.child_changed().await,
+            }
+        }
+    }
+
+    /// How the leader ended, if it has.
+    pub(super) fn try_leader(&self) -> io::Result<Option<End>> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         loop {
             match waitid(WaitId::Pid(self.id), options) {
-                Ok(Some(status)) => return Ok(end_of(&status)),
-                Ok(None) => self.child_changed().await,
+                Ok(status) => return Ok(status.as_ref().map(end_of)),
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -171,7 +186,7 @@ impl Group {
     }
 
     /// A group that is already gone needs no signal.
-    fn signal(&self, signal: Signal) {
+    pub(super) fn signal(&self, signal: Signal) {
         let _ = kill_process_group(self.id, signal);
     }
 }

@@ -8,9 +8,10 @@ use tokio::{task::spawn_blocking, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    RETRY_AFTER,
+    answer::RETRY_AFTER,
+    capture::Captures,
     group::{End, Group, Pipes},
-    tail::{Head, Tail},
+    program::Program,
 };
 use crate::error::{DEFAULT_RETRY_AFTER, ProcessError, is_exhausted};
 
@@ -24,22 +25,22 @@ pub(super) const TERM_GRACE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) end: End,
-    /// The first line of stdout.
-    pub(super) stdout_summary: String,
-    /// The last lines of stderr.
-    pub(super) stderr_tail: String,
+    /// The last line of stdout.
+    pub(super) summary: String,
+    /// The last line of stderr, and lines before it.
+    pub(super) complaint: String,
 }
 
 /// Runs a command until it ends, or until `stop` is cancelled and its group has been ended. When this returns, no process of
 /// the group runs any more. It must be its own task, so that dropping the caller does not cut that short.
 ///
-/// The end of stderr is kept in `tail`. `hold`, such as the files that the program uses, is returned then and not before.
+/// Its output goes to `captures`. `hold`, such as the files that the program uses, is returned then and not before.
 ///
 /// Starting a program blocks until the kernel has read its file, so a blocking thread does it.
 pub(super) async fn run<H: Send + 'static>(
     mut command: Command,
     stop: CancellationToken,
-    tail: Tail,
+    captures: Captures,
     hold: H,
 ) -> Result<(Run, H), ProcessError> {
     let cancelled = stop.clone();
@@ -56,7 +57,7 @@ pub(super) async fn run<H: Send + 'static>(
     });
     let started = started.await.map_err(|error| lost(&error));
     let (group, pipes, hold) = started.flatten()?;
-    let run = watch(group, pipes, &stop, tail).await;
+    let run = watch(group, pipes, &stop, captures).await;
     Ok((run.map_err(|error| lost(&error))?, hold))
 }
 
@@ -69,11 +70,11 @@ async fn watch(
     mut group: Group,
     pipes: Pipes,
     stop: &CancellationToken,
-    tail: Tail,
+    captures: Captures,
 ) -> io::Result<Run> {
-    let mut head = Head::default();
+    let Captures { stdout, stderr } = captures;
     let end = {
-        let mut reading = pin!(join(head.drain(pipes.stdout), tail.drain(pipes.stderr)).fuse());
+        let mut reading = pin!(join(stdout.drain(pipes.stdout), stderr.drain(pipes.stderr)).fuse());
         let end = {
             let mut end = pin!(group.wait(stop, TERM_GRACE));
             tokio::select! {
@@ -86,9 +87,11 @@ async fn watch(
             // What arrived until then is kept.
             let _ = timeout(PIPE_TIMEOUT, reading).await;
         }
+        stdout.finish();
+        stderr.finish();
         end?
     };
-    Ok(Run { end, stdout_summary: head.line(), stderr_tail: tail.lines() })
+    Ok(Run { end, summary: stdout.last_line(), complaint: stderr.lines() })
 }
 
 /// No object is to blame for a program that does not start, unless its own name makes the arguments too long.
@@ -100,22 +103,23 @@ pub(super) fn cannot_start(command: &Command, error: io::Error) -> ProcessError 
     } else if Errno::from_io_error(&error) == Some(Errno::TOOBIG) {
         ProcessError::internal(message)
     } else {
-        let fix = start_fix(Path::new(command.get_program()), &error);
-        ProcessError::misconfigured(format!("{message}; fix: {fix}"))
+        let why = start_fix(Path::new(command.get_program()), &error);
+        ProcessError::misconfigured(format!("{message}; {why}"))
     };
     new.with_source(error)
 }
 
 /// The kernel reports a missing interpreter as it reports a missing program.
-fn start_fix(program: &Path, error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::NotFound if program.exists() => {
-            "install the interpreter that its first line names; end that line with LF, because the CR of a CRLF belongs to the name"
-        }
+fn start_fix(program: &Path, error: &io::Error) -> String {
+    if let Some(problem) = Program::problem(program) {
+        return problem.to_string();
+    }
+    let fix = match error.kind() {
         io::ErrorKind::NotFound => "restore the program",
         io::ErrorKind::PermissionDenied => "make it executable (chmod +x)",
-        _ => "begin a script with #! and its interpreter; build a binary for this machine",
-    }
+        _ => "build it for this machine",
+    };
+    format!("fix: {fix}")
 }
 
 #[cfg(test)]
@@ -139,7 +143,7 @@ mod tests {
                 .stderr(Stdio::piped());
             std::os::unix::process::CommandExt::process_group(&mut command, 0);
             let stop = CancellationToken::new();
-            let mut running = pin!(run(command, stop, Tail::default(), ()));
+            let mut running = pin!(run(command, stop, Captures::new(""), ()));
             assert!(poll!(&mut running).is_pending(), "the task went on");
             assert!(!directory.path().join("begun").exists());
             go.send(()).unwrap();

@@ -10,19 +10,33 @@ use flate2::bufread::MultiGzDecoder;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-use super::{RETRY_AFTER, run, work_dir::WorkDir};
+use super::{
+    answer::RETRY_AFTER,
+    run,
+    work_dir::{self, WorkDir},
+};
 use crate::{error::ProcessError, job::Job};
 
 /// How much is unpacked between two looks at the limit and at the callers.
 const PIECE: usize = 64 * 1024;
 
+/// A work directory with a copy of the job's object, which is unpacked if `unpacks` and it is packed; and whether it was.
+pub(super) async fn fetch(job: &Job, unpacks: bool) -> Result<(WorkDir, bool), ProcessError> {
+    let work_dir = WorkDir::create(job).await?;
+    let unpacks = unpacks && is_packed(job);
+    let copied =
+        if unpacks { download(job, &work_dir).await } else { job.download(&work_dir.file).await };
+    copied.map_err(work_dir::cannot_copy)?;
+    Ok((work_dir, unpacks))
+}
+
 /// Whether the object is stored as gzip, by its content encoding.
-pub(super) fn is_packed(job: &Job) -> bool {
+fn is_packed(job: &Job) -> bool {
     job.object().content_encoding.trim().eq_ignore_ascii_case("gzip")
 }
 
 /// Downloads the object beside the work directory's file, checks it, and unpacks it into the file.
-pub(super) async fn download(job: &Job, work_dir: &WorkDir) -> Result<(), ProcessError> {
+async fn download(job: &Job, work_dir: &WorkDir) -> Result<(), ProcessError> {
     let packed = work_dir.scratch.join("packed");
     job.download(&packed).await?;
     let (file, limit) = (work_dir.file.clone(), job.max_size());

@@ -19,9 +19,8 @@ use tokio::{
 };
 
 use super::{
-    RETRY_AFTER,
+    answer::RETRY_AFTER,
     base_dir::{self, BaseDir},
-    program,
     removal::remove,
 };
 use crate::{
@@ -41,6 +40,8 @@ pub(super) struct WorkDir {
     pub(super) file: PathBuf,
     pub(super) output: PathBuf,
     pub(super) scratch: PathBuf,
+    /// Where a program may write its answer. It does not exist at first.
+    pub(super) answer: PathBuf,
     /// None once its removal has begun.
     contents: Option<Contents>,
 }
@@ -57,7 +58,7 @@ struct Contents {
 
 impl WorkDir {
     pub(super) async fn create(job: &Job) -> Result<Self, ProcessError> {
-        let (file, slot) = (program::file_name(job.file_name()), job.slot());
+        let (file, slot) = (file_name(job.file_name()), job.slot());
         let made = spawn_blocking(move || Self::new(&file, slot)).await;
         let made = made.map_err(io::Error::other).flatten();
         made.map_err(|error| cannot_create(&error))
@@ -72,6 +73,7 @@ impl WorkDir {
             file: input.join(file),
             output: create_below(&root, "output")?,
             scratch: create_below(&root, "tmp")?,
+            answer: root.join("answer.json"),
             contents: Some(Contents { directory, _base: base, _slot: slot }),
         })
     }
@@ -135,6 +137,21 @@ pub(super) fn cannot_copy(error: ProcessError) -> ProcessError {
             "the worker cannot store a copy of the object: {cause}; {HINT}"
         )),
         _ => error,
+    }
+}
+
+/// A file name that keeps the extension and is harmless everywhere: only its letters, digits, dots, dashes
+/// and underscores, never beginning with a dash or a dot.
+fn file_name(name: &str) -> String {
+    const MAX: usize = 100;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let cleaned = name.chars().map(|c| if plain(c) { c } else { '_' });
+    let cleaned: String = cleaned.collect();
+    // The end is kept: that is where the extension is.
+    let kept = &cleaned[cleaned.len().saturating_sub(MAX)..];
+    match kept.trim_start_matches(['.', '-']) {
+        "" => "object".to_owned(),
+        name => name.to_owned(),
     }
 }
 
@@ -251,5 +268,22 @@ mod tests {
         shut(&deep);
         remove(&whole).unwrap();
         assert!(!whole.exists() && outside.path().exists());
+    }
+
+    #[test]
+    fn file_names_are_harmless_and_keep_their_extension() {
+        assert_eq!(file_name("night 1.csv"), "night_1.csv");
+        assert_eq!(file_name("-rf"), "rf");
+        assert_eq!(file_name(".."), "object");
+        assert!(file_name(&"x".repeat(1000)).len() <= 100);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_name_gives_a_plain_file_name(name in "\\PC{0,300}") {
+            let file = file_name(&name);
+            proptest::prop_assert!(!file.is_empty() && file.len() <= 100 && !file.starts_with(['-', '.']));
+            proptest::prop_assert!(file.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)));
+        }
     }
 }

@@ -131,6 +131,11 @@ impl Job {
         &self.context.shutdown
     }
 
+    /// When the time for this object runs out, as calls move it.
+    pub(crate) fn deadline(&self) -> Arc<Deadline> {
+        Arc::clone(&self.context.deadline)
+    }
+
     /// This job's slot of the concurrency limit, for work that may outlive the processor's future.
     pub(crate) fn slot(&self) -> Arc<OwnedSemaphorePermit> {
         Arc::clone(&self.context.slot)

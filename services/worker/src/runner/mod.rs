@@ -61,15 +61,14 @@ impl<P: Processor> Runner<P> {
         shutdown: CancellationToken,
         cleanups: Cleanups,
     ) -> Arc<Self> {
-        let mut settings = settings.clone();
-        settings.concurrency = settings.concurrency.min(Semaphore::MAX_PERMITS);
+        let settings = settings.clone();
         let name = settings.output_name.clone().map_or_else(|| processor.output_name().parse(), Ok);
         let (location, taken) = (settings.output.clone(), settings.output_taken);
         Arc::new(Self {
             processor,
             outputs: Arc::new(OutputPolicy::new(location, name, taken, cleanups)),
             store,
-            slots: Arc::new(Semaphore::new(settings.concurrency)),
+            slots: Arc::new(Semaphore::new(settings.concurrency().min(Semaphore::MAX_PERMITS))),
             settings,
             in_flight: InFlight::default(),
             shutdown,
@@ -140,7 +139,7 @@ impl<P: Processor> Runner<P> {
         Arc::clone(&self.slots).try_acquire_owned().map_err(|_| {
             ProcessError::full(format!(
                 "this worker already processes {} objects, its limit (BRIGADE_CONCURRENCY)",
-                self.settings.concurrency
+                self.settings.concurrency()
             ))
         })
     }

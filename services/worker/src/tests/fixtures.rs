@@ -40,7 +40,7 @@ pub(crate) fn uploaded(name: &str, content: impl Into<Bytes>) -> (Sim, Object) {
 
 /// The settings of a worker that does one object at a time.
 pub(crate) fn one_at_a_time() -> WorkerSettings {
-    WorkerSettings { concurrency: 1, ..settings() }
+    WorkerSettings { concurrency: Some(1), ..settings() }
 }
 
 /// Notifies when it is dropped.

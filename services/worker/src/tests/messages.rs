@@ -98,7 +98,8 @@ async fn a_run_that_did_not_end_well() {
     worker.bucket().fail_next(Operation::Read, Fault::Delay(HOUR));
     let error = worker.process("reads", "abcdef").await.unwrap_err();
     line(&mut table, "reads", &error);
-    let full = TestWorker::with_settings(Obedient, WorkerSettings { concurrency: 0, ..settings() });
+    let full =
+        TestWorker::with_settings(Obedient, WorkerSettings { concurrency: Some(0), ..settings() });
     let error = full.process("a", "").await.unwrap_err();
     line(&mut table, "full", &error);
     insta::assert_snapshot!(table);

@@ -1,7 +1,9 @@
 //! Programs that end while their worker is told to.
 
+use std::time::Duration;
+
 use super::*;
-use crate::tests::fixtures::job_with_shutdown;
+use crate::{exec::meaning::SIGNAL_DELAY, tests::fixtures::job_with_shutdown};
 
 /// What a program comes to when the worker is told to end this long after the program ended, if at all.
 async fn ended(body: &str, shutdown: Option<Duration>) -> Result<Outcome, (ErrorKind, String)> {
@@ -79,5 +81,14 @@ async fn only_an_end_that_somebody_asked_for_waits_for_the_workers_own_signal() 
         let began = tokio::time::Instant::now();
         assert!(!is_shutting_down(end, &CancellationToken::new()).await, "{shown}");
         assert_eq!(began.elapsed() >= SIGNAL_DELAY, waits, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_in_words_counts_while_the_worker_ends_only_when_its_program_ended_well() {
+    let refusing = r#"printf '{"refuse":{"reason":"no day"}}' > "$ANSWER_FILE"; exit"#;
+    for (code, kind) in [(0, ErrorKind::Refused), (1, ErrorKind::Busy)] {
+        let ended = ended(&format!("{refusing} {code}"), Some(Duration::ZERO)).await;
+        assert_eq!(ended.unwrap_err().0, kind, "{code}");
     }
 }

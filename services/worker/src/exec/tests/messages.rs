@@ -49,12 +49,17 @@ async fn a_setup_that_is_wrong_blames_no_object() {
         fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
     };
     let mut table = String::new();
-    written("echo no interpreter\n", 0o755);
+    written("#!/bin/sh\n", 0o755);
     let program = exec(path.to_str().unwrap());
+    written("echo no interpreter\n", 0o755);
     line(&mut table, "no #!", run(program.clone()).await);
     written("#!/no/such/interpreter\n", 0o755);
     line(&mut table, "no interpreter", run(program.clone()).await);
-    written("", 0o644);
+    written("#!/bin/sh\r\n", 0o755);
+    line(&mut table, "CR LF", run(program.clone()).await);
+    written("\u{7f}ELF\0", 0o755);
+    line(&mut table, "not for this machine", run(program.clone()).await);
+    written("#!/bin/sh\n", 0o644);
     line(&mut table, "not executable", run(program.clone()).await);
     fs::remove_file(&path).unwrap();
     line(&mut table, "gone", run(program).await);
@@ -79,7 +84,7 @@ async fn a_setup_that_is_wrong_blames_no_object() {
     let stop = CancellationToken::new();
     stop.cancel();
     let command = std::process::Command::new("/score");
-    let not_started = run::run(command, stop, Tail::default(), ()).await;
+    let not_started = run::run(command, stop, Captures::new(""), ()).await;
     line(&mut table, "given up", not_started.map(|_| Outcome::default()));
     let place = directory.path().display().to_string();
     let table = table.replace(&place, "DIRECTORY");
@@ -94,9 +99,39 @@ async fn a_setup_that_is_wrong_blames_no_object() {
 fn a_command_that_is_none_says_why() {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let mut table = String::new();
-    for given in ["", "cat 'x", "{} -v", "no-such-program-here {}", "./no-such-file", manifest] {
+    let mut line = |given: &str| {
         let error = given.parse::<Program>().unwrap_err().to_string();
         let _ = writeln!(table, "{error}");
+    };
+    for given in ["", "cat 'x", "{} -v", "no-such-program-here {}", "./no-such-file", manifest] {
+        line(given);
     }
-    insta::assert_snapshot!(table.replace(env!("CARGO_MANIFEST_DIR"), "DIRECTORY"));
+    for given in [
+        "cat {} | wc -l",
+        "cat {} > 'an out'",
+        "cd /tmp; cat {}",
+        "MODEL='a b' cat {}",
+        "~/score {}",
+        "sh no-such-script.sh {}",
+        "python3 -u ./no-such-script.py",
+    ] {
+        line(given);
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("score");
+    for content in [
+        "#!/bin/sh\r\n",
+        "#!/usr/bin/env python3\r\n",
+        "#!/no/such/interpreter -e\n",
+        "#!/usr/bin/env -S no-such-interpreter -u\n",
+        "#!",
+        "echo no interpreter\n",
+        "",
+    ] {
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        line(path.to_str().unwrap());
+    }
+    let table = table.replace(env!("CARGO_MANIFEST_DIR"), "DIRECTORY");
+    insta::assert_snapshot!(table.replace(directory.path().to_str().unwrap(), "DIRECTORY"));
 }

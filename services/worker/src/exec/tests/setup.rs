@@ -2,13 +2,15 @@
 
 use super::*;
 
-/// An executable script, which must outlive its run.
+/// An executable script, which becomes this after the worker has started. It must outlive its run.
 fn executable(content: &str) -> (ExecProcessor, TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("score");
-    fs::write(&path, content).unwrap();
+    fs::write(&path, "#!/bin/sh\n").unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
-    (exec(path.to_str().unwrap()), directory)
+    let program = exec(path.to_str().unwrap());
+    fs::write(&path, content).unwrap();
+    (program, directory)
 }
 
 async fn kind(processor: ExecProcessor) -> ErrorKind {
@@ -44,11 +46,23 @@ async fn a_script_whose_command_or_interpreter_is_missing_blames_no_object() {
 #[tokio::test]
 async fn every_other_exit_status_is_about_the_object() {
     for code in (1..=255).filter(|code| ![75, 78, 126, 127].contains(code)) {
-        let (stdout_summary, stderr_tail) = (String::new(), String::new());
-        let run = Run { end: End::Exited(code), stdout_summary, stderr_tail };
-        let error = interpret(run, false, "score").unwrap_err();
+        let (summary, complaint) = (String::new(), String::new());
+        let run = Run { end: End::Exited(code), summary, complaint };
+        let error = interpret(run, None, false, "score").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Internal, "{code}");
     }
-    // An interpreter reports a missing script by such a status.
-    assert_eq!(kind(exec("sh /no/such/script.sh")).await, ErrorKind::Internal);
+}
+
+#[tokio::test]
+async fn a_script_that_is_gone_blames_no_object() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("score.sh");
+    fs::write(&path, "exit 3\n").unwrap();
+    let program = exec(&format!("sh {}", path.display()));
+    assert_eq!(kind(program.clone()).await, ErrorKind::Internal);
+    // Python ends with 2 then, like a program that does not like its arguments.
+    fs::remove_file(&path).unwrap();
+    let (kind, reason) = refusal(program).await;
+    assert_eq!(kind, ErrorKind::Misconfigured);
+    assert!(reason.contains("score.sh\" does not exist"), "{reason}");
 }

@@ -4,17 +4,20 @@ use std::{
     env,
     ffi::{OsStr, OsString},
     os::unix::process::CommandExt as _,
-    path::{self, Path, PathBuf},
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     str::FromStr,
 };
 
-use rustix::fs::{Access, access};
+use self::{find::find, invalid::PLACEHOLDER};
+use super::environment::{Environment, Variable};
 
-use super::environment::Variable;
+pub use self::invalid::InvalidProgram;
 
-/// The placeholder of the file's path in an argument.
-const PLACEHOLDER: &str = "{}";
+mod find;
+mod invalid;
+mod script;
+mod shell;
 
 /// An existing program and its arguments, split as a shell splits them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,30 +26,8 @@ pub struct Program {
     /// As given: some programs depend on the name they are called by.
     name: String,
     arguments: Vec<String>,
-}
-
-/// Why a command is invalid.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidProgram {
-    /// A quote is not closed.
-    #[error("a quote is not closed")]
-    Quotes,
-    /// Nothing to run.
-    #[error("the command names no program")]
-    Empty,
-    /// The object itself would run.
-    #[error(
-        "{PLACEHOLDER} is the object's file, and cannot be the program; name the program before it"
-    )]
-    Object,
-    /// The program does not exist.
-    #[error("the program {0:?} does not exist; give its path, or a name that is in PATH")]
-    Missing(String),
-    /// The program exists, but cannot run.
-    #[error(
-        "{0:?} is not an executable file; run chmod +x on it, or put its interpreter before it"
-    )]
-    NotExecutable(PathBuf),
+    /// A word of the command that a shell would replace, and nothing does here.
+    expansion: Option<String>,
 }
 
 impl FromStr for Program {
@@ -54,6 +35,7 @@ impl FromStr for Program {
 
     fn from_str(given: &str) -> Result<Self, InvalidProgram> {
         let words = shell_words::split(given).map_err(|_| InvalidProgram::Quotes)?;
+        shell::refuse(given)?;
         let mut words = words.into_iter();
         let name = words.next().filter(|name| !name.is_empty());
         let name = name.ok_or(InvalidProgram::Empty)?;
@@ -61,7 +43,10 @@ impl FromStr for Program {
             return Err(InvalidProgram::Object);
         }
         let path = find(&name, env::var_os("PATH").as_deref())?;
-        Ok(Self { path, name, arguments: words.collect() })
+        script::check_program(&path)?;
+        let (arguments, expansion) = (words.collect(), shell::expansion(given));
+        let program = Self { path, name, arguments, expansion };
+        program.missing_script().map_or(Ok(program), |script| Err(InvalidProgram::Script(script)))
     }
 }
 
@@ -69,6 +54,40 @@ impl Program {
     /// The program's name as it was given.
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The script of an interpreter, when there is none: an interpreter reports that as any other failure.
+    pub(super) fn missing_script(&self) -> Option<PathBuf> {
+        script::argument(&self.name, &self.arguments)?.missing()
+    }
+
+    /// Why it cannot be started now, in other words than the kernel's.
+    pub(super) fn problem(path: &Path) -> Option<InvalidProgram> {
+        script::check_program(path).err()
+    }
+
+    /// Says once what is probably a mistake in the command.
+    pub(crate) fn log_doubts(&self) {
+        if let Some(word) = &self.expansion {
+            tracing::warn!(%word, "no shell runs, so the program gets this word as it is; use sh -c '…' if a shell should replace it");
+        }
+        if script::argument(&self.name, &self.arguments) == Some(script::Argument::Object) {
+            let program = &self.name;
+            tracing::warn!(%program, "this interpreter has no script, so it runs each object itself: an uploaded file is a program then");
+        }
+    }
+
+    /// What stands between the worker and the program, and closes the descriptors of a persistent one.
+    pub(crate) fn wrapper(&self) -> Option<&str> {
+        let name = Path::new(&self.name).file_name()?.to_str()?;
+        let has = |word: &str| self.arguments.iter().any(|argument| argument == word);
+        let closes = match name {
+            "npm" | "npx" | "yarn" | "pnpm" | "docker" | "podman" => true,
+            "conda" | "mamba" | "micromamba" => has("run"),
+            "sudo" => !has("-C"),
+            _ => false,
+        };
+        closes.then_some(name)
     }
 
     /// The files of the command: the program, and each argument that is a file, such as a script.
@@ -79,15 +98,13 @@ impl Program {
 
     /// The command for one file: its path in place of each `{}`, or as the last argument. It runs where the worker
     /// does, so that paths in it mean what they meant when they were given.
-    pub(super) fn command(&self, file: &Path, variables: &[Variable]) -> Command {
-        let mut command = Command::new(&self.path);
-        command
-            .arg0(&self.name)
-            .args(self.arguments(file))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
+    pub(super) fn command(
+        &self,
+        file: &Path,
+        environment: &Environment,
+        variables: &[Variable],
+    ) -> Command {
+        let mut command = self.command_with(self.arguments(file), environment);
         for (name, value) in variables {
             match value {
                 Some(value) => command.env(name, value),
@@ -95,6 +112,29 @@ impl Program {
             };
         }
         command
+    }
+
+    /// The command of a persistent program, which gets its arguments as they are.
+    pub(super) fn persistent_command(&self, environment: &Environment) -> Command {
+        self.command_with(self.arguments.iter().map(OsString::from).collect(), environment)
+    }
+
+    fn command_with(&self, arguments: Vec<OsString>, environment: &Environment) -> Command {
+        let mut command = Command::new(&self.path);
+        command
+            .arg0(&self.name)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        environment.apply(&mut command);
+        command
+    }
+
+    /// Whether an argument has the place of an object's path.
+    pub(crate) fn has_placeholder(&self) -> bool {
+        self.arguments.iter().any(|argument| argument.contains(PLACEHOLDER))
     }
 
     /// One argument more, or exactly as many as were given: a path never becomes two of them.
@@ -110,49 +150,6 @@ impl Program {
             arguments.push(file.into());
         }
         arguments
-    }
-}
-
-/// Searched when the worker starts, so that a missing program is one error then, and not one for each object.
-fn find(name: &str, search: Option<&OsStr>) -> Result<PathBuf, InvalidProgram> {
-    let missing = || InvalidProgram::Missing(name.to_owned());
-    let path = if name.contains('/') {
-        PathBuf::from(name)
-    } else {
-        let candidates: Vec<PathBuf> = env::split_paths(search.ok_or_else(missing)?)
-            .filter(|directory| !directory.as_os_str().is_empty())
-            .map(|directory| directory.join(name))
-            .filter(|path| path.is_file())
-            .collect();
-        let runs = candidates.iter().find(|path| is_executable(path));
-        runs.or(candidates.first()).ok_or_else(missing)?.clone()
-    };
-    if !path.exists() {
-        return Err(missing());
-    }
-    if !is_executable(&path) {
-        return Err(InvalidProgram::NotExecutable(path));
-    }
-    // Not `canonicalize`: a link's name selects the command of a multi-call program.
-    Ok(path::absolute(&path).unwrap_or(path))
-}
-
-fn is_executable(path: &Path) -> bool {
-    path.is_file() && access(path, Access::EXEC_OK).is_ok()
-}
-
-/// A file name that keeps the extension and is harmless everywhere: only its letters, digits, dots, dashes
-/// and underscores, never beginning with a dash or a dot.
-pub(super) fn file_name(name: &str) -> String {
-    const MAX: usize = 100;
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    let cleaned = name.chars().map(|c| if plain(c) { c } else { '_' });
-    let cleaned: String = cleaned.collect();
-    // The end is kept: that is where the extension is.
-    let kept = &cleaned[cleaned.len().saturating_sub(MAX)..];
-    match kept.trim_start_matches(['.', '-']) {
-        "" => "object".to_owned(),
-        name => name.to_owned(),
     }
 }
 
@@ -197,14 +194,6 @@ mod tests {
         assert!(!found.starts_with(directory.path()), "{}", found.display());
     }
 
-    #[test]
-    fn file_names_are_harmless_and_keep_their_extension() {
-        assert_eq!(file_name("night 1.csv"), "night_1.csv");
-        assert_eq!(file_name("-rf"), "rf");
-        assert_eq!(file_name(".."), "object");
-        assert!(file_name(&"x".repeat(1000)).len() <= 100);
-    }
-
     /// A command of any words, and how many they are: each quoted so that it stays one.
     fn command() -> impl Strategy<Value = (String, Vec<String>)> {
         proptest::collection::vec("\\PC{0,12}|[a-z]{0,3}(\\{\\})?[=;|&$` '\"]{0,3}(\\{\\})?", 0..6)
@@ -227,13 +216,6 @@ mod tests {
             if !placed {
                 prop_assert_eq!(arguments.last(), Some(&OsString::from(&file)));
             }
-        }
-
-        #[test]
-        fn any_name_gives_a_plain_file_name(name in "\\PC{0,300}") {
-            let file = file_name(&name);
-            prop_assert!(!file.is_empty() && file.len() <= 100 && !file.starts_with(['-', '.']));
-            prop_assert!(file.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)));
         }
     }
 }
