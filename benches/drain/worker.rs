@@ -37,7 +37,7 @@ pub(crate) struct WorkerServer {
 
 impl WorkerServer {
     pub(crate) async fn start(places: usize, times: Vec<Duration>) -> Self {
-        let settings = WorkerSettings { concurrency: places, ..WorkerSettings::default() };
+        let settings = WorkerSettings { concurrency: Some(places), ..WorkerSettings::default() };
         let calls = Arc::new(AtomicUsize::new(0));
         let counted = calls.clone();
         let count = move |request: Request| {
