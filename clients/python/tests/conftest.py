@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from dev import Dev
+from service import Service, serve
 
 
 @pytest.fixture
@@ -15,3 +16,17 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dev]:
     with Dev(tmp_path) as dev:
         dev.be_its_developer(monkeypatch)
         yield dev
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service()
+
+
+@pytest.fixture
+def url(service: Service) -> Iterator[str]:
+    server = serve(service)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"http://127.0.0.1:{port}"
+    server.stop(None).wait()

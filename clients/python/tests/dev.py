@@ -12,7 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote
 
-import google.auth.compute_engine._metadata as google_metadata
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -96,13 +95,12 @@ class Dev:
             assert answer.status == 200
 
     def be_its_developer(self, patch: pytest.MonkeyPatch) -> None:
-        """google-auth's environment: the emulator's metadata server."""
-        host = self.emulator.removeprefix("http://")
-        # One is read at each look whether there is a server, the other once, at google-auth's import.
-        patch.setenv("GCE_METADATA_IP", host)
-        patch.setattr(google_metadata, "_GCE_METADATA_HOST", host)
+        """The emulator's metadata server is the environment's."""
+        patch.setenv("GCE_METADATA_HOST", self.emulator.removeprefix("http://"))
         patch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
-        patch.setenv("NO_PROXY", "127.0.0.1")
+        # Nothing listens there, and what goes to this machine goes through no proxy.
+        patch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+        patch.setenv("http_proxy", "http://127.0.0.1:1")
 
     def __enter__(self) -> Dev:
         return self

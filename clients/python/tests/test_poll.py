@@ -11,6 +11,7 @@ import pytest
 from dev import Dev, eventually
 
 from bucket_brigade_client import (
+    AlreadyRunning,
     Client,
     EndReason,
     Filter,
@@ -43,15 +44,15 @@ def settled(poll: Poll) -> tuple[Counter[str], PollFinished]:
     events = list(poll)
     assert isinstance(events[0], PollStarted)
     assert isinstance(events[-1], PollFinished)
-    counts = Counter(Settlement.Name(event.settlement) for event in events if isinstance(event, ObjectSettled))
+    counts = Counter(event.settlement.name for event in events if isinstance(event, ObjectSettled))
     return counts, events[-1]
 
 
 def test_a_poll_settles_18_recordings_as_processed_and_2_as_failed(system: Dev) -> None:
     with connect(system.poller) as poller:
         counts, finished = settled(poller.poll())
-        assert counts == {"SETTLEMENT_PROCESSED": 18, "SETTLEMENT_FAILED": 2}
-        assert finished.reason == EndReason.END_REASON_COMPLETE
+        assert counts == {"PROCESSED": 18, "FAILED": 2}
+        assert finished.reason == EndReason.COMPLETE
         assert not finished.more
         assert (finished.counts.found, finished.counts.processed, finished.counts.failed) == (20, 18, 2)
         again, finished = settled(poller.poll())
@@ -71,7 +72,7 @@ def test_an_event_says_what_became_of_an_object_and_why(system: Dev) -> None:
     assert good.outputs[0].startswith("gs://brigade-dev/features/subject-308")
     assert "slope" in good.summary
     bad = events["incoming/subject-399.csv"]
-    assert bad.settlement == Settlement.SETTLEMENT_FAILED
+    assert bad.settlement == Settlement.FAILED
     assert "column reaction_ms" in bad.reason
     assert bad.status_code == 3
 
@@ -80,21 +81,21 @@ def test_a_dry_run_moves_nothing_and_explain_tells_of_what_was_left_out(system: 
     system.hold("subject-308.csv")
     with connect(system.poller) as poller:
         counts, finished = settled(poller.poll(dry_run=True))
-        assert counts == {"SETTLEMENT_PLANNED": 19}
+        assert counts == {"PLANNED": 19}
         assert finished.counts.skipped == 1
         events = list(poller.poll(dry_run=True, explain=True))
     assert len(system.names("incoming")) == 20
     (skipped,) = (event for event in events if isinstance(event, ObjectSkipped))
     assert skipped.object.name == "incoming/subject-308.csv"
-    assert skipped.filter == Filter.FILTER_HELD
+    assert skipped.filter == Filter.HELD
     assert skipped.detail
 
 
 def test_a_prefix_and_a_budget_narrow_a_poll(system: Dev) -> None:
     with connect(system.poller) as poller:
         counts, finished = settled(poller.poll(prefix="subject-33", max_objects=3))
-        assert counts == {"SETTLEMENT_PROCESSED": 3}
-        assert finished.reason == EndReason.END_REASON_MAX_OBJECTS
+        assert counts == {"PROCESSED": 3}
+        assert finished.reason == EndReason.MAX_OBJECTS
         assert finished.more
     assert all(name.startswith("subject-33") for name in system.names("processed"))
 
@@ -139,9 +140,10 @@ def test_a_cancelled_poll_dispatches_nothing_new_and_the_next_one_does_the_rest(
             assert 0 < len(asked) <= AT_ONCE
             assert len(dev.names("processed")) == len(asked)
 
-            counts, finished = settled_when_free(poller)
-            assert finished.reason == EndReason.END_REASON_COMPLETE
-            assert counts == {"SETTLEMENT_PROCESSED": MANY - len(asked)}
+            # The lease is given back right after the cancelled poll's last event.
+            counts, finished = settled(poller.poll(wait=True))
+            assert finished.reason == EndReason.COMPLETE
+            assert counts == {"PROCESSED": MANY - len(asked)}
         everything = calls.read_text().split()
         assert len(everything) == len(set(everything)) == MANY, "each object was asked about once"
         assert dev.names("incoming") == []
@@ -156,15 +158,9 @@ def begin_and(cancel: Callable[[Poll], None], poller: Client, calls: Path) -> No
         assert list(poll) == [], "a poll that was closed has no more events"
 
 
-def settled_when_free(poller: Client) -> tuple[Counter[str], PollFinished]:
-    """The lease is given back right after the cancelled poll's last word."""
-    while True:
-        counts, finished = settled(poller.poll())
-        if finished.reason != EndReason.END_REASON_ALREADY_RUNNING:
-            return counts, finished
-
-
-def test_a_poll_that_finds_another_one_at_work_ends_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_poll_that_finds_another_one_at_work_is_an_error_that_names_it_or_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls, gate, program = tmp_path / "calls", tmp_path / "gate", tmp_path / "waits.py"
     program.write_text(WAITS)
     exec_ = f"{sys.executable} {program} {calls} {gate} {{}}"
@@ -172,11 +168,19 @@ def test_a_poll_that_finds_another_one_at_work_ends_at_once(tmp_path: Path, monk
         dev.be_its_developer(monkeypatch)
         dev.drop("one")
         with connect(dev.poller) as poller, poller.poll() as first:
-            assert isinstance(next(first), PollStarted)
+            started = next(first)
+            assert isinstance(started, PollStarted)
             eventually("a worker was asked", calls.exists)
-            _, finished = settled(poller.poll())
-            assert finished.reason == EndReason.END_REASON_ALREADY_RUNNING
+            with pytest.raises(AlreadyRunning, match=started.poll_id) as raised:
+                list(poller.poll())
+            assert raised.value.holder is not None
+            assert raised.value.holder.poll_id == started.poll_id
+            waiting = poller.poll(wait=True)
+            assert isinstance(next(waiting), PollStarted)
             gate.touch()
             *_, last = first
             assert isinstance(last, PollFinished)
             assert last.counts.processed == 1
+            *_, last = waiting
+            assert isinstance(last, PollFinished)
+            assert last.reason == EndReason.COMPLETE

@@ -17,16 +17,26 @@ _OPTIONS: Final = (
     # Without this, gRPC stops after two pings of a call that sends nothing meanwhile.
     ("grpc.http2.max_pings_without_data", 0),
 )
-# A proxy is no way to one's own machine.
+# A call to this machine goes through no proxy.
 _LOCAL: Final = (*_OPTIONS, ("grpc.enable_http_proxy", 0))
 
 
 def channel(target: Target, identity: Identity) -> grpc.Channel:
-    """Connects at the first call. Without TLS, gRPC itself sees to it that the peer is on this machine."""
+    """Connects at the first call."""
+    return grpc.secure_channel(target.address, _credentials(target, identity), options=_options(target))
+
+
+def channel_async(target: Target, identity: Identity) -> grpc.aio.Channel:
+    """The same in the running event loop."""
+    return grpc.aio.secure_channel(target.address, _credentials(target, identity), options=_options(target))
+
+
+def _credentials(target: Target, identity: Identity) -> grpc.ChannelCredentials:
+    """Without TLS, gRPC itself sees to it that the peer is on this machine."""
     token = grpc.metadata_call_credentials(AuthPlugin(identity), name="bucket-brigade")
-    if target.secure:
-        credentials = grpc.composite_channel_credentials(grpc.ssl_channel_credentials(), token)
-        return grpc.secure_channel(target.address, credentials, options=_OPTIONS)
     plain = grpc.local_channel_credentials(grpc.LocalConnectionType.LOCAL_TCP)
-    credentials = grpc.composite_channel_credentials(plain, token)
-    return grpc.secure_channel(target.address, credentials, options=_LOCAL)
+    return grpc.composite_channel_credentials(grpc.ssl_channel_credentials() if target.secure else plain, token)
+
+
+def _options(target: Target) -> tuple[tuple[str, int], ...]:
+    return _OPTIONS if target.secure else _LOCAL

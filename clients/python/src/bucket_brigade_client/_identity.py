@@ -2,81 +2,150 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
-from typing import Final
+from collections.abc import Callable
+from concurrent import futures
+from typing import TYPE_CHECKING, Final, Generic, NoReturn, TypeVar
 
-import google.auth.credentials
-import google.auth.exceptions
-import google.auth.transport.requests
 import grpc
-from google.oauth2 import id_token
 
-from .errors import NoCredentials
+from .errors import BrigadeError, DeadlineExceeded, NoCredentials, Unavailable
+
+# google-auth and requests are imported by the first fetch: they take longer than all else here.
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+
+    from ._transport import Transport
 
 # Cloud Run checks this one when both are there and takes its signature out; `authorization` reaches the service whole.
 SERVERLESS: Final = "x-serverless-authorization"
 AUTHORIZATION: Final = "authorization"
 
 # From one forced renewal to the next: a service that refuses every token must not cost a fetch a call.
-_PAUSE: Final = 30.0
+_RENEWAL_PAUSE: Final = 30.0
+# From one failed fetch to the next while the token is still valid.
+_STALE_PAUSE: Final = 10.0
+# The longest that a call waits for its token, and that a fetch keeps another one from starting.
+_LONGEST: Final = 60.0
 
 Metadata = tuple[tuple[str, str], ...]
+T = TypeVar("T")
 
 
 class Identity:
-    """The ID tokens of one audience: fetched at the first call, once however many wait, and kept until they end."""
+    """The ID tokens of one audience: fetched at the first call, once however many wait, and kept until they end.
 
-    def __init__(self, audience: str, credentials: google.auth.credentials.Credentials | None = None) -> None:
+    google-auth blocks and cannot be interrupted. So it has a thread of its own, and a caller waits for it as long as
+    its own call may take, on a thread or in an event loop.
+    """
+
+    def __init__(self, audience: str, credentials: Credentials | None = None) -> None:
         self._audience = audience
         self._credentials = credentials
-        self._request = google.auth.transport.requests.Request()
-        self._lock = threading.Lock()
-        self._renewed = float("-inf")
+        self._transport: Transport | None = None
+        self._fetch = _Shared(self._fetched)
+        self._renewal = _Shared(self._renewed, _RENEWAL_PAUSE)
+        self._failed = float("-inf")
 
-    def headers(self) -> Metadata:
+    def headers(self, timeout: float | None = None) -> Metadata:
         """The token in both headers; nothing with google-auth's AnonymousCredentials.
 
         Raises:
             NoCredentials: this environment has no ID token for the audience.
+            DeadlineExceeded: the token did not come in time.
+            Unavailable: what issues the tokens does not answer.
         """
-        with self._lock:
-            try:
-                bearer = self._bearer()
-            except (google.auth.exceptions.GoogleAuthError, ValueError, OSError) as error:
-                raise NoCredentials(self._audience, _words(error)) from error
-        if bearer is None:
-            return ()
-        return ((AUTHORIZATION, bearer), (SERVERLESS, bearer))
-
-    def renew(self) -> bool:
-        """Gives up the token that the service refused; whether the next call carries another one."""
-        with self._lock:
-            credentials = self._credentials
-            if credentials is None or time.monotonic() - self._renewed < _PAUSE:
-                return False
-            self._renewed = time.monotonic()
-            refused = credentials.token
-            try:
-                credentials.refresh(self._request)  # type: ignore[no-untyped-call]
-            except google.auth.exceptions.GoogleAuthError:
-                # The refused one is still there, and so is the refusal to tell of.
-                return False
-            return bool(credentials.token != refused)
-
-    def _bearer(self) -> str | None:
-        if self._credentials is None:
-            fetch = id_token.fetch_id_token_credentials
-            self._credentials = fetch(self._audience, request=self._request)  # type: ignore[no-untyped-call]
-        headers: dict[str, str] = {}
+        held = self._held()
+        if held is not None:
+            return held
         try:
-            self._credentials.before_request(self._request, "POST", self._audience, headers)
-        except google.auth.exceptions.GoogleAuthError:
-            # google-auth renews minutes before the end: until then a failed renewal is no reason to fail.
-            if self._credentials.token_state is not google.auth.credentials.TokenState.STALE:
-                raise
-            self._credentials.apply(headers)
-        return headers.get(AUTHORIZATION)
+            return self._fetch.begun().result(_bounded(timeout))
+        except futures.TimeoutError:
+            raise self._late(timeout) from None
+
+    async def headers_async(self, timeout: float | None = None) -> Metadata:
+        """As `headers`, and the event loop goes on meanwhile."""
+        held = self._held()
+        if held is not None:
+            return held
+        try:
+            return await _await(self._fetch.begun(), timeout)
+        except asyncio.TimeoutError:
+            raise self._late(timeout) from None
+
+    def renew(self, timeout: float | None = None) -> bool:
+        """Gives up the token that the service refused; whether the next call carries another one."""
+        try:
+            return self._renewal.begun().result(_bounded(timeout))
+        except (BrigadeError, futures.TimeoutError):
+            # The refused one is still there, and so is the refusal to report.
+            return False
+
+    async def renew_async(self, timeout: float | None = None) -> bool:
+        """As `renew`, and the event loop goes on meanwhile."""
+        try:
+            return await _await(self._renewal.begun(), timeout)
+        except (BrigadeError, asyncio.TimeoutError):
+            return False
+
+    def _held(self) -> Metadata | None:
+        """The headers with a token that is valid. In its last minutes it is renewed meanwhile."""
+        credentials = self._credentials
+        if credentials is None or credentials.token is None:
+            return None
+        from google.auth.credentials import TokenState
+
+        if credentials.token_state is TokenState.INVALID:
+            return None
+        if credentials.token_state is TokenState.STALE and time.monotonic() - self._failed > _STALE_PAUSE:
+            self._fetch.begun()
+        headers: dict[str, str] = {}
+        credentials.apply(headers)  # type: ignore[no-untyped-call]
+        return _both(headers)
+
+    def _fetched(self) -> Metadata:
+        try:
+            credentials, transport = self._prepared()
+            headers: dict[str, str] = {}
+            credentials.before_request(transport, "POST", self._audience, headers)  # type: ignore[no-untyped-call]
+        except Exception as error:
+            self._failed = time.monotonic()
+            self._raise(error)
+        return _both(headers)
+
+    def _renewed(self) -> bool:
+        try:
+            credentials, transport = self._prepared()
+            refused = credentials.token
+            credentials.refresh(transport)  # type: ignore[no-untyped-call]
+        except Exception as error:
+            self._raise(error)
+        return bool(credentials.token != refused)
+
+    def _prepared(self) -> tuple[Credentials, Transport]:
+        from . import _sources, _transport
+
+        self._credentials = self._credentials or _sources.from_environment(self._audience)
+        self._transport = self._transport or _transport.Transport()
+        return self._credentials, self._transport
+
+    def _raise(self, error: Exception) -> NoReturn:
+        """Whatever google-auth raises becomes an error of this package: it lets some of other libraries through."""
+        from google.auth.exceptions import TransportError
+
+        if isinstance(error, BrigadeError):
+            raise error
+        why = _words(error)
+        if isinstance(error, TransportError) or getattr(error, "retryable", False):
+            raise Unavailable(f"no ID token for {self._audience}: {why}", advice="try again") from error
+        raise NoCredentials(self._audience, why) from error
+
+    def _late(self, timeout: float | None) -> DeadlineExceeded:
+        seconds = f"{_bounded(timeout):.3g} s"
+        why = f"no ID token for {self._audience} within {seconds}: what issues the tokens does not answer"
+        return DeadlineExceeded(why)
 
 
 class AuthPlugin(grpc.AuthMetadataPlugin):
@@ -89,10 +158,52 @@ class AuthPlugin(grpc.AuthMetadataPlugin):
         """Called by gRPC for each call, on a thread of its own."""
         try:
             headers = self._identity.headers()
-        except NoCredentials as error:
+        except BrigadeError as error:
             callback((), error)
         else:
             callback(headers, None)
+
+
+class _Shared(Generic[T]):
+    """Work of which one run at a time goes on, on a daemon thread: a process that ends does not wait for it."""
+
+    def __init__(self, work: Callable[[], T], pause: float = 0.0) -> None:
+        self._work = work
+        self._pause = pause
+        self._lock = threading.Lock()
+        self._began = float("-inf")
+        self._future: futures.Future[T] | None = None
+
+    def begun(self) -> futures.Future[T]:
+        """The run that goes on, or that began less than a pause ago; else another one."""
+        with self._lock:
+            age = time.monotonic() - self._began
+            if self._future is None or age > _LONGEST or (self._future.done() and age >= self._pause):
+                self._began = time.monotonic()
+                self._future = futures.Future()
+                name = "bucket-brigade-token"
+                threading.Thread(target=self._run, args=(self._future,), name=name, daemon=True).start()
+            return self._future
+
+    def _run(self, future: futures.Future[T]) -> None:
+        try:
+            future.set_result(self._work())
+        except BaseException as error:
+            future.set_exception(error)
+
+
+async def _await(future: futures.Future[T], timeout: float | None) -> T:
+    # Others may wait for the same run: a caller that gives up leaves it alone.
+    return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), _bounded(timeout))
+
+
+def _bounded(timeout: float | None) -> float:
+    return _LONGEST if timeout is None else min(timeout, _LONGEST)
+
+
+def _both(headers: dict[str, str]) -> Metadata:
+    bearer = headers.get(AUTHORIZATION)
+    return ((AUTHORIZATION, bearer), (SERVERLESS, bearer)) if bearer else ()
 
 
 def _words(error: BaseException) -> str:

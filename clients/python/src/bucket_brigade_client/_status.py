@@ -27,12 +27,16 @@ from .errors import (
     Unimplemented,
 )
 
+_Status = (grpc.Call, grpc.aio.AioRpcError)
+"""What gRPC raises, and its asynchronous part: they have the same methods."""
+
 
 class Call(Enum):
     """What was called: one code means different things from a poller and from a worker."""
 
     POLL = "Poll"
     PROCESS = "Process"
+    INBOX = "InboxService"
 
 
 _CODES: Final[dict[grpc.StatusCode, type[BrigadeError]]] = {
@@ -57,6 +61,7 @@ _FRONT_END: Final = {
     "403": "a front end denied the call: grant the account roles/run.invoker on the service",
 }
 _WRONG_URL: Final = "what answers there speaks no gRPC: see that the URL is the service's own, and that it has HTTP/2"
+_NO_RIGHT: Final = "list the account in BRIGADE_READERS of the poller, or for replay() in BRIGADE_OPERATORS"
 _HEALTH: Final = "/grpc.health.v1.Health/Check"
 _SECONDS: Final = 10.0
 _TRY: Final = "the service itself did not answer: try again"
@@ -64,7 +69,7 @@ _TRY: Final = "the service itself did not answer: try again"
 
 def from_rpc(error: grpc.RpcError, call: Call) -> BrigadeError:
     """The exception for what gRPC raised."""
-    if not isinstance(error, grpc.Call):
+    if not isinstance(error, _Status):
         return BrigadeError(str(error))
     code = error.code() or grpc.StatusCode.UNKNOWN
     message = error.details() or ""
@@ -73,27 +78,47 @@ def from_rpc(error: grpc.RpcError, call: Call) -> BrigadeError:
     if _CUT.match(message) and code not in _CODES:
         return Unavailable(message, code=code, advice=_TRY)
     kind = _CODES.get(code, Refused)
-    if call is Call.POLL and code is grpc.StatusCode.FAILED_PRECONDITION:
+    if call is not Call.PROCESS and code is grpc.StatusCode.FAILED_PRECONDITION:
         kind = FailedPrecondition
-    return kind(message, code=code, details=_details(error))
+    advice = _NO_RIGHT if call is Call.INBOX and kind is PermissionDenied else None
+    return kind(message, code=code, advice=advice, details=_details(error))
 
 
-def from_stream(error: grpc.RpcError, channel: grpc.Channel) -> BrigadeError:
-    """The exception for what gRPC raised before the first event of a poll.
+def from_stream(error: grpc.RpcError, call: Call, channel: grpc.Channel) -> BrigadeError:
+    """The exception for what gRPC raised before the first response of a stream.
 
     gRPC now and then loses the status of a front end's page when the call is a streaming one (measured: a tenth of
     them on a busy machine), and never when it is not. So the front end is asked once more, for the service's health.
     """
-    found = from_rpc(error, Call.POLL)
-    if found.code is not grpc.StatusCode.UNKNOWN or not _CUT.match(found.message):
-        return found
-    check: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_HEALTH)
-    try:
-        check(b"", timeout=_SECONDS)
-    except grpc.RpcError as other:
-        if isinstance(other, grpc.Call) and _PAGE.match(other.details() or ""):
-            return from_rpc(other, Call.POLL)
+    found = from_rpc(error, call)
+    if _is_lost(found):
+        check: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_HEALTH)
+        try:
+            check(b"", timeout=_SECONDS)
+        except grpc.RpcError as other:
+            return _page(other) or found
     return found
+
+
+async def from_stream_async(error: grpc.RpcError, call: Call, channel: grpc.aio.Channel) -> BrigadeError:
+    """As `from_stream`."""
+    found = from_rpc(error, call)
+    if _is_lost(found):
+        check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_HEALTH)
+        try:
+            await check(b"", timeout=_SECONDS)
+        except grpc.RpcError as other:
+            return _page(other) or found
+    return found
+
+
+def _is_lost(found: BrigadeError) -> bool:
+    return found.code is grpc.StatusCode.UNKNOWN and _CUT.match(found.message) is not None
+
+
+def _page(error: grpc.RpcError) -> BrigadeError | None:
+    is_page = isinstance(error, _Status) and _PAGE.match(error.details() or "")
+    return from_rpc(error, Call.POLL) if is_page else None
 
 
 def _from_front_end(code: grpc.StatusCode, message: str, status: str) -> BrigadeError:
@@ -105,7 +130,7 @@ def _from_front_end(code: grpc.StatusCode, message: str, status: str) -> Brigade
     return kind(message, code=code, advice=_WRONG_URL)
 
 
-def _details(call: grpc.Call) -> Details:
+def _details(call: grpc.Call | grpc.aio.AioRpcError) -> Details:
     retry_after, reason = None, ""
     violations: list[tuple[str, str]] = []
     for detail in _status(call).details:
@@ -120,7 +145,7 @@ def _details(call: grpc.Call) -> Details:
     return Details(retry_after, reason, tuple(violations))
 
 
-def _status(call: grpc.Call) -> status_pb2.Status:
+def _status(call: grpc.Call | grpc.aio.AioRpcError) -> status_pb2.Status:
     for key, value in call.trailing_metadata() or ():
         if key == "grpc-status-details-bin" and isinstance(value, bytes):
             try:

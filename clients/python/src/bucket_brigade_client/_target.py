@@ -37,8 +37,10 @@ def parse(url: str) -> Target:
     host = (parts.hostname or "").removesuffix(".")
     if parts.scheme not in _PORTS or not host:
         raise InvalidUrl(url, "it is not the URL of a service")
-    if parts.scheme == "http" and not _is_this_machine(host):
+    if parts.scheme == "http" and not is_this_machine(host):
         raise InvalidUrl(url, "an ID token is sent over https, or to a loopback address, only")
+    if parts.path not in ("", "/") or parts.query:
+        raise InvalidUrl(url, "it has a path or a query, and gRPC calls an origin")
     bracketed = f"[{host}]" if ":" in host else host
     usual = _PORTS[parts.scheme]
     suffix = "" if port in (None, usual) else f":{port}"
@@ -49,7 +51,8 @@ def parse(url: str) -> Target:
     )
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Whether it is a loopback address."""
     if host == "localhost":
         return True
     try:

@@ -12,6 +12,7 @@
     │   ├── Unavailable          the service, its worker or its storage is away
     │   ├── ResourceExhausted    it has as much to do as it takes
     │   ├── DeadlineExceeded     the time was out
+    │   ├── AlreadyRunning       another poll runs on the inbox; `holder` says which
     │   ├── Aborted              something came in between, such as a newer upload
     │   └── Cancelled            the call was given up
     └── Refused                  the service's own answer about what it was asked; `code` says which
@@ -25,9 +26,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import grpc
+
+if TYPE_CHECKING:
+    from ._model import PollFinished
 
 
 @dataclass(frozen=True)
@@ -91,12 +95,12 @@ class NoCredentials(NeedsFix):
     """This environment has no ID token. Nothing was sent."""
 
     advice = (
-        "set GOOGLE_APPLICATION_CREDENTIALS to a service account's key file, run where there is a metadata server, "
-        "or give connect() credentials of google-auth"
+        "set BRIGADE_IMPERSONATE to a service account that you may act as, or GOOGLE_APPLICATION_CREDENTIALS to a "
+        "service account's key file; run where there is a metadata server; or give connect() credentials of google-auth"
     )
 
-    def __init__(self, audience: str, why: str) -> None:
-        super().__init__(f"no ID token for {audience}: {why}")
+    def __init__(self, audience: str, why: str, *, advice: str | None = None) -> None:
+        super().__init__(f"no ID token for {audience}: {why}", advice=advice)
 
 
 class Unauthenticated(NeedsFix):
@@ -141,6 +145,19 @@ class DeadlineExceeded(TryAgain):
     """The time was out. The service may have done the work all the same."""
 
     advice = "try again with a longer timeout"
+
+
+class AlreadyRunning(TryAgain):
+    """Another poll runs on the inbox, or on a part of it that this one would list. This one did nothing."""
+
+    advice = "try again when it has ended, or have poll(wait=True) do so"
+
+    def __init__(self, finished: PollFinished) -> None:
+        self.holder: Final = finished.holder
+        """The poll that runs, if the poller named it."""
+        since = self.holder.since if self.holder else None
+        which = f"poll {self.holder.poll_id}" if self.holder else "another poll"
+        super().__init__(f"{which} runs on this inbox{f' since {since:%H:%M:%S} UTC' if since else ''}")
 
 
 class Aborted(TryAgain):
