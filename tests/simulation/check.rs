@@ -9,7 +9,7 @@ use brigade_storage::{Metadata, Object};
 
 use crate::{
     heard::{self, Heard},
-    outputs,
+    operators, outputs,
     people::{BUCKET, ELSEWHERE, NO_WORK},
     report::Report,
     run::{MAX_ATTEMPTS, MAX_LOSSES, Run},
@@ -83,16 +83,10 @@ fn object(run: &Run, fate: &UploadOutcome) -> Option<String> {
 /// Whether a person took the copy of an upload from its destination, before a poller removed what it was made of.
 fn is_copy_taken(run: &Run, fate: &UploadOutcome) -> bool {
     let mut copies = run.history.iter().filter_map(|mutation| match &mutation.change {
-        Change::Copied { to } if mutation.place == fate.uploaded => Some(to),
+        Change::Copied { to } if [&mutation.place, to].contains(&&fate.uploaded) => Some(to),
         _ => None,
     });
-    let taken = |copy: &Place| {
-        run.history.iter().any(|mutation| {
-            let is_gone = matches!(mutation.change, Change::Deleted);
-            is_gone && mutation.by == Actor::External && mutation.place == *copy
-        })
-    };
-    copies.any(taken)
+    copies.any(|copy| operators::is_taken(&run.history, copy))
 }
 
 /// Whether an object is where the worker's status sends it.
@@ -168,7 +162,7 @@ fn written(run: &Run, fate: &UploadOutcome, place: &Place) -> Option<String> {
     (first != status).then(|| format!("its first verdict was {first}"))
 }
 
-/// Whether the polls reported the truth.
+/// Whether polls and replays reported the truth.
 fn honesty(run: &Run) -> Vec<String> {
     let mut arrived = BTreeSet::new();
     for mutation in &run.history {
@@ -183,13 +177,20 @@ fn honesty(run: &Run) -> Vec<String> {
         if moved && !arrived.contains(&(said.generation, said.destination.clone())) {
             broken.push(format!("it was never moved there: {said:?}"));
         }
+        // A replay moves an object that is settled, before its poll has heard of it.
         if said.settlement == Settlement::Superseded
             && alone
+            && run.schedule.replays == 0
             && !was_taken_away(run, said.generation)
         {
             broken.push(format!("nothing superseded it: {said:?}"));
         }
     }
+    let never = |said: &&operators::Replayed| {
+        !arrived.contains(&(said.generation, said.destination.clone()))
+    };
+    let never = run.replayed.iter().filter(never);
+    broken.extend(never.map(|said| format!("it was never replayed: {said:?}")));
     broken
 }
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::{
-    check, outputs,
+    check, operators, outputs,
     planted::{BUGS, Planted},
     report::Report,
     run::Run,
@@ -32,7 +32,7 @@ const COMPARED: u64 = 20;
 const ENOUGH: u64 = 1_000;
 const MANY: u64 = 2_000;
 
-const KINDS: usize = 25;
+const KINDS: usize = 26;
 
 /// What one seed broke.
 #[derive(Debug)]
@@ -235,6 +235,7 @@ fn met(run: &Run) -> [(&'static str, u64); KINDS] {
         ("held, kept or annotated", run.meddled()),
         ("uploaded again, or taken away", run.taken_away()),
         ("moved back for another try", run.moved_back()),
+        ("failed object that was replayed", operators::count(&run.history)),
     ]
 }
 

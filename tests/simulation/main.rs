@@ -12,6 +12,7 @@ mod heard;
 mod instance;
 mod line;
 mod nature;
+mod operators;
 mod outputs;
 mod people;
 mod planted;

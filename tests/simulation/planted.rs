@@ -71,6 +71,12 @@ pub(crate) enum Bug {
     LossesDropped,
     /// Does not see that the brake is on.
     BrakeNeverRead,
+    /// A replay that replaces what has its object's name in the inbox.
+    ReplayOverUpload,
+    /// A replay that moves whatever has the name.
+    ReplayByName,
+    /// A replay that copies, and does not delete.
+    ReplayLeavesOriginal,
     /// A worker that replaces whatever has an output's name.
     ReplacesWhateverIsThere,
     /// One that takes its object for live.
@@ -82,7 +88,7 @@ pub(crate) enum Bug {
 }
 
 /// All of them, by name.
-pub(crate) const BUGS: [(Bug, &str); 28] = [
+pub(crate) const BUGS: [(Bug, &str); 31] = [
     (Bug::NoSourceFence, "no source fence"),
     (Bug::NoDestinationFence, "no destination fence"),
     (Bug::DeleteInsteadOfMove, "delete instead of move"),
@@ -107,6 +113,9 @@ pub(crate) const BUGS: [(Bug, &str); 28] = [
     (Bug::LossBesideOthersCounted, "a loss beside others counted"),
     (Bug::LossesDropped, "losses dropped"),
     (Bug::BrakeNeverRead, "a brake that is never read"),
+    (Bug::ReplayOverUpload, "a replay that replaces a newer upload"),
+    (Bug::ReplayByName, "a replay of whatever has the name"),
+    (Bug::ReplayLeavesOriginal, "a replay that leaves its original"),
     (Bug::ReplacesWhateverIsThere, "replaces whatever lies there"),
     (Bug::WritesAfterSuperseded, "writes after it was superseded"),
     (Bug::NamedByTheLastPart, "named by the last part"),
@@ -208,7 +217,14 @@ impl Planted {
                 let live = bucket.get(source.name).await?;
                 bucket.rename(source, live.metageneration, to).await
             }
-            Some(Bug::NoDestinationFence) => {
+            Some(Bug::ReplayByName) if to.starts_with("in/") => {
+                // Time for another object to get the name.
+                sleep(Duration::from_mins(10)).await;
+                let live = bucket.get(source.name).await?;
+                bucket.rename(live.pinned(), live.metageneration, to).await
+            }
+            Some(Bug::ReplayOverUpload) if !to.starts_with("in/") => rename().await,
+            Some(Bug::NoDestinationFence | Bug::ReplayOverUpload) => {
                 if let Ok(there) = bucket.get(to).await {
                     bucket.delete(there.pinned()).await?;
                 }
@@ -245,6 +261,7 @@ impl Planted {
             Some(Bug::VersionDeleted) if !source.name.starts_with(CONTROL_PREFIX) => {
                 sim.erase(bucket.name(), source.name, source.generation)
             }
+            Some(Bug::ReplayLeavesOriginal) if source.name.starts_with("failed/") => Ok(()),
             _ => bucket.delete(source).await,
         }
     }

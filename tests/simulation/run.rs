@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     heard::{Heard, Key},
     line::Seen,
+    operators::Replayed,
     outputs::check::Written,
     planted::Planted,
     report::Report,
@@ -37,6 +38,8 @@ pub(crate) struct Run {
     pub(crate) heard: BTreeMap<Key, Heard>,
     /// What was seen of the calls.
     pub(crate) seen: Seen,
+    /// What replays said.
+    pub(crate) replayed: Vec<Replayed>,
     /// Deliveries of events.
     pub(crate) deliveries: u64,
     pub(crate) reports: Vec<Report>,

@@ -48,6 +48,8 @@ pub(crate) struct Schedule {
     pub(crate) hurried: u16,
     /// What people do to the bucket meanwhile.
     pub(crate) meddling: usize,
+    /// How often an operator replays what failed.
+    pub(crate) replays: usize,
     /// Objects about which the worker says one thing today and another tomorrow, in 1,000.
     pub(crate) moody: u16,
     /// Whether the buckets keep noncurrent versions.
@@ -102,6 +104,11 @@ impl Schedule {
             duplicates: if rng.bool() { rng.u16(0..=900) } else { 0 },
             hurried: rough(&mut rng, 600),
             meddling: usize::from(rough(&mut rng, 60)),
+            replays: if quiet {
+                0
+            } else {
+                rng_for(seed, "replays").usize(0..12).saturating_sub(3)
+            },
             moody: rough(&mut rng, 300),
             versioned: rng.u8(0..4) == 0,
             rewrite_step: rng.bool().then(|| rng.u64(4..=16)),
@@ -157,6 +164,7 @@ impl Schedule {
             duplicates: 0,
             hurried: 0,
             meddling: 200,
+            replays: 0,
             moody: 0,
             skew: Duration::ZERO,
             orphaned: false,
@@ -179,7 +187,7 @@ impl Schedule {
             self.moody,
         ];
         let worlds = self.worlds.is_calm() && !self.worlds.has_events;
-        rough == [0; 7] && self.outages == 0 && self.meddling == 0 && worlds
+        rough == [0; 7] && self.outages == 0 && self.meddling + self.replays == 0 && worlds
     }
 
     /// Whether no two polls run at the same time.

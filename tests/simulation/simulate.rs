@@ -13,6 +13,7 @@ mod heard;
 mod instance;
 mod line;
 mod nature;
+mod operators;
 mod outputs;
 mod people;
 mod planted;

@@ -29,6 +29,7 @@ use crate::{
     events::{self, Upload},
     instance::{Ends, Instance},
     line::{Line, Traffic},
+    operators::{self, Operator, Replayed},
     people::{BUCKET, ELSEWHERE, NO_WORK, People, release_holds},
     planted::{Bug, Misread, Planted},
     report::{Errand, Report},
@@ -111,11 +112,12 @@ impl World {
             let left = self.sim.bucket(BUCKET).create(LEASE, 0, lease).await;
             left.expect("nothing goes wrong yet");
         }
-        let mut reports = self.rough(people, uploads).await;
+        let (mut reports, replayed) = self.rough(people, uploads).await;
         let left = self.calm(&mut reports).await;
         Run {
+            fates: operators::follow(self.sim.fates(), &self.sim.history()),
             history: self.sim.history(),
-            fates: self.sim.fates(),
+            replayed,
             heard: self.worker.heard(),
             seen: self.traffic.seen(),
             deliveries: self.deliveries.load(Ordering::Relaxed),
@@ -133,14 +135,24 @@ impl World {
     }
 
     /// Everybody at once, and everything goes wrong.
-    async fn rough(&self, people: People, uploads: UnboundedReceiver<Upload>) -> Vec<Report> {
+    async fn rough(
+        &self,
+        people: People,
+        uploads: UnboundedReceiver<Upload>,
+    ) -> (Vec<Report>, Vec<Replayed>) {
         let faults = self.schedule.rng("faults").u64(..);
         self.sim.set_faults(SeededFaults::new(faults, self.schedule.faults, SLOW));
         let polls = (0..self.schedule.pollers).map(|number| self.polls(number));
         let meddling = people.meddle(self.schedule.meddling, self.schedule.between);
-        let rough = async { tokio::join!(futures::future::join_all(polls), meddling).0 };
+        let (operator, number) = (Operator::new(&self.schedule), self.schedule.pollers);
+        let replays = operator.work(self.schedule.between * 2, || self.start(number));
+        let rough = async {
+            let (reports, (), said) =
+                tokio::join!(futures::future::join_all(polls), meddling, replays);
+            (reports.concat(), said)
+        };
         if !self.schedule.worlds.has_events {
-            return rough.await.concat();
+            return rough.await;
         }
         let over = CancellationToken::new();
         let rough = async {
@@ -148,10 +160,10 @@ impl World {
             over.cancel();
             reports
         };
-        let (reports, events) = tokio::join!(rough, events::deliver(self, uploads, &over));
-        let mut reports = reports.concat();
+        let ((mut reports, said), events) =
+            tokio::join!(rough, events::deliver(self, uploads, &over));
         reports.push(events);
-        reports
+        (reports, said)
     }
 
     /// All polls of one poller, one after the other or over each other.

@@ -119,6 +119,12 @@ fn is_output(place: &Place) -> bool {
 
 /// Which objects are in the inbox.
 fn follow_source(live: &mut BTreeSet<Key>, place: &Place, change: &Change) {
+    // A replay puts a failed object back.
+    if let Change::Moved { to } | Change::Copied { to } = change
+        && to.name.starts_with("in/")
+    {
+        live.insert((to.name.clone(), to.generation));
+    }
     if place.bucket != BUCKET {
         return;
     }
