@@ -60,7 +60,7 @@ fn base(to: &Location, below: &str, now: Timestamp) -> String {
 }
 
 /// Replaces `{date}` by the UTC day.
-fn dated(prefix: &str, now: Timestamp) -> String {
+pub(crate) fn dated(prefix: &str, now: Timestamp) -> String {
     if !prefix.contains(DATE) {
         return prefix.to_owned();
     }

@@ -2,18 +2,27 @@
 
 use std::sync::{Arc, atomic::AtomicBool};
 
-use brigade_proto::v1::PollResponse;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use brigade_proto::v1::{GetStatusRequest, GetStatusResponse};
+use brigade_storage::Store;
+use jiff::Timestamp;
+use tokio::{
+    sync::{Mutex, OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    brake::Brake, call_times::CallTimes, clock::Clock, config::Config, cursors::Cursors,
-    dispatch::Dispatcher, in_flight::InFlight, lease::Process, outcome::SharedResult,
-    settle::Settler, tasks::Queue,
+    activity::Activity, brake::Brake, call_times::CallTimes, clock::Clock, config::Config,
+    cursors::Cursors, dispatch::Dispatcher, in_flight::InFlight, lease::Process,
+    outcome::SharedResult, settle::Settler, tasks::Queue,
 };
 
 /// A permit to be in flight.
 pub(crate) type Slot = OwnedSemaphorePermit;
+
+/// Counts for this request: after this end of a poll, and when.
+pub(crate) type Counted =
+    (GetStatusRequest, Option<brigade_proto::Timestamp>, Instant, GetStatusResponse);
 
 /// One poller process.
 #[derive(Clone, Debug)]
@@ -28,8 +37,12 @@ pub(crate) struct Instance {
     /// Whether polls of one inbox exclude each other.
     pub(crate) lease: bool,
     pub(crate) process: Process,
-    /// Gets the events of every poll.
-    pub(crate) observer: Option<broadcast::Sender<PollResponse>>,
+    pub(crate) activity: Activity,
+    /// Where outputs in other buckets than ours are looked at.
+    pub(crate) store: Option<Arc<dyn Store>>,
+    pub(crate) started: Timestamp,
+    /// The last counts, for whom, and when: one caller at a time counts.
+    pub(crate) counts: Arc<Mutex<Option<Counted>>>,
     /// Whether the log says already that filters leave out everything.
     pub(crate) said_all_left_out: Arc<AtomicBool>,
     /// One for each object in flight, of any poll or event.

@@ -3,14 +3,15 @@
 //! Each layer imports only what is below it:
 //!
 //! 1. [`trigger`]: gRPC and HTTP requests.
-//! 2. [`poller`]: starts polls and single objects.
+//! 2. [`poller`]: starts polls and single objects; [`inbox`]: shows the objects of all places, and moves failed ones back.
 //! 3. `poll`, `object`: one poll under its lease; one named object.
 //! 4. `pipeline`: dispatch, verdict, again if need be, settle: one object.
 //! 5. `run`, `plan`, `attempts`, `instance`: what the objects of one poll share; until when; whether again; what all polls
 //!    of this process share.
-//! 6. `settle`, `lease`, `brake`, `suspects`, `in_flight`, `cursors`, `call_times`, [`report`], [`dispatch`], [`tasks`], `scan`.
+//! 6. `settle`, `lease`, `brake`, `suspects`, `in_flight`, `activity`, `cursors`, `call_times`, [`report`], [`dispatch`], [`tasks`], `scan`.
 //! 7. [`outcome`], [`config`], [`verdict`], [`filter`], [`name_glob`], [`mark`], `losses`, `fold`, [`request`] and other plain values and tables.
 
+mod activity;
 mod attempts;
 mod brake;
 mod call_times;
@@ -23,6 +24,7 @@ pub mod error;
 pub mod filter;
 mod fold;
 mod in_flight;
+pub mod inbox;
 mod instance;
 mod jitter;
 pub mod lease;

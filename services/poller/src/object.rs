@@ -202,5 +202,5 @@ async fn run(
             pipeline.await
         }
     };
-    finished.complete_alone(leader, run.instance.observer.as_ref())
+    finished.complete_alone(leader, &run.instance.activity)
 }

@@ -2,19 +2,24 @@
 
 use std::sync::Arc;
 
-use brigade_proto::v1::{PollRequest, PollResponse, PollStarted};
+use brigade_proto::v1::{
+    PollRequest, PollResponse, PollStarted, ReplayObjectsRequest, ReplayObjectsResponse,
+};
 use brigade_storage::Store;
+use futures::Stream;
 use tokio::sync::{Semaphore, broadcast, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
 use crate::{
+    activity::Activity,
     brake::Brake,
     clock::{Clock, SystemClock},
     config::Config,
     dispatch::{Dispatcher, Worker},
     error::PollError,
     in_flight::InFlight,
+    inbox::replay,
     instance::Instance,
     lease::Process,
     object,
@@ -48,10 +53,13 @@ impl Poller {
             brake: Arc::new(Brake::new(store.bucket(&config.inbox.bucket), &config.inbox)),
             config,
             queue: None,
+            started: clock.now(),
             clock,
             lease: true,
             process: Process::default(),
-            observer: None,
+            activity: Activity::default(),
+            store: None,
+            counts: Arc::default(),
             said_all_left_out: Arc::default(),
             slots: Arc::new(Semaphore::new(slots)),
             in_flight: InFlight::default(),
@@ -74,6 +82,7 @@ impl Poller {
     pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
         self.with(|instance| {
             instance.settler.clock = clock.clone();
+            instance.started = clock.now();
             instance.clock = clock;
         })
     }
@@ -81,7 +90,13 @@ impl Poller {
     /// Sends the events of every poll, and of every named object, to `observer` too.
     #[must_use]
     pub fn observer(self, observer: Option<broadcast::Sender<PollResponse>>) -> Self {
-        self.with(|instance| instance.observer = observer)
+        self.with(|instance| instance.activity.observer = observer)
+    }
+
+    /// Looks at outputs in other buckets than those of the inbox and its destinations.
+    #[must_use]
+    pub fn store(self, store: Arc<dyn Store>) -> Self {
+        self.with(|instance| instance.store = Some(store))
     }
 
     /// Ends polls early once `shutdown` is cancelled: nothing new is dispatched.
@@ -131,7 +146,7 @@ impl Poller {
         let plan = Plan::new(&instance.config, request, trigger)?;
         plan.check_time()?;
         let (sender, events) = mpsc::channel(MAX_BEHIND);
-        let reporter = Reporter::new(sender, instance.observer.clone());
+        let reporter = Reporter::new(sender, instance.activity.clone());
         let poll_id = format!("{:016x}", fastrand::u64(..));
         let span = tracing::info_span!("poll", id = poll_id);
         let started = PollStarted {
@@ -161,6 +176,20 @@ impl Poller {
         trigger: Trigger,
     ) -> Result<ObjectResult, PollError> {
         object::process_object(&self.instance, object, trigger).await
+    }
+
+    /// Moves failed objects back into the inbox, as `InboxService.ReplayObjects` does.
+    ///
+    /// # Errors
+    /// When the request is not valid.
+    pub fn replay(
+        &self,
+        request: ReplayObjectsRequest,
+    ) -> Result<
+        impl Stream<Item = Result<ReplayObjectsResponse, PollError>> + Send + 'static,
+        PollError,
+    > {
+        replay::replay(self.instance.clone(), request)
     }
 
     /// Waits until every poll has ended. Call it after the shutdown was asked for.

@@ -49,3 +49,8 @@ pub(crate) fn duration(length: Duration) -> brigade_proto::Duration {
         nanos: length.subsec_nanos().cast_signed(),
     }
 }
+
+/// A point in time of a message; nothing when it is out of range.
+pub(crate) fn from_timestamp(at: &brigade_proto::Timestamp) -> Option<Timestamp> {
+    Timestamp::new(at.seconds, at.nanos).ok()
+}

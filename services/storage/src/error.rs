@@ -154,16 +154,33 @@ impl fmt::Display for Error {
         if !self.detail.is_empty() {
             write!(f, " ({})", crate::object::escape(&self.detail))?;
         }
-        match self.kind.fix() {
-            Some(fix) => write!(f, "; fix: {fix}"),
-            None => Ok(()),
+        if let Some(fix) = self.kind.fix() {
+            write!(f, "; fix: {fix}")?;
         }
+        if self.kind == Kind::PermissionDenied {
+            let (bucket, role) = (&self.bucket, self.operation.role());
+            write!(
+                f,
+                ": gcloud storage buckets add-iam-policy-binding gs://{bucket} --member=serviceAccount:EMAIL --role={role}"
+            )?;
+        }
+        Ok(())
     }
 }
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|e| e as _)
+    }
+}
+
+impl Operation {
+    /// The least role of Google's own that allows it.
+    fn role(self) -> &'static str {
+        match self {
+            Self::List | Self::Get | Self::Read => "roles/storage.objectViewer",
+            _ => "roles/storage.objectUser",
+        }
     }
 }
 

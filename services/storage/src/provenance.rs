@@ -45,11 +45,20 @@ pub fn key(bucket: &str, object: Pinned<'_>) -> String {
 
 /// The object that an output with this metadata was made of; nothing when it is no output.
 pub fn origin(metadata: &Metadata) -> Option<Origin> {
-    let (place, generation) = metadata.get(KEY)?.rsplit_once('#')?;
+    parse(metadata.get(KEY)?)
+}
+
+/// The object that [`SOURCE`] names in this metadata.
+pub fn source_in(metadata: &Metadata) -> Option<Origin> {
+    parse(metadata.get(SOURCE)?.strip_prefix("gs://")?)
+}
+
+fn parse(key: &str) -> Option<Origin> {
+    let (place, generation) = key.rsplit_once('#')?;
     let (bucket, name) = place.split_once('/')?;
     Some(Origin {
         bucket: bucket.to_owned(),
-        name: decode(name)?,
+        name: decoded(name)?,
         generation: generation.parse().ok()?,
     })
 }
@@ -62,7 +71,8 @@ pub fn hops(metadata: &Metadata) -> u32 {
     metadata.get(HOPS).and_then(|hops| hops.parse().ok()).unwrap_or(1)
 }
 
-fn decode(name: &str) -> Option<String> {
+/// What was percent-encoded; nothing when it is not.
+pub fn decoded(name: &str) -> Option<String> {
     let mut parts = name.split('%');
     let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
     for part in parts {
@@ -85,6 +95,8 @@ mod tests {
         let origin = origin(&metadata).unwrap();
         assert_eq!((origin.bucket.as_str(), origin.name.as_str()), ("bucket", name));
         assert_eq!(origin.generation, 7);
+        let metadata = Metadata::from([(SOURCE.to_owned(), source("bucket", pinned))]);
+        assert_eq!(source_in(&metadata), Some(origin));
     }
 
     #[test]

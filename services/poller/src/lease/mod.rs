@@ -177,6 +177,12 @@ impl LeaseManager {
         Ok(found.map(|found| Base { generation: found.generation, others: holders::read(&found) }))
     }
 
+    /// The polls that hold it now.
+    pub(crate) async fn holders(&self) -> Result<impl Iterator<Item = (String, Holder)>, Error> {
+        let found = self.look().await?.unwrap_or_default();
+        Ok(self.live(found.others).into_iter())
+    }
+
     /// Those that have not expired, and whose process has not ended as far as is known.
     fn live(&self, mut holders: Holders) -> Holders {
         let now = self.clock.now();

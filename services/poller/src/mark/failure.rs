@@ -2,6 +2,8 @@
 
 use brigade_client::answer::{Answer, WorkerAnswer};
 
+use tonic::Code;
+
 use super::text::printable;
 use crate::fold::fold;
 
@@ -60,7 +62,18 @@ fn code(answer: &WorkerAnswer) -> String {
     if let Some(status) = answer.http_status {
         return format!("HTTP {status}");
     }
-    let name = format!("{:?}", answer.code);
+    grpc_name(answer.code)
+}
+
+/// The number of the gRPC status that is written so; nothing for one of HTTP.
+pub(crate) fn grpc_code(written: &str) -> Option<i32> {
+    /// The last status of the specification.
+    const UNAUTHENTICATED: i32 = 16;
+    (0..=UNAUTHENTICATED).find(|code| grpc_name(Code::from_i32(*code)) == written)
+}
+
+fn grpc_name(code: Code) -> String {
+    let name = format!("{code:?}");
     name.char_indices().fold(String::new(), |mut code, (at, letter)| {
         if at > 0 && letter.is_ascii_uppercase() {
             code.push('_');
@@ -68,4 +81,19 @@ fn code(answer: &WorkerAnswer) -> String {
         code.push(letter.to_ascii_uppercase());
         code
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_read_as_it_is_written() {
+        for code in 0..=16 {
+            assert_eq!(grpc_code(&grpc_name(Code::from_i32(code))), Some(code));
+        }
+        for other in ["HTTP 422", "", "17", "Ok"] {
+            assert_eq!(grpc_code(other), None, "{other}");
+        }
+    }
 }

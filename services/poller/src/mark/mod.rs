@@ -10,7 +10,8 @@ use brigade_storage::{Metadata, Object, provenance};
 use jiff::Timestamp;
 
 pub use self::failure::Failure;
-pub(crate) use self::failure::{LOST_CALLS, STORAGE_UNAVAILABLE};
+pub(crate) use self::failure::{LOST_CALLS, STORAGE_UNAVAILABLE, grpc_code};
+pub(crate) use self::text::outputs_from;
 use self::text::{MAX_REASON, outputs_in, printable};
 use crate::losses::Losses;
 
@@ -42,8 +43,8 @@ pub const UNREAD_SINCE: &str = "brigade-unread-since";
 /// The earliest time to ask the worker again, or to move an object that has a verdict, RFC 3339 in UTC.
 pub const RETRY_AT: &str = "brigade-retry-at";
 
-const PROCESSED: &str = "processed";
-const FAILED: &str = "failed";
+pub(crate) const PROCESSED: &str = "processed";
+pub(crate) const FAILED: &str = "failed";
 /// The limit of Cloud Storage for keys and values together, in bytes.
 const MAX_METADATA: usize = 8 * 1024;
 
@@ -216,6 +217,11 @@ pub fn recorded_at(object: &Object) -> Option<Timestamp> {
         RecordedVerdict::Failed(_) => FAILED_AT,
     };
     read(object, key)?.parse().ok()
+}
+
+/// Why exactly this generation is tried again, or has failed.
+pub(crate) fn reason(object: &Object) -> &str {
+    read(object, REASON).unwrap_or_default()
 }
 
 /// The attempts that are written on exactly this generation.

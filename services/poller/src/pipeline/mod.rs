@@ -7,11 +7,12 @@ mod process;
 mod subject;
 mod turn;
 
-use brigade_proto::v1::{PollResponse, Settlement};
+use brigade_proto::v1::Settlement;
 use brigade_storage::Object;
-use tokio::{sync::broadcast, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
+    activity::Activity,
     error::PollError,
     in_flight::Leader,
     instance::{Instance, Slot},
@@ -97,11 +98,27 @@ impl<'a> ObjectPipeline<'a> {
             let outcome = Outcome::recorded(object, &recorded);
             return self.place(object, outcome, placed).await;
         }
+        match self.instance.settler.complete_replay(object).await {
+            Ok(None) => {}
+            Ok(Some(why)) => return Ok(not_replayed(object, &why)),
+            Err(error) if error.is_transient() => {
+                let outcome = Outcome::new(object, Settlement::Retry);
+                return self.place(object, outcome, Err(error)).await;
+            }
+            // Nothing is written on it: its source would be overwritten.
+            Err(error) => return Ok(not_replayed(object, &error.to_string())),
+        }
         match self.queue {
             Some(queue) => self.enqueue(queue, object, slot).await,
             None => self.process(object, slot).await,
         }
     }
+}
+
+/// The outcome of a copy whose original is still in the failed location.
+fn not_replayed(object: &Object, why: &str) -> Outcome {
+    let outcome = Outcome::new(object, Settlement::Retry);
+    outcome.not_moved(Settlement::Retry, &format!("its replay is not complete: {why}"))
 }
 
 // === impl Finished ===
@@ -129,14 +146,14 @@ impl Finished {
     pub(crate) fn complete_alone(
         mut self,
         leader: Leader<SharedResult>,
-        observer: Option<&broadcast::Sender<PollResponse>>,
+        activity: &Activity,
     ) -> SharedResult {
         self.defer_unwritten(&leader);
         let result = if let Some(error) = self.error {
             Err(error)
         } else {
             let result = self.outcome.to_result();
-            report::settled_alone(observer, self.outcome);
+            report::settled_alone(activity, self.outcome);
             Ok(result.unwrap_or_else(ObjectResult::interrupted))
         };
         complete(leader, result.clone());

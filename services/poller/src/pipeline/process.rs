@@ -75,6 +75,7 @@ impl<'a> ObjectPipeline<'a> {
         let dispatcher = &self.instance.dispatcher;
         let inbox = &self.instance.config.inbox;
         let request = request(inbox, &subject.object, subject.attempts.next_attempt());
+        let _call = self.instance.activity.begin_call(&subject.object, subject.attempts.attempts());
         let began = Instant::now();
         let answer = tokio::select! {
             biased;

@@ -11,17 +11,16 @@ use brigade_proto::v1::{
 };
 use brigade_storage::Object;
 use tokio::{
-    sync::{
-        broadcast,
-        mpsc::{self, error::TrySendError},
-    },
+    sync::mpsc::{self, error::TrySendError},
     time::{Instant, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::left_out::LeftOut;
-use crate::{config::Config, error::PollError, filter::Skip, outcome::Outcome, wire};
+use crate::{
+    activity::Activity, config::Config, error::PollError, filter::Skip, outcome::Outcome, wire,
+};
 
 /// A listener that is behind and takes no event for this long counts as gone.
 const LISTENER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -60,23 +59,24 @@ pub(crate) struct Reporter {
     last_taken: Instant,
     /// The listener has taken nothing for too long.
     gone: CancellationToken,
-    observer: Option<broadcast::Sender<PollResponse>>,
+    activity: Activity,
+    started: Option<PollStarted>,
+    began: Instant,
     counts: PollCounts,
     passes: i64,
     left_out: LeftOut,
 }
 
 impl Reporter {
-    pub(crate) fn new(
-        events: mpsc::Sender<EventResult>,
-        observer: Option<broadcast::Sender<PollResponse>>,
-    ) -> Self {
+    pub(crate) fn new(events: mpsc::Sender<EventResult>, activity: Activity) -> Self {
         Self {
             events,
             backlog: VecDeque::new(),
             last_taken: Instant::now(),
             gone: CancellationToken::new(),
-            observer,
+            activity,
+            started: None,
+            began: Instant::now(),
             counts: PollCounts::default(),
             passes: 0,
             left_out: LeftOut::default(),
@@ -135,6 +135,7 @@ impl Reporter {
             concurrency = started.concurrency,
             "poll started"
         );
+        self.started = Some(started.clone());
         self.send(Event::Started(started));
     }
 
@@ -195,7 +196,7 @@ impl Reporter {
             ms = took.as_millis(),
             "poll finished"
         );
-        self.send(Event::Finished(PollFinished {
+        let finished = PollFinished {
             counts: Some(c),
             more: is_early(reason),
             reason: reason.into(),
@@ -204,15 +205,25 @@ impl Reporter {
             brake,
             holder,
             passes: self.passes,
-        }));
+        };
+        self.ended(Ok(finished.clone()));
+        self.send(Event::Finished(finished));
         self.catch_up().await;
     }
 
     pub(crate) async fn failed(mut self, error: PollError) {
         warn!(%error, "poll ended with an error");
+        self.ended(Err(&error));
         // A listener that is gone has the log line.
         self.push(Err(error));
         self.catch_up().await;
+    }
+
+    /// Keeps how the poll ended.
+    fn ended(&mut self, end: Result<PollFinished, &PollError>) {
+        if let Some(started) = self.started.take() {
+            self.activity.poll_ended(started, self.began.elapsed(), end);
+        }
     }
 
     fn count(&mut self, settlement: Settlement) {
@@ -231,7 +242,7 @@ impl Reporter {
 
     fn send(&mut self, event: Event) {
         let response = PollResponse { event: Some(event) };
-        observe(self.observer.as_ref(), response.clone());
+        self.activity.observe(&response);
         self.push(Ok(response));
     }
 
@@ -269,17 +280,9 @@ fn is_early(reason: EndReason) -> bool {
 }
 
 /// Logs and observes an object that was settled outside a poll.
-pub(crate) fn settled_alone(observer: Option<&broadcast::Sender<PollResponse>>, outcome: Outcome) {
+pub(crate) fn settled_alone(activity: &Activity, outcome: Outcome) {
     log(&outcome);
-    let event = Some(Event::Settled(outcome.settled));
-    observe(observer, PollResponse { event });
-}
-
-fn observe(observer: Option<&broadcast::Sender<PollResponse>>, response: PollResponse) {
-    if let Some(observer) = observer {
-        // It is no error that nothing observes.
-        let _ = observer.send(response);
-    }
+    activity.observe(&PollResponse { event: Some(Event::Settled(outcome.settled)) });
 }
 
 /// One line an object.

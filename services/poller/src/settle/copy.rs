@@ -1,6 +1,6 @@
 //! Settling into another bucket: copy, then delete the source, each fenced.
 
-use brigade_storage::{Bucket, Error, Kind, Object, RewriteStep};
+use brigade_storage::{Bucket, Error, Kind, Metadata, Object, RewriteStep};
 
 use super::{Placement, source};
 use crate::{
@@ -9,23 +9,23 @@ use crate::{
 };
 
 /// Copies `object` to `name` in `to`, then deletes it at its source. Nothing when another object is at that name.
+/// `metadata` has [`mark::copied`], and what else the copy gets.
 ///
 /// The copy names the generation that it was made of, so that one left by a crash is found, and completed instead of
 /// doubled. A large object takes several calls, and nothing is visible before the last: a call that failed is repeated
 /// with its token. A token that is refused begins the copy again, once.
-pub(super) async fn copy(
+pub(crate) async fn copy(
     from: &dyn Bucket,
     object: &Object,
     to: &dyn Bucket,
     name: &str,
+    metadata: &Metadata,
 ) -> Result<Option<Placement>, Error> {
-    let metadata = mark::copied(object);
     let mut token: Option<String> = None;
     let mut began_again = false;
     let mut backoff = Backoff::new();
     loop {
-        let step =
-            from.rewrite(object.pinned(), to.name(), name, Some(&metadata), token.as_deref());
+        let step = from.rewrite(object.pinned(), to.name(), name, Some(metadata), token.as_deref());
         let error = match step.await {
             Ok(RewriteStep::Done(copy)) => {
                 return remove_source(from, object, &copy).await.map(Some);

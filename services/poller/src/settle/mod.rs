@@ -1,8 +1,9 @@
 //! Moves an object by its verdict, fenced by its generation.
 
-mod copy;
+pub(crate) mod copy;
 mod marking;
 mod rename;
+mod replayed;
 
 use std::{borrow::Cow, mem::discriminant, sync::Arc, time::Duration};
 
@@ -22,8 +23,8 @@ pub(crate) struct Settler {
     config: Arc<Config>,
     /// The inbox's bucket.
     source: Arc<dyn Bucket>,
-    processed: Arc<dyn Bucket>,
-    failed: Arc<dyn Bucket>,
+    pub(crate) processed: Arc<dyn Bucket>,
+    pub(crate) failed: Arc<dyn Bucket>,
     /// Dates destinations and marks.
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -249,7 +250,9 @@ impl Settler {
                     let placed = copy::remove_source(&*self.source, object, &there).await?;
                     return Ok(Step::Settled(placed));
                 }
-                let copied = copy::copy(&*self.source, object, &**bucket, &name).await?;
+                let copied =
+                    copy::copy(&*self.source, object, &**bucket, &name, &mark::copied(object))
+                        .await?;
                 copied.map(Step::Settled)
             };
             if let Some(step) = step {

@@ -3,6 +3,7 @@
 mod again;
 mod blame;
 mod ends;
+mod inbox;
 mod kinds;
 mod logs;
 mod memory;
