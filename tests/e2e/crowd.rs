@@ -25,7 +25,7 @@ async fn worker() -> Url {
             Ok(Outcome::default())
         })
     });
-    let settings = WorkerSettings { concurrency: CROWD, ..WorkerSettings::default() };
+    let settings = WorkerSettings { concurrency: Some(CROWD), ..WorkerSettings::default() };
     let routes = brigade_worker::routes(processor, Arc::new(Sim::default()), &settings);
     let listener = loopback().await;
     let url = url(&listener);

@@ -51,6 +51,11 @@ fn dependencies_point_one_way() {
     assert_eq!(uses("brigade-runtime"), ["brigade-proto"]);
     let poller = "brigade-client brigade-proto brigade-runtime brigade-storage";
     assert_eq!(uses("brigade-poller").join(" "), poller);
+    assert_eq!(
+        uses("brigade-ui"),
+        ["brigade-client", "brigade-proto"],
+        "it never reads the bucket"
+    );
     let worker = "brigade-proto brigade-runtime brigade-sim brigade-storage";
     assert_eq!(uses("brigade-worker").join(" "), worker);
 }

@@ -2,13 +2,13 @@
 
 use brigade_proto::v1::Settlement;
 use brigade_storage::Location;
-use brigade_worker::settings::WorkerSettings;
+use brigade_worker::settings::{ExecSettings, WorkerSettings};
 
 use crate::harness::{BUCKET, System};
 
 async fn running(command: &str) -> System {
     let settings = WorkerSettings {
-        exec: Some(command.parse().unwrap()),
+        exec: Some(ExecSettings::new(command.parse().unwrap())),
         output: Some(Location::new(BUCKET, "features/")),
         ..WorkerSettings::default()
     };

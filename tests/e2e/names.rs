@@ -12,56 +12,10 @@ use brigade_storage::{NewObject, Store as _, object::escape};
 use brigade_worker::{Outcome, ProcessError};
 use percent_encoding::percent_decode_str;
 
-use crate::harness::{BUCKET, System, connect, loopback, scripted};
-
-/// Each has broken something: a path that was joined, a URL that was resolved, a glob, a shell, a log line, a terminal.
-const ODD: [&str; 45] = [
-    "a",
-    "a/../b",
-    "../a",
-    "./a",
-    "a/.",
-    "a/..",
-    "...",
-    "//",
-    "/a",
-    "a//",
-    "a//b",
-    "dir/",
-    "%2F",
-    "%2e%2e",
-    "a%2Fb",
-    "%",
-    "a?b",
-    "a#123",
-    "a*[x]?",
-    "a{date}b",
-    "\\",
-    "\\n",
-    "a\tb",
-    "\u{1b}[31mred\u{1b}[2J",
-    "\u{7f}",
-    "\0",
-    "nel\u{85}nel",
-    "csi\u{9b}2J",
-    "ls\u{2028}ps\u{2029}",
-    "\u{202e}gpj.exe",
-    "\u{2066}isolated\u{2069}",
-    "caf\u{e9}",
-    "cafe\u{301}",
-    "\u{ffff}",
-    "\u{feff}bom",
-    "\u{1f469}\u{200d}\u{1f52c}.csv",
-    " both ends ",
-    "-rf",
-    "--",
-    "~",
-    "`'\"$(x);|&<>",
-    "processed/x",
-    "failed/x",
-    "incoming/x",
-    "brigade/x",
-];
+use crate::{
+    harness::{BUCKET, System, connect, loopback, scripted},
+    odd::ODD,
+};
 
 /// Names of exactly so many bytes, of characters of one to four.
 fn long(bytes: usize) -> impl Iterator<Item = String> {

@@ -1,9 +1,12 @@
 //! The command line.
 
-use brigade_runtime::exit::Exit;
-use clap::{Parser, Subcommand, error::ErrorKind};
+use clap::{Parser, Subcommand};
 
-use crate::{dev, doctor, emulator, poller, token, worker};
+use crate::{
+    dev, doctor, emulator,
+    inbox::{failed, replay, status, watch},
+    poll, poller, shell, token, ui, worker,
+};
 
 /// Hands each new file of a bucket to a worker, and moves it by the worker's answer.
 #[derive(Debug, Parser)]
@@ -26,18 +29,24 @@ pub enum Command {
     Worker(worker::Args),
     /// Serve an emulator of Google Cloud on this machine
     Emulator(emulator::Args),
+    /// Poll an inbox now, and show what happens
+    Poll(poll::Args),
+    /// Show how much waits, is at work and was settled, and what stops the poller
+    Status(status::Args),
+    /// Show which objects failed, and why
+    Failed(failed::Args),
+    /// Move failed objects back into the inbox, to run again
+    Replay(replay::Args),
+    /// Show what a poller does, as it happens
+    Watch(watch::Args),
+    /// Show what a poller has on a page in the browser
+    Ui(ui::Args),
     /// Check every connection of a poller, and name the first fix
     Doctor(doctor::Args),
     /// Print the ID token that this machine's identity gets
     Token(token::Args),
-}
-
-/// Prints help and versions on stdout, and errors of the arguments on stderr.
-pub fn explain(error: &clap::Error) -> Exit {
-    // A closed terminal does not change the exit code.
-    let _ = error.print();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
-        _ => Exit::Usage,
-    }
+    /// Print the script that completes this command in a shell
+    Completions(shell::CompletionsArgs),
+    /// Print a page for man(1)
+    Man(shell::ManArgs),
 }

@@ -4,10 +4,17 @@ pub mod cli;
 pub mod dev;
 pub mod doctor;
 pub mod emulator;
+pub mod inbox;
+mod live;
 mod outcome;
+pub mod poll;
 pub mod poller;
+pub mod proxy;
 mod setup;
+pub mod shell;
+pub mod target;
 pub mod token;
+pub mod ui;
 pub mod worker;
 
 pub use brigade_runtime::service::{AuthConfig, Service};
@@ -18,7 +25,10 @@ use brigade_runtime::exit::{Exit, Failure};
 use clap::CommandFactory as _;
 use tokio::runtime::Runtime;
 
-use crate::cli::{Cli, Command};
+use crate::{
+    cli::{Cli, Command},
+    inbox::{failed, replay, status, watch},
+};
 
 /// How long the tasks that a command leaves behind may take to stop. A thread that waits for a resolver or for `gcloud`
 /// cannot be cancelled and ends with the process.
@@ -56,6 +66,14 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Emulator(args) => emulator::run(args).await,
         Command::Doctor(args) => doctor::run(&args, problems).await,
         Command::Token(args) => token::run(&args, problems).await,
+        Command::Poll(args) => poll::run(&args, problems).await,
+        Command::Status(args) => status::run(&args, problems).await,
+        Command::Failed(args) => failed::run(&args, problems).await,
+        Command::Replay(args) => replay::run(&args, problems).await,
+        Command::Watch(args) => watch::run(&args, problems).await,
+        Command::Ui(args) => ui::run(args, problems).await,
+        Command::Completions(args) => Ok(shell::completions(args, Cli::command())),
+        Command::Man(args) => shell::man(&args, Cli::command()),
     }
 }
 

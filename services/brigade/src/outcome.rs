@@ -33,7 +33,7 @@ impl Fatal for identity::Error {
 impl Fatal for ConnectError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Url(_) => Exit::Usage,
+            Self::Url(_) | Self::Path { .. } => Exit::Usage,
             Self::Identity(cause) => cause.exit(),
             Self::Client { .. } | Self::Transport { .. } => Exit::Unavailable,
         }

@@ -9,23 +9,41 @@ use brigade_runtime::{
     telemetry::{self, Format},
 };
 use brigade_storage::Store;
-pub use brigade_worker::serve::Args;
 use brigade_worker::{
-    exec::{self, ExecProcessor},
+    exec::{self, ExecProcessor, PersistentProcessor},
     sample::SleepStudy,
-    serve::serve_on,
-    settings::WorkerSettings,
+    serve::{self, serve_on},
+    settings::{ExecArgs, ExecSettings, WorkerSettings},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// Serves until a signal ends it: the exec worker, or the sample when no program is set.
-pub async fn run(args: &Args, problems: Problems) -> Result<Exit, Failure> {
+/// The arguments.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    exec: ExecArgs,
+    #[command(flatten)]
+    worker: serve::Args,
+}
+
+/// What a worker without a processor of its own runs.
+enum Program {
+    Once(ExecProcessor),
+    Persistent(PersistentProcessor),
+    Sample,
+}
+
+/// Serves until a signal ends it: a program, or the sample when none is set.
+pub async fn run(args: &Args, mut problems: Problems) -> Result<Exit, Failure> {
     telemetry::init(Format::for_stderr(), "info");
-    let settings = args.resolve(problems)?;
+    let exec = args.exec.resolve(&mut problems);
+    let mut settings = args.worker.resolve(problems)?;
+    settings.worker.exec = exec.flatten();
     match program(&settings.worker) {
-        Some(exec) => settings.serve(exec).await?,
-        None => settings.serve(SleepStudy).await?,
+        Program::Once(exec) => settings.serve(exec).await?,
+        Program::Persistent(exec) => settings.serve(exec).await?,
+        Program::Sample => settings.serve(SleepStudy).await?,
     }
     Ok(Exit::Done)
 }
@@ -39,14 +57,22 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
     match program(settings) {
-        Some(exec) => serve_on(listener, exec, settings, auth, store, shutdown).await,
-        None => serve_on(listener, SleepStudy, settings, auth, store, shutdown).await,
+        Program::Once(exec) => serve_on(listener, exec, settings, auth, store, shutdown).await,
+        Program::Persistent(exec) => {
+            serve_on(listener, exec, settings, auth, store, shutdown).await
+        }
+        Program::Sample => serve_on(listener, SleepStudy, settings, auth, store, shutdown).await,
     }
 }
 
-/// The program of these settings, if they have one. What earlier workers left is removed.
-fn program(settings: &WorkerSettings) -> Option<ExecProcessor> {
-    let program = settings.exec.clone()?;
+/// The program of these settings. What earlier workers left is removed. A persistent one is started.
+fn program(settings: &WorkerSettings) -> Program {
+    let Some(exec) = &settings.exec else { return Program::Sample };
     exec::remove_abandoned();
-    Some(ExecProcessor::new(program).unpack(settings.unpack))
+    exec.log_notes();
+    if let Some(persistent) = &exec.persistent {
+        return Program::Persistent(PersistentProcessor::start(exec, persistent));
+    }
+    let ExecSettings { program, environment, unpack, .. } = exec.clone();
+    Program::Once(ExecProcessor::new(program).environment(environment).unpack(unpack))
 }

@@ -2,6 +2,8 @@
 
 use std::{fmt, process::ExitCode};
 
+use clap::error::ErrorKind;
+
 /// Exit codes, by the BSD `sysexits(3)` where one fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -20,6 +22,16 @@ pub enum Exit {
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
+    }
+}
+
+/// Prints help and versions on stdout, and errors of the arguments on stderr.
+pub fn explain(error: &clap::Error) -> Exit {
+    // A closed terminal does not change the exit code.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
+        _ => Exit::Usage,
     }
 }
 

@@ -6,6 +6,7 @@ pub mod exit;
 pub mod guard;
 mod health;
 mod protocol;
+pub mod proxy;
 mod readiness;
 mod reflection;
 pub mod serve;

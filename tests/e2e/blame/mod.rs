@@ -96,7 +96,7 @@ async fn a_worker_with_four_places_gets_few_calls_more_than_files() {
             Ok(Outcome::default())
         })
     });
-    let settings = WorkerSettings { concurrency: 4, ..WorkerSettings::default() };
+    let settings = WorkerSettings { concurrency: Some(4), ..WorkerSettings::default() };
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = calls.clone();
     let count = move |request: Request| {

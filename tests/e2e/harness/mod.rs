@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use brigade::{AuthConfig, poller::Dependencies};
 use brigade_client::{
-    PollerClient,
+    InboxClient, PollerClient,
     identity::{Cached, MetadataServer, TokenSource, origin},
 };
 use brigade_emulator::{
@@ -19,10 +19,11 @@ use brigade_emulator::{
 };
 use brigade_poller::{
     config::{Budgets, Config},
+    inbox::access,
     lease::Process,
     poller::Poller,
     request::Trigger,
-    settings::{PollerSettings, Protocol},
+    settings::{PollerSettings, Protocol, WorkerAuth},
 };
 use brigade_proto::v1::{
     ObjectSettled, PollRequest, PollResponse, Settlement, poll_response::Event,
@@ -47,6 +48,8 @@ pub(crate) use processor::{accepting, held, scripted};
 pub(crate) const BUCKET: &str = "data";
 pub(crate) const POLLER: &str = "poller@test.iam.gserviceaccount.com";
 pub(crate) const CALLER: &str = "caller@test.iam.gserviceaccount.com";
+pub(crate) const READER: &str = "reader@test.iam.gserviceaccount.com";
+pub(crate) const OPERATOR: &str = "operator@test.iam.gserviceaccount.com";
 pub(crate) const STRANGER: &str = "stranger@test.iam.gserviceaccount.com";
 
 /// The parts of one test.
@@ -59,7 +62,7 @@ pub(crate) struct System {
     /// What every poll and event reports.
     pub(crate) events: broadcast::Sender<PollResponse>,
     stop_worker: CancellationToken,
-    stop_poller: CancellationToken,
+    pub(crate) stop_poller: CancellationToken,
     services: JoinSet<()>,
 }
 
@@ -160,6 +163,8 @@ impl System {
             .bucket(BUCKET)
             .service_account(POLLER)
             .service_account(CALLER)
+            .service_account(READER)
+            .service_account(OPERATOR)
             .service_account(STRANGER)
             .start(loopback().await)
             .await
@@ -197,8 +202,9 @@ impl System {
         self.poller = url(&listener);
         let mut settings = self.poller_settings();
         tune(self, &mut settings);
+        let rights = access::rights(vec![READER.to_owned()], vec![OPERATOR.to_owned()]);
         let gate = AuthConfig {
-            guard: self.guard(&self.poller, &[CALLER]),
+            guard: GuardSettings { rights, ..self.guard(&self.poller, &[CALLER]) },
             public_url: Some(self.poller.clone()),
         };
         let outside = Dependencies {
@@ -231,6 +237,7 @@ impl System {
             worker_url: self.worker.clone(),
             worker_audience: None,
             worker_protocol: Protocol::Grpc,
+            worker_auth: WorkerAuth::Google,
             tasks: None,
         }
     }
@@ -242,6 +249,7 @@ impl System {
             mode: Mode::Verify,
             audiences: vec![origin(service)],
             allowed_callers: callers.iter().map(|caller| (*caller).to_owned()).collect(),
+            rights: Vec::new(),
             issuers: vec![ISSUER.to_owned()],
             jwks_url: keys.parse().unwrap(),
         }
@@ -315,8 +323,19 @@ impl System {
     }
 
     pub(crate) fn client(&self) -> PollerClient {
-        let server = MetadataServer::new(Some(self.emulator.url().authority())).for_account(CALLER);
+        self.client_of(CALLER)
+    }
+
+    pub(crate) fn client_of(&self, account: &str) -> PollerClient {
+        let host = self.emulator.url();
+        let server = MetadataServer::new(Some(host.authority())).for_account(account);
         PollerClient::new(&self.poller, Some(Arc::new(Cached::new(server))), None).unwrap()
+    }
+
+    pub(crate) fn inbox(&self, account: &str) -> InboxClient {
+        let host = self.emulator.url();
+        let server = MetadataServer::new(Some(host.authority())).for_account(account);
+        InboxClient::new(&self.poller, Some(Arc::new(Cached::new(server))), None).unwrap()
     }
 
     /// Polls through the real client, and keeps what it says.

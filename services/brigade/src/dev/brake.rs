@@ -7,10 +7,10 @@ use std::{
 };
 
 use brigade_emulator::storage::BeingWritten;
-use brigade_poller::name_glob::NameGlob;
-use brigade_worker::exec::Program;
+use brigade_poller::{config::Config, name_glob::NameGlob};
+use brigade_worker::settings::ExecSettings;
 
-use super::{Args, settings::INBOX};
+use super::settings::INBOX;
 
 /// Where the state of the last run is kept, in the directory that serves as the bucket.
 const STATE: &str = ".brigade/dev";
@@ -18,6 +18,7 @@ const STATE: &str = ".brigade/dev";
 /// What the last poll of this directory was made with.
 #[derive(Debug)]
 pub(super) struct Watched {
+    /// With how it runs.
     program: String,
     files: Vec<PathBuf>,
     inbox: PathBuf,
@@ -27,15 +28,15 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    pub(super) fn new(args: &Args, program: Option<&Program>) -> Self {
-        let files = program.into_iter().flat_map(Program::files);
+    pub(super) fn new(data: &Path, exec: Option<&ExecSettings>, config: &Config) -> Self {
+        let files = exec.into_iter().flat_map(|exec| exec.program.files());
         Self {
-            program: args.exec.clone().unwrap_or_default(),
+            program: format!("{exec:?}"),
             files: files.map(Path::to_owned).collect(),
-            inbox: args.data.join(INBOX),
-            state: args.data.join(STATE),
-            matching: args.matching.clone(),
-            exclude: args.exclude.clone(),
+            inbox: data.join(INBOX),
+            state: data.join(STATE),
+            matching: config.matching.clone(),
+            exclude: config.exclude.clone(),
         }
     }
 
@@ -99,15 +100,9 @@ fn newest(folder: &Path, base: &str, counts: &impl Fn(&str) -> bool) -> Option<S
 mod tests {
     use std::time::Duration;
 
-    use clap::Parser as _;
+    use brigade_storage::Location;
 
-    use super::*;
-
-    #[derive(clap::Parser)]
-    struct Dev {
-        #[command(flatten)]
-        args: Args,
-    }
+    use super::{super::settings::BUCKET, *};
 
     #[test]
     fn a_changed_program_script_or_inbox_is_seen_once() {
@@ -117,10 +112,10 @@ mod tests {
         fs::create_dir(data.path().join(INBOX)).unwrap();
         let command = format!("cat {}", script.display());
         let watched = |command: &str| {
-            let program = command.parse().unwrap();
-            let data = data.path().to_str().unwrap();
-            let words = ["dev", "--data", data, "--exclude", "*.log", "--exec", command];
-            Watched::new(&Dev::parse_from(words).args, Some(&program))
+            let exec = ExecSettings::new(command.parse().unwrap());
+            let mut config = Config::for_inbox(Location::new(BUCKET, INBOX));
+            config.exclude = "*.log".parse().ok();
+            Watched::new(data.path(), Some(&exec), &config)
         };
         assert!(watched(&command).has_changed(&[]), "a new directory");
         assert!(!watched(&command).has_changed(&[]), "another run of the same");

@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 
 use brigade_client::identity::origin;
+use url::Url;
 
 use super::{Args, system::System, table::Show};
 
@@ -35,6 +36,7 @@ fn addresses(system: &System) -> String {
         "poller": origin(&system.poller),
         "worker": origin(&system.worker),
         "emulator": origin(&system.emulator.url()),
+        "page": system.page.as_ref().map(Url::as_str),
     }});
     serving.to_string()
 }
@@ -51,6 +53,10 @@ fn places(system: &System, args: &Args) -> String {
         0 => String::new(),
         _ => format!("  ({samples} sample files)"),
     };
+    let page = system.page.as_ref();
+    let page =
+        page.map(|page| format!("  page       {page}  works once: brigade ui prints another\n"));
+    let page = page.unwrap_or_default();
     format!(
         "Bucket Brigade on this machine
 
@@ -59,7 +65,7 @@ fn places(system: &System, args: &Args) -> String {
   poller     {}
   worker     {}
   emulator   {}  for Cloud Storage and its identities
-",
+{page}",
         system.poller,
         system.worker,
         system.emulator.url()

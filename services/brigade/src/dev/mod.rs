@@ -1,29 +1,41 @@
 //! `brigade dev`: the whole system on this machine, with the same protocols and checks as in production.
 
+pub(crate) mod announce;
 mod being_written;
 mod brake;
 mod introduce;
+mod live;
 mod once;
+mod page;
 mod process;
+mod refused;
 mod samples;
 mod settings;
 mod system;
-mod table;
+pub(crate) mod table;
 mod watch;
 
 use std::{path::PathBuf, time::Duration};
 
-use brigade_poller::name_glob::NameGlob;
+use brigade_poller::settings::PollArgs;
 use brigade_runtime::{
     exit::{Exit, Failure},
     settings::{Problems, TIME_RANGE, time, url},
     shutdown,
     telemetry::{self, Format},
 };
-use brigade_worker::settings::OutputArgs;
+use brigade_worker::settings::{ExecArgs, JobArgs};
 
-use self::{system::System, table::Show};
+use self::{
+    live::Live,
+    settings::Settings,
+    system::System,
+    table::{Show, Table},
+};
 use crate::setup::REST_RANGE;
+
+/// What is logged with `--verbose`: what programs write, beside the warnings.
+const VERBOSE: &str = "warn,program=info";
 
 /// The arguments.
 #[derive(Clone, Debug, clap::Args)]
@@ -38,27 +50,9 @@ pub struct Args {
     /// With --once: exit with 1 when any file failed, not only when all did or some are left
     #[arg(long, requires = "once")]
     pub fail_on_failed: bool,
-    /// The program to run for each object; {} is its file's path [default: the sleep-study sample]
-    #[arg(long, value_name = "CMD")]
-    pub exec: Option<String>,
-    /// The names of the outputs.
-    #[command(flatten)]
-    pub outputs: OutputArgs,
-    /// How long the program may take for one file [default: 10m]
-    #[arg(long, value_name = "TIME", value_parser = time(TIME_RANGE))]
-    pub timeout: Option<Duration>,
     /// Call a worker that runs already, at this URL, instead of starting one; the variables that it needs are printed
-    #[arg(long, value_name = "URL", conflicts_with_all = ["exec", "timeout"], value_parser = url)]
+    #[arg(long, value_name = "URL", value_parser = url)]
     pub worker: Option<url::Url>,
-    /// Only files whose name below the inbox matches; * stops at /, ** does not [default: all]
-    #[arg(long = "match", value_name = "GLOB")]
-    pub matching: Option<NameGlob>,
-    /// No files whose name below the inbox matches [default: none]
-    #[arg(long, value_name = "GLOB")]
-    pub exclude: Option<NameGlob>,
-    /// Leave empty files where they are
-    #[arg(long)]
-    pub skip_empty: bool,
     /// Take a file that another program writes once it has not changed for this time and no program has it open for writing;
     /// 0 is at once [default: 1s, or 5s where the system does not say which files are open]
     #[arg(long, value_name = "TIME", value_parser = time(REST_RANGE))]
@@ -72,7 +66,7 @@ pub struct Args {
     /// Run no scheduler: a poll starts only when a client calls for it
     #[arg(long)]
     pub no_schedule: bool,
-    /// The poller's port; the worker and the emulator take the next two; 0 is any three [default: 8080, 0 with --once]
+    /// The poller's port; the worker, the emulator and the page take the next three; 0 is any four [default: 8080, 0 with --once]
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
     /// Do not write the sample recordings into a new directory
@@ -81,23 +75,43 @@ pub struct Args {
     /// Print one JSON object a line on stdout, as when stdout is no terminal
     #[arg(long)]
     pub json: bool,
+    /// Show what the program writes, line by line, on stderr
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// The program.
+    #[command(flatten, next_help_heading = "The worker")]
+    pub exec: ExecArgs,
+    /// What one object may have.
+    #[command(flatten)]
+    pub job: JobArgs,
+    /// The poller's settings.
+    #[command(flatten, next_help_heading = "The poller")]
+    pub poll: PollArgs,
 }
 
 /// Runs the system until a signal ends it, or with `--once` until the inbox is settled.
 pub async fn run(args: Args, mut problems: Problems) -> Result<Exit, Failure> {
-    telemetry::init(Format::for_stderr(), "warn");
-    let outputs = args.outputs.resolve(&mut problems);
-    let outputs = problems.into_settings(outputs)?;
-    let shutdown = shutdown::signal();
-    let system = System::start(&args, outputs, shutdown.clone()).await?;
-    let show = Show::on_stdout(args.json);
-    introduce::print(&system, &args, show);
-    let ended = if args.once {
-        once::run(&system, show, args.fail_on_failed, &shutdown).await
+    if args.verbose {
+        telemetry::init(Format::Rows, VERBOSE);
     } else {
-        let every = (!args.no_schedule).then_some(args.interval);
-        watch::run(&system, show, every, args.push, &shutdown).await
-    };
-    system.stop().await;
-    ended
+        telemetry::init(Format::for_stderr(), "warn");
+    }
+    refused::check(&mut problems, |name| std::env::var_os(name));
+    let settings = Settings::resolve(&args, &mut problems);
+    let settings = problems.into_settings(settings)?;
+    let shutdown = shutdown::signal();
+    let system = System::start(&args, settings, shutdown.clone()).await?;
+    let show = Show::on_stdout(args.json);
+    // The file is there until this function ends.
+    let _announcement = system.announce(&args.data);
+    introduce::print(&system, &args, show);
+    let live = Live::start(&system, show, &shutdown);
+    let mut table = Table::new(show, live.screen());
+    if args.once {
+        let ended = once::run(&system, &mut table, args.fail_on_failed, &shutdown).await;
+        system.stop().await;
+        return ended;
+    }
+    let every = (!args.no_schedule).then_some(args.interval);
+    watch::run(system, &mut table, every, args.push, &shutdown).await
 }

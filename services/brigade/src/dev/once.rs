@@ -9,10 +9,7 @@ use brigade_proto::v1::{EndReason, PollFinished, PollRequest, PollResponse, poll
 use brigade_runtime::exit::{Exit, Failure};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    system::System,
-    table::{Show, Table},
-};
+use super::{system::System, table::Table};
 use crate::outcome::failure;
 
 /// How many polls in a row may settle nothing before it ends.
@@ -25,11 +22,10 @@ const LEASE_PATIENCE: Duration = Duration::from_secs(100);
 /// Calls the poller until there is no work, or nothing moves any more.
 pub(super) async fn run(
     system: &System,
-    show: Show,
+    table: &mut Table<impl io::Write>,
     fail_on_failed: bool,
     shutdown: &CancellationToken,
 ) -> Result<Exit, Failure> {
-    let mut table = Table::new(show, io::stdout().lock());
     let mut idle = 0;
     let mut is_stuck = false;
     let mut waited = None;
@@ -37,10 +33,10 @@ pub(super) async fn run(
     while idle < IDLE_POLLS && !shutdown.is_cancelled() {
         let request = PollRequest { ignore_brake, explain: true, ..PollRequest::default() };
         ignore_brake = false;
-        let finished = match poll(system, request, &mut table).await {
+        let finished = match poll(system, request, table).await {
             Ok(finished) => finished,
             Err(error) => {
-                list_left(system, &mut table).await;
+                list_left(system, table).await;
                 let _ = table.summary();
                 return Err(error);
             }
@@ -57,7 +53,7 @@ pub(super) async fn run(
             EndReason::Brake => is_stuck = true,
             // Nothing was found because nothing is there, or because the poll could not look.
             EndReason::Complete if counts.found == 0 => {
-                if system.wait_for_writers(&mut table, shutdown).await {
+                if system.wait_for_writers(table, shutdown).await {
                     continue;
                 }
                 break;
@@ -78,7 +74,7 @@ pub(super) async fn run(
         }
     }
     if is_stuck {
-        list_left(system, &mut table).await;
+        list_left(system, table).await;
     }
     table.left_to_writers(&system.being_written().await);
     // A closed pipe does not change the exit code.

@@ -17,7 +17,7 @@ pub(super) fn this() -> Process {
 
 /// Whether the process ran on this machine since it was started, and has ended. The time of its start tells it from another with
 /// the same number.
-fn has_ended(id: &str) -> bool {
+pub(super) fn has_ended(id: &str) -> bool {
     let mut parts = id.split('/');
     let (of_boot, pid, of_start) = (parts.next(), parts.next(), parts.next());
     let (Some(pid), Some(of_start)) = (pid, of_start) else {

@@ -4,13 +4,20 @@ use std::time::Duration;
 
 use brigade_client::identity::{Cached, MetadataServer, origin};
 use brigade_emulator::{Emulator, identity::ISSUER};
-use brigade_poller::settings::{PollerArgs, PollerSettings};
+use brigade_poller::{
+    config::Budgets,
+    settings::{PollerArgs, PollerSettings},
+};
 use brigade_runtime::{
     exit::Failure,
     guard::{GuardSettings, Mode},
     settings::{Problems, from_flags, names},
 };
-use brigade_storage::gcs::{Credentials, GcsSettings};
+use brigade_storage::{
+    Location,
+    gcs::{Credentials, GcsSettings},
+};
+use brigade_worker::{Taken, WorkerSettings};
 use url::Url;
 
 use super::Args;
@@ -29,12 +36,10 @@ pub(super) const POLLER_CALLERS: [&str; 3] = [SCHEDULER, PUBSUB, DEVELOPER];
 /// The worker's front end requires `run.invoker` of its callers, and its guard checks them again.
 pub(super) const WORKER_CALLERS: [&str; 2] = [POLLER, DEVELOPER];
 
-pub(super) const PROGRAM_TIMEOUT: Duration = Duration::from_secs(600);
-const MIN_POLL_DEADLINE: Duration = Duration::from_secs(600);
 /// The poller waits a little longer than the worker takes, so that it receives the status of a program that was stopped.
 const MARGIN: Duration = Duration::from_secs(10);
 /// With `push`, polls leave alone the files whose event is on its way.
-const PUSH_AGE: &str = "--poll-min-age=10s";
+const PUSH_AGE: Duration = Duration::from_secs(10);
 
 pub(super) fn storage(emulator: &Emulator) -> GcsSettings {
     let endpoint = Some(emulator.url().to_string().trim_end_matches('/').to_owned());
@@ -59,6 +64,7 @@ pub(super) fn guard(
         mode,
         audiences: vec![origin(service)],
         allowed_callers: callers.iter().copied().map(str::to_owned).collect(),
+        rights: Vec::new(),
         issuers: vec![ISSUER.to_owned()],
         jwks_url: jwks_url(emulator)?,
     })
@@ -72,33 +78,83 @@ fn jwks_url(emulator: &Emulator) -> Result<Url, Failure> {
         .map_err(|error| Failure::unavailable(format!("the emulator's keys: {error}"), ""))
 }
 
-/// The defaults of a deployment, but for the places, the times and which files are left out.
-pub(super) fn poller_settings(
-    worker: &Url,
-    timeout: Duration,
-    given: &Args,
-) -> Result<PollerSettings, Failure> {
-    let (inbox, worker) =
-        (format!("--inbox=gs://{BUCKET}/{INBOX}"), format!("--worker-url={worker}"));
-    let mut flags = vec![inbox.as_str(), &worker];
-    flags.extend(given.push.then_some(PUSH_AGE));
-    let args: PollerArgs = from_flags(&flags).map_err(|error| Failure::usage(error, ""))?;
-    let mut problems = Problems::default();
-    let settings = args.resolve(&mut problems);
-    let mut settings = problems.into_settings(settings)?;
-    let config = &mut settings.config;
-    for (glob, flag) in [(&given.matching, "--match"), (&given.exclude, "--exclude")] {
-        let fits = glob.as_ref().map_or(Ok(()), |glob| glob.check_below(&config.inbox));
-        fits.map_err(|why| Failure::usage(format!("{flag}: {why}"), ""))?;
+/// The settings of both services, but for the addresses.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) poller: PollerSettings,
+    pub(super) worker: WorkerSettings,
+}
+
+impl Settings {
+    /// The defaults of a deployment, but for the places, the times and what is given. Notes every problem.
+    pub(super) fn resolve(args: &Args, problems: &mut Problems) -> Option<Self> {
+        let exec = args.exec.resolve(problems);
+        let job = args.job.resolve(problems);
+        let poller = poller(args, problems);
+        let (exec, (output_name, output_taken, max_size), mut poller) = (exec?, job?, poller?);
+        let config = &mut poller.config;
+        let worker = WorkerSettings {
+            exec,
+            output: Some(Location::new(BUCKET, OUTPUT)),
+            output_name,
+            output_taken,
+            concurrency: args.poll.has_concurrency().then_some(config.budgets.concurrency),
+            timeout: config.budgets.process_timeout,
+            max_size,
+        };
+        if args.worker.is_some() {
+            check_elsewhere(&worker, problems);
+        } else {
+            // The poller knows the worker here, and hands it no more objects than it takes.
+            config.budgets.concurrency = worker.concurrency();
+        }
+        if args.push && config.poll_min_age.is_zero() {
+            config.poll_min_age = PUSH_AGE;
+        }
+        // Both may be longer than those of a deployment. A call that could not end before the deadline is not begun.
+        let budgets = &mut config.budgets;
+        budgets.process_timeout = worker.timeout.saturating_add(MARGIN);
+        if budgets.poll_deadline == Budgets::default().poll_deadline {
+            let both = budgets.process_timeout.saturating_mul(2);
+            budgets.poll_deadline = budgets.poll_deadline.max(both);
+        }
+        Some(Self { poller, worker })
     }
-    config.matching.clone_from(&given.matching);
-    config.exclude.clone_from(&given.exclude);
-    config.skip_empty = given.skip_empty;
-    // Both may be longer than those of a deployment. A call that could not end before the deadline is not begun.
-    let process_timeout = timeout.saturating_add(MARGIN);
-    config.budgets.process_timeout = process_timeout;
-    config.budgets.poll_deadline = process_timeout.saturating_mul(2).max(MIN_POLL_DEADLINE);
-    Ok(settings)
+}
+
+/// The worker's address is known later, unless it runs elsewhere.
+fn poller(args: &Args, problems: &mut Problems) -> Option<PollerSettings> {
+    let mut worker = args.worker.as_ref().map_or("http://127.0.0.1/", Url::as_str);
+    let at = args.worker.as_ref().map(origin).unwrap_or_default();
+    if args.poll.is_grpc() && args.worker.as_ref().is_some_and(brigade_client::has_path) {
+        let why = format!(
+            "{worker} has a path or a query, and gRPC calls an origin; fix: set it to {at}, or --worker-protocol to http if the worker takes a POST there"
+        );
+        problems.conflict("--worker", why);
+        worker = &at;
+    }
+    let places = [format!("--inbox=gs://{BUCKET}/{INBOX}"), format!("--worker-url={worker}")];
+    let places = places.each_ref().map(String::as_str);
+    let mut poller: PollerArgs = from_flags(&places).expect("every value is checked later");
+    poller.poll = args.poll.clone();
+    poller.resolve(problems)
+}
+
+/// What a worker that another program starts would not know of.
+fn check_elsewhere(worker: &WorkerSettings, problems: &mut Problems) {
+    let WorkerSettings { exec, output_name, output_taken, max_size, .. } = worker;
+    let given = [
+        (exec.is_some(), names::EXEC),
+        (output_name.is_some(), names::OUTPUT_NAME),
+        (*output_taken != Taken::default(), names::OUTPUT_TAKEN),
+        (max_size.is_some(), names::MAX_SIZE),
+    ];
+    for (_, setting) in given.into_iter().filter(|(is_given, _)| *is_given) {
+        problems.conflict(
+            setting,
+            "the worker that --worker names takes its own settings; set it there, or leave out --worker",
+        );
+    }
 }
 
 #[cfg(test)]

@@ -1,31 +1,31 @@
 //! The parts of the system, wired as they are deployed.
 
-use std::{net::Ipv4Addr, str::FromStr as _, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
 
-use brigade_client::{PollerClient, identity::origin};
+use brigade_client::{InboxClient, PollerClient, identity::origin};
 use brigade_emulator::{
     Emulator,
     frontend::{FrontEnd, Service},
 };
+use brigade_poller::inbox::access::rights;
 use brigade_proto::v1::PollResponse;
 use brigade_runtime::{
     exit::Failure,
-    guard::{FRONT_END_PROBE, Mode},
+    guard::{FRONT_END_PROBE, GuardSettings, Mode},
     settings::names,
 };
-use brigade_storage::Location;
-use brigade_worker::{OutputName, Taken, exec::Program, settings::WorkerSettings};
 use tokio::{net::TcpListener, sync::broadcast, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{
     Args,
+    announce::{Announcement, Running},
     brake::Watched,
-    process, samples,
+    page, process, samples,
     settings::{
-        BUCKET, DEVELOPER, OUTPUT, POLLER, POLLER_CALLERS, PROGRAM_TIMEOUT, PUBSUB, SCHEDULER,
-        WORKER_CALLERS, guard, identity, poller_settings, storage,
+        BUCKET, DEVELOPER, OUTPUT, POLLER, POLLER_CALLERS, PUBSUB, SCHEDULER, Settings,
+        WORKER_CALLERS, guard, identity, storage,
     },
 };
 use crate::{
@@ -33,7 +33,7 @@ use crate::{
     outcome::failure,
     poller,
     setup::{self, bind_loopback},
-    worker,
+    ui, worker,
 };
 
 /// Events that the table may fall behind.
@@ -45,8 +45,11 @@ pub(super) struct System {
     pub(super) emulator: Emulator,
     pub(super) poller: Url,
     pub(super) client: PollerClient,
+    pub(super) inbox: InboxClient,
     pub(super) events: broadcast::Sender<PollResponse>,
     pub(super) worker: Url,
+    /// The address that opens the page; it works once.
+    pub(super) page: Option<Url>,
     /// How long a poll may take.
     pub(super) poll_deadline: Duration,
     /// What lifts the inbox's brake when it changes.
@@ -61,14 +64,15 @@ pub(super) struct System {
 impl System {
     pub(super) async fn start(
         args: &Args,
-        (output_name, output_taken): (Option<OutputName>, Taken),
+        settings: Settings,
         shutdown: CancellationToken,
     ) -> Result<Self, Failure> {
-        let exec = args.exec.as_deref().map(program).transpose()?;
-        let watched = Watched::new(args, exec.as_ref());
-        let [poller_port, worker_port, emulator_port] = ports(args)?;
+        let Settings { poller: mut settings, worker: worker_settings } = settings;
+        let watched = Watched::new(&args.data, worker_settings.exec.as_ref(), &settings.config);
+        let [poller_port, worker_port, emulator_port, page_port] = ports(args)?;
         let poller_listener = bind_loopback(poller_port).await?;
         let emulator_listener = bind_loopback(emulator_port).await?;
+        let page_listener = if args.once { None } else { Some(bind_loopback(page_port).await?) };
         let samples = samples::prepare(&args.data, args.no_samples).map_err(|error| {
             Failure::usage(
                 format!("cannot use the directory {}: {error}", args.data.display()),
@@ -89,7 +93,6 @@ impl System {
             put_behind(&emulator, "poller", poller_listener, &POLLER_CALLERS).await?;
         let poller = front_end.url();
         let mut front_ends = vec![front_end];
-        let timeout = args.timeout.unwrap_or(PROGRAM_TIMEOUT);
         let (events, _) = broadcast::channel(EVENTS_BUFFER);
         // The services end after the table that shows their events, and with it on a signal.
         let stop = shutdown.child_token();
@@ -103,30 +106,25 @@ impl System {
                 put_behind(&emulator, "worker", listener, &WORKER_CALLERS).await?;
             let url = front_end.url();
             front_ends.push(front_end);
-            let settings = WorkerSettings {
-                exec,
-                output: Some(Location::new(BUCKET, OUTPUT)),
-                output_name,
-                output_taken,
-                timeout,
-                ..WorkerSettings::default()
-            };
             let guard = guard(&emulator, Mode::Verify, &url, &WORKER_CALLERS)?;
             let (store, stop) = (store.clone(), stop.clone());
-            services.spawn(
-                async move { worker::serve(container, &settings, guard, store, stop).await },
-            );
+            services.spawn(async move {
+                worker::serve(container, &worker_settings, guard, store, stop).await
+            });
             url
         };
-        let settings = poller_settings(&worker, timeout, args)?;
+        settings.worker_url.clone_from(&worker);
         let poll_deadline = settings.config.budgets.poll_deadline;
         // Its callers send one `authorization` header. The front end checks its signature and removes it.
         let auth = AuthConfig {
-            guard: guard(&emulator, Mode::Platform, &poller, &POLLER_CALLERS)?,
+            guard: GuardSettings {
+                rights: rights(vec![DEVELOPER.to_owned()], vec![DEVELOPER.to_owned()]),
+                ..guard(&emulator, Mode::Platform, &poller, &POLLER_CALLERS)?
+            },
             public_url: Some(poller.clone()),
         };
         let dependencies = std::future::ready(Ok(poller::Dependencies {
-            store,
+            store: store.clone(),
             identity: Arc::new(identity(&emulator, POLLER)),
             observer: Some(events.clone()),
             process: process::this(),
@@ -136,13 +134,23 @@ impl System {
             poller::serve(container, &settings, auth, dependencies, stop_poller).await
         });
         let developer = Arc::new(identity(&emulator, DEVELOPER));
-        let client = PollerClient::new(&poller, Some(developer), None).map_err(failure)?;
+        let client = PollerClient::new(&poller, Some(developer.clone()), None).map_err(failure)?;
+        let inbox = InboxClient::new(&poller, Some(developer), None).map_err(failure)?;
+        let mut page = None;
+        if let Some(listener) = page_listener {
+            let served = page::new(listener, inbox.clone(), client.clone(), store, &args.data)?;
+            page = Url::parse(&served.url()).ok();
+            let stop = stop.clone();
+            services.spawn(async move { ui::serve(served, stop).await });
+        }
         Ok(Self {
             emulator,
             poller,
             client,
+            inbox,
             events,
             worker,
+            page,
             poll_deadline,
             watched,
             samples,
@@ -150,6 +158,25 @@ impl System {
             stop,
             services,
         })
+    }
+
+    /// Lets other commands of this user find it while the result is kept.
+    pub(super) fn announce(&self, data: &Path) -> Option<Announcement> {
+        let running = Running {
+            poller: self.poller.clone(),
+            metadata_host: self.emulator.url().authority().to_owned(),
+            account: DEVELOPER.to_owned(),
+            data: std::path::absolute(data).unwrap_or_else(|_| data.to_owned()),
+            page: self.page.clone(),
+        };
+        let announced = running.announce();
+        let report = |error: &std::io::Error| {
+            tracing::warn!(
+                error = %error,
+                "other commands cannot find this brigade dev; fix: set XDG_RUNTIME_DIR to a directory of your own"
+            );
+        };
+        announced.inspect_err(report).ok()
     }
 
     /// The variables that a worker elsewhere needs to work here, and their values.
@@ -179,21 +206,16 @@ impl System {
     }
 }
 
-fn program(given: &str) -> Result<Program, Failure> {
-    Program::from_str(given)
-        .map_err(|error| Failure::usage(format!("--exec {given:?}: {error}"), ""))
-}
-
-/// Three ports in a row, or any free ones with `--once`, so that two runs never meet. The worker's stays free when it
+/// Four ports in a row, or any free ones with `--once`, so that two runs never meet. The worker's stays free when it
 /// runs elsewhere.
-fn ports(args: &Args) -> Result<[u16; 3], Failure> {
+fn ports(args: &Args) -> Result<[u16; 4], Failure> {
     let first = args.port.unwrap_or(if args.once { 0 } else { 8080 });
-    match first.checked_add(2) {
-        _ if first == 0 => Ok([0; 3]),
-        Some(third) => Ok([first, first + 1, third]),
+    match first.checked_add(3) {
+        _ if first == 0 => Ok([0; 4]),
+        Some(last) => Ok([first, first + 1, first + 2, last]),
         None => Err(Failure::usage(
-            format!("--port {first} leaves too few ports; brigade dev takes three in a row"),
-            "choose one below 65534",
+            format!("--port {first} leaves too few ports; brigade dev takes four in a row"),
+            "choose one below 65533",
         )),
     }
 }

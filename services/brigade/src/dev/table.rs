@@ -2,23 +2,27 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
+    fmt::{self, Write as _},
     io::{self, IsTerminal as _, Write},
     time::Duration,
 };
 
 use brigade_emulator::storage::BeingWritten;
 use brigade_proto::v1::{
-    BrakeReason, Filter, LeaseHolder, ObjectSettled, ObjectSkipped, PollFinished, PollResponse,
-    Settlement, poll_response::Event,
+    Brake, BrakeReason, Filter, LeaseHolder, ObjectSettled, ObjectSkipped, PollFinished,
+    PollResponse, Settlement, poll_response::Event,
 };
 use brigade_storage::object::escape;
 use owo_colors::{OwoColorize as _, Style};
+
+use crate::live::{columns, wrap};
 
 /// Shown when the brake goes on.
 const BRAKE: &str = "brake      the program failed on many different files in a row and on none succeeded; the others stay in the inbox \
      until it, its script or the inbox changes:";
 
+/// Why a file is left that no poll has asked about.
+const NOT_ASKED: &str = "the poll ended before the worker was asked";
 /// Shown for a file that is no object yet.
 const BEING_WRITTEN: &str = "still being written; a program has it open or has just changed it";
 /// A file that comes to rest within this time is not shown.
@@ -26,7 +30,7 @@ const SHORT: Duration = Duration::from_secs(2);
 
 /// How settlements are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Show {
+pub(crate) enum Show {
     /// A table, in colour or without.
     Table { colour: bool },
     /// One JSON object a line, the contract's own messages.
@@ -35,7 +39,7 @@ pub(super) enum Show {
 
 impl Show {
     /// A table on a terminal, JSON when it is asked for or piped. `NO_COLOR` is honoured (no-color.org).
-    pub(super) fn on_stdout(json: bool) -> Self {
+    pub(crate) fn on_stdout(json: bool) -> Self {
         if json || !io::stdout().is_terminal() {
             return Self::Json;
         }
@@ -67,7 +71,12 @@ pub(super) struct Totals {
 impl Totals {
     fn keep(&mut self, settled: &ObjectSettled) {
         let object = settled.object.clone().unwrap_or_default();
-        self.settled.insert((object.name, object.generation), settled.clone());
+        let key = (object.name, object.generation);
+        // What the last poll said of it says more than that the next one would ask about it.
+        if settled.settlement() == Settlement::Planned && self.settled.contains_key(&key) {
+            return;
+        }
+        self.settled.insert(key, settled.clone());
     }
 
     /// Objects that were handed to the worker.
@@ -98,9 +107,11 @@ impl Totals {
     }
 }
 
-impl fmt::Display for Totals {
+impl Totals {
     /// The counts, and below them the failed objects and those left, with their reasons, in name order.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn text(&self, width: usize) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        let f = &mut text;
         let (processed, failed) =
             (self.count(Settlement::Processed), self.count(Settlement::Failed));
         let found = self.found();
@@ -113,13 +124,18 @@ impl fmt::Display for Totals {
             let settlement = last.settlement();
             if !matches!(settlement, Settlement::Processed | Settlement::Superseded) {
                 let (word, _) = shown(settlement);
-                writeln!(f, "  {word} {}: {}", escape(name), escape(&last.reason))?;
+                let reason = match (settlement, last.reason.as_str()) {
+                    (Settlement::Planned, "") => NOT_ASKED,
+                    (_, reason) => reason,
+                };
+                let line = format!("  {word} {}: {}", escape(name), escape(reason));
+                writeln!(f, "{}", wrap(&line, 0, 4, width))?;
             }
         }
         for name in &self.being_written {
             writeln!(f, "  writing {}: {BEING_WRITTEN}", escape(name))?;
         }
-        Ok(())
+        Ok(text)
     }
 }
 
@@ -150,10 +166,7 @@ impl<W: Write> Table<W> {
                 Show::Table { .. },
                 Some(Event::Finished(PollFinished { brake: Some(brake), .. })),
             ) => {
-                writeln!(self.out, "  {BRAKE}")?;
-                for BrakeReason { count, reason, example } in &brake.reasons {
-                    writeln!(self.out, "    {count} × {}, such as {example}", escape(reason))?;
-                }
+                writeln!(self.out, "  {BRAKE}\n{}", reasons(brake))?;
                 self.out.flush()
             }
             (Show::Table { .. }, _) => Ok(()),
@@ -222,9 +235,11 @@ impl<W: Write> Table<W> {
     /// Shows the counts, and each object that was not processed with its reason. Beside JSON this text goes to stderr.
     pub(super) fn summary(&mut self) -> io::Result<()> {
         let totals = &self.totals;
+        let width = if self.show == Show::Json { usize::MAX } else { columns() };
+        let text = totals.text(width).map_err(io::Error::other)?;
         match self.show {
-            Show::Table { .. } if totals.found() == 0 => write!(self.out, "{totals}"),
-            Show::Table { .. } => write!(self.out, "\n{totals}"),
+            Show::Table { .. } if totals.found() == 0 => write!(self.out, "{text}"),
+            Show::Table { .. } => write!(self.out, "\n{text}"),
             Show::Json => {
                 let summary = serde_json::json!({ "summary": {
                     "found": totals.found(),
@@ -233,25 +248,44 @@ impl<W: Write> Table<W> {
                     "left": totals.left(),
                 }});
                 writeln!(self.out, "{summary}")?;
-                write!(io::stderr(), "{totals}")
+                write!(io::stderr(), "{text}")
             }
         }
     }
 
     fn row(&mut self, settled: &ObjectSettled, colour: bool) -> io::Result<()> {
-        let object = settled.object.clone().unwrap_or_default();
-        let (word, style) = shown(settled.settlement());
-        let word = format!("{word:<10}");
-        let word = word.style(if colour { style } else { Style::new() });
-        let name = escape(&object.name).to_string();
-        let took = settled.duration.as_ref().map(took).unwrap_or_default();
-        let remark = match settled.summary.as_str() {
-            "" => escape(&settled.reason),
-            summary => escape(summary),
-        };
-        writeln!(self.out, "  {word} {name:<32} {took:>8}  {remark}")?;
+        writeln!(self.out, "{}", row(settled, colour, columns()))?;
         self.out.flush()
     }
+}
+
+/// One settlement. A remark that does not fit on the line is below it, under the name.
+pub(crate) fn row(settled: &ObjectSettled, colour: bool, width: usize) -> String {
+    const INDENT: usize = 13;
+    let object = settled.object.clone().unwrap_or_default();
+    let (word, style) = shown(settled.settlement());
+    let word = format!("{word:<10}");
+    let word = word.style(if colour { style } else { Style::new() });
+    let name = escape(&object.name).to_string();
+    let took = settled.duration.as_ref().map(took).unwrap_or_default();
+    let remark = match settled.summary.as_str() {
+        "" => escape(&settled.reason),
+        summary => escape(summary),
+    };
+    let (rest, remark) = (format!("{name:<32} {took:>8}"), remark.to_string());
+    if INDENT + rest.chars().count() + 2 + remark.chars().count() <= width {
+        return format!("  {word} {rest}  {remark}").trim_end().to_owned();
+    }
+    let (indent, remark) = (" ".repeat(INDENT), wrap(&remark, INDENT, INDENT, width));
+    format!("  {word} {rest}\n{indent}{remark}")
+}
+
+/// Why the brake is on.
+pub(crate) fn reasons(brake: &Brake) -> String {
+    let line = |BrakeReason { count, reason, example }: &BrakeReason| {
+        format!("    {count} × {}, such as {example}", escape(reason))
+    };
+    brake.reasons.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The word for a settlement, and its colour.

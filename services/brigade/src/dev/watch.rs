@@ -1,6 +1,6 @@
 //! Polls on the scheduler's ticks, if it has one, and shows what happens, until a signal ends it.
 
-use std::{collections::VecDeque, io, time::Duration};
+use std::{collections::VecDeque, io, pin::pin, time::Duration};
 
 use brigade_client::identity::origin;
 use brigade_emulator::{
@@ -16,7 +16,7 @@ use url::Url;
 use super::{
     settings::{BUCKET, PUBSUB, SCHEDULER},
     system::System,
-    table::{Show, Table},
+    table::Table,
 };
 
 /// How often the notifier looks for new files.
@@ -33,8 +33,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Shows settlements until the shutdown. They come from the poller's own events, not from the answer to the scheduler.
 pub(super) async fn run(
-    system: &System,
-    show: Show,
+    system: System,
+    table: &mut Table<impl io::Write>,
     every: Option<Duration>,
     push: bool,
     shutdown: &CancellationToken,
@@ -43,15 +43,14 @@ pub(super) async fn run(
     let identity = system.emulator.identity();
     let mut tasks = JoinSet::new();
     if let Some(every) = every {
-        let scheduler = scheduler(system, every)?;
+        let scheduler = scheduler(&system, every)?;
         tasks.spawn(scheduler.run(identity.clone(), shutdown.clone()));
     }
     if push {
         let storage = system.emulator.storage().clone();
-        let notifier = notifier(system)?;
+        let notifier = notifier(&system)?;
         tasks.spawn(notifier.run(storage, identity.clone(), shutdown.clone()));
     }
-    let mut table = Table::new(show, io::stdout());
     // What is there at the start is not a change.
     let _ = system.watched.has_changed(&[]);
     let mut look = tokio::time::interval(LOOK_AGAIN);
@@ -67,7 +66,7 @@ pub(super) async fn run(
                 let files = system.being_written().await;
                 drop(table.being_written(&files));
                 wants_lift |= brake.is_some() && system.watched.has_changed(&files);
-                if wants_lift && brake.is_some() && lift(system).await {
+                if wants_lift && brake.is_some() && lift(&system).await {
                     brake = None;
                     wants_lift = false;
                 }
@@ -112,6 +111,19 @@ pub(super) async fn run(
     }
     // The shutdown ends them.
     while tasks.join_next().await.is_some() {}
+    // What is in flight settles.
+    let mut stopped = pin!(system.stop());
+    loop {
+        tokio::select! {
+            biased;
+            Ok(response) = events.recv() => {
+                if let Some(Event::Settled(_)) = &response.event {
+                    drop(table.event(&response));
+                }
+            }
+            () = &mut stopped => break,
+        }
+    }
     let _ = table.summary();
     Ok(Exit::Done)
 }

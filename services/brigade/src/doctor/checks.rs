@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use brigade_client::{WorkerClient, identity::TokenSource};
+use brigade_client::identity::TokenSource;
 use brigade_poller::{
+    dispatch::Worker,
     filter::CONTROL_PREFIX,
     verdict::{Doubt, Refusal, Verdict, verdict},
 };
 use brigade_proto::v1::ProcessRequest;
 use brigade_runtime::exit::Failure;
-use brigade_storage::{Bucket, Error, Kind, ListRequest, NewObject, Pinned};
+use brigade_storage::{Bucket, Error, Kind, ListRequest, NewObject, Page, Pinned};
 use jiff::Timestamp;
 
 use crate::outcome::failure;
@@ -33,7 +34,7 @@ pub(super) async fn token(identity: &dyn TokenSource, audience: &str) -> Result<
 
 /// Sends the worker a request without an object. A worker that admits this account and serves the contract refuses it
 /// with a status of its own.
-pub(super) async fn worker(worker: &WorkerClient) -> Result<String, Failure> {
+pub(super) async fn worker(worker: &dyn Worker) -> Result<String, Failure> {
     let answer = worker.process(ProcessRequest::default(), WORKER_TIMEOUT);
     match verdict(answer.await) {
         Verdict::Processed(_) => Ok("it answers, and accepts even a request without object".into()),
@@ -52,10 +53,8 @@ pub(super) async fn worker(worker: &WorkerClient) -> Result<String, Failure> {
 
 /// Lists one object.
 pub(super) async fn inbox(bucket: &dyn Bucket, prefix: &str) -> Result<String, Failure> {
-    let request = ListRequest { prefix: prefix.to_owned(), page_size: 1, ..ListRequest::default() };
-    let page = bucket.list(&request).await;
-    let page =
-        page.map_err(|error| storage_failure(&error, "storage.objects.list on the bucket"))?;
+    let needs = "storage.objects.list on the bucket";
+    let page = first(bucket, prefix).await.map_err(|error| storage_failure(&error, needs))?;
     Ok(match page.objects.first() {
         Some(object) => format!("it can be listed; it has {:?} and maybe more", object.name),
         None => "it can be listed; it is empty".to_owned(),
@@ -79,16 +78,31 @@ pub(super) async fn lease(bucket: &dyn Bucket, prefix: &str) -> Result<String, F
     Ok("it can be taken, renewed and released".to_owned())
 }
 
-/// Reads a name that does not exist. Only a move shows whether an object can be created there.
+/// Reads a name that does not exist, and lists one object, which a poll does not need. Only a move shows whether an object can be
+/// created there.
 pub(super) async fn destination(bucket: &dyn Bucket, prefix: &str) -> Result<String, Failure> {
     let name = format!("{prefix}{}", Timestamp::now().as_nanosecond());
     match bucket.get(&name).await {
         Err(error) if !error.is_not_found() => {
             let needs = "storage.objects.create and get at the destinations";
-            Err(storage_failure(&error, needs))
+            return Err(storage_failure(&error, needs));
         }
-        _ => Ok(format!("gs://{}/{prefix} can be read", bucket.name())),
+        _ => {}
     }
+    let listed = match first(bucket, prefix).await {
+        Ok(_) => "can be read and listed",
+        Err(error) if *error.kind() == Kind::PermissionDenied => {
+            "can be read, but not listed; for brigade status and failed, grant this account storage.objects.list on the bucket"
+        }
+        Err(error) => return Err(storage_failure(&error, "")),
+    };
+    Ok(format!("gs://{}/{prefix} {listed}", bucket.name()))
+}
+
+/// A page of at most one object.
+async fn first(bucket: &dyn Bucket, prefix: &str) -> brigade_storage::Result<Page> {
+    let request = ListRequest { prefix: prefix.to_owned(), page_size: 1, ..ListRequest::default() };
+    bucket.list(&request).await
 }
 
 fn storage_failure(error: &Error, needs: &str) -> Failure {

@@ -10,10 +10,10 @@ mod report;
 use std::{io::IsTerminal as _, sync::Arc};
 
 use brigade_client::{
-    WorkerClient,
     identity::{TokenSource, origin},
+    proxy_of,
 };
-use brigade_poller::settings::{PollerArgs, PollerSettings};
+use brigade_poller::settings::{PollerArgs, PollerSettings, WorkerAuth};
 use brigade_runtime::{
     exit::{Exit, Failure},
     settings::Problems,
@@ -22,7 +22,7 @@ use brigade_runtime::{
 use brigade_storage::Store;
 
 use self::report::Report;
-use crate::{outcome::failure, setup};
+use crate::{poller, setup};
 
 /// The arguments.
 #[derive(Clone, Debug, clap::Args)]
@@ -62,12 +62,20 @@ async fn check_worker(
     settings: &PollerSettings,
     identity: Arc<dyn TokenSource>,
 ) {
-    let given = settings.worker_audience.as_deref();
-    let audience = given.map_or_else(|| origin(&settings.worker_url), str::to_owned);
-    report.note("token", checks::token(&*identity, &audience).await);
-    let worker = WorkerClient::new(&settings.worker_url, Some(identity), given).map_err(failure);
-    if let Some(worker) = report.add("client", worker, |_| format!("tokens are for {audience}")) {
-        report.note("worker", checks::worker(&worker).await);
+    let url = &settings.worker_url;
+    let audience = settings.worker_audience.clone().unwrap_or_else(|| origin(url));
+    let tokens = match settings.worker_auth {
+        WorkerAuth::Google => {
+            report.note("token", checks::token(&*identity, &audience).await);
+            format!("tokens are for {audience}")
+        }
+        WorkerAuth::None => "no token is sent, as BRIGADE_WORKER_AUTH says".to_owned(),
+    };
+    let proxy = proxy_of(url).map(|proxy| format!(", calls go through the proxy {proxy}"));
+    let worker = poller::worker(settings, identity);
+    let found = format!("{tokens}{}", proxy.unwrap_or_default());
+    if let Some(worker) = report.add("client", worker, |_| found) {
+        report.note("worker", checks::worker(&*worker).await);
     }
 }
 

@@ -10,9 +10,10 @@ use brigade_client::{
 };
 use brigade_poller::{
     dispatch::Worker,
+    inbox::access::AccessArgs,
     lease::Process,
     poller::Poller,
-    settings::{PollerArgs, PollerSettings, Protocol},
+    settings::{PollerArgs, PollerSettings, Protocol, WorkerAuth},
     trigger,
 };
 use brigade_proto::v1::PollResponse;
@@ -39,6 +40,8 @@ pub struct Args {
     #[command(flatten)]
     guard: GuardArgs,
     #[command(flatten)]
+    access: AccessArgs,
+    #[command(flatten)]
     poller: PollerArgs,
 }
 
@@ -47,11 +50,14 @@ pub async fn run(args: &Args, mut problems: Problems) -> Result<Exit, Failure> {
     telemetry::init(Format::for_stderr(), "info");
     let address = args.server.resolve(&mut problems);
     let auth = AuthConfig::resolve(&args.guard, address, &mut problems);
+    let access = args.access.resolve(&mut problems);
     let settings = args.poller.resolve(&mut problems);
     if let (Some(auth), Some(settings)) = (&auth, &settings) {
         queue::check(settings, auth, &mut problems);
     }
-    let ((address, auth), settings) = problems.into_settings(address.zip(auth).zip(settings))?;
+    let given = address.zip(auth).zip(access).zip(settings);
+    let (((address, mut auth), rights), settings) = problems.into_settings(given)?;
+    auth.guard.rights = rights;
     let shutdown = shutdown::signal();
     let listener = serve::bind(address).await?;
     // Port 0 means any free port.
@@ -66,12 +72,14 @@ async fn dependencies(settings: &PollerSettings) -> Result<Dependencies, Failure
     let identity = setup::identity()?;
     let audience = settings.worker_audience.clone();
     let audience = audience.unwrap_or_else(|| origin(&settings.worker_url));
-    let source = identity.clone();
-    tokio::spawn(async move {
-        if let Err(error) = source.fetch(&audience).await {
-            tracing::warn!(audience, error = %error, "no ID token for the worker yet; the first poll asks again");
-        }
-    });
+    if settings.worker_auth == WorkerAuth::Google {
+        let source = identity.clone();
+        tokio::spawn(async move {
+            if let Err(error) = source.fetch(&audience).await {
+                tracing::warn!(audience, error = %error, "no ID token for the worker yet; the first poll asks again");
+            }
+        });
+    }
     Ok(Dependencies {
         store: setup::store().await?,
         identity,
@@ -110,6 +118,7 @@ pub async fn serve(
         let poller = Poller::new(settings.config.clone(), &*store, worker(settings, identity)?)
             .queue(queue)
             .observer(observer)
+            .store(store)
             .process(process)
             .shutdown(shutdown.clone());
         Ok(trigger::routes(made.get_or_init(|| poller)))
@@ -122,11 +131,13 @@ pub async fn serve(
     Ok(())
 }
 
-fn worker(
+/// The worker's client, as the settings say.
+pub(crate) fn worker(
     settings: &PollerSettings,
     identity: Arc<dyn TokenSource>,
 ) -> Result<Arc<dyn Worker>, Failure> {
-    let (url, identity) = (&settings.worker_url, Some(identity));
+    let identity = (settings.worker_auth == WorkerAuth::Google).then_some(identity);
+    let url = &settings.worker_url;
     let audience = settings.worker_audience.as_deref();
     Ok(match settings.worker_protocol {
         Protocol::Grpc => Arc::new(WorkerClient::new(url, identity, audience).map_err(failure)?),

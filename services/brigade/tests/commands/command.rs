@@ -25,6 +25,8 @@ pub(super) fn brigade<S: AsRef<OsStr>>(
     command
         .env_clear()
         .env("HOME", home)
+        // Each test finds its own `brigade dev` alone.
+        .env("XDG_RUNTIME_DIR", home)
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .current_dir(home)
         .args(arguments);
@@ -130,6 +132,7 @@ fn guard(emulator: &Emulator, service: &str, caller: &str) -> GuardSettings {
         mode: Mode::Verify,
         audiences: vec![service.to_owned()],
         allowed_callers: vec![caller.to_owned()],
+        rights: Vec::new(),
         issuers: vec![ISSUER.to_owned()],
         jwks_url: emulator.url().join("oauth2/v3/certs").unwrap(),
     }

@@ -8,7 +8,9 @@ use std::{
     process::Stdio,
 };
 
+use axum::{Router, http::StatusCode, routing::post};
 use tempfile::TempDir;
+use tokio::{net::TcpListener, task::spawn_blocking};
 
 use super::command::{Running, brigade, run};
 
@@ -53,6 +55,21 @@ fn once_settles_the_samples_and_a_second_run_moves_nothing() {
     let again = run(brigade(directory.path(), ["dev", "--once"]));
     assert_eq!(again.err, "0 found, 0 processed, 0 failed\n");
     assert_eq!(names(&data.join("processed")), processed);
+}
+
+/// Nothing listens at the proxy. In the environment of one run it is named as curl names it, in that of the other in capitals.
+#[test]
+fn nothing_on_this_machine_goes_through_a_proxy() {
+    for names in
+        [["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"], ["http_proxy", "https_proxy", "all_proxy"]]
+    {
+        let directory = TempDir::new().unwrap();
+        let mut command = brigade(directory.path(), ["dev", "--once"]);
+        command.envs(names.map(|name| (name, "http://127.0.0.1:9")));
+        let ended = run(command);
+        assert_eq!(ended.code, Some(0), "{}", ended.err);
+        assert!(ended.err.contains("20 found, 18 processed, 2 failed"), "{}", ended.err);
+    }
 }
 
 /// Both streams of a whole run that logs at this level.
@@ -335,4 +352,72 @@ fn once_names_files_that_wait_for_their_next_try_and_ends_with_1() {
         assert!(ended.err.contains("1 left in the inbox"), "{}", ended.err);
         assert!(ended.err.contains("retry incoming/later.txt: "), "{}", ended.err);
     }
+}
+
+#[test]
+fn verbose_shows_what_the_program_writes_with_the_name_of_its_file() {
+    let directory = TempDir::new().unwrap();
+    inbox(directory.path(), &["a.txt"]);
+    let program = "sh -c 'echo loading >&2; echo 12 rows' sh";
+    let shown = |flags: &[&str]| {
+        let mut command = brigade(directory.path(), ["dev", "--once", "--no-samples"]);
+        command.args(["--exec", program]).args(flags);
+        run(command).err
+    };
+    let verbose = shown(&["-v"]);
+    for (stream, line) in [("stderr", "loading"), ("stdout", "12 rows")] {
+        let row = verbose.lines().find(|row| row.ends_with(line)).unwrap();
+        assert!(row.trim_start().starts_with(&format!("{stream} ")), "{verbose}");
+        assert!(row.contains(" incoming/a.txt "), "{verbose}");
+    }
+    inbox(directory.path(), &["b.txt"]);
+    let quiet = shown(&[]);
+    assert!(!quiet.contains("loading"), "{quiet}");
+}
+
+#[test]
+fn a_variable_of_the_services_holds_in_dev_too() {
+    let directory = TempDir::new().unwrap();
+    inbox(directory.path(), &["large.txt", "x"]);
+    let arguments = ["dev", "--once", "--no-samples", "--timeout", "1h"];
+    let mut command = brigade(directory.path(), arguments);
+    // One at a time: each takes the directory, and gives it back.
+    let program = "sh -c 'mkdir \"$0\" && sleep 0.2 && rmdir \"$0\"' taken";
+    let variables = [
+        ("BRIGADE_EXEC", program),
+        ("BRIGADE_CONCURRENCY", "1"),
+        ("BRIGADE_MAX_SIZE", "5B"),
+        ("BRIGADE_AUTH", " "),
+    ];
+    inbox(directory.path(), &["y", "z"]);
+    let ended = run({
+        command.envs(variables);
+        command
+    });
+    assert!(ended.err.contains("4 found, 3 processed, 1 failed"), "{}", ended.err);
+    assert!(ended.err.contains("BRIGADE_MAX_SIZE"), "{}", ended.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_answers_200_or_500_over_http_is_a_worker_elsewhere() {
+    let directory = TempDir::new().unwrap();
+    inbox(directory.path(), &["bad.txt", "good.txt"]);
+    let answer = async |body: String| {
+        if body.contains("good") {
+            (StatusCode::OK, "12 rows")
+        } else {
+            (StatusCode::INTERNAL_SERVER_ERROR, "column day is missing")
+        }
+    };
+    let worker = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", worker.local_addr().unwrap());
+    let router = Router::new().fallback(post(answer));
+    tokio::spawn(async { axum::serve(worker, router).await });
+    let arguments = ["dev", "--once", "--no-samples", "--worker-protocol", "http", "--worker"];
+    let mut command = brigade(directory.path(), arguments);
+    command.arg(url);
+    let ended = spawn_blocking(|| run(command)).await.unwrap();
+    assert!(ended.err.contains("2 found, 1 processed, 1 failed"), "{}", ended.err);
+    assert!(ended.err.contains("column day is missing"), "{}", ended.err);
+    assert_eq!(names(&directory.path().join("brigade-data/processed")), ["good.txt"]);
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use brigade_emulator::Emulator;
+use brigade_emulator::{Emulator, storage::Permission};
 use brigade_worker::{sample::SleepStudy, settings::WorkerSettings};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -10,6 +10,13 @@ use tempfile::TempDir;
 use super::command::{
     POLLER, brigade, closed, google, loopback, normalised, run_beside, serve, store,
 };
+
+/// Nothing listens there.
+const PROXIES: [(&str, &str); 3] = [
+    ("HTTP_PROXY", "http://127.0.0.1:9"),
+    ("HTTPS_PROXY", "http://127.0.0.1:9"),
+    ("ALL_PROXY", "http://127.0.0.1:9"),
+];
 
 /// The emulator, and a worker that admits this account.
 struct World {
@@ -19,7 +26,10 @@ struct World {
 
 impl World {
     async fn admitting(caller: &str) -> Self {
-        let emulator = google(&[POLLER]).await;
+        Self::on(google(&[POLLER]).await, caller).await
+    }
+
+    async fn on(emulator: Emulator, caller: &str) -> Self {
         let (listener, worker) = loopback().await;
         let store = store(&emulator).await;
         let routes = brigade_worker::routes(SleepStudy, store, &WorkerSettings::default());
@@ -47,11 +57,20 @@ impl World {
 async fn findings_of_every_wire() {
     let (well, closed) = (World::admitting(POLLER).await, closed().await);
     let other = World::admitting("other@else.iam.gserviceaccount.com").await;
+    let narrow = Emulator::builder()
+        .memory()
+        .bucket("data")
+        .role(POLLER, &[Permission::List], "incoming/")
+        .role(POLLER, &[Permission::Get, Permission::Create, Permission::Delete], "");
+    let narrow = World::on(narrow.start(loopback().await.0).await.unwrap(), POLLER).await;
     let wrong = [("BRIGADE_INBOX", "incoming"), ("WORKER_URL", "")];
     let absent = [("BRIGADE_INBOX", "gs://other/in/")];
     let mut table = String::new();
     for (case, world, settings) in [
         ("every wire is whole", &well, &[][..]),
+        ("the destinations may not be listed", &narrow, &[]),
+        ("a proxy is gone", &well, &PROXIES),
+        ("the worker gets no token", &well, &[("BRIGADE_WORKER_AUTH", "none")]),
         ("the worker admits another account", &other, &[]),
         ("the worker is absent", &well, &[("WORKER_URL", closed.as_str())]),
         ("the bucket is absent", &well, &absent),

@@ -31,6 +31,7 @@ fn run(directory: &Path, script: &str) -> Ended {
     Command::new("sh")
         .env_clear()
         .env("PATH", path.unwrap())
+        .env("XDG_RUNTIME_DIR", directory)
         .current_dir(directory)
         .args(["-e", "-c", script])
         .output()

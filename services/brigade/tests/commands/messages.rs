@@ -10,7 +10,7 @@ use super::command::{brigade, normalised, run};
 fn help_of_every_subcommand() {
     let directory = TempDir::new().unwrap();
     let mut all = String::new();
-    for subcommand in ["", "dev", "poller", "worker", "emulator", "doctor", "token"] {
+    for subcommand in ["", "dev", "poller", "worker", "emulator", "doctor", "token", "poll"] {
         let words = [subcommand, "--help"];
         let words = words.iter().filter(|word| !word.is_empty());
         let ended = run(brigade(directory.path(), words));
@@ -41,6 +41,14 @@ fn outcomes_of_mistakes() {
         (&[], &["dev", "--once", "--data", "file"]),
         (&[], &["dev", "--once", "--port", &taken]),
         (&[], &["dev", "--port", "65535"]),
+        (&[], &["dev", "--worker", "http://127.0.0.1:9", "--max-size", "1GB", "--exec", "true"]),
+        (&[], &["dev", "--worker", "http://127.0.0.1:9/x?y"]),
+        (&[], &["dev", "--processes", "2", "--max-memory", "1GiB", "--exec", "true"]),
+        (&[], &["dev", "--persistent", "--concurrency", "0", "--match", "incoming/*"]),
+        (
+            &[("BRIGADE_INBOX", "gs://a/b/"), ("BRIGADE_AUTH", " "), ("BRIGADE_EXEC", "no-such")],
+            &["dev", "--once"],
+        ),
         (&typo, &["dev", "--once"]),
         (&typo, &["token", "--audience", "https://a.example"]),
         (&[], &["poller"]),
@@ -67,6 +75,11 @@ fn outcomes_of_mistakes() {
         (&[], &["emulator", "--memory", "--front-end", "worker=9,push=x"]),
         (&[], &["doctor"]),
         (&[], &["token"]),
+        (&[], &["poll"]),
+        (&[], &["poll", "--max-objects", "0"]),
+        (&[], &["poll", "--watch", "--dry-run"]),
+        (&[("BRIGADE_POLLER", "worker:80")], &["poll"]),
+        (&[], &["poll", "--poller", "http://127.0.0.1:9"]),
         (&[], &["token", "--audience", ""]),
     ];
     let mut table = String::new();

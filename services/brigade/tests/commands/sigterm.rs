@@ -55,7 +55,7 @@ async fn filled() -> Emulator {
 /// A worker of this process; it ends with the test.
 async fn worker(emulator: &Emulator, processor: Waiting) -> String {
     let (listener, url) = loopback().await;
-    let settings = WorkerSettings { concurrency: OBJECTS, ..WorkerSettings::default() };
+    let settings = WorkerSettings { concurrency: Some(OBJECTS), ..WorkerSettings::default() };
     let routes = brigade_worker::routes(processor, store(emulator).await, &settings);
     serve((listener, &url), routes, emulator, POLLER);
     url

@@ -1,6 +1,6 @@
 //! Collects what is wrong with the settings, so that one run shows all of it.
 
-use std::fmt;
+use std::{ffi::OsString, fmt};
 
 /// What is wrong with one setting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,12 +30,20 @@ pub enum Problem {
         why: String,
     },
     /// Two settings contradict each other.
-    #[error("{setting} ({}): {why}", flag(setting))]
+    #[error("{}: {why}", named(setting))]
     Conflict {
-        /// The environment variable.
+        /// The environment variable, or the flag of a setting that has none.
         setting: &'static str,
         /// Why, and the fix.
         why: String,
+    },
+    /// A variable that this program has no use for.
+    #[error("{setting} is set, and {why}; unset it")]
+    Refused {
+        /// The environment variable.
+        setting: String,
+        /// Why.
+        why: &'static str,
     },
     /// There is no such setting.
     #[error("{given} is not a setting of this program{}", suggestion(nearest.as_ref()))]
@@ -60,6 +68,15 @@ fn flag(setting: &str) -> String {
     format!("--{}", name.to_ascii_lowercase().replace('_', "-"))
 }
 
+/// The setting with its flag.
+fn named(setting: &str) -> String {
+    if setting.starts_with("--") {
+        setting.to_owned()
+    } else {
+        format!("{setting} ({})", flag(setting))
+    }
+}
+
 fn suggestion(nearest: Option<&String>) -> String {
     match nearest {
         Some(name) => format!("; did you mean {name}?"),
@@ -81,6 +98,20 @@ impl Problems {
     pub fn conflict(&mut self, setting: &'static str, why: impl Into<String>) {
         let why = why.into();
         self.push(Problem::Conflict { setting, why });
+    }
+
+    /// Notes each of these variables that is set and not blank.
+    pub fn refuse<'a>(
+        &mut self,
+        names: impl IntoIterator<Item = &'a str>,
+        why: &'static str,
+        mut environment: impl FnMut(&str) -> Option<OsString>,
+    ) {
+        let is_set = |name: &&str| {
+            environment(name).is_some_and(|value| !value.to_string_lossy().trim().is_empty())
+        };
+        let names = names.into_iter().filter(is_set);
+        self.extend(names.map(|name| Problem::Refused { setting: name.to_owned(), why }));
     }
 
     /// The error, if there was any problem.

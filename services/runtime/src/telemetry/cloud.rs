@@ -28,9 +28,7 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut line = Line::default();
-        event.record(&mut line);
-        let Line(mut line) = line;
+        let Line(mut line) = Line::from_event(event);
         let time = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
         line.insert("time".into(), time.into());
         line.insert("severity".into(), severity(*event.metadata().level()).into());
@@ -67,10 +65,17 @@ fn severity(level: Level) -> &'static str {
     }
 }
 
+/// The fields of an event, escaped.
 #[derive(Default)]
-struct Line(Map<String, Value>);
+pub(super) struct Line(pub(super) Map<String, Value>);
 
 impl Line {
+    pub(super) fn from_event(event: &Event<'_>) -> Self {
+        let mut line = Self::default();
+        event.record(&mut line);
+        line
+    }
+
     fn put(&mut self, field: &Field, value: impl Into<Value>) {
         self.0.insert(field.name().to_owned(), value.into());
     }

@@ -6,8 +6,12 @@
 mod buffer;
 mod cloud;
 mod escape;
+mod rows;
 
-use std::{fmt::Debug, io::IsTerminal as _};
+use std::{
+    fmt::Debug,
+    io::{IsTerminal as _, Write as _},
+};
 
 use tracing::{Subscriber, field::Field};
 use tracing_subscriber::{
@@ -23,14 +27,19 @@ use tracing_subscriber::{
 };
 
 pub use self::buffer::Buffer;
-use self::{cloud::CloudLogging, escape::escaped};
+use self::{cloud::CloudLogging, escape::escaped, rows::Rows};
 use crate::settings::names::RUST_LOG;
+
+/// To the beginning of the line, which is empty then.
+const CLEAR_LINE: &[u8] = b"\r\x1b[K";
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// One line for people.
     Human,
+    /// The same, but what a program writes is a row that fits the table of `brigade dev`.
+    Rows,
     /// One JSON object a line, with Cloud Logging's `severity`, `message` and `time`.
     Json,
 }
@@ -52,7 +61,16 @@ pub fn init(format: Format, default: &str) {
         Err(error) => (EnvFilter::new(default).boxed(), Some(error)),
     };
     // A test harness may have set one before.
-    let _ = lines(format, filter, std::io::stderr).try_init();
+    let is_terminal = std::io::stderr().is_terminal();
+    let writer = move || {
+        let mut stderr = std::io::stderr();
+        if is_terminal {
+            // A command may have a line there that shows how far it is.
+            let _ = stderr.write_all(CLEAR_LINE);
+        }
+        stderr
+    };
+    let _ = lines(format, filter, writer).try_init();
     if let Some(error) = wrong {
         tracing::warn!(given, %error, "{RUST_LOG} is not a filter; expected one such as info,brigade_poller=debug; using {default}");
     }
@@ -103,6 +121,12 @@ where
         Format::Human => fmt::layer()
             .fmt_fields(fields())
             .with_target(false)
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_writer(writer)
+            .boxed(),
+        Format::Rows => fmt::layer()
+            .event_format(Rows(fmt::format().with_target(false)))
+            .fmt_fields(fields())
             .with_ansi(std::io::stderr().is_terminal())
             .with_writer(writer)
             .boxed(),

@@ -36,8 +36,10 @@ fn a_json_line_is_one_object_that_holds_what_was_logged() {
 
 #[test]
 fn nothing_in_a_line_acts_on_what_shows_it() {
-    for format in [Format::Human, Format::Json] {
-        let text = logged(format, evil);
+    let program = || tracing::info!(target: "program", object = EVIL, "{EVIL}");
+    let all = [(Format::Human, evil as fn()), (Format::Json, evil), (Format::Rows, program)];
+    for (format, log) in all {
+        let text = logged(format, log);
         let line = text.strip_suffix('\n').unwrap();
         let acts = |c: &char| c.is_control() || matches!(c, '\u{202e}' | '\u{2028}');
         assert_eq!(line.chars().find(acts), None, "{line:?}");
@@ -65,4 +67,17 @@ fn names_in_other_scripts_stay_readable() {
 #[test]
 fn what_the_filter_leaves_out_is_not_logged() {
     assert_eq!(logged(Format::Json, || tracing::trace!("detail")), "");
+}
+
+#[test]
+fn a_line_of_a_program_is_a_row_with_the_name_of_its_object() {
+    let text = logged(Format::Rows, || {
+        let (object, stream) = ("data/in/a b.csv#17", "stderr");
+        tracing::info!(target: "program", object, %stream, "12 rows");
+        tracing::warn!(object, "settled");
+    });
+    let (row, other) = text.split_once('\n').unwrap();
+    let words: Vec<_> = row.split_whitespace().collect();
+    assert_eq!(words, ["stderr", "in/a", "b.csv", "12", "rows"]);
+    assert!(other.contains("WARN settled object="), "{other}");
 }

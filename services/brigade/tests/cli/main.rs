@@ -1,0 +1,18 @@
+//! The commands that show and steer a poller, as a person and a program run them: on a terminal and piped.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod broken;
+mod dev;
+mod errors;
+mod failed;
+mod names;
+#[path = "../../../../tests/e2e/odd.rs"]
+mod odd;
+mod poll;
+mod pty;
+mod replay;
+mod shell;
+mod status;
+mod system;
+mod watch;
