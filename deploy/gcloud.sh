@@ -14,6 +14,9 @@
 #   --schedule S        in cron's format [* * * * *]
 #   --time-zone Z       of the schedule [Etc/UTC]
 #   --auth MODE         platform: Cloud Run checks who may call the poller; verify: the poller does [platform]
+#   --readers A         service accounts that may see status and failed files, separated by commas
+#   --operators A       service accounts that may also move failed files back, separated by commas
+#   --show-outputs      let the poller look at the worker's outputs, for `brigade failed show`
 #   --events            announce each new file by Pub/Sub as well
 #   --tasks             make one Cloud Task per file, in place of calling the worker directly
 #   --number N          the project's number, to save a call
@@ -21,7 +24,7 @@
 set -euo pipefail
 
 name=brigade project='' region='' bucket='' image='' worker_image='' worker_args=worker number=''
-schedule='* * * * *' time_zone=Etc/UTC auth=platform events='' tasks='' dry=''
+schedule='* * * * *' time_zone=Etc/UTC auth=platform readers='' operators='' show_outputs='' events='' tasks='' dry=''
 
 usage() { sed -n '2,/^set -euo/p' "$0" | sed -e '/^set -euo/d' -e 's/^# \{0,1\}//'; }
 wrong() {
@@ -32,13 +35,14 @@ wrong() {
 
 while [ $# -gt 0 ]; do
     case $1 in
-    --project | --region | --bucket | --image | --worker-image | --worker-args | --name | --schedule | --time-zone | --auth | --number)
+    --project | --region | --bucket | --image | --worker-image | --worker-args | --name | --schedule | --time-zone | --auth | --readers | --operators | --number)
         [ $# -gt 1 ] || wrong "$1 needs a value"
         key=${1#--}
         printf -v "${key//-/_}" %s "$2"
         shift 2
         ;;
     --events | --tasks) printf -v "${1#--}" yes && shift ;;
+    --show-outputs) show_outputs=yes && shift ;;
     --dry-run) dry=yes && shift ;;
     --help | -h) usage && exit 0 ;;
     *) wrong "unknown option $1" ;;
@@ -137,6 +141,11 @@ grant poller list None
 grant poller take "title=the inbox,expression=$(below incoming/)"
 grant poller place "title=where settled files go,expression=$(below processed/ failed/)"
 grant poller replace "title=the lease,expression=$(below .brigade/)"
+if [ -n "$operators" ]; then
+    role put_back 'put back' storage.objects.create,storage.objects.move
+    grant poller put_back "title=replays,expression=$(below failed/ incoming/)"
+fi
+[ -z "$show_outputs" ] || grant poller read "title=outputs,expression=$(below features/)"
 grant worker read "title=the inbox,expression=$(below incoming/)"
 grant worker replace "title=its outputs,expression=$(below features/)"
 
@@ -155,6 +164,7 @@ service "$worker" "$worker_image" "$worker_args" worker Worker 4 10 1Gi \
     --invoker-iam-check
 settings="^;^BRIGADE_INBOX=gs://$bucket/incoming/;BRIGADE_PROCESSED=gs://$bucket/processed/;BRIGADE_FAILED=gs://$bucket/failed/"
 settings+=";WORKER_URL=$worker_url;BRIGADE_AUDIENCE=$poller_url;BRIGADE_ALLOWED_CALLERS=$callers;BRIGADE_AUTH=$auth"
+settings+=";BRIGADE_READERS=$readers;BRIGADE_OPERATORS=$operators"
 settings+=";BRIGADE_PUBLIC_URL=$poller_url;BRIGADE_CONCURRENCY=32;BRIGADE_PROCESS_TIMEOUT=600s;BRIGADE_POLL_DEADLINE=600s"
 check=--invoker-iam-check
 [ "$auth" = platform ] || check=--no-invoker-iam-check
@@ -168,12 +178,15 @@ g run services update "$poller" --region="$region" --set-custom-audiences="$poll
 
 printf '\n# Who may call whom\n'
 invoker() {
-    g run services add-iam-policy-binding "$1" --region="$region" --member="serviceAccount:$(account "$2")" \
+    g run services add-iam-policy-binding "$1" --region="$region" --member="serviceAccount:$2" \
         --role=roles/run.invoker --condition=None
 }
-invoker "$poller" scheduler
-[ -z "$events$tasks" ] || invoker "$poller" pusher
-invoker "$worker" poller
+invoker "$poller" "$(account scheduler)"
+[ -z "$events$tasks" ] || invoker "$poller" "$(account pusher)"
+invoker "$worker" "$(account poller)"
+for email in ${readers//,/ } ${operators//,/ }; do
+    invoker "$poller" "$email"
+done
 
 printf '\n# The schedule\n'
 job=(--location="$region" --schedule="$schedule" --time-zone="$time_zone" --uri="$poller_url/poll" --http-method=POST

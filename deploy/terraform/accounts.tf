@@ -40,7 +40,7 @@ resource "google_cloud_run_v2_service_iam_member" "pusher_calls_poller" {
 }
 
 resource "google_cloud_run_v2_service_iam_member" "caller_calls_poller" {
-  for_each = toset(var.callers)
+  for_each = toset(concat(var.callers, var.readers, var.operators))
   name     = google_cloud_run_v2_service.poller.name
   location = var.region
   role     = "roles/run.invoker"

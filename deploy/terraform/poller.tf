@@ -13,6 +13,8 @@ locals {
       WORKER_URL              = local.worker_url
       BRIGADE_AUDIENCE        = local.poller_url
       BRIGADE_ALLOWED_CALLERS = join(",", local.poller_callers)
+      BRIGADE_READERS         = join(",", var.readers)
+      BRIGADE_OPERATORS       = join(",", var.operators)
       BRIGADE_AUTH            = var.poller_auth
       # With `platform` the poller proves at its start that a front end protects it. Tasks are sent to this URL.
       BRIGADE_PUBLIC_URL      = local.poller_url

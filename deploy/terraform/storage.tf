@@ -46,6 +46,14 @@ resource "google_project_iam_custom_role" "read" {
   permissions = ["storage.objects.get"]
 }
 
+resource "google_project_iam_custom_role" "put_back" {
+  count       = length(var.operators) > 0 ? 1 : 0
+  role_id     = replace("${var.name}_put_back", "-", "_")
+  title       = "Bucket Brigade: put back"
+  description = "Moves failed objects back to free names in the inbox."
+  permissions = ["storage.objects.create", "storage.objects.move"]
+}
+
 resource "google_storage_bucket_iam_member" "poller_lists" {
   bucket = local.bucket
   role   = google_project_iam_custom_role.list.id
@@ -82,6 +90,30 @@ resource "google_storage_bucket_iam_member" "poller_leases" {
   condition {
     title      = "the lease"
     expression = "resource.name.startsWith(\"${local.objects}/${local.control_prefix}\")"
+  }
+}
+
+resource "google_storage_bucket_iam_member" "poller_puts_back" {
+  count  = length(var.operators) > 0 ? 1 : 0
+  bucket = local.bucket
+  role   = google_project_iam_custom_role.put_back[0].id
+  member = google_service_account.poller.member
+
+  condition {
+    title      = "replays"
+    expression = "resource.name.startsWith(\"${local.objects}/${var.prefixes.failed}\") || resource.name.startsWith(\"${local.objects}/${var.prefixes.inbox}\")"
+  }
+}
+
+resource "google_storage_bucket_iam_member" "poller_shows_outputs" {
+  count  = var.show_outputs ? 1 : 0
+  bucket = local.bucket
+  role   = google_project_iam_custom_role.read.id
+  member = google_service_account.poller.member
+
+  condition {
+    title      = "outputs"
+    expression = "resource.name.startsWith(\"${local.objects}/${var.prefixes.outputs}\")"
   }
 }
 

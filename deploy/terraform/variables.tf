@@ -146,6 +146,24 @@ variable "callers" {
   default     = []
 }
 
+variable "readers" {
+  description = "Emails of service accounts that may see status, failed files and events of the poller (`brigade status`, `failed`, `watch`). Users impersonate them."
+  type        = list(string)
+  default     = []
+}
+
+variable "operators" {
+  description = "Emails of service accounts that may see the same, and move failed files back (`brigade replay`). With one, the poller's account may move files from failed to the inbox."
+  type        = list(string)
+  default     = []
+}
+
+variable "show_outputs" {
+  description = "Whether the poller may look at the worker's outputs, so that `brigade failed show` has their size and date. The permission covers their content, which the poller never reads."
+  type        = bool
+  default     = false
+}
+
 variable "internal" {
   description = "A VPC, if neither service is to be reachable from the internet. The subnetwork needs Private Google Access, because the poller reaches the worker, and itself, through it."
   type = object({

@@ -4,7 +4,7 @@ use super::{gcloud, said, terraform};
 
 /// Caller, service, and when there is such an edge: the whole picture.
 const PICTURE: [(&str, &str, &str); 4] = [
-    ("caller", "poller", "for each of var.callers"),
+    ("caller", "poller", "for each of callers, readers and operators"),
     ("poller", "worker", "always"),
     ("pusher", "poller", "with var.events || var.tasks"),
     ("scheduler", "poller", "always"),
@@ -24,7 +24,9 @@ fn terraform_lets_in_exactly_the_invokers_of_the_picture() {
         let service = between(&service, "google_cloud_run_v2_service.", ".name");
         let when = match (&*binding.get("count"), &*binding.get("for_each")) {
             ("", "") => "always".to_owned(),
-            ("", "toset(var.callers)") => "for each of var.callers".to_owned(),
+            ("", "toset(concat(var.callers, var.readers, var.operators))") => {
+                "for each of callers, readers and operators".to_owned()
+            }
             (count, "") => format!("with {}", count.trim_end_matches(" ? 1 : 0")),
             (_, other) => panic!("{}: for each of {other}", binding.name),
         };
@@ -77,7 +79,8 @@ fn gcloud_lets_in_exactly_the_invokers_of_the_picture() {
         edges
     };
     let least = ["poller worker", "scheduler poller"];
-    let whole = ["poller worker", "pusher poller", "scheduler poller"];
+    let whole =
+        ["operator poller", "poller worker", "pusher poller", "reader poller", "scheduler poller"];
     assert_eq!(edges(gcloud::PLAIN), least);
     assert_eq!(edges(gcloud::VERIFY), least);
     assert_eq!(edges(gcloud::WHOLE), whole);

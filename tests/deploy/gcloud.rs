@@ -5,7 +5,7 @@
 pub(crate) const PLAIN: &str = include_str!("gcloud.txt");
 /// With `--auth verify`.
 pub(crate) const VERIFY: &str = include_str!("gcloud-verify.txt");
-/// With `--events --tasks`.
+/// With `--events --tasks --show-outputs`, a reader and an operator.
 pub(crate) const WHOLE: &str = include_str!("gcloud-events-tasks.txt");
 
 /// One command, as a shell would take it apart.

@@ -14,10 +14,20 @@ const PICTURE: [(&str, &str, &str); 6] = [
     ("worker", "get", "inbox"),
 ];
 
+/// What the poller needs beside it, when it has an operator, and when it shows outputs.
+const STEERING: [(&str, &str, &str); 2] =
+    [("poller", "create move", "failed inbox"), ("poller", "get", "outputs")];
+
 type Grant = (String, String, String);
 
-fn picture() -> Vec<Grant> {
-    PICTURE.map(|(who, what, where_)| (who.into(), what.into(), where_.into())).to_vec()
+fn picture(more: &[(&str, &str, &str)]) -> Vec<Grant> {
+    let mut picture: Vec<Grant> = PICTURE
+        .iter()
+        .chain(more)
+        .map(|(who, what, place)| ((*who).into(), (*what).into(), (*place).into()))
+        .collect();
+    picture.sort();
+    picture
 }
 
 /// The last words of `storage.objects.get` and the like, in order.
@@ -58,7 +68,7 @@ fn prefixes(condition: &str, named: impl Fn(&str) -> String) -> String {
 #[test]
 fn terraform_grants_each_account_what_it_needs_below_its_prefixes() {
     let roles = roles();
-    let mut grants = Vec::new();
+    let (mut grants, mut optional) = (Vec::new(), Vec::new());
     for binding in terraform::all("google_storage_bucket_iam_member") {
         assert_eq!(binding.get("bucket"), "local.bucket");
         let member = binding.get("member");
@@ -67,6 +77,7 @@ fn terraform_grants_each_account_what_it_needs_below_its_prefixes() {
         // A choice: its first is the default, and the wider one.
         let role = role.strip_prefix("var.worker_replaces_outputs ? ").unwrap_or(&role);
         let role = role.strip_prefix("google_project_iam_custom_role.").unwrap();
+        let role = role.replace("[0]", "");
         let condition = binding
             .block("condition")
             .map(|block| terraform::attribute(&block.body, "expression"))
@@ -80,14 +91,19 @@ fn terraform_grants_each_account_what_it_needs_below_its_prefixes() {
                 .trim_end_matches("_prefix")
                 .to_owned()
         };
+        optional.push(!binding.get("count").is_empty());
         grants.push((
             member.split('.').next().unwrap().to_owned(),
             roles[role.split('.').next().unwrap()].clone(),
             prefixes(&condition, named),
         ));
     }
+    let always = grants.iter().zip(optional).filter(|(_, optional)| !optional);
+    let mut always: Vec<_> = always.map(|(grant, _)| grant.clone()).collect();
+    always.sort();
+    assert_eq!(always, picture(&[]));
     grants.sort();
-    assert_eq!(grants, picture());
+    assert_eq!(grants, picture(&STEERING));
     let locals = terraform::locals();
     assert_eq!(locals["objects"], "projects/_/buckets/${local.bucket}/objects");
     assert_eq!(locals["control_prefix"], ".brigade/");
@@ -95,7 +111,9 @@ fn terraform_grants_each_account_what_it_needs_below_its_prefixes() {
 
 #[test]
 fn gcloud_grants_the_same() {
-    for recording in [gcloud::PLAIN, gcloud::VERIFY, gcloud::WHOLE] {
+    for (recording, more) in
+        [(gcloud::PLAIN, &[][..]), (gcloud::VERIFY, &[]), (gcloud::WHOLE, &STEERING)]
+    {
         let mut roles = BTreeMap::new();
         let mut grants = Vec::new();
         for command in gcloud::commands(recording) {
@@ -111,7 +129,7 @@ fn gcloud_grants_the_same() {
             }
         }
         grants.sort();
-        assert_eq!(grants, picture());
+        assert_eq!(grants, picture(more));
     }
 }
 
