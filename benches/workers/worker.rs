@@ -3,7 +3,8 @@
 use std::{process::Child, time::Duration};
 
 use brigade_runtime::settings::{Problems, from_flags};
-use brigade_worker::settings::WorkerArgs;
+use brigade_storage::Location;
+use brigade_worker::settings::{ExecArgs, WorkerSettings};
 use tokio::{net::TcpStream, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -91,12 +92,13 @@ impl Worker {
 
 async fn ours(system: &System, flags: &[&str]) -> Worker {
     let (listener, url) = bound().await;
-    let flags = [&["--output=gs://data/features/"], flags].concat();
-    let args: WorkerArgs = from_flags(&flags).unwrap();
+    let args: ExecArgs = from_flags(flags).unwrap();
     let mut problems = Problems::default();
-    let settings = args.resolve(&mut problems);
+    let exec = args.resolve(&mut problems);
     problems.into_result().unwrap();
-    let (settings, guard, store) = (settings.unwrap(), system.guard(&url), system.store.clone());
+    let output = Some(Location::new("data", "features/"));
+    let settings = WorkerSettings { exec: exec.unwrap(), output, ..WorkerSettings::default() };
+    let (guard, store) = (system.guard(&url), system.store.clone());
     let stop = CancellationToken::new();
     let stopped = stop.clone();
     let serving = tokio::spawn(async move {
