@@ -1,6 +1,6 @@
 //! What a process writes to stdout and stderr, read all the time: a full pipe would stop it.
 
-use rustix::io::{Errno, read};
+use rustix::io::{read, retry_on_intr};
 use tokio::{io::AsyncReadExt as _, net::unix::pipe, time::sleep};
 
 use super::super::{
@@ -79,7 +79,7 @@ impl Drop for Output {
 
 impl Tap {
     fn new(pipe: pipe::Receiver, stream: Stream) -> Self {
-        let (capture, chunk) = (Capture::new("while it starts", stream), vec![0; CHUNK]);
+        let (capture, chunk) = (Capture::new("before its first object", stream), vec![0; CHUNK]);
         Self { pipe: Some(pipe), stream, capture, chunk, is_written: false }
     }
 
@@ -113,12 +113,11 @@ impl Tap {
         let Some(pipe) = &self.pipe else { return };
         let mut settled = 0;
         while settled < MAX_SETTLED {
-            match read(pipe, &mut *self.chunk) {
+            match retry_on_intr(|| read(pipe, &mut *self.chunk)) {
                 Ok(read @ 1..) => {
                     self.capture.push(&self.chunk[..read]);
                     settled += read;
                 }
-                Err(Errno::INTR) => {}
                 Ok(0) | Err(_) => return,
             }
         }

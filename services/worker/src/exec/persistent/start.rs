@@ -75,7 +75,6 @@ impl Launch {
         };
         match ready {
             Ok(message) => {
-                process.output.begin("");
                 let Message { name, version, .. } = message;
                 let pid = process.pid().as_raw_nonzero();
                 tracing::info!(pid, name, version, "a process of the program is ready");

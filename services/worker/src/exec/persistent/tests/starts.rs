@@ -74,16 +74,17 @@ async fn the_first_process_starts_alone() {
 
 #[tokio::test]
 async fn a_program_that_says_that_it_is_ready_and_ends_is_one_that_did_not_start() {
-    let script = r#"echo '{"ready":true,"protocol":1}' >&4; echo no such model >&2; exit 3"#;
-    let worker = worker_of(exec(script, 2));
-    let refusals = async {
+    let (ready, words) = (r#"echo '{"ready":true,"protocol":1}' >&4"#, "echo no such model >&2");
+    // Whether its words are read before the line or after it is chance in the second order.
+    for script in [format!("{words}; {ready}; exit 3"), format!("{ready}; {words}; exit 3")] {
+        let worker = worker_of(exec(&script, 2));
         for _ in 0..5 {
             let (kind, reason) = refusal(&worker, "accept").await;
             assert_eq!(kind, ErrorKind::Misconfigured, "{reason}");
-            assert!(reason.contains("ready, and then it ended with exit status 3: no such model"));
+            let expected = "ready, and then it ended with exit status 3: no such model";
+            assert!(reason.contains(expected), "{reason}");
         }
-    };
-    refusals.await;
+    }
 }
 
 #[tokio::test]
