@@ -21,7 +21,7 @@ def script(directory, text, executable=True):
 # Each: the command, parts of the message, and the fix.
 BROKEN = {
     "an interpreter that is not there": (
-        lambda directory: script(directory, "#!/usr/bin/env python9\n"),
+        lambda directory: script(directory, '#!/bin/sh\nexec env python9 "$1"\n'),
         ("exit status 127", "python9"),
         "install it beside the worker",
     ),
@@ -123,6 +123,14 @@ def test_dev_once_with_a_program_that_cannot_run_names_the_fix_and_what_is_left(
         assert part in said, said
     # 69: what the command needs is not there.
     assert (code, left, failed) == (69, FILES, 0), said
+
+
+def test_dev_once_with_an_interpreter_that_the_first_line_misnames_does_not_start(tmp_path):
+    process, code, left, failed = dev_once(tmp_path, script(tmp_path, "#!/usr/bin/env python9\n"))
+    said = "".join(process.log)
+    assert "python9" in said and "install it, or correct the line" in said, said
+    # 64: the command is wrong.
+    assert (code, left, failed) == (64, FILES, 0), said
 
 
 def test_dev_once_with_a_module_that_is_not_installed_exits_1_and_names_what_is_left(tmp_path):
