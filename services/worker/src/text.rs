@@ -5,6 +5,11 @@ pub(crate) fn cut(text: &str, max: usize) -> &str {
     &text[..text.floor_char_boundary(max)]
 }
 
+/// What happened, and why, if that is known.
+pub(crate) fn because(what: String, why: &str) -> String {
+    if why.is_empty() { what } else { format!("{what}: {why}") }
+}
+
 /// Bytes of a reason that is followed by a fix: both must fit into a message of an answer.
 const MAX_REASON: usize = 1_200;
 

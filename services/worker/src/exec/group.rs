@@ -10,7 +10,7 @@ use std::{
 use brigade_runtime::shutdown;
 
 use rustix::{
-    io::Errno,
+    io::{Errno, retry_on_intr},
     process::{
         Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, WaitOptions, kill_process_group, waitid,
         waitpgid,
@@ -141,13 +141,8 @@ impl Group {
     /// How the leader ended, if it has.
     pub(super) fn try_leader(&self) -> io::Result<Option<End>> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        loop {
-            match waitid(WaitId::Pid(self.id), options) {
-                Ok(status) => return Ok(status.as_ref().map(end_of)),
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let status = retry_on_intr(|| waitid(WaitId::Pid(self.id), options))?;
+        Ok(status.as_ref().map(end_of))
     }
 
     async fn child_changed(&mut self) {

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     error::{DEFAULT_RETRY_AFTER, ProcessError},
     processor::Outcome,
+    text,
 };
 
 /// `EX_TEMPFAIL` of sysexits(3): try again.
@@ -44,6 +45,12 @@ pub(super) async fn is_shutting_down(end: End, shutdown: &CancellationToken) -> 
     shutdown.is_cancelled()
 }
 
+/// A program that ended while the worker shuts down says nothing about its object.
+pub(super) fn ended_with_worker(end: End, why: &str) -> ProcessError {
+    let what = format!("this worker is shutting down, and the program {end}");
+    ProcessError::busy_for(DEFAULT_RETRY_AFTER, text::because(what, why))
+}
+
 /// Whether what a program answered in words counts. `ending`: the worker shuts down, and its supervisor may have ended the
 /// program too.
 pub(super) fn counts(answer: &Answer, end: End, ending: bool) -> bool {
@@ -69,10 +76,7 @@ pub(super) fn interpret(
             end => error.with_exit(end.label()),
         });
     }
-    let because = |what: String| match complaint.as_str() {
-        "" => what,
-        why => format!("{what}: {why}"),
-    };
+    let because = |what: String| text::because(what, &complaint);
     let failed = |why| Err(ProcessError::internal(why));
     let cannot_run = |meaning, fix| {
         let what = because(format!("the program {program} {end} ({meaning})"));
@@ -80,10 +84,7 @@ pub(super) fn interpret(
     };
     let meaning = match end {
         End::Exited(0) => Ok(Outcome::summary(summary)),
-        end if ending => {
-            let what = format!("this worker is shutting down, and the program {end}");
-            Err(ProcessError::busy_for(DEFAULT_RETRY_AFTER, because(what)))
-        }
+        end if ending => Err(ended_with_worker(end, &complaint)),
         End::Exited(TEMPFAIL) => {
             let what = format!("the program asked for a retry (exit status {TEMPFAIL})");
             Err(ProcessError::retry_after(RETRY_AFTER, because(what)))

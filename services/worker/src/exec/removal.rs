@@ -18,6 +18,13 @@ pub(super) fn remove(directory: &Path) -> io::Result<()> {
     }
 }
 
+/// Removes one, or says in the log that it is left. `whose`: a run or a process.
+pub(super) fn remove_or_warn(directory: &Path, whose: &str) {
+    if let Err(error) = remove(directory) {
+        tracing::warn!(path = %directory.display(), %error, "cannot remove a {whose}'s temporary directory");
+    }
+}
+
 /// Makes every directory writable for the owner. Links are not followed.
 pub(super) fn make_writable(directory: &Path) -> io::Result<()> {
     let mut open = vec![directory.to_owned()];

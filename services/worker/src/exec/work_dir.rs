@@ -21,7 +21,7 @@ use tokio::{
 use super::{
     answer::RETRY_AFTER,
     base_dir::{self, BaseDir},
-    removal::remove,
+    removal::remove_or_warn,
 };
 use crate::{
     error::{ProcessError, is_exhausted},
@@ -107,10 +107,7 @@ impl Drop for WorkDir {
 
 impl Contents {
     fn remove(self) {
-        let path = self.directory.path();
-        if let Err(error) = remove(path) {
-            tracing::warn!(path = %path.display(), %error, "cannot remove a run's temporary directory");
-        }
+        remove_or_warn(self.directory.path(), "run");
     }
 }
 
@@ -166,7 +163,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        error::ErrorKind, exec::removal::make_writable, tests::fixtures::one_busy_blocking_thread,
+        error::ErrorKind,
+        exec::removal::{make_writable, remove},
+        tests::fixtures::one_busy_blocking_thread,
     };
 
     fn work_dir(places: &Arc<Semaphore>) -> (WorkDir, PathBuf) {

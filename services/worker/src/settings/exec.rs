@@ -140,14 +140,14 @@ impl ExecArgs {
         };
         let (unpack, persistent) = (unpack?, persistent?.then_some(settings));
         let program = program?;
-        if persistent.is_some() && program.as_ref().is_some_and(Program::has_placeholder) {
-            let why = "{} in the command stands for one object's file, but a persistent program gets one after the other by docs/PROTOCOL.md; remove {} from BRIGADE_EXEC (--exec)";
-            problems.conflict(names::PERSISTENT, why);
-        }
-        if let Some(wrapper) =
-            program.as_ref().filter(|_| persistent.is_some()).and_then(Program::wrapper)
-        {
-            problems.conflict(names::PERSISTENT, format!("{wrapper} closes the descriptors 3 and 4, by which a persistent program gets jobs and answers; start the program itself in BRIGADE_EXEC (--exec), such as node score.js or python3 score.py"));
+        if let (Some(program), Some(_)) = (&program, &persistent) {
+            if program.has_placeholder() {
+                let why = "{} in the command stands for one object's file, but a persistent program gets one after the other by docs/PROTOCOL.md; remove {} from BRIGADE_EXEC (--exec)";
+                problems.conflict(names::PERSISTENT, why);
+            }
+            if let Some(wrapper) = program.wrapper() {
+                problems.conflict(names::PERSISTENT, format!("{wrapper} closes the descriptors 3 and 4, by which a persistent program gets jobs and answers; start the program itself in BRIGADE_EXEC (--exec), such as node score.js or python3 score.py"));
+            }
         }
         Some(program.map(|program| ExecSettings { program, environment, unpack, persistent }))
     }

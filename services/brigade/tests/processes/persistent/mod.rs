@@ -149,7 +149,7 @@ async fn noted(notes: &Path, name: &str) -> Vec<String> {
     }
 }
 
-/// Waits until no such process runs. One that nobody reaps counts as ended.
+/// Waits until no such process runs. A zombie counts as ended.
 async fn gone(process: &str) {
     let state = || {
         let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use brigade_runtime::telemetry::PROGRAM;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _},
     time::timeout,
@@ -119,9 +120,21 @@ impl Capture {
         state.log_unlogged();
     }
 
-    /// Reads to the end, so that the program never waits for a reader. Dropping the future keeps what was read.
-    pub(super) async fn drain(&self, stream: impl AsyncRead + Unpin) {
-        drain(stream, || self.clone()).await;
+    /// Reads to the end, so that the program never waits for a reader. Dropping the future keeps what was read. A stream that
+    /// breaks ends there.
+    pub(super) async fn drain(&self, mut stream: impl AsyncRead + Unpin) {
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            let mut read = timeout(FLUSH_AFTER, stream.read(&mut buffer)).await;
+            if read.is_err() {
+                self.flush();
+                read = Ok(stream.read(&mut buffer).await);
+            }
+            match read {
+                Ok(Ok(read @ 1..)) => self.push(&buffer[..read]),
+                _ => return,
+            }
+        }
     }
 
     /// The last line that is not blank.
@@ -154,22 +167,6 @@ impl Capture {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Reads a stream to its end into what `capture` returns at that moment. A stream that breaks ends there.
-pub(super) async fn drain(mut stream: impl AsyncRead + Unpin, capture: impl Fn() -> Capture) {
-    let mut buffer = vec![0; CHUNK];
-    loop {
-        let mut read = timeout(FLUSH_AFTER, stream.read(&mut buffer)).await;
-        if read.is_err() {
-            capture().flush();
-            read = Ok(stream.read(&mut buffer).await);
-        }
-        match read {
-            Ok(Ok(read @ 1..)) => capture().push(&buffer[..read]),
-            _ => return,
-        }
     }
 }
 
@@ -268,7 +265,7 @@ impl State {
 
     fn log(&self, line: &str) {
         let (object, stream) = (self.object(), self.stream);
-        tracing::info!(target: "program", object, %stream, "{line}");
+        tracing::info!(target: PROGRAM, object, %stream, "{line}");
     }
 
     fn is_full(&self) -> bool {
@@ -279,7 +276,7 @@ impl State {
         if self.unlogged > 0 {
             let (object, stream, lines) = (self.object(), self.stream, self.unlogged);
             tracing::info!(
-                target: "program",
+                target: PROGRAM,
                 object,
                 %stream,
                 "{lines} more lines are not logged: the limit is 1,000 lines or 256 KiB for each object and stream"

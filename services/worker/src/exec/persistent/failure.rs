@@ -1,7 +1,10 @@
 //! Why a process of a program is not ready.
 
 use super::super::answer::RETRY_AFTER;
-use crate::error::{ErrorKind, ProcessError};
+use crate::{
+    error::{ErrorKind, ProcessError},
+    text::because,
+};
 
 /// What corrects it.
 const CORRECT: &str = "; fix: correct the program, or its command in BRIGADE_EXEC (--exec)";
@@ -42,9 +45,7 @@ impl Failure {
 
     /// Adds the last words of a process that did not give the reason itself.
     pub(super) fn with_stderr(mut self, stderr: &str) -> Self {
-        if !stderr.is_empty() {
-            self.why = format!("{}: {stderr}", self.why);
-        }
+        self.why = because(self.why, stderr);
         self
     }
 

@@ -34,12 +34,18 @@ use self::{
     start::Launch,
     task::{Loss, Reply, Status, Task},
 };
-use super::{group::End, is_shutting_down, outputs, run, unpack, work_dir::WorkDir};
+use super::{
+    group::End,
+    meaning::{ended_with_worker, is_shutting_down},
+    outputs, unpack,
+    work_dir::WorkDir,
+};
 use crate::{
     error::{DEFAULT_RETRY_AFTER, ProcessError},
     job::Job,
     processor::{Outcome, Processor},
     settings::{ExecSettings, PersistentSettings},
+    text,
 };
 
 const KILL: i32 = Signal::KILL.as_raw();
@@ -194,20 +200,15 @@ fn report(status: &Status) -> Option<String> {
 
 /// What the loss of its process means for the object.
 async fn interpret(loss: Loss, job: &Job, stderr: &str) -> ProcessError {
-    let because = |what: String| match stderr {
-        "" => what,
-        why => format!("{what}: {why}"),
-    };
+    let because = |what: String| text::because(what, stderr);
     match loss {
         Loss::Error(error) => error,
         Loss::Fault(what) => ProcessError::internal(because(format!(
             "the program does not follow the protocol of docs/PROTOCOL.md: {what}"
         ))),
-        Loss::Lost(error) => run::lost(&error),
         Loss::Ended(end, memory) => {
             let error = if is_shutting_down(end, job.shutdown()).await {
-                let what = format!("this worker is shutting down, and the program {end}");
-                ProcessError::busy_for(DEFAULT_RETRY_AFTER, because(what))
+                ended_with_worker(end, stderr)
             } else {
                 let what = match end {
                     End::Killed(KILL) => format!("was killed by SIGKILL{memory}"),

@@ -4,6 +4,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
 use rustix::process::Pid;
@@ -12,6 +13,13 @@ use rustix::process::Pid;
 const PREFERENCE: i32 = 500;
 /// The kernel's limit.
 const MAX_ADJUSTMENT: i32 = 1_000;
+
+/// The file with the count of this process's control group, which it never leaves.
+static COUNTER: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
+    let read = |path: &str| fs::read_to_string(path).ok();
+    let (own, mounts) = read("/proc/self/cgroup").zip(read("/proc/self/mountinfo"))?;
+    counter(&own, &mounts)
+});
 
 /// How many processes of this control group the kernel has killed because memory was short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +30,7 @@ pub(super) struct OomCount(Option<u64>);
 impl OomCount {
     /// The count now. It is unknown on a system without control groups of memory.
     pub(super) fn read() -> Self {
-        let read = |path: &str| fs::read_to_string(path).ok();
-        let file = read("/proc/self/cgroup").zip(read("/proc/self/mountinfo"));
-        let file = file.and_then(|(own, mounts)| counter(&own, &mounts));
-        Self(file.and_then(|file| count(&fs::read_to_string(file).ok()?)))
+        Self(COUNTER.as_ref().and_then(|file| count(&fs::read_to_string(file).ok()?)))
     }
 
     /// Why a process was killed by SIGKILL since this count was read: in words that follow "killed by SIGKILL". Empty when it

@@ -20,7 +20,7 @@ use tokio::{
 use super::{
     super::{
         group::{End, Group},
-        run::TERM_GRACE,
+        run::{TERM_GRACE, lost},
     },
     limit::MemoryLimit,
     oom::OomCount,
@@ -250,7 +250,7 @@ pub(super) fn ended(end: io::Result<End>) -> String {
 fn loss(end: io::Result<End>, killed: OomCount) -> Loss {
     match end {
         Ok(end) => Loss::Ended(end, killed.explain()),
-        Err(error) => Loss::Lost(error),
+        Err(error) => Loss::Error(lost(&error)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A job that waits for a process or is at one.
 
-use std::{io, sync::Arc};
+use std::sync::Arc;
 
 use tokio::{
     sync::{oneshot, watch},
@@ -51,11 +51,9 @@ pub(super) struct Status {
 pub(super) enum Loss {
     /// Its process ended in this manner; for SIGKILL, what is known of the memory.
     Ended(End, &'static str),
-    /// It is unknown how its process ended.
-    Lost(io::Error),
     /// Its process did what the protocol does not allow.
     Fault(String),
-    /// It was not processed.
+    /// It was not processed, or it is unknown how its process ended.
     Error(ProcessError),
 }
 

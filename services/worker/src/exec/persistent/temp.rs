@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 
 use super::super::{
     base_dir::{self, BaseDir},
-    removal::remove,
+    removal::remove_or_warn,
 };
 
 /// It is removed when this is dropped. Then the one that it is in may go: fields are dropped in this order.
@@ -31,12 +31,7 @@ impl Temp {
 
     /// Removes it on a blocking thread: a program may leave very many files.
     pub(super) async fn remove(self) {
-        let removed = spawn_blocking(move || {
-            if let Err(error) = remove(self.path()) {
-                let path = self.path().display();
-                tracing::warn!(%path, %error, "cannot remove a process's temporary directory");
-            }
-        });
+        let removed = spawn_blocking(move || remove_or_warn(self.path(), "process"));
         // Without a runtime it is dropped.
         let _ = removed.await;
     }

@@ -3,7 +3,7 @@
 use std::{io, path::Path, time::Duration};
 
 use brigade_proto::v1::Object;
-use rustix::io::{Errno, ioctl_fionread, read};
+use rustix::io::{Errno, ioctl_fionread, read, retry_on_intr};
 use serde::{Deserialize, Serialize};
 use serde_json::ser::{Formatter, Serializer};
 use tokio::{io::AsyncReadExt as _, net::unix::pipe};
@@ -147,10 +147,9 @@ impl Lines {
             if let Some(next) = self.take() {
                 return Some(next);
             }
-            match read(&self.pipe, &mut *self.chunk) {
+            match retry_on_intr(|| read(&self.pipe, &mut *self.chunk)) {
                 Ok(read) => self.add(read),
                 Err(Errno::AGAIN) => return None,
-                Err(Errno::INTR) => {}
                 Err(_) => self.closed = true,
             }
         }
@@ -160,12 +159,11 @@ impl Lines {
     pub(super) fn rest(&mut self) -> impl Iterator<Item = Next> {
         let mut unread = ioctl_fionread(&self.pipe).unwrap_or_default();
         while unread > 0 {
-            match read(&self.pipe, &mut *self.chunk) {
+            match retry_on_intr(|| read(&self.pipe, &mut *self.chunk)) {
                 Ok(read @ 1..) => {
                     self.add(read);
                     unread = unread.saturating_sub(read as u64);
                 }
-                Err(Errno::INTR) => {}
                 Ok(0) | Err(_) => break,
             }
         }

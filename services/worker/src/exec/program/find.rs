@@ -10,8 +10,12 @@ use rustix::fs::{Access, access};
 
 use super::invalid::InvalidProgram;
 
-/// Searched when the worker starts, so that a missing program is one error then, and not one for each object.
-pub(super) fn find(name: &str, search: Option<&OsStr>) -> Result<PathBuf, InvalidProgram> {
+/// Searched in PATH when the worker starts, so that a missing program is one error then, and not one for each object.
+pub(super) fn find(name: &str) -> Result<PathBuf, InvalidProgram> {
+    find_in(name, env::var_os("PATH").as_deref())
+}
+
+pub(super) fn find_in(name: &str, search: Option<&OsStr>) -> Result<PathBuf, InvalidProgram> {
     let missing = || InvalidProgram::Missing(name.to_owned());
     let path = if name.contains('/') {
         PathBuf::from(name)

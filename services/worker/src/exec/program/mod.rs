@@ -1,7 +1,6 @@
 //! The program and its arguments.
 
 use std::{
-    env,
     ffi::{OsStr, OsString},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
@@ -42,7 +41,7 @@ impl FromStr for Program {
         if name.contains(PLACEHOLDER) {
             return Err(InvalidProgram::Object);
         }
-        let path = find(&name, env::var_os("PATH").as_deref())?;
+        let path = find(&name)?;
         script::check_program(&path)?;
         let (arguments, expansion) = (words.collect(), shell::expansion(given));
         let program = Self { path, name, arguments, expansion };
@@ -157,7 +156,7 @@ impl Program {
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{find::find_in, *};
 
     fn arguments(command: &str, file: &str) -> Vec<OsString> {
         let program: Program = command.parse().unwrap();
@@ -189,8 +188,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("true"), "").unwrap();
         let search =
-            env::join_paths([directory.path(), Path::new("/bin"), Path::new("/usr/bin")]).unwrap();
-        let found = find("true", Some(&search)).unwrap();
+            std::env::join_paths([directory.path(), Path::new("/bin"), Path::new("/usr/bin")])
+                .unwrap();
+        let found = find_in("true", Some(&search)).unwrap();
         assert!(!found.starts_with(directory.path()), "{}", found.display());
     }
 

@@ -1,7 +1,6 @@
 //! Whether a script can be run: the first line of a program, and the argument that an interpreter runs.
 
 use std::{
-    env,
     fs::File,
     io::{self, Read as _},
     path::{Path, PathBuf},
@@ -9,7 +8,7 @@ use std::{
 
 use super::{
     find::{find, is_executable},
-    invalid::InvalidProgram,
+    invalid::{InvalidProgram, PLACEHOLDER},
 };
 
 /// As much of a file as the kernel reads to know how to run it.
@@ -49,7 +48,7 @@ pub(super) fn check_program(path: &Path) -> Result<(), InvalidProgram> {
     if interpreter.ends_with("/env") {
         let searched = words.find(|word| !word.starts_with('-') && !word.contains('='));
         if let Some(name) = searched {
-            find(name, env::var_os("PATH").as_deref()).map_err(|_| missing(name))?;
+            find(name).map_err(|_| missing(name))?;
         }
     }
     Ok(())
@@ -69,8 +68,8 @@ pub(super) fn argument<'a>(name: &str, arguments: &'a [String]) -> Option<Argume
     let (_, options) = INTERPRETERS.iter().find(|(names, _)| names.contains(&name))?;
     let word = arguments.iter().find(|word| !options.contains(&word.as_str()));
     match word.map(String::as_str) {
-        None | Some("{}") => Some(Argument::Object),
-        Some(word) if word.starts_with('-') || word.contains("{}") => None,
+        None | Some(PLACEHOLDER) => Some(Argument::Object),
+        Some(word) if word.starts_with('-') || word.contains(PLACEHOLDER) => None,
         // Node adds the extension itself.
         Some(word) if name == "node" && Path::new(word).extension().is_none() => None,
         Some(word) => Some(Argument::Script(word)),
@@ -91,8 +90,8 @@ impl Argument<'_> {
     pub(super) fn missing(self) -> Option<PathBuf> {
         let Self::Script(script) = self else { return None };
         // Shells look for a plain name in PATH, too.
-        let is_found = Path::new(script).exists()
-            || (!script.contains('/') && find(script, env::var_os("PATH").as_deref()).is_ok());
+        let is_found =
+            Path::new(script).exists() || (!script.contains('/') && find(script).is_ok());
         (!is_found).then(|| script.into())
     }
 }
