@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use brigade_client::PollerClient;
+use brigade_client::{InboxClient, PollerClient};
 use brigade_proto::v1::{
     Brake, EndReason, Filter, GetStatusRequest, LeaseHolder, ObjectSettled, ObjectSkipped,
     PollFinished, PollRequest, PollResponse, Settlement, poll_response::Event,
@@ -106,7 +106,7 @@ pub async fn follow(target: &Target, request: PollRequest, json: bool) -> Result
 /// What polls and shows.
 struct Poll {
     client: PollerClient,
-    target: Target,
+    inbox: InboxClient,
     show: Show,
     screen: Screen,
     shutdown: CancellationToken,
@@ -125,7 +125,7 @@ impl Poll {
         let show = Show::on_stdout(json);
         Ok(Self {
             client: target.poller_client()?,
-            target: target.clone(),
+            inbox: target.inbox_client()?,
             show,
             screen: Screen::new(show != Show::Json),
             shutdown: shutdown::signal(),
@@ -161,8 +161,7 @@ impl Poll {
         if !self.screen.is_live() || !request.prefix.is_empty() || request.dry_run {
             return;
         }
-        let Ok(inbox) = self.target.inbox_client() else { return };
-        if let Ok(status) = inbox.status(GetStatusRequest::default()).await {
+        if let Ok(status) = self.inbox.status(GetStatusRequest::default()).await {
             let waiting = status.waiting.unwrap_or_default();
             let most = if request.max_objects > 0 { request.max_objects } else { i64::MAX };
             let is_more = waiting.at_least && waiting.value < most;

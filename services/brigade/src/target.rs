@@ -52,9 +52,8 @@ impl TargetArgs {
     pub fn resolve(&self, mut problems: Problems) -> Result<Target, Failure> {
         let named = self.poller.get(&mut problems);
         let named = problems.into_settings(named)?;
-        let running = announce::all();
         let Some(url) = named else {
-            let running = running.map_err(|error| {
+            let running = announce::all().map_err(|error| {
                 Failure::usage(
                     format!("cannot look for a running brigade dev: {error}"),
                     "name the poller with --poller URL, or set XDG_RUNTIME_DIR to a directory of your own",
@@ -65,7 +64,7 @@ impl TargetArgs {
         let environment = Environment::from_env().map_err(failure)?;
         if is_loopback(&url) && has_no_source(&environment) {
             let is_named = |running: &Running| origin(&running.poller) == origin(&url);
-            let known = running.unwrap_or_default().into_iter().find(is_named);
+            let known = announce::all().unwrap_or_default().into_iter().find(is_named);
             return Ok(known.map_or_else(|| Target::new(url, None), Target::from));
         }
         let identity = source(&environment).map_err(failure)?;

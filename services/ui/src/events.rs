@@ -1,4 +1,4 @@
-//! The event stream of a browser: what changed, at most once a second, and a sign of life.
+//! The event stream of a browser: what changed, at most once a second, and an event when nothing does.
 
 use std::{convert::Infallible, time::Duration};
 

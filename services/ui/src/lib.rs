@@ -1,7 +1,7 @@
 //! The page: what waits, what failed and why, and a button to run it again.
 //!
-//! It calls a poller's services alone, with the identity of whoever started it, and never reads the bucket. The browser needs the cookie that
-//! [`Page::url`] sets: see "The page" in `docs/SECURITY-MODEL.md`.
+//! It calls a poller's services alone, with the identity of the account that started it, and never reads the bucket. The
+//! browser needs the cookie that [`Page::url`] sets: see "The page" in `docs/SECURITY-MODEL.md`.
 
 mod access;
 mod app;

@@ -1,5 +1,5 @@
 "use strict";
-// What the page does beside reading: changes, keys, and word of what is new. Rows are never replaced under the reader.
+// What the page does beside reading: changes, keys, and a note when there is something new. Rows are never replaced under the reader.
 const $ = (id) => document.getElementById(id);
 const meta = (name) => document.querySelector(`meta[name=${name}]`)?.content;
 const main = $("main");

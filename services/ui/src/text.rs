@@ -98,11 +98,16 @@ pub fn named_kind<'a>(kind: &'a str, reason_group: &str) -> &'a str {
     if reason_group.starts_with(kind) { "" } else { kind }
 }
 
+/// Why a poll ended: `already running`.
+pub fn reason(finished: &PollFinished) -> String {
+    let reason = finished.reason().as_str_name().trim_start_matches("END_REASON_");
+    reason.to_lowercase().replace('_', " ")
+}
+
 /// How a poll ended: `complete: 3 found, 2 processed, 1 failed, 0 to be tried again`.
 pub fn ended(finished: &PollFinished) -> String {
     let counts = finished.counts.unwrap_or_default();
-    let reason = finished.reason().as_str_name();
-    let reason = reason.trim_start_matches("END_REASON_").to_lowercase().replace('_', " ");
+    let reason = reason(finished);
     let [found, processed, failed, retry] =
         [counts.found, counts.processed, counts.failed, counts.retry].map(number);
     format!(

@@ -5,12 +5,7 @@ use std::{fs::File, path::Path, sync::Arc};
 use async_trait::async_trait;
 use brigade_client::{InboxClient, PollerClient};
 use brigade_runtime::exit::Failure;
-use brigade_storage::{
-    FileContent, NewObject, Store as _,
-    error::{Error, Kind},
-    gcs::GcsStore,
-    object::ObjectRef,
-};
+use brigade_storage::{FileContent, NewObject, Store as _, gcs::GcsStore, object::ObjectRef};
 use brigade_ui::{Page, Settings, UploadError, Uploads};
 use tokio::net::TcpListener;
 
@@ -47,8 +42,8 @@ impl Uploads for Inbox {
         let (bucket, name) = (self.0.bucket(BUCKET), format!("{INBOX}{name}"));
         let there = match bucket.get(&name).await {
             Ok(object) => object.generation,
-            Err(error) if *error.kind() == Kind::NotFound => 0,
-            Err(error) => return Err(refused(&error)),
+            Err(error) if error.is_not_found() => 0,
+            Err(error) => return Err(UploadError::Refused(error.to_string())),
         };
         if there != 0 && !replaces {
             return Err(UploadError::Exists);
@@ -61,17 +56,13 @@ impl Uploads for Inbox {
         match bucket.create(&name, there, new).await {
             Ok(_) => Ok(()),
             // One of its name arrived meanwhile.
-            Err(error) if *error.kind() == Kind::Precondition => Err(UploadError::Exists),
+            Err(error) if error.is_precondition() => Err(UploadError::Exists),
             Err(error) => {
                 let object = ObjectRef { bucket: BUCKET, name: &name };
                 Err(UploadError::Refused(format!("cannot put {object} there: {error}")))
             }
         }
     }
-}
-
-fn refused(error: &Error) -> UploadError {
-    UploadError::Refused(error.to_string())
 }
 
 #[cfg(test)]

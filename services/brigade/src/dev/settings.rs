@@ -13,10 +13,7 @@ use brigade_runtime::{
     guard::{GuardSettings, Mode},
     settings::{Problems, from_flags, names},
 };
-use brigade_storage::{
-    Location,
-    gcs::{Credentials, GcsSettings},
-};
+use brigade_storage::{Location, gcs::GcsSettings};
 use brigade_worker::{Taken, WorkerSettings};
 use url::Url;
 
@@ -42,12 +39,7 @@ const MARGIN: Duration = Duration::from_secs(10);
 const PUSH_AGE: Duration = Duration::from_secs(10);
 
 pub(super) fn storage(emulator: &Emulator) -> GcsSettings {
-    let endpoint = Some(emulator.url().to_string().trim_end_matches('/').to_owned());
-    GcsSettings {
-        grpc_endpoint: endpoint.clone(),
-        json_endpoint: endpoint,
-        credentials: Credentials::Anonymous,
-    }
+    GcsSettings::emulator(origin(&emulator.url()))
 }
 
 pub(super) fn identity(emulator: &Emulator, account: &str) -> Cached<MetadataServer> {

@@ -13,6 +13,7 @@ use brigade_proto::v1::{
     PollResponse, Settlement, poll_response::Event,
 };
 use brigade_storage::object::escape;
+use brigade_ui::text;
 use owo_colors::{OwoColorize as _, Style};
 
 use crate::live::{columns, wrap};
@@ -289,7 +290,7 @@ pub(crate) fn reasons(brake: &Brake) -> String {
 }
 
 /// The word for a settlement, and its colour.
-fn shown(settlement: Settlement) -> (&'static str, Style) {
+pub(crate) fn shown(settlement: Settlement) -> (&'static str, Style) {
     let style = Style::new();
     match settlement {
         Settlement::Processed => ("processed", style.green()),
@@ -305,9 +306,5 @@ fn shown(settlement: Settlement) -> (&'static str, Style) {
 }
 
 fn took(duration: &brigade_proto::Duration) -> String {
-    let took = Duration::new(
-        duration.seconds.try_into().unwrap_or(0),
-        duration.nanos.try_into().unwrap_or(0),
-    );
-    format!("{took:.0?}")
+    format!("{:.0?}", text::duration(Some(duration)))
 }

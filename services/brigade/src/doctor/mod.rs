@@ -9,10 +9,7 @@ mod report;
 
 use std::{io::IsTerminal as _, sync::Arc};
 
-use brigade_client::{
-    identity::{TokenSource, origin},
-    proxy_of,
-};
+use brigade_client::{identity::TokenSource, proxy_of};
 use brigade_poller::settings::{PollerArgs, PollerSettings, WorkerAuth};
 use brigade_runtime::{
     exit::{Exit, Failure},
@@ -63,7 +60,7 @@ async fn check_worker(
     identity: Arc<dyn TokenSource>,
 ) {
     let url = &settings.worker_url;
-    let audience = settings.worker_audience.clone().unwrap_or_else(|| origin(url));
+    let audience = settings.audience();
     let tokens = match settings.worker_auth {
         WorkerAuth::Google => {
             report.note("token", checks::token(&*identity, &audience).await);

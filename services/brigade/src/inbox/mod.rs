@@ -1,4 +1,4 @@
-//! What a person asks a poller at three in the morning: what is stuck, why, and how it runs again.
+//! What is left in an inbox or failed, why, and how it runs again.
 //!
 //! The commands speak to a poller alone, never to the bucket. Stdout has what was asked for; progress and questions go to stderr.
 

@@ -11,7 +11,7 @@ use owo_colors::{OwoColorize as _, Style};
 use serde::Serialize;
 use tonic::Status;
 
-use crate::target::Target;
+use crate::{live::columns, target::Target};
 
 /// Why a command ends before its end.
 #[derive(Debug)]
@@ -121,13 +121,6 @@ fn has_colour(is_terminal: bool, variable: impl Fn(&str) -> String) -> bool {
     let is_forced = !matches!(&*variable("CLICOLOR_FORCE"), "" | "0");
     let is_plain = !variable("NO_COLOR").is_empty();
     !is_plain && (is_forced || (is_terminal && variable("TERM") != "dumb"))
-}
-
-/// The columns of the terminal that stdout is.
-fn columns() -> usize {
-    let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
-    let columns = size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
-    columns.unwrap_or(80)
 }
 
 /// A note beside the payload.

@@ -173,8 +173,7 @@ fn last(poll: &LastPoll, now: Timestamp) -> String {
     let Some(finished) = &poll.finished else {
         return format!("{when}: {}", escape(&poll.error));
     };
-    let reason = finished.reason().as_str_name().trim_start_matches("END_REASON_");
-    let reason = reason.to_lowercase().replace('_', " ");
+    let reason = text::reason(finished);
     let counts = finished.counts.unwrap_or_default();
     let of = |count: i64, what: &str| (count > 0).then(|| format!(", {} {what}", number(count)));
     let counts = [

@@ -4,10 +4,7 @@ mod queue;
 
 use std::sync::{Arc, OnceLock};
 
-use brigade_client::{
-    HttpWorkerClient, WorkerClient,
-    identity::{TokenSource, origin},
-};
+use brigade_client::{HttpWorkerClient, WorkerClient, identity::TokenSource};
 use brigade_poller::{
     dispatch::Worker,
     inbox::access::AccessArgs,
@@ -70,8 +67,7 @@ pub async fn run(args: &Args, mut problems: Problems) -> Result<Exit, Failure> {
 /// What the environment has. The worker's token is fetched in advance, so that the first call need not wait for it.
 async fn dependencies(settings: &PollerSettings) -> Result<Dependencies, Failure> {
     let identity = setup::identity()?;
-    let audience = settings.worker_audience.clone();
-    let audience = audience.unwrap_or_else(|| origin(&settings.worker_url));
+    let audience = settings.audience();
     if settings.worker_auth == WorkerAuth::Google {
         let source = identity.clone();
         tokio::spawn(async move {

@@ -4,8 +4,11 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::selection::invalid;
 use crate::error::PollError;
 
+/// The field of a request that has a token.
+const FIELD: &str = "page_token";
 /// The bytes of a digest of the request.
 const DIGEST: usize = 8;
 /// A longer one is none of ours: a name has 1,024 bytes.
@@ -20,7 +23,6 @@ pub(crate) fn encode(request: &impl Serialize, last: &str) -> String {
 
 /// The name after which a listing of `request` goes on; nothing when it begins.
 pub(crate) fn decode(request: &impl Serialize, token: &str) -> Result<Option<String>, PollError> {
-    let invalid = |why: &str| PollError::Invalid { field: "page_token", why: why.to_owned() };
     if token.is_empty() {
         return Ok(None);
     }
@@ -29,15 +31,16 @@ pub(crate) fn decode(request: &impl Serialize, token: &str) -> Result<Option<Str
         .flatten()
         .filter(|bytes| bytes.len() > DIGEST);
     let Some(mut bytes) = decoded else {
-        return Err(invalid("it is no token of this service; pass one of a response, unchanged"));
+        return invalid(FIELD, "it is no token of this service; pass one of a response, unchanged");
     };
     let last = String::from_utf8(bytes.split_off(DIGEST));
     if bytes != digest(request) {
-        return Err(invalid(
+        return invalid(
+            FIELD,
             "it belongs to a call with another filter; repeat that call's filter, or leave the token out",
-        ));
+        );
     }
-    last.map(Some).map_err(|_| invalid("it is damaged; pass one of a response, unchanged"))
+    last.map(Some).or_else(|_| invalid(FIELD, "it is damaged; pass one of a response, unchanged"))
 }
 
 fn digest(request: &impl Serialize) -> [u8; DIGEST] {

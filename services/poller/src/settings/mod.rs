@@ -156,6 +156,17 @@ pub struct PollerSettings {
     pub tasks: Option<TasksSettings>,
 }
 
+// === impl PollerSettings ===
+
+impl PollerSettings {
+    /// The audience of the token that is sent to the worker.
+    pub fn audience(&self) -> String {
+        self.worker_audience
+            .clone()
+            .unwrap_or_else(|| brigade_client::identity::origin(&self.worker_url))
+    }
+}
+
 // === impl PollerArgs ===
 
 impl PollerArgs {

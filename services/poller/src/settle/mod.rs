@@ -2,7 +2,7 @@
 
 pub(crate) mod copy;
 mod marking;
-mod rename;
+pub(crate) mod rename;
 mod replayed;
 
 use std::{borrow::Cow, mem::discriminant, sync::Arc, time::Duration};
@@ -306,7 +306,7 @@ enum Step {
 }
 
 /// The object as it is now, if it is still this generation.
-async fn source(bucket: &dyn Bucket, object: &Object) -> Result<Option<Object>, Error> {
+pub(crate) async fn source(bucket: &dyn Bucket, object: &Object) -> Result<Option<Object>, Error> {
     let found = live_object(bucket, &object.name).await?;
     Ok(found.filter(|found| found.generation == object.generation))
 }

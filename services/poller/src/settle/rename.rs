@@ -41,7 +41,7 @@ pub(super) async fn rename(
             Some(_) if error.is_precondition() => return Ok(None),
             Some(_) => backoff.wait(error).await?,
             None if maybe_applied
-                && arrived(bucket, object, name).await?
+                && arrived(bucket, object, name).await?.is_some()
                 && !settler.was_refused(object).await? =>
             {
                 return settled(moved());
@@ -51,14 +51,18 @@ pub(super) async fn rename(
     }
 }
 
-/// Whether the object's content is at `name`, put there after the object was last written, with the same marks. A move sets
+/// The object at `name`, if it has the object's content and was put there after the object was last written, with the same marks. A move sets
 /// the time of creation, by the one clock of the server; generations of two names cannot be compared. A file that was
 /// settled otherwise, moved back by a person and settled here has other marks.
-async fn arrived(bucket: &dyn Bucket, object: &Object, name: &str) -> Result<bool, Error> {
+pub(crate) async fn arrived(
+    bucket: &dyn Bucket,
+    object: &Object,
+    name: &str,
+) -> Result<Option<Object>, Error> {
     let found = live_object(bucket, name).await?;
-    Ok(found.is_some_and(|found| {
+    Ok(found.filter(|found| {
         found.same_content(object)
             && found.created >= object.updated
-            && mark::is_same(&found, object)
+            && mark::is_same(found, object)
     }))
 }

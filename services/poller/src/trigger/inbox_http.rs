@@ -1,6 +1,6 @@
 //! `InboxService` for callers that speak no gRPC: the bodies are its messages in proto3 JSON.
 
-use std::{convert::Infallible, pin::pin};
+use std::convert::Infallible;
 
 use axum::{
     Json, Router,
@@ -88,7 +88,7 @@ async fn lines<T: Serialize + Send + 'static>(
         Ok(messages) => Box::pin(messages),
         Err(error) => return refuse(&error),
     };
-    let first = match pin!(messages.next()).await {
+    let first = match messages.next().await {
         Some(Err(error)) => return refuse(&error),
         first => first,
     };

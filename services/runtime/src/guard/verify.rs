@@ -115,7 +115,6 @@ impl Guard {
         }
     }
 
-    /// The full check of a token that is not in the cache.
     /// Whether an admitted caller may call this path.
     pub(super) fn permits(&self, path: &str, decision: Decision) -> Decision {
         if let (Ok(Some(admitted)), Some(verifier)) = (&decision, &self.verifier) {
@@ -124,6 +123,7 @@ impl Guard {
         decision
     }
 
+    /// The full check of a token that is not in the cache.
     pub(super) async fn verify(&self, token: &PendingToken) -> Decision {
         match &self.verifier {
             Some(verifier) => verifier.verify(token, claims::now()).await.map(Some),

@@ -30,6 +30,9 @@ pub use self::buffer::Buffer;
 use self::{cloud::CloudLogging, escape::escaped, rows::Rows};
 use crate::settings::names::RUST_LOG;
 
+/// The target of the lines that programs write: `RUST_LOG=program=info` shows them.
+pub const PROGRAM: &str = "program";
+
 /// To the beginning of the line, which is empty then.
 const CLEAR_LINE: &[u8] = b"\r\x1b[K";
 

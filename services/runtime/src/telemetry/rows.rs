@@ -9,7 +9,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use super::cloud::Line;
+use super::{PROGRAM, cloud::Line};
 
 /// A line that a program wrote as a row with the name of its object; everything else as the inner format has it.
 pub(super) struct Rows<F>(pub(super) F);
@@ -26,7 +26,7 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        if event.metadata().target() != "program" {
+        if event.metadata().target() != PROGRAM {
             return self.0.format_event(context, writer, event);
         }
         let Line(line) = Line::from_event(event);

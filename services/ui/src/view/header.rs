@@ -4,8 +4,8 @@ use brigade_proto::v1::{GetStatusResponse, InboxObject, Settlement};
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::{Frame, Header};
-use crate::text::{ago, count, duration, ended, escape, number, span, time};
+use super::{Frame, Header, rows::created};
+use crate::text::{ago, count, duration, ended, escape, number, since, span, time};
 
 /// The counts are of every instance of the poller, but for what is in flight and the last poll.
 pub(super) fn status(frame: &Frame, header: &Header) -> Markup {
@@ -19,13 +19,11 @@ pub(super) fn status(frame: &Frame, header: &Header) -> Markup {
 fn counts(frame: &Frame, status: &GetStatusResponse) -> Markup {
     let now = Timestamp::now();
     let oldest = status.oldest.as_ref().map(|info| {
-        let created = info.object.as_ref().and_then(|object| object.create_time.as_ref());
-        html! { "oldest " (ago(created, now)) ": " (name(info)) }
+        html! { "oldest " (ago(created(info), now)) ": " (name(info)) }
     });
     let next = time(status.next_retry_time.as_ref());
     let next = next.map(|next| {
-        let left = std::time::Duration::try_from(next.duration_since(now)).unwrap_or_default();
-        html! { "next in " (span(left)) }
+        html! { "next in " (span(since(now, next))) }
     });
     let longest = status.longest.as_ref().map(|info| {
         html! { "longest " (span(duration(info.in_flight.as_ref()))) ": " (name(info)) }

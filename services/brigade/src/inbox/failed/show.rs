@@ -13,7 +13,7 @@ use tonic::Code;
 use crate::{
     inbox::{
         out::{Out, Stop, end, object},
-        text::{ago, duration, exact, number, span},
+        text::{self, ago, duration, exact, number, span},
     },
     outcome::failure,
     target::TargetArgs,
@@ -80,7 +80,7 @@ fn print(out: &mut Out, answer: &GetObjectResponse, json: bool) -> Result<Exit, 
 fn rows(answer: &GetObjectResponse, now: Timestamp) -> Vec<(&'static str, String)> {
     let info = answer.object.clone().unwrap_or_default();
     let object = object(&info);
-    let uri = format!("gs://{}/{}", object.bucket, object.name);
+    let uri = text::uri(&object);
     let at = |time: Option<&brigade_proto::Timestamp>| match exact(time) {
         none if none.is_empty() => none,
         exact => format!("{exact}, {}", ago(time, now)),
@@ -111,7 +111,7 @@ fn rows(answer: &GetObjectResponse, now: Timestamp) -> Vec<(&'static str, String
     rows.extend(answer.outputs.iter().map(|output| ("output", self::output(output))));
     rows.extend(answer.others.iter().map(|other| {
         let object = self::object(other);
-        let uri = format!("gs://{}/{}#{}", object.bucket, object.name, object.generation);
+        let uri = format!("{}#{}", text::uri(&object), object.generation);
         ("also", format!("{}, {}", escape(&uri), place(other, now)))
     }));
     // The poller has escaped the name in it, and it is to be copied.

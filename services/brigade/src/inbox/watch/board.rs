@@ -13,10 +13,13 @@ use brigade_storage::object::escape;
 use owo_colors::Style;
 
 use super::follow::Update;
-use crate::inbox::{
-    out::{Out, object},
-    table::shortened,
-    text::{duration, number, span, time},
+use crate::{
+    dev::table::shown,
+    inbox::{
+        out::{Out, object},
+        table::shortened,
+        text::{self, duration, number, span, time},
+    },
 };
 
 /// Settlements that are kept to be shown: more than a screen has lines.
@@ -105,8 +108,7 @@ impl Board {
                 self.poll = format!("{} runs since {at}, by {}", started.poll_id, started.trigger);
             }
             Some(PollEvent::Finished(finished)) => {
-                let reason = finished.reason().as_str_name().trim_start_matches("END_REASON_");
-                let reason = reason.to_lowercase().replace('_', " ");
+                let reason = text::reason(&finished);
                 self.poll = format!("none runs; the last one ended at {at}: {reason}");
             }
             Some(PollEvent::Settled(settled)) => self.settle(&settled, at),
@@ -120,17 +122,8 @@ impl Board {
             self.unnamed = self.unnamed.saturating_sub(1);
         }
         let (word, style) = match settled.settlement() {
-            Settlement::Processed => ("processed", Style::new().green()),
-            Settlement::Failed => ("failed", Style::new().red()),
-            Settlement::Stopped => ("stopped", Style::new().red()),
-            Settlement::Retry => ("retry", Style::new().yellow()),
-            Settlement::Held => ("held", Style::new().yellow()),
-            Settlement::Superseded => ("superseded", Style::new().dimmed()),
             Settlement::Planned => ("planned", Style::new().dimmed()),
-            Settlement::Enqueued | Settlement::AlreadyEnqueued => {
-                ("enqueued", Style::new().dimmed())
-            }
-            Settlement::Unspecified => ("?", Style::new().dimmed()),
+            other => shown(other),
         };
         match settled.settlement() {
             Settlement::Processed => self.processed += 1,

@@ -86,8 +86,7 @@ fn named(
     }
     let total = checked.len();
     let look = (selection.clone(), place::bucket(instance, Place::Failed));
-    let chunks: Vec<Vec<_>> = checked.chunks(NAMES).map(<[_]>::to_vec).collect();
-    let batches = stream::iter(chunks).enumerate().then(move |(number, chunk)| {
+    let batches = stream::iter(checked).chunks(NAMES).enumerate().then(move |(number, chunk)| {
         let (selection, failed) = look.clone();
         async move {
             let scanned = number * NAMES + chunk.len();
@@ -101,7 +100,7 @@ fn named(
 }
 
 /// A name of the request, and the whole names that it may mean.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Named {
     key: String,
     candidates: Vec<String>,

@@ -9,8 +9,8 @@ use super::super::place;
 use crate::{
     instance::Instance,
     mark,
-    retry::{Backoff, leaves_open, live_object},
-    settle::{Placement, copy::copy},
+    retry::{Backoff, leaves_open},
+    settle::{Placement, copy::copy, rename::arrived, source},
 };
 
 const CONFLICT: &str = "the inbox has another object of its name; fix: wait until that one is settled, or remove one of the two";
@@ -99,8 +99,7 @@ async fn rename(bucket: &dyn Bucket, object: &Object, name: &str) -> Result<PutB
             return Err(error);
         }
         maybe_applied |= error.is_ambiguous();
-        let source = live_object(bucket, &object.name).await?;
-        match source.filter(|found| found.generation == object.generation) {
+        match source(bucket, object).await? {
             Some(found) if found.metageneration != object.metageneration => {
                 return done(ReplayResult::Error, CHANGED);
             }
@@ -116,20 +115,6 @@ async fn rename(bucket: &dyn Bucket, object: &Object, name: &str) -> Result<PutB
             }
         }
     }
-}
-
-/// The object at `name`, when it was put there after `object` was last written, with its content and marks.
-async fn arrived(
-    bucket: &dyn Bucket,
-    object: &Object,
-    name: &str,
-) -> Result<Option<Object>, Error> {
-    let found = live_object(bucket, name).await?;
-    Ok(found.filter(|found| {
-        found.same_content(object)
-            && found.created >= object.updated
-            && mark::is_same(found, object)
-    }))
 }
 
 /// Removes the old verdict from what is in the inbox again. It does not count there: where storage refuses, or a poll was

@@ -201,7 +201,7 @@ fn response(event: Event) -> ReplayObjectsResponse {
 }
 
 fn failed_after(info: &InboxObject, start: Timestamp) -> bool {
-    let failed = info.settle_time.and_then(|time| Timestamp::new(time.seconds, time.nanos).ok());
+    let failed = info.settle_time.as_ref().and_then(wire::from_timestamp);
     failed.is_some_and(|failed| failed > start)
 }
 

@@ -91,7 +91,7 @@ async fn a_limit_ends_it_with_a_token_that_goes_on() {
     let world = failed(&["a", "b", "c", "d", "e"]).await;
     world.upload(&["a"]);
     let said = replay(&world.poller, ReplayObjectsRequest { limit: 2, ..everything() }).await;
-    // A conflict takes no one's turn.
+    // A conflict does not count towards the limit.
     assert_eq!(said.counts(), ReplayCounts { replayed: 2, conflicts: 1, ..Default::default() });
     assert_eq!(said.results().len(), 3);
     let next = ReplayObjectsRequest { page_token: said.token(), ..everything() };
