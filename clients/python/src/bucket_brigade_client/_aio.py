@@ -88,7 +88,7 @@ class AsyncClient(Service):
         self, object: Object | object_pb2.Object, *, attempt: int = 1, timeout: float | None = TEN_MINUTES
     ) -> ProcessResponse:
         """As `Client.process`."""
-        request, tries = process_request(object, attempt), self._process_tries(timeout)
+        request, tries = process_request(object, attempt), self._call_tries(timeout)
         done: ProcessResponse = await self._call(WorkerServiceStub(self.channel).Process, request, Call.PROCESS, tries)
         return done
 
@@ -96,13 +96,13 @@ class AsyncClient(Service):
         self, *, since: datetime | timedelta | None = None, limit: int = 0, timeout: float | None = TEN_MINUTES
     ) -> GetStatusResponse:
         """As `Client.status`."""
-        request, tries = GetStatusRequest(since=timestamp(since), limit=limit), self._inbox_tries(timeout)
+        request, tries = GetStatusRequest(since=timestamp(since), limit=limit), self._call_tries(timeout)
         done: GetStatusResponse = await self._call(InboxServiceStub(self.channel).GetStatus, request, Call.INBOX, tries)
         return done
 
     def failed(self, *, limit: int = 0, timeout: float | None = HOUR, **where: Unpack[Where]) -> AsyncFailed:
         """As `Client.failed`."""
-        return AsyncFailed(self, FailedReading(where, limit), self._identity, self._inbox_tries(timeout))
+        return AsyncFailed(self, FailedReading(where, limit), self._identity, self._call_tries(timeout))
 
     def replay(
         self,
@@ -115,11 +115,11 @@ class AsyncClient(Service):
     ) -> AsyncReplay:
         """As `Client.replay`."""
         request = replay_request(names, where, all=all, dry_run=dry_run, limit=limit)
-        return AsyncReplay(self, ReplayReading(request), self._identity, self._inbox_tries(timeout))
+        return AsyncReplay(self, ReplayReading(request), self._identity, self._call_tries(timeout))
 
     def watch(self, *, timeout: float | None = None) -> AsyncWatch:
         """As `Client.watch`."""
-        return AsyncWatch(self, WatchReading(), self._identity, self._inbox_tries(timeout))
+        return AsyncWatch(self, WatchReading(), self._identity, self._call_tries(timeout))
 
     async def close(self) -> None:
         """Ends the running loop's connection, and the calls on it."""

@@ -112,7 +112,7 @@ class Client(Service):
         Raises:
             BrigadeError: one of `bucket_brigade_client.errors`.
         """
-        request, tries = process_request(object, attempt), self._process_tries(timeout)
+        request, tries = process_request(object, attempt), self._call_tries(timeout)
         done: ProcessResponse = self._call(self._worker.Process, request, Call.PROCESS, tries)
         return done
 
@@ -130,7 +130,7 @@ class Client(Service):
         Raises:
             PermissionDenied: BRIGADE_READERS of the poller does not list the account.
         """
-        request, tries = GetStatusRequest(since=timestamp(since), limit=limit), self._inbox_tries(timeout)
+        request, tries = GetStatusRequest(since=timestamp(since), limit=limit), self._call_tries(timeout)
         done: GetStatusResponse = self._call(self._inbox.GetStatus, request, Call.INBOX, tries)
         return done
 
@@ -142,7 +142,7 @@ class Client(Service):
             timeout: seconds, an hour unless given.
             **where: `prefix`, `match`, `since`, `until`, `kind`, `status_code`, `reason_group`, as in `Where`.
         """
-        return Failed(self.channel, FailedReading(where, limit), self._identity, self._inbox_tries(timeout))
+        return Failed(self.channel, FailedReading(where, limit), self._identity, self._call_tries(timeout))
 
     def replay(
         self,
@@ -170,14 +170,14 @@ class Client(Service):
             PermissionDenied: by the iteration; BRIGADE_OPERATORS of the poller does not list the account.
         """
         request = replay_request(names, where, all=all, dry_run=dry_run, limit=limit)
-        return Replay(self.channel, ReplayReading(request), self._identity, self._inbox_tries(timeout))
+        return Replay(self.channel, ReplayReading(request), self._identity, self._call_tries(timeout))
 
     def watch(self, *, timeout: float | None = None) -> Watch:
         """What the poller's instance does, as it happens, until it is closed; first what is in flight.
 
         With `retry`, it watches another instance when this one ends.
         """
-        return Watch(self.channel, WatchReading(), self._identity, self._inbox_tries(timeout))
+        return Watch(self.channel, WatchReading(), self._identity, self._call_tries(timeout))
 
     def close(self) -> None:
         """Ends the connection, and the calls on it."""

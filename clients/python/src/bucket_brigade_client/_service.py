@@ -39,10 +39,7 @@ class Service:
     def _poll_tries(self, timeout: float | None, *, wait: bool) -> Tries:
         return Tries(self._retry, timeout, errors.Unavailable, shortest=SHORTEST_POLL, waits=wait)
 
-    def _inbox_tries(self, timeout: float | None) -> Tries:
-        return Tries(self._retry, timeout, errors.Unavailable, errors.ResourceExhausted)
-
-    def _process_tries(self, timeout: float | None) -> Tries:
+    def _call_tries(self, timeout: float | None) -> Tries:
         return Tries(self._retry, timeout, errors.Unavailable, errors.ResourceExhausted)
 
 

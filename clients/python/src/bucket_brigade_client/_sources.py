@@ -30,7 +30,7 @@ _ACCOUNT: Final = re.compile(r"[A-Za-z0-9._-]+@[A-Za-z0-9._-]+")
 _KEY_FILE: Final = "GOOGLE_APPLICATION_CREDENTIALS"
 _LOGIN: Final = "run `gcloud auth application-default login`"
 
-# A metadata server that nobody named may not exist; one that is named is only slow.
+# Without a setting that names it, the metadata server may not exist; a named one is only slow.
 _PROBE_SECONDS: Final = 3.0
 # `gcloud` may take seconds to start; one that waits for a person at a terminal would wait for ever.
 _GCLOUD_SECONDS: Final = 15.0
