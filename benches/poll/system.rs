@@ -20,7 +20,7 @@ use brigade_runtime::{
 };
 use brigade_storage::{
     Bucket, Store as _,
-    gcs::{Credentials, GcsSettings, GcsStore},
+    gcs::{GcsSettings, GcsStore},
 };
 use brigade_worker::{Job, Outcome, ProcessError, Processor, settings::WorkerSettings};
 use tokio::net::TcpListener;
@@ -59,12 +59,7 @@ impl System {
         let (listener, _) = bound().await;
         let builder = Emulator::builder().memory().bucket(BUCKET);
         let emulator = builder.service_account(ACCOUNT).start(listener).await.unwrap();
-        let endpoint = Some(origin(&emulator.url()));
-        let settings = GcsSettings {
-            grpc_endpoint: endpoint.clone(),
-            json_endpoint: endpoint,
-            credentials: Credentials::Anonymous,
-        };
+        let settings = GcsSettings::emulator(origin(&emulator.url()));
         let store = Arc::new(GcsStore::connect(settings).await.unwrap());
         let server = MetadataServer::new(Some(emulator.url().authority()));
         let identity: Arc<dyn TokenSource> = Arc::new(Cached::new(server));
@@ -143,8 +138,7 @@ fn poller_settings(worker: &Url) -> PollerSettings {
     let args: PollerArgs = from_flags(&flags.each_ref().map(String::as_str)).unwrap();
     let mut problems = Problems::default();
     let settings = args.resolve(&mut problems);
-    problems.into_result().unwrap();
-    settings.unwrap()
+    problems.into_settings(settings).unwrap()
 }
 
 fn guard(emulator: &Emulator, service: &Url) -> GuardSettings {

@@ -16,7 +16,7 @@ use brigade_runtime::{
 };
 use brigade_storage::{
     Store,
-    gcs::{Credentials, GcsSettings, GcsStore},
+    gcs::{GcsSettings, GcsStore},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -45,12 +45,7 @@ impl System {
         let (listener, _) = bound().await;
         let builder = Emulator::builder().memory().bucket(BUCKET);
         let emulator = builder.service_account(ACCOUNT).start(listener).await.unwrap();
-        let endpoint = Some(origin(&emulator.url()));
-        let settings = GcsSettings {
-            grpc_endpoint: endpoint.clone(),
-            json_endpoint: endpoint,
-            credentials: Credentials::Anonymous,
-        };
+        let settings = GcsSettings::emulator(origin(&emulator.url()));
         let store = Arc::new(GcsStore::connect(settings).await.unwrap());
         let server = MetadataServer::new(Some(emulator.url().authority()));
         Self { emulator, store, identity: Arc::new(Cached::new(server)) }
@@ -96,8 +91,7 @@ impl System {
         let args: PollerArgs = from_flags(&flags.each_ref().map(String::as_str)).unwrap();
         let mut problems = Problems::default();
         let settings = args.resolve(&mut problems);
-        problems.into_result().unwrap();
-        let settings = settings.unwrap();
+        let settings = problems.into_settings(settings).unwrap();
         let outside = Dependencies {
             store: self.store.clone(),
             identity: self.identity.clone(),

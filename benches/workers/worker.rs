@@ -95,9 +95,9 @@ async fn ours(system: &System, flags: &[&str]) -> Worker {
     let args: ExecArgs = from_flags(flags).unwrap();
     let mut problems = Problems::default();
     let exec = args.resolve(&mut problems);
-    problems.into_result().unwrap();
+    let exec = problems.into_settings(exec).unwrap();
     let output = Some(Location::new("data", "features/"));
-    let settings = WorkerSettings { exec: exec.unwrap(), output, ..WorkerSettings::default() };
+    let settings = WorkerSettings { exec, output, ..WorkerSettings::default() };
     let (guard, store) = (system.guard(&url), system.store.clone());
     let stop = CancellationToken::new();
     let stopped = stop.clone();

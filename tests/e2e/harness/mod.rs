@@ -30,7 +30,7 @@ use brigade_proto::v1::{
 };
 use brigade_runtime::guard::{GuardSettings, Mode};
 use brigade_storage::Location;
-use brigade_storage::gcs::{Credentials, GcsSettings, GcsStore};
+use brigade_storage::gcs::{GcsSettings, GcsStore};
 use brigade_worker::{Processor, settings::WorkerSettings};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -256,12 +256,7 @@ impl System {
     }
 
     pub(crate) async fn store(&self) -> Arc<GcsStore> {
-        let endpoint = Some(origin(&self.emulator.url()));
-        let settings = GcsSettings {
-            grpc_endpoint: endpoint.clone(),
-            json_endpoint: endpoint,
-            credentials: Credentials::Anonymous,
-        };
+        let settings = GcsSettings::emulator(origin(&self.emulator.url()));
         Arc::new(GcsStore::connect(settings).await.unwrap())
     }
 
@@ -327,15 +322,17 @@ impl System {
     }
 
     pub(crate) fn client_of(&self, account: &str) -> PollerClient {
-        let host = self.emulator.url();
-        let server = MetadataServer::new(Some(host.authority())).for_account(account);
-        PollerClient::new(&self.poller, Some(Arc::new(Cached::new(server))), None).unwrap()
+        PollerClient::new(&self.poller, Some(self.identity(account)), None).unwrap()
     }
 
     pub(crate) fn inbox(&self, account: &str) -> InboxClient {
+        InboxClient::new(&self.poller, Some(self.identity(account)), None).unwrap()
+    }
+
+    fn identity(&self, account: &str) -> Arc<dyn TokenSource> {
         let host = self.emulator.url();
         let server = MetadataServer::new(Some(host.authority())).for_account(account);
-        InboxClient::new(&self.poller, Some(Arc::new(Cached::new(server))), None).unwrap()
+        Arc::new(Cached::new(server))
     }
 
     /// Polls through the real client, and keeps what it says.

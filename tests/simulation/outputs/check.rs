@@ -40,7 +40,7 @@ pub(crate) struct Found {
 
 /// An output as the history has it.
 struct Output {
-    /// Nobody's, when no worker wrote it.
+    /// Nothing when no worker wrote it.
     of: Option<Key>,
     at: Timestamp,
     /// Its object was gone when it was written.

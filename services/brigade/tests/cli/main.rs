@@ -4,6 +4,8 @@
 
 mod broken;
 mod dev;
+#[path = "../commands/ended.rs"]
+mod ended;
 mod errors;
 mod failed;
 mod names;

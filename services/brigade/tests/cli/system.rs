@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
     sync::Arc,
 };
 
@@ -19,7 +19,7 @@ use brigade_poller::{
 use brigade_runtime::guard::{GuardSettings, Mode};
 use brigade_storage::{
     Location, NewObject, Store as _,
-    gcs::{Credentials, GcsSettings, GcsStore},
+    gcs::{GcsSettings, GcsStore},
 };
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
@@ -27,27 +27,13 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+pub(crate) use crate::ended::Ended;
 use crate::pty::Pty;
 
 pub(crate) const OPERATOR: &str = "operator@test.iam.gserviceaccount.com";
 pub(crate) const READER: &str = "reader@test.iam.gserviceaccount.com";
 pub(crate) const STRANGER: &str = "stranger@test.iam.gserviceaccount.com";
 const BUCKET: &str = "data";
-
-/// How a command ended.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) code: Option<i32>,
-    pub(crate) out: String,
-    pub(crate) err: String,
-}
-
-impl From<Output> for Ended {
-    fn from(output: Output) -> Self {
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
-    }
-}
 
 impl Ended {
     /// All of it, the same in every run.
@@ -109,12 +95,7 @@ impl System {
             builder = builder.service_account(account);
         }
         let emulator = builder.start(loopback().await).await.unwrap();
-        let endpoint = Some(origin(&emulator.url()));
-        let settings = GcsSettings {
-            grpc_endpoint: endpoint.clone(),
-            json_endpoint: endpoint,
-            credentials: Credentials::Anonymous,
-        };
+        let settings = GcsSettings::emulator(origin(&emulator.url()));
         let store = Arc::new(GcsStore::connect(settings).await.unwrap());
         let listener = loopback().await;
         let poller = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();

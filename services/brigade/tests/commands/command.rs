@@ -3,15 +3,17 @@
 use std::{
     ffi::OsStr,
     path::Path,
-    process::{Child, Command, Output},
+    process::{Child, Command},
     sync::Arc,
 };
 
 use brigade_emulator::{Emulator, identity::ISSUER};
 use brigade_runtime::guard::{GuardSettings, Mode};
-use brigade_storage::gcs::{Credentials, GcsSettings, GcsStore};
+use brigade_storage::gcs::{GcsSettings, GcsStore};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+pub(super) use crate::ended::Ended;
 
 pub(super) const DEVELOPER: &str = "developer@brigade-dev.iam.gserviceaccount.com";
 pub(super) const POLLER: &str = "poller@brigade-dev.iam.gserviceaccount.com";
@@ -31,21 +33,6 @@ pub(super) fn brigade<S: AsRef<OsStr>>(
         .current_dir(home)
         .args(arguments);
     command
-}
-
-/// How a command ended.
-#[derive(Debug)]
-pub(super) struct Ended {
-    pub(super) code: Option<i32>,
-    pub(super) out: String,
-    pub(super) err: String,
-}
-
-impl From<Output> for Ended {
-    fn from(output: Output) -> Self {
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
-    }
 }
 
 /// Runs a command to its end.
@@ -101,13 +88,8 @@ pub(super) async fn google(accounts: &[&str]) -> Emulator {
 }
 
 pub(super) async fn store(emulator: &Emulator) -> Arc<GcsStore> {
-    let endpoint = Some(emulator.url().origin().ascii_serialization());
-    let store = GcsStore::connect(GcsSettings {
-        grpc_endpoint: endpoint.clone(),
-        json_endpoint: endpoint,
-        credentials: Credentials::Anonymous,
-    });
-    Arc::new(store.await.unwrap())
+    let settings = GcsSettings::emulator(emulator.url().origin().ascii_serialization());
+    Arc::new(GcsStore::connect(settings).await.unwrap())
 }
 
 /// Serves a worker until the test ends, and lets this account in.

@@ -6,6 +6,7 @@ mod command;
 mod dev;
 mod doctor;
 mod emulator;
+mod ended;
 mod guide;
 mod messages;
 mod platform;

@@ -32,6 +32,16 @@ pub enum Credentials {
 }
 
 impl GcsSettings {
+    /// Both APIs at one address, such as `http://127.0.0.1:9000`, without credentials: an emulator.
+    pub fn emulator(endpoint: impl Into<String>) -> Self {
+        let endpoint = Some(endpoint.into());
+        Self {
+            grpc_endpoint: endpoint.clone(),
+            json_endpoint: endpoint,
+            credentials: Credentials::Anonymous,
+        }
+    }
+
     /// Reads `STORAGE_EMULATOR_HOST` and `STORAGE_EMULATOR_HOST_GRPC`, with or without a scheme, through `lookup`.
     ///
     /// One of them serves for both APIs when the other is unset, so that no call of a program that is pointed at an
