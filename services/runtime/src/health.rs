@@ -1,4 +1,4 @@
-//! Health: `grpc.health.v1` for probes, `GET /healthz` for people.
+//! Health: `grpc.health.v1` for probes, `GET /health` for people and HTTP probes.
 //!
 //! A check needs no token, because Cloud Run's probes bring none. A `Watch` lasts as long as its caller likes, so it needs a token
 //! like any other call.
@@ -9,6 +9,8 @@ use axum::{Router, http::StatusCode, routing::get};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 /// For people, and for clients without gRPC.
+const HEALTH: &str = "/health";
+/// The same, for probes of before. Google's front end answers it itself, with 404, for every service on Cloud Run.
 const HEALTHZ: &str = "/healthz";
 /// gRPC's health check, the only method without a token.
 const CHECK: &str = "/grpc.health.v1.Health/Check";
@@ -35,8 +37,8 @@ pub(crate) struct Health {
 /// The kind of a request, by its path alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// `GET /healthz`: answered at once; its body is not read.
-    Healthz,
+    /// `GET /health`: answered at once; its body is not read.
+    Health,
     /// gRPC's check: its message has to arrive.
     Check,
     /// Everything else.
@@ -47,7 +49,7 @@ impl Kind {
     /// Health's routes are known by their paths.
     pub(crate) fn from_path(path: &str) -> Self {
         match path {
-            HEALTHZ => Self::Healthz,
+            HEALTH | HEALTHZ => Self::Health,
             CHECK => Self::Check,
             _ => Self::Call,
         }
@@ -69,7 +71,7 @@ pub(crate) async fn starting(
 ) -> (Health, HealthReporter) {
     let (reporter, server) = tonic_health::server::health_reporter();
     report(&reporter, service, ServingStatus::NotServing).await;
-    let healthz = async move || {
+    let answer = async move || {
         if is_ready() {
             (StatusCode::OK, "ok\n")
         } else {
@@ -79,7 +81,10 @@ pub(crate) async fn starting(
     let server =
         server.max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE);
     let health = Health {
-        open: Router::new().route_service(CHECK, server.clone()).route(HEALTHZ, get(healthz)),
+        open: Router::new()
+            .route_service(CHECK, server.clone())
+            .route(HEALTH, get(answer.clone()))
+            .route(HEALTHZ, get(answer)),
         guarded: Router::new().route_service(WATCH, server),
     };
     (health, reporter)

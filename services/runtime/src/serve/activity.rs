@@ -16,6 +16,9 @@ use tokio::{
 /// The shortest interval between two looks whether the work has ended.
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
+/// A connection is not evicted sooner: what its client has sent already may not have been read yet.
+const MIN_LIFE: Duration = Duration::from_millis(100);
+
 /// How many calls of one connection are at work, and when the last one was.
 pub(super) struct Activity {
     began: Instant,
@@ -51,6 +54,7 @@ impl Activity {
     /// Resolves when the connection is evicted.
     pub(super) async fn evicted(&self) {
         self.eviction.notified().await;
+        sleep_until(self.began + MIN_LIFE).await;
     }
 
     /// The connection is active now.

@@ -20,12 +20,17 @@ use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 use tonic::Status;
 
+use super::drain::{Drains, drain};
 use crate::protocol::error_response;
 
 /// A body that fails when its reader waits too long for it, in all. The clock starts when the reader first waits: a body that
 /// arrived with its headers needs no timer, and a handler that works before it reads loses no time.
+///
+/// What its reader leaves is drained, unless it took too long already.
 pub(super) struct BodyTimeout {
-    body: Incoming,
+    /// `None` once it is given up.
+    body: Option<Incoming>,
+    drains: Option<Drains>,
     time: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     timed_out: BodyTimedOut,
@@ -38,10 +43,16 @@ pub(super) struct BodyTimedOut(Option<Arc<AtomicBool>>);
 // === impl BodyTimeout ===
 
 impl BodyTimeout {
-    pub(super) fn new(body: Incoming, time: Duration) -> (Self, BodyTimedOut) {
+    /// A body is not drained when its client sends it after an interim response alone: reading it would ask for it.
+    pub(super) fn new(
+        body: Incoming,
+        time: Duration,
+        drains: Option<Drains>,
+    ) -> (Self, BodyTimedOut) {
         let complete = http_body::Body::is_end_stream(&body);
         let timed_out = BodyTimedOut((!complete).then(Arc::default));
-        let body = Self { body, time, timer: None, timed_out: timed_out.clone() };
+        let body = Some(body);
+        let body = Self { body, drains, time, timer: None, timed_out: timed_out.clone() };
         (body, timed_out)
     }
 }
@@ -55,7 +66,10 @@ impl http_body::Body for BodyTimeout {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
-        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
+        let Some(body) = &mut this.body else {
+            return Poll::Ready(None);
+        };
+        if let Poll::Ready(frame) = Pin::new(body).poll_frame(context) {
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
         let time = this.time;
@@ -64,15 +78,27 @@ impl http_body::Body for BodyTimeout {
         if let Some(timed_out) = &this.timed_out.0 {
             timed_out.store(true, Ordering::Release);
         }
+        this.body = None;
         Poll::Ready(Some(Err(status(time).into())))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(http_body::Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map(http_body::Body::size_hint).unwrap_or_default()
+    }
+}
+
+impl Drop for BodyTimeout {
+    fn drop(&mut self) {
+        if let Some(drains) = self.drains.take()
+            && let Some(body) = self.body.take()
+            && !http_body::Body::is_end_stream(&body)
+        {
+            drain(body, drains);
+        }
     }
 }
 

@@ -40,7 +40,7 @@ impl CallLimit {
     /// connections share permits for probes, because any client may send probes that never end.
     pub(super) fn try_acquire(&self, kind: Kind, grpc: bool) -> Result<Permit, Response<Body>> {
         let permits = match kind {
-            Kind::Healthz => return Ok(None),
+            Kind::Health => return Ok(None),
             Kind::Check => &self.checks,
             Kind::Call => &self.calls,
         };

@@ -4,7 +4,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    http::{Request, Response},
+    http::{HeaderValue, Request, Response, Version, header::EXPECT, request::Parts},
 };
 use http_body_util::Either;
 use hyper::{body::Incoming, service::service_fn};
@@ -14,12 +14,14 @@ use super::{
     activity::{Activity, Work},
     body_timeout::BodyTimeout,
     call_limit::CallLimit,
+    drain::Drains,
     panic::{self, CatchPanic},
     tracked_body::{InFlight, TrackedBody},
 };
 use crate::{
     health::{CHECK_TIME, Kind},
-    protocol::is_grpc,
+    protocol::{is_grpc, mismatch},
+    wait_limit::WaitLimit,
 };
 
 pub(super) type Routes = CatchPanic<Router>;
@@ -28,6 +30,8 @@ pub(super) type Routes = CatchPanic<Router>;
 pub(super) fn service(
     routes: Routes,
     limit: CallLimit,
+    waits: WaitLimit,
+    drains: Drains,
     activity: Arc<Activity>,
     body_time: Duration,
 ) -> impl hyper::service::Service<
@@ -39,7 +43,10 @@ pub(super) fn service(
     service_fn(move |request: Request<Incoming>| {
         let kind = Kind::from_path(request.uri().path());
         let grpc = is_grpc(request.headers());
-        let in_flight = limit.try_acquire(kind, grpc).map(|permit| {
+        // The guard looks at the protocol of every other path.
+        let refused = (kind == Kind::Check).then(|| mismatch(&request)).flatten();
+        let permit = refused.map_or_else(|| limit.try_acquire(kind, grpc), Err);
+        let in_flight = permit.map(|permit| {
             let mut work = Work::begin(activity.clone());
             if kind != Kind::Call {
                 // A health check is no work: a check that never ends must not keep its connection open.
@@ -49,9 +56,13 @@ pub(super) fn service(
         });
         let time = match kind {
             Kind::Check => CHECK_TIME,
-            Kind::Healthz | Kind::Call => body_time,
+            Kind::Health | Kind::Call => body_time,
         };
         let mut routes = routes.clone();
+        let (mut head, body) = request.into_parts();
+        head.extensions.insert(waits.clone());
+        let drains = (!waits_for_leave(&head)).then(|| drains.clone());
+        let (body, timed_out) = BodyTimeout::new(body, time, drains);
         async move {
             let in_flight = match in_flight {
                 Ok(in_flight) => in_flight,
@@ -59,8 +70,6 @@ pub(super) fn service(
                     return Ok(refusal.map(|body| TrackedBody::untracked(Either::Right(body))));
                 }
             };
-            let (head, body) = request.into_parts();
-            let (body, timed_out) = BodyTimeout::new(body, time);
             // A router is always ready.
             let response = routes.call(Request::from_parts(head, body)).await?;
             let replaced = timed_out.response(grpc, time);
@@ -72,4 +81,11 @@ pub(super) fn service(
             Ok(response.map(|body| TrackedBody::new(body, in_flight)))
         }
     })
+}
+
+/// Whether the client sends its body only after `100 Continue`, which there is in HTTP/1.1 alone here.
+fn waits_for_leave(head: &Parts) -> bool {
+    let expects = head.headers.get(EXPECT).map(HeaderValue::as_bytes);
+    head.version < Version::HTTP_2
+        && expects.is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"))
 }

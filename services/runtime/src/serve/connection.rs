@@ -23,10 +23,12 @@ use super::{
     activity::Activity,
     call_limit::CallLimit,
     calls::{self, Routes},
+    drain::Drains,
     idle_connections::IdleConnections,
     limits::Limits,
     panic,
 };
+use crate::wait_limit::WaitLimit;
 
 /// hyper panics below 8 KiB.
 const MIN_BUFFER: usize = 8 * 1024;
@@ -37,6 +39,8 @@ pub(super) struct Connections {
     routes: Routes,
     /// Permits for calls, of all connections together.
     permits: Arc<Semaphore>,
+    waits: WaitLimit,
+    drains: Drains,
     idle: Arc<IdleConnections>,
     limits: Limits,
     stop: CancellationToken,
@@ -49,6 +53,8 @@ impl Connections {
             builder: builder(&limits),
             routes: panic::catch(router),
             permits: Arc::new(Semaphore::new(limits.calls)),
+            waits: WaitLimit::new(limits.waiting_calls),
+            drains: Drains::default(),
             idle: Arc::default(),
             limits,
             stop: CancellationToken::new(),
@@ -91,6 +97,8 @@ impl Connections {
         let calls = calls::service(
             self.routes.clone(),
             CallLimit::new(self.permits.clone()),
+            self.waits.for_connection(),
+            self.drains.clone(),
             activity.clone(),
             self.limits.body_time,
         );
@@ -101,6 +109,8 @@ impl Connections {
             let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), calls));
             // How a connection ends concerns its client alone; its calls were answered or reset.
             let closing_time = tokio::select! {
+                // What its client has sent is read before it is evicted.
+                biased;
                 _ = connection.as_mut() => return,
                 () = stopped_or_old(&stop, limits.age) => limits.keepalive_time,
                 () = activity.idle(limits.idle) => limits.keepalive_time,

@@ -11,13 +11,17 @@ pub struct Limits {
     /// Calls in flight over all connections; more are refused at once, with `RESOURCE_EXHAUSTED` or 503. Health checks do not
     /// count.
     pub calls: usize,
+    /// Those of them that may wait until their tokens can be checked, because the issuer's keys are not there. More are refused, so
+    /// that calls with known keys find a place.
+    pub waiting_calls: usize,
     /// HTTP/2 streams of one connection at once.
     pub streams: u32,
     /// Resets that the server sends for malformed streams before the connection is closed.
     pub local_resets: usize,
     /// Resets that a client sends before the server accepts its streams (rapid reset, CVE-2023-44487).
     pub pending_resets: usize,
-    /// A request's headers, in bytes.
+    /// A request's headers, in bytes. A token of 40 kB fits, so that the guard refuses it with its own words. Each connection may
+    /// make the server hold as much.
     pub headers: u32,
     /// How long a client may take for the headers of a request over HTTP/1.1, and how long such a connection may be idle between
     /// requests.
@@ -43,10 +47,11 @@ impl Default for Limits {
             connections: 4_096,
             // Cloud Run sends an instance 1,000 at most.
             calls: 1_000,
+            waiting_calls: 500,
             streams: 100,
             local_resets: 128,
             pending_resets: 20,
-            headers: 16 * 1024,
+            headers: 48 * 1024,
             header_time: Duration::from_secs(30),
             keepalive: Duration::from_secs(30),
             keepalive_time: Duration::from_secs(20),

@@ -7,6 +7,7 @@ mod call_limit;
 mod calls;
 mod connection;
 mod descriptors;
+mod drain;
 mod idle_connections;
 mod limits;
 mod panic;

@@ -27,7 +27,7 @@ async fn flood(server: &Running, frames: impl Fn(u32) -> Vec<u8>) -> [usize; 256
         }
     }
     let counts = timeout(PATIENCE, counts).await.expect("the connection is closed");
-    let response = http2().get(server.url("/healthz")).send().await.unwrap();
+    let response = http2().get(server.url("/health")).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     counts.unwrap()
 }

@@ -163,7 +163,7 @@ const CLOSED: [u8; 6] = [0, 4, 0, 0, 0, 0];
 async fn an_answer_that_is_never_read_keeps_no_connection() {
     let server = Server::new(hello(), Limits::default());
     let (mut peer, _) = server.peer(&CLOSED).await;
-    peer.send(&get_of("/healthz")).await;
+    peer.send(&get_of("/health")).await;
     let (frames, time) = stays(peer, true).await;
     assert!(frames.iter().any(|frame| frame.kind == HEADERS));
     assert!(frames.iter().all(|frame| frame.kind != DATA));

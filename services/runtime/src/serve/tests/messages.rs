@@ -11,7 +11,7 @@ async fn answer(server: &Running, path: &str, grpc: bool) -> String {
     let request = format!(
         "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: {kind}\r\ncontent-length: 9\r\n\r\n"
     );
-    let request = if path == "/healthz" {
+    let request = if path == "/health" {
         request.replace("POST", "GET").replace("content-length: 9\r\n", "")
     } else {
         request
@@ -48,13 +48,14 @@ async fn answers_of_the_server_itself() {
 
     let (gate, waiting) = ReadinessGate::closed("brigade.v1.PollerService").await;
     let server = Running::start(waiting, Limits::default()).await;
-    writeln!(text, "=== health while starting\n{}\n", answer(&server, "/healthz", false).await)
+    writeln!(text, "=== health while starting\n{}\n", answer(&server, "/health", false).await)
         .unwrap();
     both(&mut text, "still starting", &server, "/").await;
     let guard = Arc::new(crate::guard::Guard::new(crate::guard::GuardSettings::off()).unwrap());
     gate.open(crate::service::guarded(Router::new(), guard).unwrap()).await;
-    writeln!(text, "=== health\n{}\n", answer(&server, "/healthz", false).await).unwrap();
+    writeln!(text, "=== health\n{}\n", answer(&server, "/health", false).await).unwrap();
     both(&mut text, "no such route", &server, "/nothing").await;
+    both(&mut text, "no such method", &server, "/brigade.v1.PollerService/Nothing").await;
     insta::assert_snapshot!(text);
 }
 

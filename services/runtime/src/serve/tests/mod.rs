@@ -3,6 +3,7 @@
 mod binding;
 mod bodies;
 mod checks;
+mod drain;
 mod floods;
 mod idle;
 mod limits;
@@ -89,7 +90,7 @@ fn hello_alone() -> Router {
 }
 
 fn health() -> Router {
-    Router::new().route("/healthz", get(async || "ok\n"))
+    Router::new().route("/health", get(async || "ok\n"))
 }
 
 /// A handler that says when it was called, and answers when it is told to.

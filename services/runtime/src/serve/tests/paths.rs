@@ -66,23 +66,24 @@ over_http_1! {
     a_plain_path_needs_a_token: 401, "GET /poll HTTP/1.1\r\n";
     an_absolute_uri: 401, "GET http://x/poll HTTP/1.1\r\n";
     an_absolute_uri_of_another_host: 401, "GET http://evil.example/poll HTTP/1.1\r\n";
-    an_absolute_uri_that_ends_like_the_health_check: 401, "GET http://x/poll?/healthz HTTP/1.1\r\n";
-    an_absolute_uri_whose_user_is_the_health_check: 401, "GET http://healthz@x/poll HTTP/1.1\r\n";
-    an_absolute_uri_whose_path_begins_like_the_health_check: 401, "GET http://x/healthz@x/poll HTTP/1.1\r\n";
+    an_absolute_uri_that_ends_like_the_health_check: 401, "GET http://x/poll?/health HTTP/1.1\r\n";
+    an_absolute_uri_whose_user_is_the_health_check: 401, "GET http://health@x/poll HTTP/1.1\r\n";
+    an_absolute_uri_whose_path_begins_like_the_health_check: 401, "GET http://x/health@x/poll HTTP/1.1\r\n";
     an_absolute_uri_without_a_path: 401, "GET http://x HTTP/1.1\r\n";
     two_slashes: 401, "GET //poll HTTP/1.1\r\n";
-    two_slashes_before_the_health_check: 401, "GET //healthz HTTP/1.1\r\n";
-    two_slashes_and_a_host: 401, "GET //x/healthz HTTP/1.1\r\n";
-    a_slash_after_the_health_check: 401, "GET /healthz/ HTTP/1.1\r\n";
-    a_step_back_from_the_health_check: 401, "GET /healthz/../poll HTTP/1.1\r\n";
-    an_escaped_step_back_from_the_health_check: 401, "GET /healthz%2f..%2fpoll HTTP/1.1\r\n";
-    a_parameter_of_the_health_check: 401, "GET /healthz;/poll HTTP/1.1\r\n";
-    a_fragment_after_the_health_check: 401, "GET /poll#/healthz HTTP/1.1\r\n";
-    another_case_of_the_health_check: 401, "GET /Healthz HTTP/1.1\r\n";
+    two_slashes_before_the_health_check: 401, "GET //health HTTP/1.1\r\n";
+    two_slashes_and_a_host: 401, "GET //x/health HTTP/1.1\r\n";
+    a_slash_after_the_health_check: 401, "GET /health/ HTTP/1.1\r\n";
+    a_step_back_from_the_health_check: 401, "GET /health/../poll HTTP/1.1\r\n";
+    an_escaped_step_back_from_the_health_check: 401, "GET /health%2f..%2fpoll HTTP/1.1\r\n";
+    a_parameter_of_the_health_check: 401, "GET /health;/poll HTTP/1.1\r\n";
+    the_old_health_check_with_a_slash_after_it: 401, "GET /healthz/ HTTP/1.1\r\n";
+    a_fragment_after_the_health_check: 401, "GET /poll#/health HTTP/1.1\r\n";
+    another_case_of_the_health_check: 401, "GET /Health HTTP/1.1\r\n";
     an_asterisk: 401, "OPTIONS * HTTP/1.1\r\n";
     a_tunnel: 401, "CONNECT x:80 HTTP/1.1\r\n";
     a_tunnel_to_ourselves: 401, "CONNECT 127.0.0.1:80 HTTP/1.1\r\n";
-    headers_that_name_another_path: 401, "GET /poll HTTP/1.1\r\nx-original-url: /healthz\r\nx-rewrite-url: /healthz\r\n";
+    headers_that_name_another_path: 401, "GET /poll HTTP/1.1\r\nx-original-url: /health\r\nx-rewrite-url: /health\r\n";
     a_grpc_method_over_http_1: 401, "POST /brigade.v1.PollerService/Poll HTTP/1.1\r\n";
 }
 
@@ -90,7 +91,7 @@ over_http_1! {
 #[tokio::test]
 async fn an_upgrade_to_http_2_is_not_performed() {
     let server = guarded().await;
-    for path in ["/poll", "/healthz"] {
+    for path in ["/poll", "/health"] {
         let upgrade = format!(
             "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: upgrade, http2-settings, close\r\nupgrade: h2c\r\n\
              http2-settings: AAMAAABkAAQAAP__\r\n\r\n"
@@ -112,7 +113,7 @@ async fn what_follows_an_upgrade_is_not_read_as_http_2() {
     let request = [&GET[..2], &literal(":path", "/poll")].concat();
     let request = frame(HEADERS, END_STREAM | END_HEADERS, 1, &request);
     let after = [PREFACE, &frame(SETTINGS, 0, 0, &[]), &request].concat();
-    let upgrade = b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\n\
+    let upgrade = b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\n\
         http2-settings: AAMAAABkAAQAAP__\r\n\r\n";
     stream.write_all(&[&upgrade[..], &after].concat()).await.unwrap();
     let mut answer = Vec::new();

@@ -221,7 +221,7 @@ async fn the_limits_are_announced() {
         Some(u32::from_be_bytes(found[2..].try_into().unwrap()))
     };
     // SETTINGS_MAX_CONCURRENT_STREAMS and SETTINGS_MAX_HEADER_LIST_SIZE.
-    assert_eq!((announced(3), announced(6)), (Some(100), Some(16 * 1024)));
+    assert_eq!((announced(3), announced(6)), (Some(100), Some(48 * 1024)));
 }
 
 #[tokio::test]
