@@ -14,6 +14,10 @@ use tracing_subscriber::{
 
 use super::escape::escaped;
 
+/// What the fields of an event of the `log` crate begin with that this crate's macros did not write.
+pub(super) const LOG: &str = "log.";
+const LOG_TARGET: &str = "log.target";
+
 /// One JSON object a line.
 pub(super) struct CloudLogging;
 
@@ -32,7 +36,7 @@ where
         let time = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
         line.insert("time".into(), time.into());
         line.insert("severity".into(), severity(*event.metadata().level()).into());
-        line.insert("target".into(), event.metadata().target().into());
+        line.entry("target").or_insert_with(|| event.metadata().target().into());
         if let Some(spans) = spans(context) {
             line.insert("spans".into(), spans);
         }
@@ -76,17 +80,23 @@ impl Line {
         line
     }
 
+    /// An event of the `log` crate has its target in a field, and the file and line of the machine that built it.
     fn put(&mut self, field: &Field, value: impl Into<Value>) {
-        self.0.insert(field.name().to_owned(), value.into());
+        let name = match field.name() {
+            LOG_TARGET => "target",
+            name if name.starts_with(LOG) => return,
+            name => name,
+        };
+        self.0.insert(name.to_owned(), value.into());
     }
 }
 
 impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, escaped(format_args!("{value:?}")));
+        self.put(field, escaped(field.name(), format_args!("{value:?}")));
     }
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, escaped(format_args!("{value}")));
+        self.put(field, escaped(field.name(), format_args!("{value}")));
     }
     fn record_i64(&mut self, field: &Field, value: i64) {
         self.put(field, value);

@@ -1,6 +1,11 @@
-//! Escapes characters that act on the terminal or page that shows them.
+//! Escapes characters that act on the terminal or page that shows them, and cuts what is too long for a log.
 
 use std::fmt;
+
+/// The most bytes of a message, which may be a line that a program wrote, and of all labels of an object together.
+const MAX_MESSAGE: usize = 9 * 1_024;
+/// The most bytes of any other value: the longest URI of an object, and a reason as an object's metadata holds it, are shorter.
+const MAX_VALUE: usize = 2 * 1_024;
 
 /// Controls (C1 ones are ANSI escapes too), line and paragraph separators, invisible characters, and those that change the direction
 /// of text (UAX #9). Not the two joiners, U+200C and U+200D: words and emoji are spelt with them.
@@ -11,19 +16,27 @@ fn acts(c: char) -> bool {
             | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// A value as it displays, with each such character written as Rust writes it.
-pub(super) fn escaped(value: fmt::Arguments<'_>) -> String {
+/// The value of a field as it displays, with each such character written as Rust writes it. A longer one is cut, and its length is
+/// told.
+pub(super) fn escaped(field: &str, value: fmt::Arguments<'_>) -> String {
     let text = value.to_string();
-    if !text.contains(acts) {
+    let most = if matches!(field, "message" | "labels") { MAX_MESSAGE } else { MAX_VALUE };
+    let kept = &text[..text.floor_char_boundary(most)];
+    if kept.len() == text.len() && !text.contains(acts) {
         return text;
     }
-    let mut shown = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
+    let mut shown = String::with_capacity(kept.len() + 32);
+    for c in kept.chars() {
         if acts(c) {
             shown.extend(c.escape_default());
         } else {
             shown.push(c);
         }
+    }
+    if kept.len() < text.len() {
+        shown.push_str("… (");
+        shown.push_str(&text.len().to_string());
+        shown.push_str(" bytes)");
     }
     shown
 }

@@ -6,6 +6,7 @@
 mod buffer;
 mod cloud;
 mod escape;
+mod limit;
 mod rows;
 
 use std::{
@@ -27,7 +28,12 @@ use tracing_subscriber::{
 };
 
 pub use self::buffer::Buffer;
-use self::{cloud::CloudLogging, escape::escaped, rows::Rows};
+pub(crate) use self::limit::LineLimit;
+use self::{
+    cloud::{CloudLogging, LOG},
+    escape::escaped,
+    rows::Rows,
+};
 use crate::settings::names::RUST_LOG;
 
 /// The target of the lines that programs write: `RUST_LOG=program=info` shows them.
@@ -106,11 +112,11 @@ fn filter(text: &str) -> Result<Filter, ParseError> {
 /// Fields for people: `message name=value`, with every value escaped.
 fn fields() -> impl for<'w> FormatFields<'w> + Send + Sync + 'static {
     let field = |writer: &mut Writer<'_>, field: &Field, value: &dyn Debug| {
-        let shown = escaped(format_args!("{value:?}"));
-        if field.name() == "message" {
-            write!(writer, "{shown}")
-        } else {
-            write!(writer, "{field}={shown}")
+        let shown = escaped(field.name(), format_args!("{value:?}"));
+        match field.name() {
+            "message" => write!(writer, "{shown}"),
+            name if name.starts_with(LOG) => Ok(()),
+            name => write!(writer, "{name}={shown}"),
         }
     };
     debug_fn(field).display_messages().delimited(" ")

@@ -81,3 +81,29 @@ fn a_line_of_a_program_is_a_row_with_the_name_of_its_object() {
     assert_eq!(words, ["stderr", "in/a", "b.csv", "12", "rows"]);
     assert!(other.contains("WARN settled object="), "{other}");
 }
+
+#[test]
+fn a_value_of_any_length_is_cut_and_its_length_told() {
+    let long = "ä".repeat(30_000);
+    for format in [Format::Human, Format::Json] {
+        let text = logged(format, || {
+            let _span = tracing::info_span!("call", caller = %long).entered();
+            tracing::info!(key = %long, debug = ?long, "{long}");
+        });
+        assert!(text.len() < 20_000, "{}", text.len());
+        assert_eq!(text.matches("… (60000 bytes)").count(), 3, "{text}");
+        assert_eq!(text.matches("… (60002 bytes)").count(), 1, "{text}");
+    }
+}
+
+#[test]
+fn a_line_of_a_library_names_no_file_of_the_machine_that_built_it() {
+    // As a second call, it may find the bridge of another test.
+    let _ = tracing_subscriber::util::SubscriberInitExt::try_init(Registry::default());
+    for format in [Format::Human, Format::Json] {
+        let text = logged(format, || log::warn!(target: "library", "connection closed"));
+        assert!(text.contains("connection closed"), "{text}");
+        assert_eq!(text.contains("\"target\":\"library\""), format == Format::Json, "{text}");
+        assert!(!text.contains("log.") && !text.contains(file!()), "{text}");
+    }
+}
