@@ -31,20 +31,21 @@ export async function dev(exec, ...more) {
     lines.once("line", done);
     child.once("exit", (code) => failed(new Error(`brigade dev ended with ${code}`)));
   });
-  const { page: url, poller } = JSON.parse(first).serving;
+  const { serving } = JSON.parse(first);
+  const { page: url, poller } = serving;
   const stop = async () => {
     const ended = new Promise((done) => child.once("exit", done));
     child.kill("SIGTERM");
     await ended;
     rmSync(folder, { recursive: true, force: true });
   };
-  return { url, poller, data, folder, env, stop };
+  return { url, poller, serving, data, folder, env, stop };
 }
 
 /** Debian's Chromium. */
-export function browser() {
+export function browser(...more) {
   const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+  return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage", ...more] });
 }
 
 /** A page of the browser that has opened the printed address; errors of its script are in `errors`. */
