@@ -1,8 +1,12 @@
 //! How a command ends: its exit code, and its message to a person.
 
-use std::{fmt, process::ExitCode};
+use std::{error::Error as _, fmt, process::ExitCode};
 
 use clap::error::ErrorKind;
+
+/// The fix where the system has no certificates by which TLS trusts a server.
+pub const CA_CERTIFICATES: &str = "install the package ca-certificates (Debian: apt-get install ca-certificates; in a Dockerfile: RUN apt-get \
+                                   update && apt-get install -y ca-certificates), or name a file of certificates in SSL_CERT_FILE";
 
 /// Exit codes, by the BSD `sysexits(3)` where one fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +69,15 @@ impl Failure {
     fn new(exit: Exit, message: impl fmt::Display, hint: impl Into<String>) -> Self {
         Self { exit, message: message.to_string(), hint: hint.into() }
     }
+}
+
+/// Fails when no client can call `what` over TLS.
+pub fn require_certificates(what: &str) -> Result<(), Failure> {
+    let failed = |error: reqwest::Error| {
+        let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
+        Failure::unavailable(format!("cannot call {what} over TLS{cause}"), CA_CERTIFICATES)
+    };
+    reqwest::Client::builder().build().map(drop).map_err(failed)
 }
 
 impl fmt::Display for Failure {

@@ -109,11 +109,15 @@ mod tests {
         let (gate, router) = ReadinessGate::closed(SERVICE).await;
         let starting = (StatusCode::SERVICE_UNAVAILABLE, "starting\n".to_owned());
         let began = Instant::now();
-        assert_eq!(answer(&router, get_request("/healthz")).await, starting);
+        for path in ["/health", "/healthz"] {
+            assert_eq!(answer(&router, get_request(path)).await, starting, "{path}");
+        }
         assert_eq!(began.elapsed(), Duration::ZERO);
         gate.open(app()).await;
         let ok = (StatusCode::OK, "ok\n".to_owned());
-        assert_eq!(answer(&router, get_request("/healthz")).await, ok);
+        for path in ["/health", "/healthz"] {
+            assert_eq!(answer(&router, get_request(path)).await, ok, "{path}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

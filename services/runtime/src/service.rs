@@ -16,7 +16,8 @@ use url::Url;
 
 use crate::{
     exit::Failure,
-    guard::{Guard, GuardArgs, GuardLayer, GuardSettings},
+    guard::{Guard, GuardArgs, GuardError, GuardLayer, GuardSettings, Mode},
+    local_site::LocalSite,
     protocol::is_grpc,
     readiness::ReadinessGate,
     reflection,
@@ -36,6 +37,8 @@ pub struct AuthConfig {
     pub guard: GuardSettings,
     /// This service's own URL, at which it verifies that a front end protects it.
     pub public_url: Option<Url>,
+    /// The hosts by which it may be called when it checks no token.
+    pub site: LocalSite,
 }
 
 /// A service that is about to be served.
@@ -57,13 +60,14 @@ impl AuthConfig {
     ) -> Option<Self> {
         let guard = args.resolve(address, problems);
         let public_url = args.public_url(problems);
-        Some(Self { guard: guard?, public_url: public_url? })
+        let site = args.site(problems);
+        Some(Self { guard: guard?, public_url: public_url?, site: site? })
     }
 }
 
 impl From<GuardSettings> for AuthConfig {
     fn from(guard: GuardSettings) -> Self {
-        Self { guard, public_url: None }
+        Self { guard, public_url: None, site: LocalSite::default() }
     }
 }
 
@@ -95,14 +99,18 @@ impl<R: Future<Output = Result<Router, Failure>>> Service<R> {
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> Result<(), Failure> {
-        let (gate, waiting) = ReadinessGate::closed(self.name).await;
+        let (gate, mut waiting) = ReadinessGate::closed(self.name).await;
+        if self.auth.guard.mode == Mode::Off {
+            waiting = self.auth.site.protect(waiting);
+        }
         let stop = shutdown.cancelled_owned();
         // A task of its own: creating clients blocks its thread for longer than a health check may take.
         let server = tokio::spawn(serve::serve(listener, waiting, Limits::default(), stop));
         let mut server = AbortOnDropHandle::new(server);
         let start = async {
             let guard = Guard::new(self.auth.guard);
-            let guard = Arc::new(guard.map_err(|error| Failure::unavailable(error, ""))?);
+            let failed = |error: GuardError| Failure::unavailable(&error, error.hint());
+            let guard = Arc::new(guard.map_err(failed)?);
             let routes = self.routes.await?.merge(gate.watch());
             gate.open(guarded(routes, guard.clone())?).await;
             guard.warm();

@@ -5,24 +5,32 @@ use std::{fmt, io::ErrorKind, sync::Arc, time::Duration};
 use gcp_auth::{ConfigDefaultCredentials, GCloudAuthorizedUser, Token, TokenProvider};
 use tokio::{runtime::Handle, sync::OnceCell, task::spawn_blocking, time::timeout};
 
-use super::{error::Error, service_account::ServiceAccountFile};
+use super::{error::Error, service_account::ServiceAccountFile, user_file::UserFile};
 
 const SCOPES: &[&str] = &["https://www.googleapis.com/auth/cloud-platform"];
 
 /// `gcloud` runs twice, and may take seconds to start; one that waits for input on a terminal would wait for ever.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// Credentials in the file that the environment names.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a process has one")]
+pub(super) enum Given {
+    Key(ServiceAccountFile),
+    Login(UserFile),
+}
+
 /// The user of this machine.
 pub(super) struct User {
-    key_file: Option<ServiceAccountFile>,
+    given: Option<Given>,
     login: OnceCell<Box<dyn TokenProvider>>,
 }
 
 // === impl User ===
 
 impl User {
-    pub(super) fn new(key_file: Option<ServiceAccountFile>) -> Self {
-        Self { key_file, login: OnceCell::new() }
+    pub(super) fn new(given: Option<Given>) -> Self {
+        Self { given, login: OnceCell::new() }
     }
 
     /// A valid access token; `gcp_auth` caches it.
@@ -44,8 +52,9 @@ impl User {
     }
 
     async fn fetch(&self) -> Result<Arc<Token>, Error> {
-        let provider = match &self.key_file {
-            Some(file) => file.access_tokens(),
+        let provider = match &self.given {
+            Some(Given::Login(file)) => return file.access_token().await,
+            Some(Given::Key(file)) => file.access_tokens(),
             None => self.login.get_or_try_init(login).await?.as_ref(),
         };
         provider.token(SCOPES).await.map_err(|error| refused(&error))
@@ -54,7 +63,7 @@ impl User {
 
 impl fmt::Debug for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("User").field("key_file", &self.key_file).finish_non_exhaustive()
+        f.debug_struct("User").field("given", &self.given).finish_non_exhaustive()
     }
 }
 

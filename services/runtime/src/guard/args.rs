@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use url::Url;
 
 use super::mode::{GOOGLE_ISSUERS, GOOGLE_JWKS, GuardSettings, Mode};
+use crate::local_site::LocalSite;
 use crate::settings::{
-    Given, Problems, choice, form, is_loopback, list, names, optional, setting, url,
+    Given, Problems, audiences, choice, emails, form, hosts, identifiers, is_loopback, names,
+    optional, setting, url,
 };
 
 /// Who may call, as given.
@@ -17,8 +19,8 @@ pub struct GuardArgs {
     #[arg(long, env = names::AUTH, value_name = "MODE", default_value = "verify",
         value_parser = setting(choice::<Mode>))]
     auth: Given<Mode>,
-    /// This service's own URL: with --auth platform, the service verifies at its start that Cloud Run's front end
-    /// refuses unauthenticated calls there; with --dispatch tasks, tasks are sent there
+    /// This service's own URL: with --auth platform, the service verifies, at its start and every 5 minutes, that Cloud Run's
+    /// front end refuses unauthenticated calls there; with --dispatch tasks, tasks are sent there
     #[arg(long, env = names::PUBLIC_URL, value_name = "URL", default_value = "", hide_default_value = true,
         value_parser = optional(form("this service's own https URL", protected_url)))]
     public_url: Given<Option<Url>>,
@@ -27,7 +29,7 @@ pub struct GuardArgs {
     k_service: Option<String>,
     /// The audiences that callers' tokens must name, separated by commas: this service's own URL
     #[arg(long, env = names::AUDIENCE, value_name = "URLS", default_value = "", hide_default_value = true,
-        value_parser = setting(form("this service's own URL", some)))]
+        value_parser = setting(form("this service's own URL, such as https://poller-abc.a.run.app", audiences)))]
     audience: Given<Vec<String>>,
     /// The emails of the accounts that may call, separated by commas
     #[arg(long, env = names::ALLOWED_CALLERS, value_name = "EMAILS", default_value = "", hide_default_value = true,
@@ -38,8 +40,14 @@ pub struct GuardArgs {
         value_parser = setting(form("an https URL", protected_url)))]
     jwks_url: Given<Url>,
     /// The issuers whose tokens are accepted, separated by commas [default: Google's]
-    #[arg(long, env = "BRIGADE_ISSUERS", value_name = "ISSUERS")]
-    issuers: Option<String>,
+    #[arg(long, env = "BRIGADE_ISSUERS", value_name = "ISSUERS", default_value = "", hide_default_value = true,
+        value_parser = setting(form("issuers, separated by commas", identifiers)))]
+    issuers: Given<Vec<String>>,
+    /// With --auth off: hosts beside localhost and 127.0.0.1 by which the service may be called, separated by commas; a proxy
+    /// on this machine may pass on its own [default: none]
+    #[arg(long, env = "BRIGADE_ALLOW_HOST", value_name = "HOSTS", default_value = "", hide_default_value = true,
+        value_parser = setting(form("hosts, separated by commas", hosts)))]
+    allow_host: Given<Vec<String>>,
 }
 
 impl GuardArgs {
@@ -61,10 +69,14 @@ impl GuardArgs {
         let audiences = self.audience.get(problems);
         let allowed_callers = self.allowed_callers.get(problems);
         let jwks_url = self.jwks_url.get(problems);
-        let issuers = match list(self.issuers.as_deref().unwrap_or_default()) {
-            none if none.is_empty() => GOOGLE_ISSUERS.map(str::to_owned).to_vec(),
-            given => given,
-        };
+        let issuers = self.issuers.get(problems)?;
+        let issuers =
+            if issuers.is_empty() { GOOGLE_ISSUERS.map(str::to_owned).to_vec() } else { issuers };
+        if mode == Some(Mode::Platform)
+            && let (Some(Some(url)), Some(audiences)) = (self.public_url(problems), &audiences)
+        {
+            one_of_ours(&url, audiences, problems);
+        }
         Some(GuardSettings {
             mode: mode?,
             audiences: audiences?,
@@ -79,6 +91,11 @@ impl GuardArgs {
     #[allow(clippy::option_option, reason = "left out and wrong are two things")]
     pub fn public_url(&self, problems: &mut Problems) -> Option<Option<Url>> {
         self.public_url.get(problems)
+    }
+
+    /// The hosts by which it may be called without a token.
+    pub(crate) fn site(&self, problems: &mut Problems) -> Option<LocalSite> {
+        self.allow_host.get(problems).map(LocalSite::new)
     }
 
     /// Anywhere else a token without a signature is a forged one.
@@ -107,19 +124,18 @@ fn off(address: SocketAddr, problems: &mut Problems) -> Option<GuardSettings> {
     None
 }
 
-/// A list that is not empty.
-fn some(given: &str) -> Result<Vec<String>, &'static str> {
-    Some(list(given)).filter(|list| !list.is_empty()).ok_or("")
-}
-
-/// An account is named by its email; a guard with any other name would start, and refuse every call.
-pub fn emails(given: &str) -> Result<Vec<String>, String> {
-    let callers = some(given)?;
-    let is_email = |caller: &str| caller.contains('@') && !caller.contains(char::is_whitespace);
-    match callers.iter().find(|caller| !is_email(caller)) {
-        Some(wrong) => Err(format!("{wrong:?} is not an email")),
-        None => Ok(callers),
+/// The refusal of another service's front end proves nothing about this service.
+fn one_of_ours(url: &Url, audiences: &[String], problems: &mut Problems) {
+    let urls: Vec<_> = audiences.iter().filter_map(|audience| self::url(audience).ok()).collect();
+    if urls.is_empty() || urls.iter().any(|audience| audience.origin() == url.origin()) {
+        return;
     }
+    let (audience, auth) = (names::AUDIENCE, names::AUTH);
+    let why = format!(
+        "with {auth}=platform it must be this service's own URL, and {url} is none of {audience}; fix: give the URL of this \
+         service in both"
+    );
+    problems.conflict(names::PUBLIC_URL, why);
 }
 
 /// The keys decide who is admitted, so they come over TLS or from this machine.

@@ -5,12 +5,18 @@ use std::{sync::Arc, time::Duration};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::{error::Refusal, json, mode::GuardSettings};
-use crate::settings::names::ALLOWED_CALLERS;
+use crate::{
+    settings::names::{ALLOWED_CALLERS, AUDIENCE},
+    telemetry::LineLimit,
+};
 
 /// How much two clocks may differ, in seconds.
 const SKEW: i64 = 30;
 /// In seconds. Google's tokens live for an hour.
 const MAX_LIFETIME: i64 = 24 * 3600;
+
+/// The log shows this much of an audience, in characters.
+const LOGGED_AUDIENCE: usize = 256;
 
 /// The caller that the token names. Handlers find it in the request's extensions. Cloning is cheap.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +50,29 @@ enum Audience {
     Several(Vec<String>),
 }
 
+impl Audience {
+    /// A slash at the end does not count: a URL without a path is written in both ways.
+    fn is_one_of(&self, ours: &[String]) -> bool {
+        self.all().iter().any(|aud| ours.iter().any(|one| bare(one) == bare(aud)))
+    }
+
+    fn all(&self) -> &[String] {
+        match self {
+            Self::One(aud) => std::slice::from_ref(aud),
+            Self::Several(several) => several,
+        }
+    }
+
+    /// The beginning of it, for the log; it is a stranger's text of any length.
+    fn shown(&self) -> String {
+        self.all().join(",").chars().take(LOGGED_AUDIENCE).collect()
+    }
+}
+
+fn bare(audience: &str) -> &str {
+    audience.strip_suffix('/').unwrap_or(audience)
+}
+
 /// A number; null counts as a wrong type and not as absent.
 fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     let number = i64::deserialize(deserializer)?;
@@ -61,11 +90,24 @@ impl Claims {
     }
 
     /// Whether these claims admit their caller at `now`, in seconds since 1970.
-    pub(super) fn check(self, settings: &GuardSettings, now: i64) -> Result<Caller, Refusal> {
+    pub(super) fn check(
+        self,
+        settings: &GuardSettings,
+        now: i64,
+        lines: &LineLimit,
+    ) -> Result<Caller, Refusal> {
         if !settings.issuers.contains(&self.iss) {
             return Err(Refusal::Issuer);
         }
-        if !self.is_for(&settings.audiences) {
+        if !self.aud.is_one_of(&settings.audiences) {
+            if lines.allows() {
+                tracing::info!(
+                    came = self.aud.shown(),
+                    accepted = settings.audiences.join(","),
+                    "the token is for another audience; fix: the caller requests one that {AUDIENCE} accepts, or add the one that \
+                     came to {AUDIENCE} if it is this service's own"
+                );
+            }
             return Err(Refusal::Audience);
         }
         self.check_times(now)?;
@@ -76,20 +118,15 @@ impl Claims {
             return Err(Refusal::Email);
         };
         if !settings.knows(&email) {
-            tracing::info!(
-                caller = email,
-                "token is valid, but the caller is not in {ALLOWED_CALLERS}; add its email there to allow it"
-            );
+            if lines.allows() {
+                tracing::info!(
+                    caller = email,
+                    "token is valid, but the caller is not in {ALLOWED_CALLERS}; add its email there to allow it"
+                );
+            }
             return Err(Refusal::Caller);
         }
         Ok(Caller { email: email.into(), subject: self.sub.into() })
-    }
-
-    fn is_for(&self, audiences: &[String]) -> bool {
-        match &self.aud {
-            Audience::One(aud) => audiences.contains(aud),
-            Audience::Several(several) => several.iter().any(|aud| audiences.contains(aud)),
-        }
     }
 
     fn check_times(&self, now: i64) -> Result<(), Refusal> {

@@ -44,6 +44,11 @@ pub enum Refusal {
     UnknownKey,
     #[error("the token's signature is not valid")]
     Signature,
+    #[error(
+        "Cloud Run's front end removed the signature of the token in authorization; send the token in \
+         x-serverless-authorization too, or set BRIGADE_AUTH=platform for this service if its callers cannot"
+    )]
+    Stripped,
     #[error("the token's claims are not an ID token's claims")]
     Claims,
     #[error("the token's issuer is not accepted")]
@@ -77,6 +82,9 @@ pub enum Refusal {
     Unproven,
     #[error("the issuer's signing keys are not available; try again")]
     NoKeys,
+    /// It would have to wait, as too many calls do already.
+    #[error("too many calls wait until their tokens can be checked; try again")]
+    Waiting,
 }
 
 impl Refusal {
@@ -94,7 +102,7 @@ impl Refusal {
             Self::Extension => "crit",
             Self::KeyId => "kid",
             Self::UnknownKey => "key",
-            Self::Signature => "signature",
+            Self::Signature | Self::Stripped => "signature",
             Self::Claims => "claims",
             Self::Issuer => "iss",
             Self::Audience => "aud",
@@ -108,6 +116,7 @@ impl Refusal {
             Self::Right(_) => "right",
             Self::Forged | Self::Unproven => "front_end",
             Self::NoKeys => "jwks",
+            Self::Waiting => "waiting",
         }
     }
 
@@ -116,7 +125,7 @@ impl Refusal {
     pub fn code(self) -> Code {
         match self {
             Self::Caller | Self::Right(_) => Code::PermissionDenied,
-            Self::NoKeys | Self::Unproven => Code::Unavailable,
+            Self::NoKeys | Self::Unproven | Self::Waiting => Code::Unavailable,
             _ => Code::Unauthenticated,
         }
     }

@@ -1,8 +1,8 @@
 //! The guard as a tower layer.
 
 use std::{
-    future::ready,
-    pin::Pin,
+    future::{poll_fn, ready},
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
 };
@@ -20,12 +20,17 @@ use tracing::{Instrument as _, Span};
 
 use super::{
     bearer::SERVERLESS_AUTHORIZATION,
+    error::Refusal,
     traced,
-    verify::{Decision, Guard, Lookup},
+    verify::{Decision, Guard, Lookup, PendingToken},
 };
-use crate::protocol::is_grpc;
+use crate::{
+    protocol::{is_grpc, mismatch},
+    telemetry::LineLimit,
+    wait_limit::WaitLimit,
+};
 
-/// Any client may send a path of up to 16 KiB: the log shows this much of it, in bytes.
+/// Any client may send a path of up to 48 KiB: the log shows this much of it, in bytes.
 const LOGGED_PATH: usize = 256;
 
 /// A call until its response is there.
@@ -35,19 +40,21 @@ type Answering<E> = Pin<Box<dyn Future<Output = Result<Response<Body>, E>> + Sen
 #[derive(Clone, Debug)]
 pub struct GuardLayer {
     guard: Arc<Guard>,
+    refusals: LineLimit,
 }
 
 /// Forwards a call to the inner service when its token is valid.
 #[derive(Clone, Debug)]
 pub struct GuardService<S> {
     guard: Arc<Guard>,
+    refusals: LineLimit,
     inner: S,
 }
 
 impl GuardLayer {
     /// A layer of this guard.
     pub fn new(guard: Arc<Guard>) -> Self {
-        Self { guard }
+        Self { guard, refusals: LineLimit::new("more calls were refused") }
     }
 }
 
@@ -55,8 +62,7 @@ impl<S> Layer<S> for GuardLayer {
     type Service = GuardService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let guard = self.guard.clone();
-        GuardService { guard, inner }
+        GuardService { guard: self.guard.clone(), refusals: self.refusals.clone(), inner }
     }
 }
 
@@ -81,20 +87,34 @@ where
         match self.guard.lookup(request.headers()) {
             Lookup::Hit(decision) => {
                 let decision = self.guard.permits(request.uri().path(), decision);
-                decided(decision, &mut self.inner, request)
+                decided(decision, &self.refusals, &mut self.inner, request)
             }
             Lookup::Miss(token) => {
-                let guard = self.guard.clone();
+                let (guard, refusals) = (self.guard.clone(), self.refusals.clone());
                 // The service that was ready is the one to call; its clone takes its place.
                 let clone = self.inner.clone();
                 let mut inner = std::mem::replace(&mut self.inner, clone);
                 Box::pin(async move {
-                    let decision = guard.verify(&token).await;
+                    let limit = request.extensions().get::<WaitLimit>();
+                    let decision = verified(&guard, &token, limit).await;
                     let decision = guard.permits(request.uri().path(), decision);
-                    decided(decision, &mut inner, request).await
+                    decided(decision, &refusals, &mut inner, request).await
                 })
             }
         }
+    }
+}
+
+/// The full check of a token. A call that has to wait for it needs room under the limit.
+async fn verified(guard: &Guard, token: &PendingToken, limit: Option<&WaitLimit>) -> Decision {
+    let mut verifying = pin!(guard.verify(token));
+    let now = poll_fn(|context| Poll::Ready(verifying.as_mut().poll(context))).await;
+    if let Poll::Ready(decision) = now {
+        return decision;
+    }
+    match limit.map(WaitLimit::try_wait) {
+        Some(None) => Err(Refusal::Waiting),
+        _waiting => verifying.await,
     }
 }
 
@@ -110,16 +130,23 @@ fn mark_tokens_sensitive(headers: &mut HeaderMap) {
     }
 }
 
-/// Refuses the call, or calls the inner service within the caller's span.
-fn decided<S, B>(decision: Decision, inner: &mut S, mut request: Request<B>) -> Answering<S::Error>
+/// Refuses the call, also one in another protocol than its path's, or calls the inner service within the caller's span.
+fn decided<S, B>(
+    decision: Decision,
+    refusals: &LineLimit,
+    inner: &mut S,
+    mut request: Request<B>,
+) -> Answering<S::Error>
 where
     S: Service<Request<B>, Response: IntoResponse, Error: Send + 'static, Future: Send + 'static>,
 {
     let span = match decision {
         Err(refusal) => {
-            let path = request.uri().path();
-            let path = &path[..path.floor_char_boundary(LOGGED_PATH)];
-            tracing::info!(path, check = refusal.check(), reason = %refusal, "call refused");
+            if refusals.allows() {
+                let path = request.uri().path();
+                let path = &path[..path.floor_char_boundary(LOGGED_PATH)];
+                tracing::info!(path, check = refusal.check(), reason = %refusal, "call refused");
+            }
             let response = refusal.response(is_grpc(request.headers()));
             return Box::pin(ready(Ok(response)));
         }
@@ -130,6 +157,9 @@ where
             span
         }
     };
+    if let Some(response) = mismatch(&request) {
+        return Box::pin(ready(Ok(response)));
+    }
     let called = span.in_scope(|| {
         if !span.is_none() {
             tracing::debug!(path = request.uri().path(), "call accepted");

@@ -34,7 +34,7 @@ mod traced;
 mod transport;
 mod verify;
 
-pub use args::{GuardArgs, emails};
+pub use args::GuardArgs;
 pub use claims::Caller;
 pub use error::Refusal;
 pub use front_end::{FRONT_END_PROBE, NotProtected};

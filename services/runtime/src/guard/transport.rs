@@ -3,7 +3,7 @@
 use reqwest::{Client, ClientBuilder, redirect::Policy};
 use url::Url;
 
-use crate::settings::is_loopback;
+use crate::{exit::CA_CERTIFICATES, settings::is_loopback};
 
 /// A client for one URL. It follows no redirects: another address is not the one that was configured.
 pub(super) fn client(url: &Url) -> ClientBuilder {
@@ -16,6 +16,11 @@ pub(super) fn client(url: &Url) -> ClientBuilder {
         client = client.tls_certs_only([]);
     }
     client
+}
+
+/// The fix of an error of which the system's lack of certificates is the cause; empty for another one.
+pub(super) fn certificates_hint(error: &reqwest::Error) -> &'static str {
+    if chain(error).contains("No CA certificates") { CA_CERTIFICATES } else { "" }
 }
 
 /// An HTTP client's error with its causes: the outermost error names no cause.

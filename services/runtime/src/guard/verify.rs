@@ -16,8 +16,9 @@ use super::{
     jws::{self, Jws},
     mode::{GuardSettings, Mode},
     traced::Admitted,
+    transport::{certificates_hint, chain},
 };
-use crate::settings::is_loopback;
+use crate::{settings::is_loopback, telemetry::LineLimit};
 
 /// Checks the callers of one service.
 #[derive(Debug)]
@@ -36,8 +37,18 @@ pub enum GuardError {
     #[error("the URL of the issuer's signing keys is {0}; expected an https URL")]
     Plain(Url),
     /// The HTTP client for the issuer's keys cannot be created.
-    #[error("cannot create the HTTP client that fetches the issuer's signing keys: {0}")]
+    #[error("cannot create the HTTP client that fetches the issuer's signing keys: {}", chain(.0))]
     Client(#[from] reqwest::Error),
+}
+
+impl GuardError {
+    /// The fix; empty when the message contains it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Client(error) => certificates_hint(error),
+            Self::Empty(_) | Self::Plain(_) => "",
+        }
+    }
 }
 
 impl Guard {
@@ -82,8 +93,9 @@ impl Guard {
     /// removed: it calls this service at its own URL with a forged token, which the front end must refuse.
     ///
     /// Call it once, while the service is served: calls whose signature was removed wait until it has succeeded, and are then
-    /// refused if it has not. On an error stop serving, because such calls will never be admitted. Without a URL nothing can be
-    /// verified, and a warning names what is trusted. In the other modes there is nothing to verify.
+    /// refused if it has not. From then on such calls have it repeated every few minutes, because a service can be made public at
+    /// any time; they are refused while it fails. Without a URL nothing can be verified, and a warning names what is trusted. In
+    /// the other modes there is nothing to verify.
     pub async fn verify_front_end(&self, public_url: Option<&Url>) -> Result<(), NotProtected> {
         let Some(verifier) = &self.verifier else {
             return Ok(());
@@ -94,7 +106,7 @@ impl Guard {
                 front_end.trust_platform();
                 Ok(())
             }
-            (Some(front_end), Some(url)) => front_end.verify(url, &verifier.settings).await,
+            (Some(front_end), Some(url)) => front_end.verify(url).await,
         }
     }
 
@@ -154,7 +166,9 @@ struct Verifier {
     jwks: Arc<Jwks>,
     cache: TokenCache,
     /// In `platform` mode alone.
-    front_end: Option<FrontEndCheck>,
+    front_end: Option<Arc<FrontEndCheck>>,
+    /// What is logged about tokens of others.
+    lines: LineLimit,
 }
 
 impl Verifier {
@@ -172,8 +186,10 @@ impl Verifier {
             return Err(GuardError::Plain(settings.jwks_url));
         }
         let jwks = Jwks::new(settings.jwks_url.clone())?;
-        let front_end = (settings.mode == Mode::Platform).then(FrontEndCheck::new);
-        Ok(Self { settings, jwks, cache: TokenCache::default(), front_end })
+        let is_platform = settings.mode == Mode::Platform;
+        let front_end = is_platform.then(|| Arc::new(FrontEndCheck::new(settings.clone())));
+        let lines = LineLimit::new("more tokens were refused");
+        Ok(Self { settings, jwks, cache: TokenCache::default(), front_end, lines })
     }
 
     fn cached(&self, token: &str, now: i64) -> Option<Admitted> {
@@ -184,17 +200,17 @@ impl Verifier {
     async fn verify(&self, pending: &PendingToken, now: i64) -> Result<Admitted, Refusal> {
         let token = &pending.token;
         let jws = jws::parse(token)?;
-        if let Some(front_end) = &self.front_end
-            && pending.checked_by_front_end
-            && jws.signature == REMOVED
-        {
+        if pending.checked_by_front_end && jws.signature == REMOVED {
+            let Some(front_end) = &self.front_end else {
+                return Err(Refusal::Stripped);
+            };
             return self.trust(&jws, front_end, now).await;
         }
         let key = self.jwks.key(&jws.kid).await?;
         check_signature(&jws, &key)?;
         let claims = Claims::parse(&jws.payload)?;
         let until = claims.accepted_until();
-        let admitted = Admitted::new(claims.check(&self.settings, now)?);
+        let admitted = Admitted::new(claims.check(&self.settings, now, &self.lines)?);
         self.cache.put(token, jws.kid, admitted.clone(), until, now);
         Ok(admitted)
     }
@@ -204,12 +220,12 @@ impl Verifier {
     async fn trust(
         &self,
         jws: &Jws<'_>,
-        front_end: &FrontEndCheck,
+        front_end: &Arc<FrontEndCheck>,
         now: i64,
     ) -> Result<Admitted, Refusal> {
         let claims = Claims::parse(&jws.payload)?;
         front_end.reject_probe(claims.subject())?;
-        let caller = claims.check(&self.settings, now)?;
+        let caller = claims.check(&self.settings, now, &self.lines)?;
         front_end.trusted().await?;
         Ok(Admitted::new(caller))
     }

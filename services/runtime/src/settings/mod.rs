@@ -13,8 +13,8 @@ mod unknown;
 
 pub use given::{Given, SettingParser, from_flags, optional, setting};
 pub use parse::{
-    CONCURRENCY_RANGE, Parse, TIME_RANGE, Unfit, boolean, choice, count, form, is_loopback, list,
-    time, url, within,
+    CONCURRENCY_RANGE, Parse, TIME_RANGE, Unfit, audience, audiences, boolean, choice, count,
+    email, emails, form, host, hosts, identifiers, is_loopback, list, time, url, within,
 };
 pub use problems::{Problem, Problems};
 pub use server::ServerArgs;

@@ -49,6 +49,11 @@ fn problems_of_the_server_and_the_guard() {
         &["--public-url", "ftp://x"],
         &["--allowed-callers", "x@y.example,poller"],
         &["--allowed-callers", "x @y.example"],
+        &["--allowed-callers", "serviceAccount:x@y.example"],
+        &["--audience", "poller-abc.a.run.app"],
+        &["--audience", "\"https://poller.example\""],
+        &["--issuers", "'https://accounts.google.com'"],
+        &["--auth", "platform", "--k-service", "p", "--public-url", "https://other.example"],
         &["--jwks-url", "http://keys.example/"],
         &["--jwks-url", "file:///etc"],
         &["--auth", "none", "--audience", "", "--allowed-callers", "poller", "--port=-1"],
@@ -112,6 +117,24 @@ fn platform_is_refused_outside_cloud_run_on_every_address() {
     }
     let (_, auth) = resolve(&with_required(&["--k-service", "p"])).unwrap();
     assert_eq!(auth.guard.mode, Mode::Verify, "Cloud Run alone changes nothing");
+}
+
+#[test]
+fn the_public_url_of_platform_mode_is_one_of_the_audiences_that_are_urls() {
+    for (audiences, fits) in [
+        ("https://poller.example", true),
+        ("https://POLLER.example:443/events,x", true),
+        ("poller", true),
+        ("poller,https://other.example", false),
+        ("http://poller.example", false),
+        ("https://poller.example:8443", false),
+    ] {
+        let flags =
+            ["--k-service=p", "--public-url=https://poller.example", "--audience", audiences];
+        let platform = resolve(&with_required(&[&PLATFORM[..], &flags].concat()));
+        assert_eq!(platform.is_ok(), fits, "{audiences}");
+        assert!(resolve(&with_required(&flags)).is_ok(), "tasks alone need no such audience");
+    }
 }
 
 #[test]

@@ -25,8 +25,9 @@ const SUBJECT: &str = "brigade-front-end-probe:";
 pub const PATH: &str = "/front-end-probe";
 /// How long one response may take: a front end refuses at once.
 const RESPONSE_TIME: Duration = Duration::from_secs(10);
-/// Counted and not timed: Cloud Run throttles the processor between calls, and no time passes for the process then.
-const ATTEMPTS: u32 = 10;
+/// Counted and not timed: Cloud Run throttles the processor between calls, and no time passes for the process then. The pauses last
+/// two minutes in all, because Direct VPC egress may need more than one after a start until a connection works.
+const ATTEMPTS: u32 = 22;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 

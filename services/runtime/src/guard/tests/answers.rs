@@ -154,8 +154,10 @@ async fn nobody_is_let_in_or_blamed_when_the_keys_cannot_be_had() {
 #[tokio::test]
 async fn health_is_open_to_everybody() {
     let service = Service::start().await;
-    let request = Request::get("/healthz").body(Body::empty()).unwrap();
-    assert_eq!(service.call(request).await.status(), StatusCode::OK);
+    for path in ["/health", "/healthz"] {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        assert_eq!(service.call(request).await.status(), StatusCode::OK, "{path}");
+    }
     // An empty message: the health of the whole server.
     let request =
         post_to("/grpc.health.v1.Health/Check").header("content-type", "application/grpc");
@@ -195,7 +197,8 @@ async fn every_other_path_is_closed_known_or_not() {
     // The last one has no path at all.
     let paths = "
         / /poll /poll/ //poll /POLL /./poll /x/../poll /%70oll /metrics
-        /nothing /healthz/ //healthz /healthz/x /HEALTHZ /healthz%00 /healthz;x /healthz/../poll
+        /nothing /health/ //health /health/x /HEALTH /health%00 /health;x /health/../poll /healthy /healt
+        /healthz/ //healthz /healthz/x /HEALTHZ /healthz%00 /healthz;x /healthz/../poll
         //brigade.v1.PollerService/Poll /brigade.v1.PollerService/ /brigade.v1.PollerService/Nothing
         /brigade.v1.pollerservice/poll /unknown.Service/Method
         /grpc.reflection.v1.ServerReflection/ServerReflectionInfo

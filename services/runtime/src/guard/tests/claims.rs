@@ -10,7 +10,10 @@ use super::{
     },
     refused,
 };
-use crate::guard::{GuardSettings, claims::Claims};
+use crate::{
+    guard::{GuardSettings, claims::Claims},
+    telemetry::LineLimit,
+};
 
 fn without(claim: &str) -> String {
     signed(&header(), &lacking(claims(), claim))
@@ -100,7 +103,7 @@ refused! {
     aud_of_another_service: Audience, aud(json!("https://worker-abc.a.run.app"));
     aud_an_array_without_ours: Audience, aud(json!(["https://worker-abc.a.run.app", "x"]));
     aud_shorter: Audience, aud(json!("https://poller-abc.a.run"));
-    aud_with_a_slash_behind: Audience, aud(json!(format!("{AUDIENCE}/")));
+    aud_with_two_slashes_behind: Audience, aud(json!(format!("{AUDIENCE}//")));
     aud_with_a_path: Audience, aud(json!(format!("{AUDIENCE}/poll")));
     aud_in_upper_case: Audience, aud(json!(AUDIENCE.to_uppercase()));
     aud_with_a_port: Audience, aud(json!(format!("{AUDIENCE}:443")));
@@ -144,6 +147,7 @@ accepted! {
     // Pinned: RFC 7519, section 4.1.3, has a token for several readers, and we are one of them.
     aud_an_array_with_ours: aud(json!(["https://worker-abc.a.run.app", AUDIENCE]));
     aud_an_array_of_ours_alone: aud(json!([AUDIENCE]));
+    aud_with_a_slash_behind: aud(json!(format!("{AUDIENCE}/")));
     nbf_past: with_claims(json!({ "nbf": now() - 10 }));
     nbf_zero: with_claims(json!({ "nbf": 0 }));
     // Pinned: such a token is good for the skew alone.
@@ -168,7 +172,7 @@ fn at(now: i64, fields: Value) -> Result<Caller, Refusal> {
         issuers: vec!["https://accounts.google.com".to_owned()],
         ..GuardSettings::off()
     };
-    Claims::parse(claims.as_bytes())?.check(&settings, now)
+    Claims::parse(claims.as_bytes())?.check(&settings, now, &LineLimit::new("more"))
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{
     net::Ipv4Addr,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU16, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -27,6 +27,7 @@ use crate::{
     guard::{Guard, NotProtected},
     health,
     service::guarded,
+    telemetry::LineLimit,
 };
 
 async fn listening(router: Router) -> Url {
@@ -153,7 +154,7 @@ async fn the_forged_token_would_be_let_in_if_it_were_not_known() {
     let payload = crate::guard::jws::parse(token).unwrap().payload;
     let claims = crate::guard::claims::Claims::parse(&payload).unwrap();
     let settings = super::platform(&guarded.keys);
-    assert!(claims.check(&settings, super::issuer::now()).is_ok());
+    assert!(claims.check(&settings, super::issuer::now(), &LineLimit::new("more")).is_ok());
 }
 
 #[tokio::test]
@@ -205,6 +206,65 @@ async fn a_front_end_that_is_not_ready_is_asked_again() {
         let guarded = Guarded::on_platform().await;
         prove(&guarded, &url).await.unwrap();
         assert!(asked.load(Ordering::SeqCst) >= 4);
+    }
+}
+
+/// A front end that answers with what the test says, and counts.
+async fn changing(status: Arc<AtomicU16>, asked: Arc<AtomicUsize>) -> Url {
+    listening(Router::new().fallback(async move || {
+        asked.fetch_add(1, Ordering::SeqCst);
+        StatusCode::from_u16(status.load(Ordering::SeqCst)).unwrap()
+    }))
+    .await
+}
+
+#[tokio::test]
+async fn the_proof_is_made_again_every_five_minutes_while_such_calls_come() {
+    let (status, asked) = (Arc::new(AtomicU16::new(403)), Arc::new(AtomicUsize::new(0)));
+    let url = changing(status.clone(), asked.clone()).await;
+    let guarded = Guarded::on_platform().await;
+    prove(&guarded, &url).await.unwrap();
+    let asked = || asked.load(Ordering::SeqCst);
+    later(Duration::from_secs(290)).await;
+    assert_eq!((believed(&guarded).await, asked()), (Ok(()), 1));
+    later(Duration::from_secs(11)).await;
+    assert!(guarded.check(&good()).await.is_ok());
+    assert_eq!(asked(), 1, "a whole token needs no proof");
+    let (first, second) = tokio::join!(believed(&guarded), believed(&guarded));
+    assert_eq!((first, second, asked()), (Ok(()), Ok(()), 2), "two calls share one proof");
+    assert_eq!((believed(&guarded).await, asked()), (Ok(()), 2));
+}
+
+#[tokio::test]
+async fn a_service_that_is_made_public_later_believes_nobody_until_it_is_private_again() {
+    let (buffer, _logging) = super::logged(crate::telemetry::Format::Json, "error");
+    let (status, asked) = (Arc::new(AtomicU16::new(403)), Arc::new(AtomicUsize::new(0)));
+    let url = changing(status.clone(), asked.clone()).await;
+    let guarded = Guarded::on_platform().await;
+    prove(&guarded, &url).await.unwrap();
+    status.store(200, Ordering::SeqCst);
+    later(Duration::from_secs(301)).await;
+    assert_eq!(believed(&guarded).await, Err(Refusal::Unproven));
+    assert!(buffer.text().contains("are refused until"), "{}", buffer.text());
+    status.store(403, Ordering::SeqCst);
+    later(Duration::from_secs(50)).await;
+    assert_eq!(believed(&guarded).await, Err(Refusal::Unproven));
+    assert_eq!(asked.load(Ordering::SeqCst), 2, "a failed proof is not repeated at once");
+    later(Duration::from_secs(11)).await;
+    assert_eq!(believed(&guarded).await, Ok(()));
+}
+
+#[tokio::test]
+async fn with_custom_audiences_alone_the_log_says_what_is_not_proven() {
+    for (audience, warns) in [("poller", true), ("https://poller.example", false)] {
+        let (buffer, _logging) = super::logged(crate::telemetry::Format::Json, "warn");
+        let keys = super::keyserver::KeyServer::start().await;
+        let audiences = vec![audience.to_owned()];
+        let settings = crate::guard::GuardSettings { audiences, ..super::platform(&keys) };
+        let guard = Guard::new(settings).unwrap();
+        let url = answering(StatusCode::FORBIDDEN).await;
+        guard.verify_front_end(Some(&url)).await.unwrap();
+        assert_eq!(buffer.text().contains("is not verified that BRIGADE_PUBLIC_URL"), warns);
     }
 }
 
@@ -280,7 +340,7 @@ async fn every_refusal_of_ours_is_marked_and_nothing_else_is() {
         let response = response.await.unwrap();
         assert_eq!(response.headers()["brigade-guard"], "authorization");
     }
-    let request = axum::http::Request::get("/healthz");
+    let request = axum::http::Request::get("/health");
     let response = router.oneshot(request.body(Body::empty()).unwrap());
     assert!(!response.await.unwrap().headers().contains_key("brigade-guard"));
 }

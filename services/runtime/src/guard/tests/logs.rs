@@ -12,7 +12,7 @@ use tower::{Layer as _, Service as _, service_fn};
 
 use super::{
     Guarded, Refusal,
-    issuer::{CALLER, good, now, with_claims, with_header},
+    issuer::{AUDIENCE, CALLER, good, now, with_claims, with_header},
     logged,
 };
 use crate::{
@@ -134,6 +134,26 @@ async fn a_caller_who_may_not_call_is_named_with_the_setting_that_lets_them_in()
 }
 
 #[tokio::test]
+async fn both_audiences_are_logged_in_part_and_escaped_and_neither_is_answered() {
+    for format in [Format::Json, Format::Human] {
+        let (buffer, _logging) = logged(format, "info");
+        let guarded = Guarded::start().await;
+        let aud = format!("https://elsewhere.example\n\u{1b}[31m{}", "x".repeat(4_000));
+        let token = with_claims(json!({ "aud": aud }));
+        let refusal = guarded.check(&token).await.unwrap_err();
+        assert_eq!(refusal, Refusal::Audience);
+        let text = buffer.text();
+        for part in ["https://elsewhere.example", AUDIENCE, "BRIGADE_AUDIENCE"] {
+            assert!(text.contains(part), "{text}");
+        }
+        assert!(text.lines().count() == 1 && !text.contains('\u{1b}'), "{text}");
+        assert!(text.len() < 1_500, "{text}");
+        let answer = format!("{refusal} {:?}", refusal.response(false));
+        assert!(!answer.contains("example"), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_path_of_any_length_is_logged_in_part() {
     let (buffer, _logging) = logged(Format::Json, "info");
     let guarded = Guarded::start().await;
@@ -144,6 +164,25 @@ async fn a_path_of_any_length_is_logged_in_part() {
     assert_eq!(response.status(), 401);
     let text = buffer.text();
     assert!(text.contains("call refused") && text.len() < 1_000, "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_refused_calls_is_a_few_lines_and_a_count_each_second() {
+    let (buffer, _logging) = logged(Format::Json, "info");
+    let guard = Guard::new(super::settings(&super::keyserver::KeyServer::start().await)).unwrap();
+    let inner = service_fn(async |_: Request<()>| Ok::<_, Infallible>("done"));
+    let mut service = GuardLayer::new(Arc::new(guard)).layer(inner);
+    for second in 1..=3 {
+        for _ in 0..1_000 {
+            let request = Request::get("/poll").body(()).unwrap();
+            assert_eq!(service.call(request).await.unwrap().status(), 401);
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        let text = buffer.text();
+        assert_eq!(text.matches("\"message\":\"call refused\"").count(), 5 * second, "{text}");
+        assert_eq!(text.matches("more calls were refused").count(), second, "{text}");
+        assert_eq!(text.matches("\"count\":995").count(), second, "{text}");
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use crate::{
     guard::{Guard, GuardError, GuardSettings, Mode, NotProtected, Refusal},
 };
 
-const REFUSALS: [Refusal; 26] = [
+const REFUSALS: [Refusal; 28] = [
     Refusal::Missing,
     Refusal::Several,
     Refusal::Scheme,
@@ -24,6 +24,7 @@ const REFUSALS: [Refusal; 26] = [
     Refusal::KeyId,
     Refusal::UnknownKey,
     Refusal::Signature,
+    Refusal::Stripped,
     Refusal::Claims,
     Refusal::Issuer,
     Refusal::Audience,
@@ -37,6 +38,7 @@ const REFUSALS: [Refusal; 26] = [
     Refusal::Forged,
     Refusal::Unproven,
     Refusal::NoKeys,
+    Refusal::Waiting,
 ];
 
 /// The whole of an answer, as a caller gets it.

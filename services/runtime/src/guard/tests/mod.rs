@@ -23,6 +23,7 @@ mod platform;
 mod properties;
 mod remembered;
 mod rights;
+mod served;
 mod signature;
 mod wycheproof;
 
