@@ -15,7 +15,7 @@ pub use self::proxy::proxy_of;
 
 use crate::{
     answer::{CallError, RecordedBody, Recorder},
-    identity::{self, Environment, TokenSource, attach::AttachLayer, origin},
+    identity::{self, Environment, TokenSource, attach::AttachLayer, explained, origin},
     pool::{Pool, TrackedBody},
     renewal::Tokens,
 };
@@ -42,7 +42,7 @@ pub enum ConnectError {
     #[error(transparent)]
     Identity(#[from] identity::Error),
     /// The HTTP client cannot be set up.
-    #[error("cannot set up the connection to {url}: {error}")]
+    #[error("cannot set up the connection to {url}: {}", explained(error))]
     Client {
         /// The service's origin.
         url: String,
@@ -50,7 +50,7 @@ pub enum ConnectError {
         error: reqwest::Error,
     },
     /// The transport cannot be set up.
-    #[error("cannot set up the connection to {url}: {error}")]
+    #[error("cannot set up the connection to {url}: {}", explained(error))]
     Transport {
         /// The service's origin.
         url: String,

@@ -21,7 +21,7 @@ use url::Url;
 use crate::{
     answer::{Answer, TransportError},
     connect::{self, CONNECT_TIMEOUT, ConnectError},
-    identity::{TokenSource, attach::Attached, is_direct, origin},
+    identity::{TokenSource, attach::Attached, is_direct, origin, without_tls},
     renewal::Tokens,
     retry::deadline,
 };
@@ -126,10 +126,16 @@ impl HttpWorkerClient {
 /// It speaks HTTP/1.1, one connection for each call in flight: over HTTP/2 all calls would share one connection with 100
 /// streams, and further calls would wait in it while their time runs.
 fn http_client(url: &Url) -> reqwest::Result<Client> {
-    let builder = Client::builder()
+    let mut builder = Client::builder()
         .redirect(Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
         .http1_only();
-    if is_direct(url) { builder.no_proxy().build() } else { builder.build() }
+    if is_direct(url) {
+        builder = builder.no_proxy();
+    }
+    if url.scheme() == "http" {
+        builder = without_tls(builder);
+    }
+    builder.build()
 }

@@ -3,8 +3,14 @@
 use std::{ffi::OsString, path::PathBuf, sync::Arc};
 
 use super::{
-    TokenSource, cache::Cached, error::Error, impersonate::Impersonated, metadata::MetadataServer,
+    TokenSource,
+    cache::Cached,
+    error::Error,
+    impersonate::Impersonated,
+    metadata::{self, MetadataServer},
     service_account::ServiceAccountFile,
+    user::Given,
+    user_file::UserFile,
 };
 
 /// The variables that configure the identity.
@@ -51,24 +57,28 @@ impl Environment {
 
 /// The source that this environment configures, with a cache.
 ///
-/// 1. The account that `BRIGADE_IMPERSONATE` names, by the user's own credentials.
+/// 1. The account that `BRIGADE_IMPERSONATE` names, by the user's own credentials: the key file or the user's login that
+///    `GOOGLE_APPLICATION_CREDENTIALS` names, or those of this machine.
 /// 2. The key file that `GOOGLE_APPLICATION_CREDENTIALS` names. An invalid one is an error, without a fallback.
 /// 3. The metadata server. The first fetch shows whether there is one.
 pub fn source(environment: &Environment) -> Result<Arc<dyn TokenSource>, Error> {
-    let key_file = environment
-        .google_application_credentials
-        .as_deref()
-        .map(ServiceAccountFile::read)
-        .transpose()?;
+    let file = environment.google_application_credentials.as_deref();
     if let Some(account) = &environment.impersonate {
         let endpoint = environment.iam_credentials.as_deref();
-        let impersonated = Impersonated::new(account, endpoint, key_file)?;
+        let read = |path| match UserFile::read(path) {
+            Some(login) => login.map(Given::Login),
+            None => ServiceAccountFile::read(path).map(Given::Key),
+        };
+        let impersonated = Impersonated::by(account, endpoint, file.map(read).transpose()?)?;
         return Ok(Arc::new(Cached::new(impersonated)));
     }
+    let host = environment.gce_metadata_host.as_deref();
+    if let Some(host) = host.filter(|host| !metadata::is_host(host)) {
+        return Err(Error::NotAHost(host.to_owned()));
+    }
+    let key_file = file.map(ServiceAccountFile::read).transpose()?;
     Ok(match key_file {
         Some(file) => Arc::new(Cached::new(file)),
-        None => {
-            Arc::new(Cached::new(MetadataServer::new(environment.gce_metadata_host.as_deref())))
-        }
+        None => Arc::new(Cached::new(MetadataServer::new(host))),
     })
 }

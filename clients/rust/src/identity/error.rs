@@ -68,6 +68,9 @@ pub enum Error {
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS is {0:?}; expected an https URL, or one of this machine"
     )]
     NotAnEndpoint(String),
+    /// No metadata server can be at this address.
+    #[error("GCE_METADATA_HOST is {0:?}; expected a host, or HOST:PORT")]
+    NotAHost(String),
     /// A variable is not UTF-8.
     #[error("{0} holds bytes that are not UTF-8; correct the variable or unset it")]
     NotText(&'static str),
@@ -95,11 +98,16 @@ impl Error {
         Self::BadToken { source_name: source_name.into(), why: why.into() }
     }
 
+    /// Whether the source answered, and asks for time: 429 or 5xx.
+    pub(super) fn is_asked_again(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if *status == 429 || *status >= 500)
+    }
+
     /// Whether it can pass with time, without human action.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Away { .. } => true,
-            Self::Refused { status, .. } => *status == 429 || *status >= 500,
+            Self::Refused { .. } => self.is_asked_again(),
             Self::Unreadable { .. }
             | Self::NotServiceAccount { .. }
             | Self::BadToken { .. }
@@ -108,6 +116,7 @@ impl Error {
             | Self::NotText(_)
             | Self::NotAnAccount(_)
             | Self::NotAnEndpoint(_)
+            | Self::NotAHost(_)
             | Self::NotConfidential(_) => false,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect::Policy};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, StatusCode, redirect::Policy};
 use url::Url;
 
 use super::{TokenSource, error::Error, is_direct};
@@ -13,8 +13,36 @@ const MAX_BODY_BYTES: usize = 16 * 1024;
 /// A client for the server at `url`. It follows no redirect, so that a secret goes to this server only; what
 /// stays on this machine goes through no proxy.
 pub(super) fn client(url: &Url, timeout: Duration) -> Result<Client, reqwest::Error> {
-    let builder = Client::builder().redirect(Policy::none()).timeout(timeout);
-    if is_direct(url) { builder.no_proxy().build() } else { builder.build() }
+    let mut builder = Client::builder().redirect(Policy::none()).timeout(timeout);
+    if is_direct(url) {
+        builder = builder.no_proxy();
+    }
+    if url.scheme() == "http" {
+        builder = without_tls(builder);
+    }
+    builder.build()
+}
+
+/// Without TLS the system's certificates are not needed: there may be none.
+pub(crate) fn without_tls(builder: ClientBuilder) -> ClientBuilder {
+    builder.tls_certs_only([])
+}
+
+/// A client's error with its causes, and the fix where the system has no certificates.
+pub(crate) fn explained(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    if ["No CA certificates", "no native certs"].iter().any(|none| text.contains(none)) {
+        text.push_str(
+            "; fix: install the package ca-certificates (Debian: apt-get install ca-certificates; in a Dockerfile: RUN \
+             apt-get update && apt-get install -y ca-certificates), or name a file of certificates in SSL_CERT_FILE",
+        );
+    }
+    text
 }
 
 /// The error of a call without a response.

@@ -9,8 +9,13 @@ use serde_json::json;
 use url::Url;
 
 use super::{
-    TokenSource, audience::is_confidential, error::Error, http,
-    service_account::ServiceAccountFile, token::IdToken, user::User,
+    TokenSource,
+    audience::is_confidential,
+    error::Error,
+    http,
+    service_account::ServiceAccountFile,
+    token::IdToken,
+    user::{Given, User},
 };
 
 /// <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateIdToken>
@@ -42,6 +47,14 @@ impl Impersonated {
         endpoint: Option<&str>,
         key_file: Option<ServiceAccountFile>,
     ) -> Result<Self, Error> {
+        Self::by(account, endpoint, key_file.map(Given::Key))
+    }
+
+    pub(super) fn by(
+        account: &str,
+        endpoint: Option<&str>,
+        given: Option<Given>,
+    ) -> Result<Self, Error> {
         if !is_account(account) {
             return Err(Error::NotAnAccount(account.to_owned()));
         }
@@ -53,11 +66,11 @@ impl Impersonated {
         }
         let path = format!("/v1/projects/-/serviceAccounts/{account}:generateIdToken");
         let client = http::client(&base, RESPONSE_TIMEOUT)
-            .map_err(|error| Error::away(endpoint, error.to_string()))?;
+            .map_err(|error| Error::away(endpoint, http::explained(&error)))?;
         Ok(Self {
             account: account.to_owned(),
             url: base.join(&path).map_err(|_| wrong())?,
-            user: Arc::new(User::new(key_file)),
+            user: Arc::new(User::new(given)),
             client,
         })
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::{Client, Response, StatusCode, redirect::Policy};
+use url::Url;
 
 use super::{TokenSource, error::Error, http, token::IdToken};
 
@@ -17,6 +18,13 @@ const PROBE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(3)];
 const NAMED: [Duration; 2] = [Duration::from_secs(30); 2];
 /// The header that identifies the server, in requests and responses.
 const FLAVOR_HEADER: &str = "Metadata-Flavor";
+
+/// Whether a server can be at this host: with quotes, a path or another scheme there is none.
+pub(super) fn is_host(host: &str) -> bool {
+    let host = host.strip_prefix("http://").unwrap_or(host).trim_end_matches('/');
+    let odd = |c: char| c.is_whitespace() || "\"'`/@?#".contains(c);
+    !host.contains(odd) && Url::parse(&format!("http://{host}")).is_ok()
+}
 
 /// The metadata server of this machine.
 #[derive(Clone, Debug)]
@@ -40,7 +48,7 @@ impl MetadataServer {
     /// The server at this host; `explicit` when the user configured it.
     pub(super) fn at(host: &str, explicit: bool) -> Self {
         let [connect, answer] = if explicit { NAMED } else { PROBE };
-        let client = Client::builder()
+        let client = http::without_tls(Client::builder())
             .no_proxy()
             .redirect(Policy::none())
             .connect_timeout(connect)
@@ -96,6 +104,10 @@ impl TokenSource for MetadataServer {
     async fn fetch(&self, audience: &str) -> Result<IdToken, Error> {
         let response = self.request(audience).await?;
         let (flavor, status) = (response.headers().get(FLAVOR_HEADER), response.status());
+        // Whatever stands before it may lack the header, and passes.
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(http::refused(self, status, ""));
+        }
         if flavor.is_none_or(|flavor| flavor != "Google") {
             let why =
                 "the response has no header Metadata-Flavor: Google, so another server answered";

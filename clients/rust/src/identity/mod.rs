@@ -11,6 +11,7 @@ mod metadata;
 mod service_account;
 mod token;
 mod user;
+mod user_file;
 
 use std::{fmt, sync::Arc};
 
@@ -21,6 +22,7 @@ pub use audience::{is_confidential, origin};
 pub use cache::Cached;
 pub use environment::{Environment, source};
 pub use error::Error;
+pub(crate) use http::{explained, without_tls};
 pub use impersonate::Impersonated;
 pub use metadata::MetadataServer;
 pub use service_account::ServiceAccountFile;

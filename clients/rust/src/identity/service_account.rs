@@ -56,7 +56,7 @@ impl ServiceAccountFile {
         let account = CustomServiceAccount::from_json(&json)
             .map_err(|_| invalid("its private_key is not an RSA key in PKCS #8 PEM".into()))?;
         let client = http::client(&token_uri, RESPONSE_TIMEOUT)
-            .map_err(|error| invalid(format!("no HTTP client: {error}")))?;
+            .map_err(|error| invalid(format!("no HTTP client: {}", http::explained(&error))))?;
         Ok(Self {
             path: path.to_owned(),
             email: file.client_email,
@@ -103,11 +103,7 @@ fn parse_key_file(json: &str) -> Result<(File, Url), String> {
         .map_err(|error| format!("it is not JSON (line {})", error.line()))?;
     match value["type"].as_str() {
         Some("service_account") => {}
-        Some(other) => {
-            return Err(format!(
-                "its type is {other:?}; an ID token needs a service_account, or the metadata server"
-            ));
-        }
+        Some(other) => return Err(of_another_type(other)),
         None => return Err("it has no type".into()),
     }
     let file: File = serde_json::from_value(value)
@@ -118,6 +114,26 @@ fn parse_key_file(json: &str) -> Result<(File, Url), String> {
         return Err("its token_uri is neither https nor on this machine".into());
     }
     Ok((file, token_uri))
+}
+
+/// Each type of Google's files needs another fix.
+fn of_another_type(kind: &str) -> String {
+    let fix = match kind {
+        "authorized_user" => {
+            "a user's login, which gives no ID token of its own; fix: set BRIGADE_IMPERSONATE to a service account that you may \
+             act as"
+        }
+        "impersonated_service_account" => {
+            "a login that acts as a service account; fix: set BRIGADE_IMPERSONATE to that account, and log in by `gcloud auth \
+             application-default login` without --impersonate-service-account"
+        }
+        "external_account" | "external_account_authorized_user" => {
+            "a configuration of workload identity federation, which is not read here; fix: `gcloud auth login --cred-file` with \
+             this file, unset the variable, and set BRIGADE_IMPERSONATE to a service account"
+        }
+        _ => "not one of Google's known types; fix: give a service account's key file",
+    };
+    format!("its type is {kind:?}, {fix}")
 }
 
 /// The likely reason of a refusal.

@@ -17,6 +17,10 @@ const MIN_REMAINING: Duration = Duration::from_secs(10);
 const MIN_RENEWAL_INTERVAL: Duration = Duration::from_secs(30);
 /// Limits a source that has no shorter limit of its own.
 const FETCH_TIMEOUT: Duration = Duration::from_mins(1);
+/// A source that answers "not now" is asked again after these pauses, by each command and call alike. One that does not answer has
+/// had its time already, and is left to the call's own retries.
+const PAUSES: [Duration; 3] =
+    [Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1)];
 
 /// The token of one audience, and the fetch in flight for it.
 #[derive(Debug)]
@@ -110,7 +114,7 @@ impl<S: TokenSource> Slot<S> {
         let (sender, receiver) = watch::channel(None);
         let slot = self.clone();
         runtime.spawn(async move {
-            let fetch = slot.source.fetch(&slot.audience);
+            let fetch = slot.fetch_patiently();
             let fetched = tokio::time::timeout(FETCH_TIMEOUT, fetch).await;
             let late = |_| Err(Error::away(slot.source.describe(), "no answer in time"));
             sender.send_replace(Some(slot.complete(fetched.unwrap_or_else(late))));
@@ -118,6 +122,17 @@ impl<S: TokenSource> Slot<S> {
         let fetch = SharedFetch(receiver);
         state.fetch = Some(fetch.clone());
         fetch
+    }
+
+    /// The source's token, or the error that it still gives after the last pause.
+    async fn fetch_patiently(&self) -> Result<IdToken, Error> {
+        for pause in PAUSES {
+            match self.source.fetch(&self.audience).await {
+                Err(error) if error.is_asked_again() => tokio::time::sleep(pause).await,
+                result => return result,
+            }
+        }
+        self.source.fetch(&self.audience).await
     }
 
     /// Stores the fetched token. The result is for all waiting callers: the old token if the fetch failed and it is valid.

@@ -242,3 +242,47 @@ async fn a_renewal_that_fails_is_not_repeated_by_every_call() {
     tokio::task::yield_now().await;
     assert_eq!(source.fetched(), 3);
 }
+
+/// Answers with these statuses, one after another, and then with a token.
+#[derive(Debug)]
+struct Statuses(std::sync::Mutex<Vec<u16>>, AtomicUsize);
+
+#[async_trait]
+impl TokenSource for Statuses {
+    async fn fetch(&self, audience: &str) -> Result<IdToken, Error> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        match self.0.lock().unwrap().pop() {
+            Some(status) => {
+                Err(Error::Refused { source_name: self.describe(), status, why: String::new() })
+            }
+            None => IdToken::parse(&numbered(audience, now() + 3600, 0), audience, "test"),
+        }
+    }
+
+    fn describe(&self) -> String {
+        "statuses".into()
+    }
+}
+
+/// What these statuses, the last one first, come to: whether there is a token, and after how many requests.
+async fn after(statuses: &[u16]) -> (bool, usize) {
+    let source = Arc::new(Statuses(statuses.to_vec().into(), AtomicUsize::new(0)));
+    let cached = Cached::new(source.clone() as Arc<dyn TokenSource>);
+    (cached.fetch(AUDIENCE).await.is_ok(), source.1.load(Ordering::SeqCst))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_answers_503_is_asked_again_three_times_and_no_more() {
+    assert_eq!(after(&[503]).await, (true, 2));
+    assert_eq!(after(&[500, 429, 504]).await, (true, 4));
+    let began = tokio::time::Instant::now();
+    assert_eq!(after(&[503; 9]).await, (false, 4));
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_does_not_pass_is_final_at_once() {
+    for status in [400, 401, 403, 404] {
+        assert_eq!(after(&[status]).await, (false, 1), "{status}");
+    }
+}
