@@ -10,6 +10,7 @@ pub mod csv;
 mod events;
 mod listing;
 mod live;
+pub mod parse;
 mod query;
 mod routes;
 mod spark;

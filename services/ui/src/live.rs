@@ -42,6 +42,8 @@ pub(crate) struct Changes {
 pub(crate) struct Poll {
     pub(crate) started: PollStarted,
     pub(crate) finished: Option<PollFinished>,
+    /// Events were lost while it ran: it may have ended since.
+    pub(crate) is_unsure: bool,
 }
 
 #[derive(Debug)]
@@ -121,11 +123,16 @@ impl Live {
     fn reset(&self, snapshot: InFlightSnapshot) {
         let mut seen = self.seen();
         seen.flights.clear();
+        seen.polls.iter_mut().for_each(|poll| poll.is_unsure = true);
         for info in snapshot.objects {
             seen.begin(info);
         }
         drop(seen);
-        self.changes.send_modify(|changes| changes.lost.clear());
+        // What happened meanwhile is not known: the browser asks.
+        self.changes.send_modify(|changes| {
+            changes.lost.clear();
+            changes.flight += 1;
+        });
     }
 
     fn polled(&self, event: poll_response::Event) {
@@ -187,7 +194,7 @@ impl Seen {
         if self.polls.len() == POLLS {
             self.polls.pop_front();
         }
-        self.polls.push_back(Poll { started, finished: None });
+        self.polls.push_back(Poll { started, finished: None, is_unsure: false });
     }
 
     /// The event does not name its poll. Polls of one inbox run one after the other, but for those of different prefixes.

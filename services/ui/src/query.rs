@@ -3,11 +3,10 @@
 use std::fmt;
 
 use brigade_proto::v1::{ObjectFilter, Place};
-use jiff::{SignedDuration, Timestamp};
-use tonic::Code;
+use jiff::Timestamp;
 use url::form_urlencoded;
 
-use crate::text;
+use crate::{parse, text};
 
 /// The tabs, by their names in the address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,9 +100,9 @@ impl View {
                 "view" if is_set && value != "groups" => {
                     return Err(format!("view is {value:?}; expected groups or files"));
                 }
-                "since" if is_set => view.filter.since = Some(time("since", &value)?),
-                "until" if is_set => view.filter.until = Some(time("until", &value)?),
-                "code" if is_set => view.filter.code = Some(code(&value)?),
+                "since" if is_set => view.filter.since = Some(named(&name, &value, parse::time)?),
+                "until" if is_set => view.filter.until = Some(named(&name, &value, parse::time)?),
+                "code" if is_set => view.filter.code = Some(named(&name, &value, parse::code)?),
                 "kind" => view.filter.kind = value.into_owned(),
                 "reason" => view.filter.reason = value.into_owned(),
                 "match" => view.filter.glob = value.into_owned(),
@@ -183,32 +182,13 @@ fn tab(given: &str) -> Result<Tab, String> {
     known.ok_or_else(|| format!("the page has no tab {given:?}"))
 }
 
-/// A time, or how long ago it was.
-fn time(name: &str, given: &str) -> Result<Timestamp, String> {
-    let expected = || {
-        format!(
-            "{name} is {given:?}; expected a time such as 2026-11-24T03:00:00Z, or how long ago, such as 18h"
-        )
-    };
-    if let Ok(time) = given.parse() {
-        return Ok(time);
-    }
-    let ago = humantime::parse_duration(given).map_err(|_| expected())?;
-    let ago = SignedDuration::try_from(ago).map_err(|_| expected())?;
-    Timestamp::now().checked_sub(ago).map_err(|_| expected())
-}
-
-/// A status by its number, or by its name in any case.
-fn code(given: &str) -> Result<i32, String> {
-    let plain = given.trim().replace('_', "").to_uppercase();
-    let found = (1..=16).find(|number| {
-        plain == number.to_string() || plain == format!("{:?}", Code::from(*number)).to_uppercase()
-    });
-    found.ok_or_else(|| {
-        format!(
-            "code is {given:?}; expected a gRPC status other than OK, such as INVALID_ARGUMENT or 3"
-        )
-    })
+/// A parameter's value; the error names the parameter.
+fn named<T>(
+    name: &str,
+    given: &str,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<T, String> {
+    parse(given).map_err(|expected| format!("{name} is {given:?}; {expected}"))
 }
 
 #[cfg(test)]

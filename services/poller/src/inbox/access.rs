@@ -1,8 +1,8 @@
 //! Who may see what the poller has, and who may move failed objects back.
 
 use brigade_runtime::{
-    guard::{Right, emails},
-    settings::{Given, Problems, form, names, optional},
+    guard::Right,
+    settings::{Given, Problems, emails, form, names, optional},
 };
 
 /// What readers may call, and operators too.

@@ -83,7 +83,10 @@ pub(crate) fn candidates(
         let Config { inbox, processed, failed, .. } = config;
         let why = match wanted {
             Place::Unspecified => format!("it is in none of {inbox}, {processed} and {failed}"),
-            wanted => format!("no object of {} has such a name", wanted.as_str_name()),
+            wanted => {
+                let location = place::location(config, wanted).unwrap_or(inbox);
+                format!("it is not in {location}")
+            }
         };
         return invalid("name", why);
     }

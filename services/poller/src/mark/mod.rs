@@ -7,7 +7,7 @@ mod failure;
 mod text;
 
 use brigade_storage::{Metadata, Object, provenance};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 pub use self::failure::Failure;
 pub(crate) use self::failure::{LOST_CALLS, STORAGE_UNAVAILABLE, grpc_code};
@@ -47,6 +47,9 @@ pub(crate) const PROCESSED: &str = "processed";
 pub(crate) const FAILED: &str = "failed";
 /// The limit of Cloud Storage for keys and values together, in bytes.
 const MAX_METADATA: usize = 8 * 1024;
+
+/// No mark of the poller is about a later time than this after its writing; an hour and its jitter is the longest pause.
+const MOST_AHEAD: SignedDuration = SignedDuration::from_hours(24);
 
 /// All of them. A mark removes the keys that it does not write, so that nothing on an object contradicts its last mark. What
 /// a worker writes on its outputs beside the source is not the poller's, and stays.
@@ -180,7 +183,15 @@ fn only<const N: usize>(written: [(&str, String); N]) -> Metadata {
 
 /// The earliest time of the next try of exactly this generation.
 pub fn due(object: &Object) -> Option<Timestamp> {
-    read(object, RETRY_AT)?.parse().ok()
+    bounded_time(object, RETRY_AT)
+}
+
+/// A time that this poller could have written on exactly this generation: no earlier than its upload, and no later than
+/// [`MOST_AHEAD`] after its last change. Any account that may update the object can write another one.
+fn bounded_time(object: &Object, key: &str) -> Option<Timestamp> {
+    let written: Timestamp = read(object, key)?.parse().ok()?;
+    let latest = object.updated.checked_add(MOST_AHEAD).unwrap_or(Timestamp::MAX);
+    Some(written.max(object.created).min(latest))
 }
 
 /// What is written under `key` on exactly this generation.
@@ -237,7 +248,7 @@ pub(crate) fn losses(object: &Object) -> Losses {
 
 /// Since when storage has not let the worker read exactly this generation.
 pub(crate) fn unread_since(object: &Object) -> Option<Timestamp> {
-    read(object, UNREAD_SINCE)?.parse().ok()
+    bounded_time(object, UNREAD_SINCE)
 }
 
 /// Whether `mark` fits on the object, beside what is on it.

@@ -147,3 +147,41 @@ fn what_a_worker_writes_on_its_outputs_is_no_mark_and_stays() {
         }
     }
 }
+
+/// An uploader who may update objects can write any mark.
+#[test]
+fn a_due_time_more_than_a_day_ahead_counts_as_a_day_after_the_last_change() {
+    let upload = |hours: i64| Timestamp::from_second(hours * 3_600).unwrap();
+    let object = Object { created: upload(10), updated: upload(12), ..object("inbox/a.csv", 7) };
+    let written = |key: &str, value: &str| {
+        let mark = [(SOURCE.to_owned(), source(&object)), (key.to_owned(), value.to_owned())];
+        marked(object.clone(), &Metadata::from(mark))
+    };
+    for (value, wanted) in [
+        ("9999-12-30T22:00:00Z", Some(36)),
+        ("1970-01-02T13:00:00Z", Some(36)),
+        ("1970-01-01T13:00:00Z", Some(13)),
+        ("1970-01-01T03:00:00Z", Some(10)),
+        ("-009999-01-02T01:59:59Z", Some(10)),
+        ("99999-01-01T00:00:00Z", None),
+        ("never", None),
+        ("", None),
+    ] {
+        let wanted = wanted.map(upload);
+        assert_eq!(due(&written(RETRY_AT, value)), wanted, "{value}");
+        assert_eq!(unread_since(&written(UNREAD_SINCE, value)), wanted, "{value}");
+    }
+    let latest = Object { updated: Timestamp::MAX, ..written(RETRY_AT, "9999-12-30T22:00:00Z") };
+    let wanted = "9999-12-30T22:00:00Z".parse().ok();
+    assert_eq!(due(&latest), wanted, "no sum of times overflows");
+    for (value, wanted) in [
+        ("4294967295", u32::MAX),
+        ("4294967296", 0),
+        ("99999999999999999999", 0),
+        ("-1", 0),
+        ("1e9", 0),
+        ("", 0),
+    ] {
+        assert_eq!(attempts(&written(ATTEMPTS, value)), wanted, "{value}");
+    }
+}

@@ -294,6 +294,7 @@ fn log(outcome: &Outcome) {
     info!(
         object = %uri.unwrap_or_default(),
         generation = object.map(|object| object.generation),
+        size = object.map(|object| object.size),
         settlement = settled.settlement().as_str_name(),
         status = settled.status_code,
         reason = %settled.reason,

@@ -5,8 +5,8 @@ mod worker;
 use std::time::Duration;
 
 use brigade_runtime::settings::{
-    CONCURRENCY_RANGE, Given, Parse, Problems, TIME_RANGE, boolean, choice, count, form, names,
-    optional, setting, time, url,
+    CONCURRENCY_RANGE, Given, Parse, Problems, TIME_RANGE, audience, boolean, choice, count, form,
+    names, optional, setting, time, url,
 };
 use brigade_storage::{InvalidLocation, Location};
 use url::Url;
@@ -54,8 +54,9 @@ pub struct PollerArgs {
         value_parser = setting(form("the worker's URL, such as https://worker-abc.a.run.app", url)))]
     worker_url: Given<Url>,
     /// The audience of the token sent to the worker [default: the origin of the worker's URL]
-    #[arg(long, env = worker::AUDIENCE, value_name = "AUDIENCE")]
-    worker_audience: Option<String>,
+    #[arg(long, env = worker::AUDIENCE, value_name = "AUDIENCE", default_value = "", hide_default_value = true,
+        value_parser = optional(form("the audience of a token, such as https://worker-abc.a.run.app", audience)))]
+    worker_audience: Given<Option<String>>,
     /// Whether calls to the worker have a token: google for one that Google signed, or none for a worker on this machine
     #[arg(long, env = worker::AUTH, value_name = "AUTH", default_value = "google", value_parser = setting(choice::<WorkerAuth>))]
     worker_auth: Given<WorkerAuth>,
@@ -200,10 +201,11 @@ impl PollerArgs {
         let skip_empty = poll.skip_empty.get(problems);
         let relist = poll.relist.get(problems);
         let order = poll.order.get(problems);
-        let worker_audience = self.worker_audience.clone().filter(|given| !given.is_empty());
+        let worker_audience = self.worker_audience.get(problems);
         if let (Some(url), Some(protocol), Some(auth)) = (&worker_url, worker_protocol, worker_auth)
         {
-            worker::check(url, protocol, auth, worker_audience.as_deref(), problems);
+            let audience = worker_audience.as_ref().and_then(Option::as_deref);
+            worker::check(url, protocol, auth, audience, problems);
         }
         Some(PollerSettings {
             config: Config {
@@ -221,7 +223,7 @@ impl PollerArgs {
                 order: order?,
             },
             worker_url: worker_url?,
-            worker_audience,
+            worker_audience: worker_audience?,
             worker_protocol: worker_protocol?,
             worker_auth: worker_auth?,
             tasks: tasks?,

@@ -1,7 +1,7 @@
 //! The settings of dispatch.
 
 use brigade_client::identity::is_confidential;
-use brigade_runtime::settings::{Given, Problems, choice, form, names, optional, setting};
+use brigade_runtime::settings::{Given, Problems, choice, email, form, names, optional, setting};
 use url::Url;
 
 /// As given.
@@ -74,7 +74,7 @@ impl TasksArgs {
 fn queue_name(given: &str) -> Result<String, &'static str> {
     match given.split('/').collect::<Vec<_>>().as_slice() {
         ["projects", project, "locations", location, "queues", queue]
-            if ![project, location, queue].iter().any(|part| part.is_empty()) =>
+            if [project, location, queue].into_iter().all(|part| is_id(part)) =>
         {
             Ok(given.to_owned())
         }
@@ -82,11 +82,9 @@ fn queue_name(given: &str) -> Result<String, &'static str> {
     }
 }
 
-fn email(given: &str) -> Result<String, &'static str> {
-    match given.split_once('@') {
-        Some((name, domain)) if !name.is_empty() && domain.contains('.') => Ok(given.to_owned()),
-        _ => Err(""),
-    }
+/// An id has neither blanks nor quotes; `:` is part of a project that belongs to a domain.
+fn is_id(part: &str) -> bool {
+    !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b))
 }
 
 fn address(given: &str) -> Result<Url, String> {

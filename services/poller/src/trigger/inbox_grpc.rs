@@ -20,8 +20,12 @@ use crate::{
 };
 
 /// The error of a name that no place has.
-pub(super) const NOT_FOUND: &str =
-    "no such object in the inbox, the processed and the failed location";
+pub(super) fn not_found(name: &str) -> String {
+    format!(
+        "neither the inbox nor the processed and the failed location has {name:?}; check the name: brigade failed lists \
+         what failed"
+    )
+}
 
 /// The gRPC service's routes. A replay may name many objects, so its requests are longer than those of the other service.
 pub(super) fn routes(poller: Poller) -> Router {
@@ -68,7 +72,9 @@ impl InboxService for Service {
         request: Request<GetObjectRequest>,
     ) -> Result<Response<GetObjectResponse>, Status> {
         let found = look::look(&self.poller.instance, request.get_ref()).await?;
-        found.map(Response::new).ok_or_else(|| Status::not_found(NOT_FOUND))
+        found
+            .map(Response::new)
+            .ok_or_else(|| Status::not_found(not_found(&request.get_ref().name)))
     }
 
     async fn replay_objects(

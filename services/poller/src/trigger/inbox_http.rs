@@ -16,7 +16,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     answer::{problem, refuse},
-    inbox_grpc::NOT_FOUND,
+    inbox_grpc::not_found,
 };
 use crate::{
     error::PollError,
@@ -52,7 +52,7 @@ async fn object(State(poller): State<Poller>, body: Bytes) -> Response {
     };
     match look::look(&poller.instance, &request).await {
         Ok(Some(found)) => Json(found).into_response(),
-        Ok(None) => problem(StatusCode::NOT_FOUND, NOT_FOUND),
+        Ok(None) => problem(StatusCode::NOT_FOUND, &not_found(&request.name)),
         Err(error) => refuse(&error),
     }
 }

@@ -25,7 +25,7 @@ use crate::{
 /// them under `object`.
 ///
 /// 200: it has its outcome, an `ObjectSettled` as proto3 JSON. 204: it is no work of this poller. 400: the body is not
-/// that. 423: it is held. A task that ended now would use up its name for an hour, so its queue keeps it. 503 with
+/// that. 423: it is held. A task that ended now would use up its name for hours, so its queue keeps it. 503 with
 /// `Retry-After`: try again. 500: an operator has to fix something first, and the body says what.
 pub(super) async fn process(
     State(poller): State<Poller>,

@@ -1,6 +1,7 @@
 //! The routes without a poller: nothing that is refused reaches one.
 
 mod access;
+mod follow;
 mod routes;
 
 use std::sync::Arc;

@@ -51,6 +51,19 @@ async fn a_watcher_sees_what_is_in_flight_and_then_each_event_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_dry_run_is_not_shown_to_watchers_and_is_not_the_last_poll() {
+    let world = world(Script::default()).with(&["a.csv"]);
+    let mut events = Box::pin(watch(&world.poller.instance).unwrap());
+    let planned = world.poll(request(|request| request.dry_run = true)).await;
+    assert_eq!(planned.settled.len(), 1);
+    assert!(world.poller.instance.activity.last_poll().is_none());
+    world.poll_all().await;
+    for event in ["snapshot of 0", "started", "dispatched a.csv", "settled in/a.csv", "finished"] {
+        assert_eq!(next(&mut events).await, event);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_watcher_that_is_slow_learns_how_many_events_it_missed() {
     let world = world(Script::default());
     let mut slow = Box::pin(watch(&world.poller.instance).unwrap());
