@@ -2,7 +2,9 @@
 
 use std::{panic::resume_unwind, path::PathBuf, time::Duration};
 
+use axum::middleware::from_fn_with_state;
 use brigade_model::{Backend, Memory, Model, Permission, Role};
+use brigade_runtime::local_site::LocalSite;
 use tokio::{net::TcpListener, task::spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
@@ -11,7 +13,7 @@ use crate::{
     error::StartError,
     identity::{self, Issuer},
     serve::serve,
-    storage::{self, Directory, Grants, Storage},
+    storage::{self, Directory, Grants, Operation, Storage, inject_faults},
 };
 
 /// The project's default service account, when none is named.
@@ -26,6 +28,7 @@ pub struct Builder {
     /// Whether files of directories have to rest.
     is_watched: bool,
     rest: Option<Duration>,
+    hosts: Vec<String>,
 }
 
 impl Emulator {
@@ -90,6 +93,14 @@ impl Builder {
         self
     }
 
+    /// Answers calls to this host too; see [`LocalSite::new`]. Else it answers to this machine's own names, and to Google's: a
+    /// library may send the name of the service that it would call.
+    #[must_use]
+    pub fn allow_host(mut self, host: &str) -> Self {
+        self.hosts.push(host.to_owned());
+        self
+    }
+
     /// Serves on this listener until it is [stopped](Emulator::stop) or dropped.
     ///
     /// # Errors
@@ -105,7 +116,13 @@ impl Builder {
         }
         let issuer = Issuer::new(&self.accounts, address);
         let grants = Grants::new(issuer.clone(), self.roles);
-        let router = storage::router(&storage, grants).merge(identity::routes(&issuer));
+        let router =
+            storage::router(&storage, grants).merge(identity::routes(&issuer).layer(
+                from_fn_with_state((storage.clone(), Some(Operation::Token)), inject_faults),
+            ));
+        // Who owns that domain alone could let a name of it lead here.
+        let hosts = self.hosts.into_iter().chain(["*.googleapis.com".to_owned()]);
+        let router = LocalSite::new(hosts).protect(router);
         let stop = CancellationToken::new();
         let server = tokio::spawn(serve(listener, router, stop.clone()));
         Ok(Emulator::new(address, storage, issuer, stop, server))

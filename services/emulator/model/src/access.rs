@@ -23,6 +23,8 @@ pub enum Permission {
     Move,
     /// `storage.buckets.get`
     GetBucket,
+    /// `storage.buckets.getIamPolicy`
+    GetPolicy,
     /// `storage.buckets.list`
     ListBuckets,
     /// `storage.buckets.create`
@@ -57,7 +59,7 @@ pub enum Access {
 }
 
 impl Permission {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::List,
         Self::Get,
         Self::Create,
@@ -65,6 +67,7 @@ impl Permission {
         Self::Delete,
         Self::Move,
         Self::GetBucket,
+        Self::GetPolicy,
         Self::ListBuckets,
         Self::CreateBucket,
         Self::DeleteBucket,
@@ -80,6 +83,7 @@ impl Permission {
             Self::Delete => "storage.objects.delete",
             Self::Move => "storage.objects.move",
             Self::GetBucket => "storage.buckets.get",
+            Self::GetPolicy => "storage.buckets.getIamPolicy",
             Self::ListBuckets => "storage.buckets.list",
             Self::CreateBucket => "storage.buckets.create",
             Self::DeleteBucket => "storage.buckets.delete",
@@ -90,7 +94,11 @@ impl Permission {
     fn resource(self) -> &'static str {
         match self {
             Self::Get | Self::Create | Self::Update | Self::Delete | Self::Move => "object",
-            Self::List | Self::GetBucket | Self::CreateBucket | Self::DeleteBucket => "bucket",
+            Self::List
+            | Self::GetBucket
+            | Self::GetPolicy
+            | Self::CreateBucket
+            | Self::DeleteBucket => "bucket",
             Self::ListBuckets => "project",
         }
     }
@@ -122,29 +130,49 @@ impl FromStr for Permission {
 }
 
 impl Access {
+    /// What a caller that asked for this object by this permission learns of its absence: without the permission to list,
+    /// no more than of a missing permission.
+    pub(crate) fn not_found(&self, absent: Refusal, permission: Permission, name: &str) -> Refusal {
+        match self.check(Permission::List, name) {
+            Ok(()) => absent,
+            Err(_) => self.denied(permission),
+        }
+    }
+
     /// Whether the caller has this permission on this object, or on names that begin so.
     pub(crate) fn check(&self, permission: Permission, name: &str) -> Result<()> {
-        let (kind, who) = match self {
-            Self::All => return Ok(()),
-            Self::BadToken => {
-                return Err(Refusal::new(Kind::Unauthenticated, "Invalid Credentials"));
-            }
-            Self::Anonymous => (Kind::Unauthenticated, "Anonymous caller"),
+        let is_granted = match self {
+            Self::All => true,
+            Self::BadToken | Self::Anonymous => false,
             Self::Account(account, roles) => {
-                if roles.iter().any(|role| role.grants(account, permission, name)) {
-                    return Ok(());
-                }
-                (Kind::PermissionDenied, account.as_str())
+                roles.iter().any(|role| role.grants(account, permission, name))
             }
         };
-        Err(Refusal::new(
+        if is_granted { Ok(()) } else { Err(self.denied(permission)) }
+    }
+
+    /// The roles that are given; `None` when everybody may do everything.
+    pub(crate) fn roles(&self) -> Option<Arc<[Role]>> {
+        match self {
+            Self::Account(_, roles) => Some(Arc::clone(roles)),
+            Self::All | Self::Anonymous | Self::BadToken => None,
+        }
+    }
+
+    fn denied(&self, permission: Permission) -> Refusal {
+        let (kind, who) = match self {
+            Self::BadToken => return Refusal::new(Kind::BadToken, "Invalid Credentials"),
+            Self::Account(account, _) => (Kind::PermissionDenied, account.as_str()),
+            Self::Anonymous | Self::All => (Kind::Unauthenticated, "Anonymous caller"),
+        };
+        Refusal::new(
             kind,
             format!(
                 "{who} does not have {permission} access to the Google Cloud Storage {}. Permission '{permission}' denied \
                  on resource (or it may not exist).",
                 permission.resource()
             ),
-        ))
+        )
     }
 }
 

@@ -21,8 +21,8 @@ pub struct Bucket {
     pub name: String,
     /// When it was made.
     pub created: Timestamp,
-    /// How long objects are kept after their creation.
-    pub retention: Option<Duration>,
+    /// What its maker set.
+    pub config: BucketConfig,
     pub(crate) backend: Box<dyn Backend>,
     /// What was live before, when it is kept.
     pub(crate) versions: Option<Versions>,
@@ -35,23 +35,44 @@ pub struct BucketInfo {
     pub name: String,
     /// When it was made.
     pub created: Timestamp,
+    /// What its maker set.
+    pub config: BucketConfig,
+}
+
+/// What the maker of a bucket sets.
+#[derive(Clone, Debug, Default)]
+pub struct BucketConfig {
     /// How long objects are kept after their creation.
     pub retention: Option<Duration>,
+    /// The class of objects that are made without one; empty for `STANDARD`.
+    pub storage_class: String,
+    /// Where it is; empty for `US`.
+    pub location: String,
+    /// The maker's own marks.
+    pub labels: BTreeMap<String, String>,
+    /// What is stored and returned and changes nothing: fields of the JSON API and their values in JSON.
+    pub fields: BTreeMap<String, String>,
 }
 
 impl Bucket {
     pub(crate) fn new(name: &str, created: Timestamp, backend: Box<dyn Backend>) -> Self {
-        Self { name: name.to_owned(), created, retention: None, backend, versions: None }
+        Self {
+            name: name.to_owned(),
+            created,
+            config: BucketConfig::default(),
+            backend,
+            versions: None,
+        }
     }
 
     pub(crate) fn info(&self) -> BucketInfo {
-        BucketInfo { name: self.name.clone(), created: self.created, retention: self.retention }
+        BucketInfo { name: self.name.clone(), created: self.created, config: self.config.clone() }
     }
 
     /// The live object.
     pub fn look(&mut self, name: &str) -> Result<Option<Object>> {
         let found = self.backend.look(name)?;
-        Ok(found.map(|object| object.retained_for(self.retention)))
+        Ok(found.map(|object| object.retained_for(self.config.retention)))
     }
 
     /// All live objects whose names begin with `prefix`, in name order.
@@ -73,6 +94,36 @@ impl Bucket {
         self.look(name)?
             .filter(|object| generation.is_none_or(|want| want == object.generation))
             .ok_or_else(|| Refusal::no_object(&self.name, name))
+    }
+}
+
+impl BucketConfig {
+    /// Cloud Storage keeps an object for at most 100 years.
+    const LONGEST_RETENTION: Duration = Duration::from_secs(3_155_760_000);
+
+    /// Where it is.
+    pub fn location(&self) -> String {
+        if self.location.is_empty() { "US".to_owned() } else { self.location.to_uppercase() }
+    }
+
+    /// What kind of place that is.
+    pub fn location_type(&self) -> &'static str {
+        match self.location().as_str() {
+            "US" | "EU" | "ASIA" => "multi-region",
+            "NAM4" | "EUR4" | "EUR5" | "EUR7" | "EUR8" | "ASIA1" => "dual-region",
+            _ => "region",
+        }
+    }
+
+    /// Refuses what no bucket can have.
+    pub(crate) fn check(&self) -> Result<()> {
+        let legal = Duration::from_secs(1)..=Self::LONGEST_RETENTION;
+        match self.retention {
+            Some(period) if !legal.contains(&period) => Err(Refusal::invalid(
+                "The retention period must be between 1 second and 3155760000 seconds (100 years).",
+            )),
+            _ => Ok(()),
+        }
     }
 }
 

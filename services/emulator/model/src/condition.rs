@@ -28,7 +28,7 @@ impl Conditions {
         }
     }
 
-    /// Before a read, where a failed not-match means that the caller knows the object already.
+    /// Before a read or a deletion, where a failed not-match means that the caller knows the object already.
     pub(crate) fn check_read(&self, live: &Object) -> Result<()> {
         if !self.matches_hold(Some(live)) {
             Err(Refusal::precondition())

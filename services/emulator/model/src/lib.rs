@@ -27,7 +27,7 @@ mod writing;
 pub use self::{
     access::{Access, Permission, Role},
     backend::{Backend, BeingWritten},
-    bucket::{Bucket, BucketInfo},
+    bucket::{Bucket, BucketConfig, BucketInfo},
     clock::Clock,
     condition::Conditions,
     content::{Content, FilePart, PIECE},

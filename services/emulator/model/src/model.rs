@@ -2,15 +2,16 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    sync::Arc,
     time::Duration,
 };
 
 use jiff::Timestamp;
 
 use crate::{
-    access::{Access, Permission},
+    access::{Access, Permission, Role},
     backend::Backend,
-    bucket::{Bucket, BucketInfo},
+    bucket::{Bucket, BucketConfig, BucketInfo},
     clock::Clock,
     condition::Conditions,
     memory::Memory,
@@ -29,6 +30,11 @@ pub struct Model {
     pub rewrite_calls: u64,
     /// How many bytes one call of a copy carries at most; 0: all.
     pub rewrite_step: u64,
+    /// How long a name must rest between two writes of it; Cloud Storage takes about one a second, as others report
+    /// (grafana/mimir#12086).
+    pub write_interval: Option<Duration>,
+    /// When a name was written last: bucket, name.
+    pub(crate) written: HashMap<(String, String), Timestamp>,
     /// What the caller of the next call may do.
     pub access: Access,
 }
@@ -65,6 +71,28 @@ impl Model {
         Ok(self.clock.next(last.max(floor)))
     }
 
+    /// Counts a write of a name, and refuses it when the last one was too short a time ago.
+    pub(crate) fn count_write(&mut self, bucket: &str, name: &str) -> Result<()> {
+        let Some(interval) = self.write_interval else {
+            return Ok(());
+        };
+        let now = self.clock.now();
+        let place = (bucket.to_owned(), name.to_owned());
+        let is_rested = |last: &Timestamp| now.duration_since(*last).unsigned_abs() >= interval;
+        if !self.written.get(&place).is_none_or(is_rested) {
+            return Err(Refusal::new(
+                Kind::TooManyRequests,
+                format!(
+                    "The object {bucket}/{name} exceeded the rate limit for object mutation operations (create, update, and \
+                     delete). Please reduce your request rate. See https://cloud.google.com/storage/docs/gcs429."
+                ),
+            ));
+        }
+        self.written.retain(|_, last| !is_rested(last));
+        self.written.insert(place, now);
+        Ok(())
+    }
+
     /// Adds a bucket on this backend. Its name is not checked: that is for the calls of clients.
     pub fn add_bucket(&mut self, name: &str, backend: Box<dyn Backend>) -> Result<()> {
         if self.buckets.contains_key(name) {
@@ -79,12 +107,13 @@ impl Model {
     }
 
     /// Makes a bucket in memory.
-    pub fn create_bucket(&mut self, name: &str, retention: Option<Duration>) -> Result<BucketInfo> {
+    pub fn create_bucket(&mut self, name: &str, config: BucketConfig) -> Result<BucketInfo> {
         self.access.check(Permission::CreateBucket, "")?;
         name::check_bucket(name)?;
+        config.check()?;
         self.add_bucket(name, Box::new(Memory::default()))?;
         let bucket = self.bucket(name)?;
-        bucket.retention = retention;
+        bucket.config = config;
         Ok(bucket.info())
     }
 
@@ -94,6 +123,13 @@ impl Model {
         let info = self.bucket(name)?.info();
         check_bucket_conditions(conditions)?;
         Ok(info)
+    }
+
+    /// The roles on a bucket; `None` when everybody may do everything.
+    pub fn bucket_roles(&mut self, name: &str) -> Result<Option<Arc<[Role]>>> {
+        self.access.check(Permission::GetPolicy, "")?;
+        self.bucket(name)?;
+        Ok(self.access.roles())
     }
 
     /// A page of buckets whose names begin with `prefix` and are not before `from`, and where the next one begins.

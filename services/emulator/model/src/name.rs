@@ -10,7 +10,7 @@ const ACME: &str = ".well-known/acme-challenge/";
 /// Refuses what cannot be an object's name.
 pub fn check_object(name: &str) -> Result<()> {
     let why = if name.is_empty() {
-        "is empty"
+        return Err(Refusal::required("name"));
     } else if name.len() > LONGEST_OBJECT {
         "is longer than 1024 bytes in UTF-8"
     } else if name.contains(['\r', '\n']) {

@@ -30,6 +30,8 @@ pub struct Object {
     pub updated: Timestamp,
     /// Until when the bucket's retention policy, or its own, keeps it.
     pub retention_expires: Option<Timestamp>,
+    /// When its event-based hold was released: the policy's period counts from then.
+    pub released: Option<Timestamp>,
     /// What a caller may set.
     pub attributes: Attributes,
 }
@@ -92,6 +94,7 @@ impl Object {
             md5: digest.md5,
             updated: created_at(generation),
             retention_expires: None,
+            released: None,
             attributes,
         }
     }
@@ -107,12 +110,16 @@ impl Object {
     }
 
     pub(crate) fn retained_for(mut self, period: Option<Duration>) -> Self {
-        let policy = period.and_then(|period| self.created().checked_add(period).ok());
+        // Under an event-based hold the period has not begun.
+        let begin = self.released.unwrap_or_else(|| self.created());
+        let period = period.filter(|_| !self.attributes.event_based_hold);
+        let policy = period.and_then(|period| begin.checked_add(period).ok());
         self.retention_expires = policy.max(self.attributes.retain_until);
         self
     }
 
-    /// Refuses what would delete, replace or move a kept object, with the real service's message.
+    /// Refuses what would delete, replace or move a kept object. The message of a hold is that of public reports
+    /// (GoogleCloudPlatform/gsutil#1175, googleapis/google-cloud-go#1631).
     pub(crate) fn check_not_kept(&self, bucket: &str, now: Timestamp) -> Result<()> {
         let hold = if self.attributes.temporary_hold {
             "Temporary"
@@ -154,6 +161,14 @@ fn created_at(generation: i64) -> Timestamp {
 // === impl Attributes ===
 
 impl Attributes {
+    /// The same, in the bucket's class when they name none.
+    pub(crate) fn in_class(mut self, class: &str) -> Self {
+        if self.storage_class.is_empty() {
+            class.clone_into(&mut self.storage_class);
+        }
+        self
+    }
+
     /// What a copy has of them: all that describes the content. Holds stay with the source, and the class is the
     /// destination's to choose.
     #[must_use]

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::{
     access::Permission,
+    bucket::Bucket,
     condition::Conditions,
     content::Content,
     model::Model,
@@ -30,11 +31,46 @@ impl Model {
         generation: Option<i64>,
         conditions: &Conditions,
     ) -> Result<Object> {
-        self.access.check(Permission::Get, name)?;
-        name::check_object(name)?;
-        let object = self.bucket(bucket)?.find_version(name, generation)?;
+        let object = self.find_version(Permission::Get, bucket, name, generation)?;
         conditions.check_read(&object)?;
         Ok(object)
+    }
+
+    /// The live object that a call with this permission is about; it must be `generation` if one is given.
+    pub(crate) fn find(
+        &mut self,
+        permission: Permission,
+        bucket: &str,
+        name: &str,
+        generation: Option<i64>,
+    ) -> Result<Object> {
+        self.found_by(permission, bucket, name, |bucket| bucket.find(name, generation))
+    }
+
+    /// The same, or a noncurrent generation.
+    pub(crate) fn find_version(
+        &mut self,
+        permission: Permission,
+        bucket: &str,
+        name: &str,
+        generation: Option<i64>,
+    ) -> Result<Object> {
+        self.found_by(permission, bucket, name, |bucket| bucket.find_version(name, generation))
+    }
+
+    fn found_by(
+        &mut self,
+        permission: Permission,
+        bucket: &str,
+        name: &str,
+        find: impl FnOnce(&mut Bucket) -> Result<Object>,
+    ) -> Result<Object> {
+        self.access.check(permission, name)?;
+        name::check_object(name)?;
+        find(self.bucket(bucket)?).map_err(|refusal| match refusal.kind {
+            Kind::NoObject => self.access.not_found(refusal, permission, name),
+            _ => refusal,
+        })
     }
 
     /// A part of an object's content: the object, which part it is, and the part.

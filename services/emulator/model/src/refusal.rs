@@ -25,7 +25,7 @@ pub enum Kind {
     NoBucket,
     /// A condition did not hold: 412, `FAILED_PRECONDITION`.
     Precondition,
-    /// A read whose not-match condition did not hold: 304, `ABORTED`.
+    /// A read or a deletion whose not-match condition did not hold: 304, `ABORTED`.
     NotModified,
     /// A hold keeps the object: 403, `PERMISSION_DENIED`.
     Held,
@@ -33,6 +33,8 @@ pub enum Kind {
     Retained,
     /// The request is wrong: 400, `INVALID_ARGUMENT`.
     Invalid,
+    /// The request lacks what it needs: 400, `INVALID_ARGUMENT`.
+    Required,
     /// There is such a bucket already: 409, `ALREADY_EXISTS`.
     BucketExists,
     /// A bucket with objects is not deleted: 409, `FAILED_PRECONDITION`.
@@ -57,8 +59,10 @@ pub enum Kind {
     DeadlineExceeded,
     /// 409, `ABORTED`.
     Aborted,
-    /// 401, `UNAUTHENTICATED`.
+    /// There is no token: 401, `UNAUTHENTICATED`.
     Unauthenticated,
+    /// The token is not one that was given out: 401, `UNAUTHENTICATED`.
+    BadToken,
     /// 403, `PERMISSION_DENIED`.
     PermissionDenied,
 }
@@ -72,6 +76,11 @@ impl Refusal {
     /// A refusal of a wrong request.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(Kind::Invalid, message)
+    }
+
+    /// A refusal of a request without this.
+    pub fn required(what: &str) -> Self {
+        Self::new(Kind::Required, format!("Required parameter: {what}"))
     }
 
     /// A refusal of what the emulator lacks.

@@ -5,7 +5,6 @@ use crate::{
     condition::Conditions,
     metadata,
     model::{Model, Pending},
-    name,
     object::{Attributes, Object},
     refusal::{Refusal, Result},
 };
@@ -61,13 +60,11 @@ pub enum Copied {
 impl Model {
     /// One step of a copy. Nothing is visible at the destination before the last.
     pub fn rewrite(&mut self, wanted: &Rewrite) -> Result<Progress> {
-        self.access.check(Permission::Get, &wanted.source)?;
-        name::check_object(&wanted.source)?;
         if wanted.bytes_per_call < 0 || wanted.bytes_per_call % QUANTUM != 0 {
             return Err(Refusal::invalid("maxBytesRewrittenPerCall must be a multiple of 1 MiB."));
         }
-        let source =
-            self.bucket(&wanted.source_bucket)?.find(&wanted.source, wanted.source_generation)?;
+        let (from, name) = (&wanted.source_bucket, &wanted.source);
+        let source = self.find(Permission::Get, from, name, wanted.source_generation)?;
         wanted.source_conditions.check(Some(&source))?;
         let live = self.destination(&wanted.bucket, &wanted.destination, &wanted.conditions)?;
         if let Some(attributes) = &wanted.attributes {
@@ -75,7 +72,7 @@ impl Model {
         }
         let before = self.resume(wanted)?;
         if before.as_ref().is_some_and(|before| before.generation != source.generation) {
-            return Err(Refusal::no_object(&wanted.source_bucket, &wanted.source));
+            return Err(Refusal::no_object(from, name));
         }
         let calls = before.map_or(0, |p| p.calls) + 1;
         let needed = self.calls_needed(&source, wanted.bytes_per_call);
@@ -93,16 +90,18 @@ impl Model {
 
     fn copy(&mut self, wanted: &Rewrite, source: &Object, live: Option<&Object>) -> Result<Object> {
         let content = self.bucket(&wanted.source_bucket)?.backend.read(source, 0..source.size)?;
+        self.count_write(&wanted.bucket, &wanted.destination)?;
         let generation = self.next_generation(&wanted.bucket, &wanted.destination, 0)?;
         let attributes = wanted.attributes.clone().unwrap_or_else(|| source.attributes.copied());
-        let copy = Object::new(&wanted.destination, generation, source.digest(), attributes);
         let bucket = self.bucket(&wanted.bucket)?;
+        let attributes = attributes.in_class(&bucket.config.storage_class);
+        let copy = Object::new(&wanted.destination, generation, source.digest(), attributes);
         let left = bucket.archive(live)?;
         bucket.backend.write(&copy, content, live)?;
         bucket.retire(left);
         let route = route(wanted);
         self.pending.retain(|_, pending| pending.route != route);
-        Ok(copy.retained_for(self.bucket(&wanted.bucket)?.retention))
+        Ok(copy.retained_for(self.bucket(&wanted.bucket)?.config.retention))
     }
 
     fn calls_needed(&self, source: &Object, bytes_per_call: i64) -> u64 {

@@ -45,13 +45,15 @@ impl Model {
         let live = self.destination(bucket, name, conditions)?;
         let digest = upload.digest()?;
         metadata::check(&upload.attributes.metadata)?;
+        self.count_write(bucket, name)?;
         let generation = self.next_generation(bucket, name, 0)?;
-        let object = Object::new(name, generation, digest, upload.attributes);
         let bucket = self.bucket(bucket)?;
+        let attributes = upload.attributes.in_class(&bucket.config.storage_class);
+        let object = Object::new(name, generation, digest, attributes);
         let left = bucket.archive(live.as_ref())?;
         bucket.backend.write(&object, upload.content, live.as_ref())?;
         bucket.retire(left);
-        Ok(object.retained_for(bucket.retention))
+        Ok(object.retained_for(bucket.config.retention))
     }
 
     /// Begins an upload to this name: where its content is kept while it arrives.
@@ -88,18 +90,21 @@ impl Model {
         conditions: &Conditions,
         edit: impl FnOnce(&mut Object),
     ) -> Result<Object> {
-        self.access.check(Permission::Update, name)?;
-        name::check_object(name)?;
-        let now = self.clock.now();
-        let bucket = self.bucket(bucket)?;
-        let mut object = bucket.find(name, generation)?;
+        let mut object = self.find(Permission::Update, bucket, name, generation)?;
         conditions.check(Some(&object))?;
+        let was_held = object.attributes.event_based_hold;
         edit(&mut object);
         metadata::check(&object.attributes.metadata)?;
+        self.count_write(bucket, name)?;
+        let now = self.clock.now();
+        if was_held && !object.attributes.event_based_hold {
+            object.released = Some(now);
+        }
+        let bucket = self.bucket(bucket)?;
         object.metageneration += 1;
         object.updated = now.max(object.updated);
         bucket.backend.annotate(&object)?;
-        Ok(object.retained_for(bucket.retention))
+        Ok(object.retained_for(bucket.config.retention))
     }
 
     /// Deletes an object; one that is named by its generation is not kept as a noncurrent version.
@@ -110,13 +115,11 @@ impl Model {
         generation: Option<i64>,
         conditions: &Conditions,
     ) -> Result<()> {
-        self.access.check(Permission::Delete, name)?;
-        name::check_object(name)?;
-        let now = self.clock.now();
+        let object = self.find_version(Permission::Delete, bucket, name, generation)?;
+        conditions.check_read(&object)?;
+        object.check_not_kept(bucket, self.clock.now())?;
+        self.count_write(bucket, name)?;
         let found = self.bucket(bucket)?;
-        let object = found.find_version(name, generation)?;
-        conditions.check(Some(&object))?;
-        object.check_not_kept(bucket, now)?;
         if found.forget_version(name, object.generation) {
             return Ok(());
         }
@@ -131,19 +134,19 @@ impl Model {
 
     /// Renames an object within its bucket in one step: a new generation with the same content and metadata.
     pub fn rename(&mut self, wanted: &Move) -> Result<Object> {
-        self.access.check(Permission::Move, &wanted.source)?;
-        name::check_object(&wanted.source)?;
         if wanted.source == wanted.destination {
             return Err(Refusal::invalid(
                 "The source and the destination of a move are the same object.",
             ));
         }
-        let source = self.bucket(&wanted.bucket)?.find(&wanted.source, None)?;
+        let source = self.find(Permission::Move, &wanted.bucket, &wanted.source, None)?;
         wanted.source_conditions.check(Some(&source))?;
         let live = self.destination(&wanted.bucket, &wanted.destination, &wanted.conditions)?;
         source.check_not_kept(&wanted.bucket, self.clock.now())?;
 
         let (bucket, name) = (&wanted.bucket, &wanted.destination);
+        self.count_write(bucket, &wanted.source)?;
+        self.count_write(bucket, name)?;
         let generation = self.next_generation(bucket, name, source.generation)?;
         let attributes = source.attributes.clone();
         let moved = Object::new(&wanted.destination, generation, source.digest(), attributes);
@@ -153,7 +156,7 @@ impl Model {
         for left in left {
             bucket.retire(left);
         }
-        Ok(moved.retained_for(bucket.retention))
+        Ok(moved.retained_for(bucket.config.retention))
     }
 
     /// What is live at a name that is about to be written; refused when that may not be replaced.

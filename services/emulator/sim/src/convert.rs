@@ -42,7 +42,7 @@ pub(super) fn kind(refused: Refused) -> Kind {
         Refused::Precondition => Kind::Precondition,
         Refused::Held | Refused::Retained => Kind::Held,
         Refused::PermissionDenied => Kind::PermissionDenied,
-        Refused::Unauthenticated => Kind::Unauthenticated,
+        Refused::Unauthenticated | Refused::BadToken => Kind::Unauthenticated,
         Refused::Internal | Refused::Unavailable => Kind::Unknown,
         _ => Kind::Invalid,
     }

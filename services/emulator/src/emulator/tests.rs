@@ -88,3 +88,52 @@ async fn a_directory_and_memory_are_buckets_side_by_side() {
     assert_eq!(names(google.storage().list("").unwrap()), ["b", "incoming/a"]);
     assert_eq!(names(google.storage().bucket("in-memory").list("").unwrap()), ["b", "c"]);
 }
+
+/// Whatever a page in a browser can make it send, to each server on the port: nothing is read and nothing changes.
+#[tokio::test]
+async fn a_foreign_host_and_a_foreign_page_reach_no_server_of_the_port() {
+    let builder = Emulator::builder().bucket("some-bucket").allow_host("host.docker.internal");
+    let google = builder.start(loopback().await).await.unwrap();
+    google.storage().put("a", "1").unwrap();
+    let (own, http) =
+        (google.address.to_string(), reqwest::Client::builder().no_proxy().build().unwrap());
+    let foreign: [&[(&str, &str)]; 4] = [
+        &[("host", "evil.example")],
+        &[("origin", "http://evil.example")],
+        &[("origin", "null")],
+        &[("sec-fetch-site", "cross-site")],
+    ];
+    for (method, path) in [
+        ("GET", "storage/v1/b/some-bucket/o"),
+        ("GET", "storage/v1/b/some-bucket/o/a?alt=media"),
+        ("POST", "upload/storage/v1/b/some-bucket/o?uploadType=media&name=b"),
+        ("POST", "storage/v1/b/some-bucket/o/a/rewriteTo/b/some-bucket/o/b"),
+        ("POST", "storage/v1/b/some-bucket/o/a/moveTo/o/b"),
+        ("DELETE", "storage/v1/b/some-bucket/o/a"),
+        ("POST", "google.storage.v2.Storage/DeleteObject"),
+        ("GET", "oauth2/v3/certs"),
+        ("GET", "computeMetadata/v1/instance/service-accounts/default/identity?audience=x"),
+        ("POST", "token"),
+        ("POST", "v1/projects/-/serviceAccounts/a@b.c:generateIdToken"),
+        ("GET", "no/such/path"),
+    ] {
+        let url = google.url().join(path).unwrap();
+        for headers in foreign {
+            let request = http.request(method.parse().unwrap(), url.clone());
+            let request = request.header("metadata-flavor", "Google").body("x");
+            let request = headers
+                .iter()
+                .fold(request, |request, (name, value)| request.header(*name, *value));
+            let status = request.send().await.unwrap().status();
+            assert_eq!(status, http::StatusCode::FORBIDDEN, "{method} {path} {headers:?}");
+        }
+    }
+    let names = google.storage().list("").unwrap().into_iter().map(|object| object.name);
+    assert_eq!(names.collect::<Vec<_>>(), ["a"]);
+    // Google's own libraries name Google's host to an emulator.
+    for host in [&*own, "localhost:1", "storage.googleapis.com", "host.docker.internal"] {
+        let url = google.url().join("storage/v1/b/some-bucket/o/a").unwrap();
+        let status = http.get(url).header("host", host).send().await.unwrap().status();
+        assert_eq!(status, http::StatusCode::OK, "{host}");
+    }
+}

@@ -16,6 +16,10 @@ use http::{
 pub(super) enum Refused {
     /// No service has this host: 404.
     NoService,
+    /// A page of another site made a browser send it: 403. Google has no such check; here a token may be added.
+    ForeignPage,
+    /// The path is the front end's own: 404.
+    Reserved,
     /// There is no token: 403.
     NoToken,
     /// The token is not one for this service: 401.
@@ -33,8 +37,8 @@ pub(super) enum Refused {
 impl Refused {
     fn status(self) -> StatusCode {
         match self {
-            Self::NoService => StatusCode::NOT_FOUND,
-            Self::NoToken | Self::NoInvoker => StatusCode::FORBIDDEN,
+            Self::NoService | Self::Reserved => StatusCode::NOT_FOUND,
+            Self::ForeignPage | Self::NoToken | Self::NoInvoker => StatusCode::FORBIDDEN,
             Self::BadToken => StatusCode::UNAUTHORIZED,
             Self::Busy => StatusCode::TOO_MANY_REQUESTS,
             Self::NoContainer => StatusCode::SERVICE_UNAVAILABLE,
@@ -46,6 +50,8 @@ impl Refused {
     pub(super) fn why(self) -> &'static str {
         match self {
             Self::NoService => "no service has this host",
+            Self::ForeignPage => "a page of another site made a browser send the request",
+            Self::Reserved => "Cloud Run reserves this path; use another one, such as /health",
             Self::NoToken => "the request was not authenticated",
             Self::BadToken => "the ID token could not be verified",
             Self::NoInvoker => "the request was not authorized to invoke this service",
@@ -56,10 +62,11 @@ impl Refused {
     }
 }
 
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response<Body> {
+impl Refused {
+    /// The answer to a request for this path.
+    pub(super) fn answer(self, path: &str) -> Response<Body> {
         let status = self.status();
-        let mut response = (status, Html(page(status))).into_response();
+        let mut response = (status, Html(self.page(path))).into_response();
         let headers = response.headers_mut();
         headers.insert(SERVER, HeaderValue::from_static("Google Frontend"));
         if status == StatusCode::UNAUTHORIZED {
@@ -68,32 +75,54 @@ impl IntoResponse for Refused {
         }
         response
     }
+
+    /// The path is in the pages of 401, 403 and of the front end's own 404.
+    fn page(self, path: &str) -> String {
+        let (status, path) = (self.status(), escape(path));
+        if self == Self::Reserved {
+            return format!(
+                "<!DOCTYPE html>\n<html lang=en>\n  <meta charset=utf-8>\n  <title>Error 404 (Not Found)!!1</title>\n  \
+                 <p><b>404.</b> <ins>That’s an error.</ins>\n  <p>The requested URL <code>{path}</code> was not found on \
+                 this server.  <ins>That’s all we know.</ins>\n"
+            );
+        }
+        let (heading, text) = match status {
+            StatusCode::UNAUTHORIZED => (
+                "Error: Unauthorized",
+                format!(
+                    "Your client does not have permission to the requested URL <code>{path}</code>."
+                ),
+            ),
+            StatusCode::FORBIDDEN => (
+                "Error: Forbidden",
+                format!(
+                    "Your client does not have permission to get URL <code>{path}</code> from this server."
+                ),
+            ),
+            StatusCode::NOT_FOUND => (
+                "Error: Page not found",
+                "The requested URL was not found on this server.".to_owned(),
+            ),
+            StatusCode::TOO_MANY_REQUESTS => return "Rate exceeded.".to_owned(),
+            StatusCode::SERVICE_UNAVAILABLE => (
+                "Error: Server Error",
+                "The service you requested is not available yet.<p>Please try again in 30 seconds."
+                    .to_owned(),
+            ),
+            _ => (
+                "Error: Server Error",
+                "The server encountered an error and could not complete your request.<p>Please try again in 30 seconds."
+                    .to_owned(),
+            ),
+        };
+        format!(
+            "\n<html><head>\n<meta http-equiv=\"content-type\" content=\"text/html;charset=utf-8\">\n<title>{status}</title>\n\
+             </head>\n<body text=#000000 bgcolor=#ffffff>\n<h1>{heading}</h1>\n<h2>{text}</h2>\n<h2></h2>\n</body></html>\n"
+        )
+    }
 }
 
-fn page(status: StatusCode) -> String {
-    let (heading, text) = match status {
-        StatusCode::UNAUTHORIZED => {
-            ("Error: Unauthorized", "Your client does not have permission to the requested URL.")
-        }
-        StatusCode::FORBIDDEN => (
-            "Error: Forbidden",
-            "Your client does not have permission to get the URL from this server.",
-        ),
-        StatusCode::NOT_FOUND => {
-            ("Error: Page not found", "The requested URL was not found on this server.")
-        }
-        StatusCode::TOO_MANY_REQUESTS => ("Rate exceeded.", ""),
-        StatusCode::SERVICE_UNAVAILABLE => (
-            "Error: Server Error",
-            "The service you requested is not available yet.<p>Please try again in 30 seconds.",
-        ),
-        _ => (
-            "Error: Server Error",
-            "The server encountered an error and could not complete your request.",
-        ),
-    };
-    format!(
-        "<html><head>\n<meta http-equiv=\"content-type\" content=\"text/html;charset=utf-8\">\n<title>{status}</title>\n\
-         </head>\n<body text=#000000 bgcolor=#ffffff>\n<h1>{heading}</h1>\n<h2>{text}</h2>\n<h2></h2>\n</body></html>\n"
-    )
+/// A path as a page shows it.
+fn escape(path: &str) -> String {
+    path.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{body::Body, response::IntoResponse as _};
+use axum::body::Body;
 use http::{Request, Response, Version, header::CONTENT_LENGTH};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -51,7 +51,7 @@ impl Proxy {
             } else {
                 tracing::warn!(service, path, why, "the front end refused a call");
             }
-            refused.into_response()
+            refused.answer(&path)
         })
     }
 

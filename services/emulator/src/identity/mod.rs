@@ -49,6 +49,11 @@ pub(crate) fn routes(issuer: &Issuer) -> Router {
         .layer(middleware::from_fn_with_state(issuer.clone(), alive))
 }
 
+/// Whether a token is asked for at this path.
+pub(crate) fn is_token(path: &str) -> bool {
+    path.ends_with(TOKEN_PATH) || path.ends_with("/identity") || path.ends_with(":generateIdToken")
+}
+
 /// A dead part answers nothing: the connection is reset.
 async fn alive(State(issuer): State<Issuer>, request: Request, next: Next) -> Response {
     if !issuer.is_dead() {

@@ -108,7 +108,7 @@ impl Notifier {
         let mut pause = BACKOFF_MIN;
         let message = self.message(object);
         for attempt in 1_u64.. {
-            let answer = self.attempt(&message, attempt, issuer, client).await;
+            let answer = self.attempt(&message, issuer, client).await;
             let name = &object.name;
             match answer {
                 Ok(status) if is_acknowledged(status) => return,
@@ -149,15 +149,11 @@ impl Notifier {
     async fn attempt(
         &self,
         message: &Value,
-        attempt: u64,
         issuer: &Issuer,
         client: &Client,
     ) -> reqwest::Result<StatusCode> {
-        let envelope = json!({
-            "message": message,
-            "subscription": self.subscription,
-            "deliveryAttempt": attempt,
-        });
+        // Without a dead-letter policy Pub/Sub tells no `deliveryAttempt`.
+        let envelope = json!({"message": message, "subscription": self.subscription});
         let response = client
             .post(self.url.clone())
             .bearer_auth(issuer.mint(&self.account, &self.audience))

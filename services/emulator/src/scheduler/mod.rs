@@ -13,7 +13,7 @@ use crate::identity::Issuer;
 /// A job that POSTs to a URL at an interval.
 ///
 /// Any 2xx is success. Other answers, and none, are tried again by [`RetryConfig`]; a tick that is due meanwhile is left
-/// out.
+/// out. (Cloud Scheduler ends the retries then, and begins a tick behind an attempt that still runs.)
 #[derive(Clone, Debug)]
 pub struct Scheduler {
     /// The job's name, as it stands in its header.

@@ -107,7 +107,7 @@ impl Fault {
 }
 
 /// With the service's own message where callers read it.
-fn injected(kind: Kind) -> Refusal {
+pub(super) fn injected(kind: Kind) -> Refusal {
     match kind {
         Kind::NoBucket => Refusal::no_bucket(),
         Kind::Precondition => Refusal::precondition(),

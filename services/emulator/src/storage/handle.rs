@@ -10,8 +10,9 @@ use bytes::Bytes;
 
 use super::{
     calls::{Calls, Counters},
-    fault::{Fault, Faults, HitCount},
+    fault::{Effect, Fault, Faults, HitCount},
     operation::Operation,
+    random_fault::{RandomFault, RandomFaults},
 };
 use brigade_model::{
     Access, Attributes, BeingWritten, Conditions, Edit, Model, Object, Refusal, Result, Upload,
@@ -40,6 +41,7 @@ struct Shared {
     on_disk: bool,
     first: String,
     faults: Faults,
+    random_faults: RandomFaults,
     counters: Counters,
 }
 
@@ -53,6 +55,7 @@ impl Storage {
                 on_disk,
                 first,
                 faults: Faults::default(),
+                random_faults: RandomFaults::default(),
                 counters: Counters::default(),
             }),
             access: Access::All,
@@ -101,6 +104,11 @@ impl Storage {
         self.shared.faults.arm(operation, fault)
     }
 
+    /// Lets some calls fail by chance from now on; the answer tells how many have met it. One seed is one sequence.
+    pub fn fault_by_chance(&self, fault: RandomFault, seed: u64) -> HitCount {
+        self.shared.random_faults.add(fault, seed)
+    }
+
     /// How many calls have come over the wire.
     pub fn calls(&self) -> Calls {
         self.shared.counters.snapshot()
@@ -116,8 +124,16 @@ impl Storage {
         self.lock().rewrite_calls = calls;
     }
 
-    pub(crate) fn faults(&self) -> &Faults {
-        &self.shared.faults
+    /// Refuses a write of a name before so much time has passed since the last one, with 429; Cloud Storage takes about
+    /// one write a second, as others report (grafana/mimir#12086).
+    pub fn limit_writes(&self, interval: Duration) {
+        self.lock().write_interval = Some(interval);
+    }
+
+    /// What this call meets: a fault that waits for it, else one by chance.
+    pub(crate) fn meet(&self, operation: Operation) -> Option<Effect> {
+        let queued = self.shared.faults.meet(operation);
+        queued.or_else(|| self.shared.random_faults.meet(operation))
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -237,7 +253,7 @@ impl BucketHandle {
 
     /// Keeps every object for so long after its creation, or no longer at all.
     pub fn set_retention(&self, period: Option<Duration>) -> Result<(), Refusal> {
-        self.storage.lock().bucket(&self.name)?.retention = period;
+        self.storage.lock().bucket(&self.name)?.config.retention = period;
         Ok(())
     }
 }

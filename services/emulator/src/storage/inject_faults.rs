@@ -17,7 +17,7 @@ use super::{
     fault::Effect,
     grpc,
     handle::Storage,
-    json::{error_response, is_media},
+    json::{error_response, is_chunk, is_media},
     operation::Operation,
 };
 use crate::serve::Hangup;
@@ -31,14 +31,21 @@ pub(crate) async fn inject_faults(
 ) -> Response<Body> {
     let operation = match operation {
         Some(Operation::Get) if is_media(&request) => Operation::Read,
+        Some(Operation::Insert) if is_chunk(&request) => Operation::Chunk,
         Some(operation) => operation,
         None => match grpc_operation(request.uri().path()) {
             Some(operation) => operation,
             None => return next.run(request).await,
         },
     };
-    storage.counters().count(operation);
-    match storage.faults().meet(operation) {
+    if operation == Operation::Token {
+        if !crate::identity::is_token(request.uri().path()) {
+            return next.run(request).await;
+        }
+    } else {
+        storage.counters().count(operation);
+    }
+    match storage.meet(operation) {
         None => next.run(request).await,
         Some(Effect::Delay(by)) => {
             tokio::time::sleep(by).await;
@@ -119,14 +126,14 @@ impl http_body::Body for Broken {
 }
 
 fn grpc_operation(path: &str) -> Option<Operation> {
-    Some(match path.strip_prefix("/google.storage.v2.Storage/")? {
+    Some(match path.strip_prefix("/google.storage.")?.rsplit_once('/')?.1 {
         "ListObjects" => Operation::List,
         "GetObject" => Operation::Get,
         "UpdateObject" => Operation::Update,
         "MoveObject" => Operation::Move,
         "RewriteObject" => Operation::Rewrite,
         "DeleteObject" => Operation::Delete,
-        "GetBucket" => Operation::GetBucket,
+        "GetBucket" | "GetIamPolicy" => Operation::GetBucket,
         "ListBuckets" => Operation::ListBuckets,
         "CreateBucket" => Operation::CreateBucket,
         "DeleteBucket" => Operation::DeleteBucket,

@@ -12,6 +12,7 @@ mod handle;
 mod inject_faults;
 mod json;
 mod operation;
+mod random_fault;
 mod router;
 #[cfg(test)]
 mod tests;
@@ -21,9 +22,11 @@ pub use self::{
     fault::{Fault, HitCount},
     handle::{BucketHandle, Storage},
     operation::{Class, Operation},
+    random_fault::RandomFault,
 };
 pub(crate) use self::{
     directory::Directory,
+    inject_faults::inject_faults,
     router::{Grants, router},
 };
 pub use brigade_model::{Attributes, BeingWritten, Kind, Object, Permission, Refusal};

@@ -21,7 +21,7 @@ pub enum Operation {
     Rewrite,
     /// A deletion.
     Delete,
-    /// A bucket's metadata.
+    /// A bucket's metadata, or its policy.
     GetBucket,
     /// A page of buckets.
     ListBuckets,
@@ -29,6 +29,8 @@ pub enum Operation {
     CreateBucket,
     /// A bucket's deletion.
     DeleteBucket,
+    /// A token of the metadata server or of IAM; no call to storage.
+    Token,
 }
 
 /// What an operation is billed as.
@@ -56,7 +58,7 @@ impl Operation {
             | Self::ListBuckets
             | Self::CreateBucket => Class::A,
             Self::Get | Self::Read | Self::GetBucket => Class::B,
-            Self::Delete | Self::Chunk | Self::DeleteBucket => Class::Free,
+            Self::Delete | Self::Chunk | Self::DeleteBucket | Self::Token => Class::Free,
         }
     }
 }

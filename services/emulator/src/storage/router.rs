@@ -7,7 +7,10 @@ use http::{HeaderMap, Request, header::AUTHORIZATION};
 use tower::ServiceExt as _;
 
 use super::{
-    grpc::{self, wire::storage_server::StorageServer},
+    grpc::{
+        self, control::storage_control_server::StorageControlServer,
+        wire::storage_server::StorageServer,
+    },
     handle::Storage,
     inject_faults::{inject_faults, is_grpc, refused},
     json,
@@ -43,10 +46,10 @@ impl Grants {
     }
 }
 
-/// gRPC at its service's path, JSON everywhere else.
+/// gRPC at its services' paths, JSON everywhere else.
 pub(crate) fn router(storage: &Storage, grants: Grants) -> Router {
-    let (for_grpc, for_json) = (grants.clone(), grants);
-    let behind_grpc = storage.clone();
+    let (for_grpc, for_control, for_json) = (grants.clone(), grants.clone(), grants);
+    let (behind_grpc, behind_control) = (storage.clone(), storage.clone());
     let (behind_json, json) = (storage.clone(), json::routes(storage));
     Router::new()
         .route(
@@ -54,6 +57,14 @@ pub(crate) fn router(storage: &Storage, grants: Grants) -> Router {
             any(move |request: Request<Body>| {
                 let storage = behind_grpc.acting(for_grpc.access(request.headers()));
                 StorageServer::new(grpc::Service::new(storage)).oneshot(request)
+            })
+            .layer(middleware::from_fn_with_state((storage.clone(), None), inject_faults)),
+        )
+        .route(
+            "/google.storage.control.v2.StorageControl/{*call}",
+            any(move |request: Request<Body>| {
+                let storage = behind_control.acting(for_control.access(request.headers()));
+                StorageControlServer::new(grpc::Service::new(storage)).oneshot(request)
             })
             .layer(middleware::from_fn_with_state((storage.clone(), None), inject_faults)),
         )

@@ -203,9 +203,18 @@ impl Bucket for GcsBucket {
     ) -> Result<BoxStream<'static, Result<Bytes>>> {
         let call = self.call(Operation::Read, source.name)?;
         let opened = read::open(&self.clients.data, &self.path, call, source, offset);
-        match Box::pin(opened).await? {
-            Opened::Stream(stream) => Ok(stream),
-            Opened::NothingThere(error) => {
+        match Box::pin(opened).await {
+            // An account that may not list is answered 403 about a generation that is gone. Its live object tells that from a
+            // missing permission.
+            Err(error) if *error.kind() == Kind::PermissionDenied => {
+                match self.look(call, source).await {
+                    Err(look) if look.is_precondition() || look.is_not_found() => Err(look),
+                    Ok(_) | Err(_) => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+            Ok(Opened::Stream(stream)) => Ok(stream),
+            Ok(Opened::NothingThere(error)) => {
                 // Right after the last byte there is nothing left to read, which is no error. The answer does not say
                 // how large the object is, so look.
                 let found = self.look(call, source).await?;

@@ -13,7 +13,9 @@
 mod bucket;
 mod call;
 mod convert;
+mod hold;
 mod payload;
+mod policy;
 mod read;
 mod request;
 mod settings;
@@ -26,6 +28,7 @@ use google_cloud_gax::{client_builder, retry_policy::NeverRetry};
 use google_cloud_storage::client::{Storage, StorageControl};
 use tokio::time::timeout;
 
+pub use policy::{Grant, Policy};
 pub use settings::{Credentials, GcsSettings};
 
 use crate::{Bucket, Store};

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use brigade_emulator::{
     Emulator,
-    storage::{Fault, Kind as Refused, Operation as Asked},
+    storage::{Fault, Kind as Refused, Operation as Asked, Permission},
 };
 use brigade_storage::{
-    Bucket, FileContent, Kind, ListRequest, Metadata, NewObject, Object, RewriteStep, Store,
+    Bucket, FileContent, Kind, ListRequest, Metadata, NewObject, Object, Pinned, RewriteStep,
+    Store,
     gcs::{GcsSettings, GcsStore},
 };
 use futures::TryStreamExt as _;
@@ -121,7 +122,41 @@ async fn every_refusal_is_understood_on_every_call_and_none_is_repeated() {
             assert_eq!(error.kind(), &want, "{operation:?}: {error}");
         }
         let sent = stand.emulator.storage().calls().total();
-        assert_eq!(sent, ALL.len() as u64, "{refused:?}");
+        // A read that is forbidden looks whether its generation is still there.
+        let looks = u64::from(refused == Refused::PermissionDenied);
+        assert_eq!(sent, ALL.len() as u64 + looks, "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_read_of_a_generation_that_was_replaced_is_superseded_for_an_account_that_may_not_list() {
+    const WORKER: &str = "worker@brigade-dev.iam.gserviceaccount.com";
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let may = [Permission::Get];
+    let builder = Emulator::builder().bucket("bucket").role(WORKER, &may, "in/");
+    let emulator = builder.start(listener).await.unwrap();
+    let env = emulator.env();
+    let settings = GcsSettings::from_env(|name| {
+        let found = env.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.clone())
+    });
+    let bucket = GcsStore::connect(settings).await.unwrap().bucket("bucket");
+    let (google, name) = (emulator.storage(), "in/a");
+    let generation = google.put(name, "1").unwrap();
+    let read = async |name: &'static str| {
+        let stream = bucket.read(Pinned { name, generation }, 0).await?;
+        stream.try_for_each(|_| async { Ok(()) }).await
+    };
+    read(name).await.unwrap();
+    google.put(name, "2").unwrap();
+    let replaced = read(name).await.unwrap_err();
+    assert!(replaced.is_precondition(), "{replaced}");
+    google.remove(name).unwrap();
+    google.put("out/a", "1").unwrap();
+    // Neither tells an object that is gone from one that the account may not read.
+    for name in [name, "out/a"] {
+        let denied = read(name).await.unwrap_err();
+        assert_eq!(denied.kind(), &Kind::PermissionDenied, "{denied}");
     }
 }
 

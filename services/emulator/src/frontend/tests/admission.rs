@@ -156,3 +156,23 @@ async fn a_push_without_a_token_gets_its_accounts_and_is_checked_like_any_other(
         assert_eq!(http.get(url).send().await.unwrap().status(), status);
     }
 }
+
+/// A front end with `push` would lend its token to any page that a browser shows.
+#[tokio::test]
+async fn no_token_is_added_to_the_call_of_a_foreign_page() {
+    let service = shape(|service| service.invoker(POLLER).push_from("/some/path", POLLER)).await;
+    let own = service.origin();
+    for foreign in [
+        [("origin", "http://evil.example")],
+        [("origin", "null")],
+        [("sec-fetch-site", "cross-site")],
+    ] {
+        let refused = service.get(&foreign).await.status();
+        assert_eq!(refused, StatusCode::FORBIDDEN, "{foreign:?}");
+    }
+    let rebound = service.get(&[("host", "evil.example")]).await.status();
+    assert_eq!(rebound, StatusCode::NOT_FOUND, "no service has this host");
+    assert!(service.container.heard().is_none());
+    assert_eq!(service.get(&[("origin", &*own)]).await.status(), StatusCode::OK);
+    assert_eq!(service.get(&[]).await.status(), StatusCode::OK);
+}

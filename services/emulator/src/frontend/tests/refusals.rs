@@ -20,7 +20,40 @@ async fn page(answer: reqwest::Response, status: StatusCode, title: &str) {
         assert!(challenge.starts_with(r#"Bearer error="invalid_token""#));
     }
     let body = answer.text().await.unwrap();
-    assert!(body.contains(&format!("<title>{title}</title>")), "{body}");
+    let title = match status {
+        StatusCode::TOO_MANY_REQUESTS => "Rate exceeded.".to_owned(),
+        _ => format!("<title>{title}</title>"),
+    };
+    assert!(body.contains(&title), "{body}");
+}
+
+#[tokio::test]
+async fn the_pages_are_those_that_people_saw() {
+    let shape = private().await;
+    let forbidden = shape.get(&[]).await.text().await.unwrap();
+    let unauthorized = shape.get(&[("authorization", "Bearer x")]).await.text().await.unwrap();
+    insta::assert_snapshot!(format!("{forbidden}\n{unauthorized}"));
+}
+
+#[tokio::test]
+async fn the_front_end_answers_healthz_itself_and_no_path_beside_it() {
+    let shape = shape(|service| service.invoker(POLLER).invoker("allUsers")).await;
+    let bearer = shape.bearer(POLLER);
+    let call = async |path: &str| {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let request = http.get(shape.front.url().join(path).unwrap());
+        request.header("authorization", &bearer).send().await.unwrap()
+    };
+    for path in ["/healthz", "/healthz?x=1"] {
+        let answer = call(path).await;
+        assert_eq!(answer.headers()["server"], "Google Frontend");
+        page(answer, StatusCode::NOT_FOUND, "Error 404 (Not Found)!!1").await;
+        assert!(shape.container.heard().is_none(), "{path}");
+    }
+    for path in ["/health", "/healthz/", "/readyz"] {
+        assert_eq!(call(path).await.status(), StatusCode::OK, "{path}");
+        assert!(shape.container.heard().is_some(), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -26,6 +26,9 @@ pub(super) struct Notes {
     /// Microseconds since 1970.
     updated: i64,
     attributes: Attributes,
+    /// When its event-based hold was released, in microseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    released: Option<i64>,
     /// The file that they are on, when its mtime does not say the generation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     file: Option<Seen>,
@@ -41,6 +44,7 @@ impl Notes {
         object.metageneration = self.metageneration;
         object.updated = Timestamp::from_microsecond(self.updated).unwrap_or(object.updated);
         object.attributes = self.attributes;
+        object.released = self.released.and_then(|at| Timestamp::from_microsecond(at).ok());
     }
 }
 
@@ -65,6 +69,7 @@ pub(super) fn write(hidden: &Path, object: &Object, seen: Option<Seen>) -> io::R
         metageneration: object.metageneration,
         updated: object.updated.as_microsecond(),
         attributes: object.attributes.clone(),
+        released: object.released.map(Timestamp::as_microsecond),
         file,
     };
     let file = files::temporary(hidden)?;

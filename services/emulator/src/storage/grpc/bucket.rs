@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::wire;
-use brigade_model::{Conditions, Refusal, Result};
+use brigade_model::{BucketConfig, Conditions, Refusal, Result};
 
 /// The longest page of buckets.
 const LONGEST_PAGE: usize = 1_000;
@@ -17,19 +17,35 @@ pub(super) fn conditions(matches: Option<i64>, not_matches: Option<i64>) -> Cond
     }
 }
 
-/// How long the bucket that is to be made keeps its objects.
-pub(super) fn retention(request: &wire::CreateBucketRequest) -> Result<Option<Duration>> {
-    let Some(bucket) = &request.bucket else {
-        return Ok(None);
-    };
-    if bucket.versioning.is_some_and(|versioning| versioning.enabled) {
-        return Err(Refusal::unsupported("object versioning"));
+/// What the bucket that is to be made is set to.
+pub(super) fn config(request: wire::CreateBucketRequest) -> Result<BucketConfig> {
+    let bucket = request.bucket.unwrap_or_default();
+    for (asked, what) in [
+        (bucket.versioning.is_some_and(|versioning| versioning.enabled), "versioning"),
+        (!bucket.lifecycle.is_empty(), "lifecycle"),
+        (bucket.default_event_based_hold, "default_event_based_hold"),
+        (!bucket.encryption.is_empty(), "encryption"),
+        (!bucket.billing.is_empty(), "billing"),
+        (!bucket.custom_placement_config.is_empty(), "custom_placement_config"),
+        (!bucket.autoclass.is_empty(), "autoclass"),
+        (!bucket.hierarchical_namespace.is_empty(), "hierarchical_namespace"),
+        (!bucket.ip_filter.is_empty(), "ip_filter"),
+        (request.enable_object_retention, "enable_object_retention"),
+    ] {
+        if asked {
+            return Err(Refusal::unsupported(&format!("the field {what}")));
+        }
     }
-    let Some(policy) = &bucket.retention_policy else {
-        return Ok(None);
-    };
-    let period = policy.retention_duration.map(Duration::try_from);
-    period.transpose().map_err(|_| Refusal::invalid("The retention duration cannot be negative."))
+    let period = bucket.retention_policy.and_then(|policy| policy.retention_duration);
+    let retention = period.map(Duration::try_from).transpose();
+    Ok(BucketConfig {
+        retention: retention
+            .map_err(|_| Refusal::invalid("The retention duration cannot be negative."))?,
+        storage_class: bucket.storage_class,
+        location: bucket.location,
+        labels: bucket.labels,
+        ..BucketConfig::default()
+    })
 }
 
 pub(super) fn page_size(asked: i32) -> Result<usize> {

@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::wire;
+use super::wire::{
+    self,
+    bucket::{IamConfig, iam_config::UniformBucketLevelAccess},
+};
 use brigade_model::{Attributes, BucketInfo, Object, Refusal, Result};
 
 /// How buckets are named in this API.
@@ -45,12 +48,23 @@ pub(super) fn object(bucket: &str, object: Object) -> wire::Object {
         metadata: attributes.metadata,
         event_based_hold: attributes.event_based_hold.then_some(true),
         custom_time: attributes.custom_time.and_then(|time| timestamp(time.parse().ok()?)),
+        ..wire::Object::default()
     }
 }
 
 /// The attributes that a new object gets from a message.
-pub(super) fn attributes(object: wire::Object) -> Attributes {
-    Attributes {
+pub(super) fn attributes(object: wire::Object) -> Result<Attributes> {
+    for (asked, what) in [
+        (!object.kms_key.is_empty(), "kms_key"),
+        (!object.customer_encryption.is_empty(), "customer_encryption"),
+        (!object.retention.is_empty(), "retention"),
+        (!object.contexts.is_empty(), "contexts"),
+    ] {
+        if asked {
+            return Err(Refusal::unsupported(&format!("the field {what}")));
+        }
+    }
+    Ok(Attributes {
         content_type: object.content_type,
         content_encoding: object.content_encoding,
         content_disposition: object.content_disposition,
@@ -62,7 +76,7 @@ pub(super) fn attributes(object: wire::Object) -> Attributes {
         temporary_hold: object.temporary_hold,
         event_based_hold: object.event_based_hold.unwrap_or_default(),
         retain_until: None,
-    }
+    })
 }
 
 pub(super) fn bucket(info: &BucketInfo) -> wire::Bucket {
@@ -72,17 +86,21 @@ pub(super) fn bucket(info: &BucketInfo) -> wire::Bucket {
         etag: BucketInfo::METAGENERATION.to_string(),
         project: "projects/_".to_owned(),
         metageneration: BucketInfo::METAGENERATION,
-        location: "US".to_owned(),
-        location_type: "multi-region".to_owned(),
-        storage_class: class(String::new()),
+        location: info.config.location(),
+        location_type: info.config.location_type().to_owned(),
+        storage_class: class(info.config.storage_class.clone()),
         create_time: timestamp(info.created),
         update_time: timestamp(info.created),
-        versioning: None,
-        retention_policy: info.retention.map(|period| wire::bucket::RetentionPolicy {
+        labels: info.config.labels.clone(),
+        retention_policy: info.config.retention.map(|period| wire::bucket::RetentionPolicy {
             effective_time: timestamp(info.created),
             is_locked: false,
             retention_duration: period.try_into().ok(),
         }),
+        iam_config: Some(IamConfig {
+            uniform_bucket_level_access: Some(UniformBucketLevelAccess { enabled: true }),
+        }),
+        ..wire::Bucket::default()
     }
 }
 

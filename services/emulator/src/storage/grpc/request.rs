@@ -23,6 +23,7 @@ pub(super) fn refuse_key(params: Option<&wire::CommonObjectRequestParams>) -> Re
 
 pub(super) fn query(request: wire::ListObjectsRequest) -> Result<Query> {
     for (asked, what) in [
+        (request.versions, "listing noncurrent versions"),
         (request.soft_deleted, "listing soft-deleted objects"),
         (!request.match_glob.is_empty(), "match_glob"),
         (!request.filter.is_empty(), "filter"),
@@ -87,7 +88,7 @@ pub(super) fn rewrite(request: wire::RewriteObjectRequest) -> Result<Rewrite> {
             metageneration_match: request.if_metageneration_match,
             metageneration_not_match: request.if_metageneration_not_match,
         },
-        attributes: request.destination.map(attributes),
+        attributes: request.destination.map(attributes).transpose()?,
         token: request.rewrite_token,
         bytes_per_call: request.max_bytes_rewritten_per_call,
     })

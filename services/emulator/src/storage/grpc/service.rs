@@ -3,9 +3,10 @@
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{
-    bucket,
+    bucket, control,
     convert::{self, bucket_name},
     mask::ReadMask,
+    policy,
     request::{generation, query, refuse_key, rename, rewrite},
     status, update,
     wire::{self, storage_server},
@@ -15,7 +16,7 @@ use brigade_model::{Conditions, Copied, Model, Progress, Refusal, Result as Outc
 
 type Answer<T> = Result<Response<T>, Status>;
 
-/// Serves `google.storage.v2.Storage` from a storage.
+/// Serves `google.storage.v2.Storage`, and `google.storage.control.v2.StorageControl`, from a storage.
 #[derive(Clone, Debug)]
 pub(crate) struct Service {
     storage: Storage,
@@ -66,8 +67,8 @@ impl storage_server::Storage for Service {
     ) -> Answer<wire::Bucket> {
         let request = request.into_inner();
         self.call(move |model| {
-            let retention = bucket::retention(&request)?;
-            let info = model.create_bucket(&request.bucket_id, retention)?;
+            let name = request.bucket_id.clone();
+            let info = model.create_bucket(&name, bucket::config(request)?)?;
             Ok(convert::bucket(&info))
         })
         .await
@@ -192,6 +193,21 @@ impl storage_server::Storage for Service {
             let wanted = rename(request)?;
             let moved = model.rename(&wanted)?;
             Ok(convert::object(&wanted.bucket, moved))
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl control::storage_control_server::StorageControl for Service {
+    async fn get_iam_policy(
+        &self,
+        request: Request<control::GetIamPolicyRequest>,
+    ) -> Answer<control::Policy> {
+        let request = request.into_inner();
+        self.call(move |model| {
+            let roles = model.bucket_roles(bucket_name(&request.resource)?)?;
+            Ok(policy::policy(&request.resource, roles.as_deref()))
         })
         .await
     }

@@ -23,7 +23,7 @@ fn code(kind: Kind) -> Code {
         Kind::Precondition | Kind::BucketNotEmpty => Code::FailedPrecondition,
         Kind::NotModified | Kind::Aborted => Code::Aborted,
         Kind::Held | Kind::Retained | Kind::PermissionDenied => Code::PermissionDenied,
-        Kind::Invalid => Code::InvalidArgument,
+        Kind::Invalid | Kind::Required => Code::InvalidArgument,
         Kind::BucketExists => Code::AlreadyExists,
         Kind::Range => Code::OutOfRange,
         Kind::Unsupported | Kind::NoRoute => Code::Unimplemented,
@@ -31,6 +31,6 @@ fn code(kind: Kind) -> Code {
         Kind::TooManyRequests => Code::ResourceExhausted,
         Kind::Internal => Code::Internal,
         Kind::DeadlineExceeded => Code::DeadlineExceeded,
-        Kind::Unauthenticated => Code::Unauthenticated,
+        Kind::Unauthenticated | Kind::BadToken => Code::Unauthenticated,
     }
 }

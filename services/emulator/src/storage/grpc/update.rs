@@ -8,13 +8,13 @@ use brigade_model::{Attributes, Edit, Refusal, Result};
 /// The change that a mask and a message describe.
 ///
 /// `metadata` replaces all custom metadata, `metadata.KEY` sets one key, or removes it when the message lacks it.
-/// `*` stands for every attribute. A mask without paths is an error, as in the real service.
+/// `*` stands for every attribute. A mask without paths is an error, as `google/storage/v2/storage.proto` says.
 pub(super) fn edit(object: Object, mask: Option<FieldMask>) -> Result<Edit> {
     let paths = mask.map(|mask| mask.paths).unwrap_or_default();
     if paths.is_empty() {
         return Err(Refusal::invalid("An update needs an update_mask with at least one path."));
     }
-    let wanted = convert::attributes(object);
+    let wanted = convert::attributes(object)?;
     // Tried on nothing, so that a wrong path is known before anything is changed.
     for path in &paths {
         apply(path, &wanted, &mut Attributes::default())?;

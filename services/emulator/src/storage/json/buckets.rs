@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 use super::{
     Answer, Call,
     body::{body_object, json_response, no_content},
-    resource,
+    resource, unsupported,
 };
-use brigade_model::{Refusal, Result};
+use brigade_model::{BucketConfig, Refusal, Result};
 
 const LONGEST_PAGE: usize = 1_000;
 
@@ -31,13 +31,10 @@ pub(super) async fn list(call: Call) -> Answer {
 pub(super) async fn create(call: Call) -> Answer {
     let resource = body_object(&call.body)?;
     let Some(name) = resource.get("name").and_then(Value::as_str).map(str::to_owned) else {
-        return Err(Refusal::invalid("A bucket needs a name."));
+        return Err(Refusal::required("name"));
     };
-    if resource.get("versioning").is_some_and(|versioning| versioning["enabled"] == true) {
-        return Err(Refusal::unsupported("object versioning"));
-    }
-    let retention = retention(&resource)?;
-    let info = call.storage.run(move |model| model.create_bucket(&name, retention)).await?;
+    let config = config(&resource)?;
+    let info = call.storage.run(move |model| model.create_bucket(&name, config)).await?;
     Ok(json_response(&resource::bucket(&info)))
 }
 
@@ -52,6 +49,30 @@ pub(super) async fn delete(call: Call) -> Answer {
     let conditions = call.params.conditions()?;
     call.storage.run(move |model| model.delete_bucket(&call.at.bucket, &conditions)).await?;
     Ok(no_content())
+}
+
+/// Fields that are stored and returned: nothing that the emulator does depends on them.
+const STORED: &[&str] =
+    &["cors", "iamConfiguration", "logging", "rpo", "softDeletePolicy", "website"];
+
+fn config(resource: &Map<String, Value>) -> Result<BucketConfig> {
+    unsupported::refuse_fields(resource, unsupported::OF_BUCKETS)?;
+    let text = |key| resource::text(key, resource.get(key).unwrap_or(&Value::Null));
+    let mut config = BucketConfig {
+        retention: retention(resource)?,
+        storage_class: text("storageClass")?,
+        location: text("location")?,
+        ..BucketConfig::default()
+    };
+    if let Some(labels) = resource.get("labels") {
+        resource::apply_metadata("labels", labels, &mut config.labels)?;
+    }
+    for &field in STORED {
+        if let Some(value) = resource.get(field) {
+            config.fields.insert(field.to_owned(), value.to_string());
+        }
+    }
+    Ok(config)
 }
 
 /// Seconds, as a string or a number.

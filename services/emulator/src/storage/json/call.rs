@@ -5,7 +5,7 @@ use http::{Request, Response, request::Parts};
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
 
-use super::{Params, body::broke_off, is_media, upload::Sessions};
+use super::{Params, body::broke_off, is_media, unsupported, upload::Sessions};
 use crate::storage::{drain::drain, handle::Storage, operation::Operation};
 use brigade_model::Result;
 
@@ -48,7 +48,9 @@ impl Call {
     ) -> Result<Self> {
         let is_media = operation == Operation::Get && is_media(&request);
         let (head, mut upload) = request.into_parts();
-        let params = match Params::parse(head.uri.query()) {
+        let params = Params::parse(head.uri.query())
+            .and_then(|params| unsupported::refuse(&params, &head.headers).map(|()| params));
+        let params = match params {
             Ok(params) => params,
             Err(refusal) => {
                 drain(&mut upload).await;

@@ -14,9 +14,17 @@ pub(crate) fn response(refusal: &Refusal) -> Response<Body> {
         "domain": "global",
         "reason": reason(refusal.kind),
     });
-    if refusal.kind == Kind::Precondition {
+    let location = match refusal.kind {
+        Kind::Precondition => Some("If-Match"),
+        Kind::Unauthenticated | Kind::BadToken => Some("Authorization"),
+        _ => None,
+    };
+    if let Some(location) = location {
         error["locationType"] = json!("header");
-        error["location"] = json!("If-Match");
+        error["location"] = json!(location);
+    }
+    if refusal.kind == Kind::TooManyRequests {
+        error["domain"] = json!("usageLimits");
     }
     let body =
         json!({"error": {"code": status.as_u16(), "message": refusal.message, "errors": [error]}});
@@ -41,10 +49,24 @@ fn answer(
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if let Some(challenge) = challenge(refusal.kind) {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
     if let Some(delay) = refusal.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(delay.as_secs()));
     }
     response
+}
+
+/// What a 401 asks for.
+fn challenge(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Unauthenticated => Some(r#"Bearer realm="https://accounts.google.com/""#),
+        Kind::BadToken => {
+            Some(r#"Bearer realm="https://accounts.google.com/", error="invalid_token""#)
+        }
+        _ => None,
+    }
 }
 
 fn status(kind: Kind) -> StatusCode {
@@ -53,7 +75,7 @@ fn status(kind: Kind) -> StatusCode {
         Kind::Precondition => StatusCode::PRECONDITION_FAILED,
         Kind::NotModified => StatusCode::NOT_MODIFIED,
         Kind::Held | Kind::Retained | Kind::PermissionDenied => StatusCode::FORBIDDEN,
-        Kind::Invalid => StatusCode::BAD_REQUEST,
+        Kind::Invalid | Kind::Required => StatusCode::BAD_REQUEST,
         Kind::BucketExists | Kind::BucketNotEmpty | Kind::Aborted => StatusCode::CONFLICT,
         Kind::Range => StatusCode::RANGE_NOT_SATISFIABLE,
         Kind::Unsupported => StatusCode::NOT_IMPLEMENTED,
@@ -63,7 +85,7 @@ fn status(kind: Kind) -> StatusCode {
         Kind::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         Kind::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
-        Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Kind::Unauthenticated | Kind::BadToken => StatusCode::UNAUTHORIZED,
     }
 }
 
@@ -84,6 +106,7 @@ fn reason(kind: Kind) -> &'static str {
         }
         Kind::RequestTimeout => "uploadBrokenConnection",
         Kind::TooManyRequests => "rateLimitExceeded",
-        Kind::Unauthenticated => "required",
+        Kind::Required | Kind::Unauthenticated => "required",
+        Kind::BadToken => "authError",
     }
 }

@@ -9,6 +9,7 @@ mod objects;
 mod params;
 mod resource;
 mod route;
+mod unsupported;
 mod upload;
 
 use self::{
@@ -17,6 +18,6 @@ use self::{
 };
 pub(crate) use self::{
     error::response as error_response,
-    params::is_media,
+    params::{is_chunk, is_media},
     route::{answer, routes},
 };

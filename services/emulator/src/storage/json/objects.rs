@@ -12,7 +12,6 @@ use brigade_model::{
 };
 
 pub(super) async fn list(call: Call) -> Answer {
-    call.params.refuse(&["matchGlob", "softDeleted", "filter"])?;
     let query = Query {
         prefix: call.params.text("prefix"),
         delimiter: call.params.text("delimiter"),
@@ -46,7 +45,6 @@ pub(super) async fn get(call: Call) -> Answer {
     if call.is_media {
         return download::download(call).await;
     }
-    call.params.refuse(&["softDeleted"])?;
     let (generation, conditions) = (call.params.generation()?, call.params.conditions()?);
     let bucket = call.at.bucket.clone();
     let object = call
@@ -140,7 +138,6 @@ pub(super) async fn copy(call: Call) -> Answer {
 }
 
 fn wanted(call: &Call) -> Result<Rewrite> {
-    call.params.refuse(&["destinationKmsKeyName"])?;
     let resource = body_object(&call.body)?;
     let attributes = if resource.is_empty() {
         None

@@ -1,4 +1,4 @@
-//! Query parameters. Unknown ones are ignored, as the real service ignores `prettyPrint` and its kin.
+//! Query parameters. Unknown ones are ignored, `prettyPrint` and its kin among them.
 
 use std::{collections::HashMap, str::FromStr};
 
@@ -69,14 +69,6 @@ impl Params {
             metageneration_not_match: number("MetagenerationNotMatch")?,
         })
     }
-
-    /// Refuses parameters that the real service has and the emulator does not: to ignore them would change the request's meaning.
-    pub(super) fn refuse(&self, unsupported: &[&str]) -> Result<()> {
-        match unsupported.iter().find(|key| self.get(key).is_some_and(|value| value != "false")) {
-            Some(key) => Err(Refusal::unsupported(key)),
-            None => Ok(()),
-        }
-    }
 }
 
 /// Forms write a space as `+`.
@@ -93,6 +85,12 @@ pub(crate) fn is_media<B>(request: &Request<B>) -> bool {
     let query = request.uri().query().unwrap_or_default();
     request.uri().path().starts_with("/download")
         || query.split('&').any(|pair| pair == "alt=media")
+}
+
+/// Whether it is a later request of a resumable upload.
+pub(crate) fn is_chunk<B>(request: &Request<B>) -> bool {
+    let query = request.uri().query().unwrap_or_default();
+    query.split('&').any(|pair| pair.starts_with("upload_id="))
 }
 
 #[cfg(test)]

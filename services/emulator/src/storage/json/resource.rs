@@ -6,9 +6,10 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::unsupported;
 use brigade_model::{Attributes, BucketInfo, Object, Refusal, Result};
 
-/// An object's resource. Empty attributes are left out, as the real service does.
+/// An object's resource. Empty attributes are left out, as in recordings of Cloud Storage.
 pub(super) fn object(bucket: &str, object: &Object) -> Value {
     let attributes = &object.attributes;
     let created = time(object.created());
@@ -60,20 +61,27 @@ pub(super) fn object(bucket: &str, object: &Object) -> Value {
 
 /// A bucket's resource.
 pub(super) fn bucket(info: &BucketInfo) -> Value {
+    let config = &info.config;
     let mut resource = json!({
         "kind": "storage#bucket",
         "id": info.name,
         "name": info.name,
         "projectNumber": "0",
         "metageneration": BucketInfo::METAGENERATION.to_string(),
-        "location": "US",
-        "locationType": "multi-region",
-        "storageClass": "STANDARD",
+        "location": config.location(),
+        "locationType": config.location_type(),
+        "storageClass": or(&config.storage_class, "STANDARD"),
         "etag": BucketInfo::METAGENERATION.to_string(),
         "timeCreated": time(info.created),
         "updated": time(info.created),
     });
-    if let Some(period) = info.retention {
+    if !config.labels.is_empty() {
+        resource["labels"] = json!(config.labels);
+    }
+    for (field, value) in &config.fields {
+        resource[field] = serde_json::from_str(value).unwrap_or_default();
+    }
+    if let Some(period) = config.retention {
         resource["retentionPolicy"] = json!({
             "retentionPeriod": period.as_secs().to_string(),
             "effectiveTime": time(info.created),
@@ -102,6 +110,7 @@ fn or<'a>(value: &'a str, default: &'a str) -> &'a str {
 /// Applies a resource as a patch: `null` clears, what is not named stays. Fields that cannot be set are
 /// ignored, so that a resource that was read can be sent back.
 pub(super) fn apply(resource: &Map<String, Value>, to: &mut Attributes) -> Result<()> {
+    unsupported::refuse_fields(resource, unsupported::OF_OBJECTS)?;
     for (key, value) in resource {
         match key.as_str() {
             "contentType" => to.content_type = text(key, value)?,
@@ -112,27 +121,32 @@ pub(super) fn apply(resource: &Map<String, Value>, to: &mut Attributes) -> Resul
             "customTime" => to.custom_time = custom_time(key, value)?,
             "temporaryHold" => to.temporary_hold = flag(key, value)?,
             "eventBasedHold" => to.event_based_hold = flag(key, value)?,
-            "metadata" => apply_metadata(value, &mut to.metadata)?,
+            "metadata" => apply_metadata(key, value, &mut to.metadata)?,
             _ => {}
         }
     }
     Ok(())
 }
 
-fn apply_metadata(value: &Value, to: &mut BTreeMap<String, String>) -> Result<()> {
+/// Changes a map of strings: `null` removes.
+pub(super) fn apply_metadata(
+    field: &str,
+    value: &Value,
+    to: &mut BTreeMap<String, String>,
+) -> Result<()> {
     let changes = match value {
         Value::Null => {
             to.clear();
             return Ok(());
         }
         Value::Object(changes) => changes,
-        _ => return Err(wrong("metadata", "an object")),
+        _ => return Err(wrong(field, "an object")),
     };
     for (key, value) in changes {
         match value {
             Value::Null => to.remove(key),
             Value::String(value) => to.insert(key.clone(), value.clone()),
-            _ => return Err(wrong("metadata", "an object of strings")),
+            _ => return Err(wrong(field, "an object of strings")),
         };
     }
     Ok(())
@@ -158,7 +172,7 @@ pub(super) fn checksum<const N: usize>(
     }
 }
 
-fn text(key: &str, value: &Value) -> Result<String> {
+pub(super) fn text(key: &str, value: &Value) -> Result<String> {
     match value {
         Value::Null => Ok(String::new()),
         Value::String(text) => Ok(text.clone()),

@@ -14,7 +14,7 @@ use http::{Method, Request, Response, header};
 use percent_encoding::percent_decode_str;
 use tower::ServiceExt as _;
 
-use super::{Answer, Call, Names, buckets, error, is_media, objects, upload};
+use super::{Answer, Call, Names, buckets, error, is_media, objects, unsupported, upload};
 use crate::storage::{handle::Storage, inject_faults::inject_faults, operation::Operation};
 use brigade_model::{Kind, Refusal};
 
@@ -31,6 +31,7 @@ pub(crate) fn routes(storage: &Storage) -> Router {
     let mut routes = Router::new()
         .route("/storage/v1/b/{bucket}", calls.on(GET, Operation::GetBucket, buckets::get))
         .route("/storage/v1/b/{bucket}", calls.on(DELETE, Operation::DeleteBucket, buckets::delete))
+        .route("/storage/v1/b/{bucket}", routing::on(PATCH.or(PUT), unsupported::refuse_call))
         .route(at, calls.on(GET, Operation::List, objects::list))
         .route(uploads, calls.on(POST, Operation::Insert, upload::begin))
         .route(uploads, calls.on(PUT.or(DELETE), Operation::Chunk, upload::proceed));
@@ -42,8 +43,13 @@ pub(crate) fn routes(storage: &Storage) -> Router {
     // A parameter at the end of a path is never empty. A name can be: the model refuses it.
     for (object, to) in [("{object}", "{to_object}"), ("", "")] {
         for path in [format!("{at}/{object}"), format!("/download{at}/{object}")] {
+            // Without a name it is the listing, as some clients ask for it.
+            let get = match path.as_str() {
+                "/storage/v1/b/{bucket}/o/" => calls.on(GET, Operation::List, objects::list),
+                _ => calls.on(GET, Operation::Get, objects::get),
+            };
             routes = routes
-                .route(&path, calls.on(GET, Operation::Get, objects::get))
+                .route(&path, get)
                 .route(&path, calls.on(PATCH, Operation::Update, objects::patch))
                 .route(&path, calls.on(PUT, Operation::Update, objects::update))
                 .route(&path, calls.on(DELETE, Operation::Delete, objects::delete));
@@ -56,7 +62,7 @@ pub(crate) fn routes(storage: &Storage) -> Router {
             .route(&copy, calls.on(POST, Operation::Rewrite, objects::copy))
             .route(&rename, calls.on(POST, Operation::Move, objects::rename));
     }
-    routes.fallback(no_route).method_not_allowed_fallback(no_route)
+    unsupported::routes(routes).fallback(no_route).method_not_allowed_fallback(no_route)
 }
 
 /// What all calls share.

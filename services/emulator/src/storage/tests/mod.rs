@@ -1,5 +1,7 @@
 //! The storage over real sockets: a raw gRPC client of the same proto, and plain HTTP.
 
+mod access;
+mod clients;
 mod conditions;
 mod faults;
 mod holds;
@@ -9,6 +11,7 @@ mod permissions;
 mod rewrites;
 mod routes;
 mod streaming;
+mod unsupported;
 mod uploads;
 mod versions;
 

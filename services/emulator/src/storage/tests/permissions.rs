@@ -3,9 +3,10 @@
 use tonic::{Code, metadata::MetadataValue};
 
 use super::*;
+use crate::storage::grpc::control::{self, storage_control_client::StorageControlClient};
 use brigade_model::Permission;
 
-const POLLER: &str = "poller@brigade-dev.iam.gserviceaccount.com";
+pub(super) const POLLER: &str = "poller@brigade-dev.iam.gserviceaccount.com";
 const OTHER: &str = "other@brigade-dev.iam.gserviceaccount.com";
 
 /// The poller as it is deployed: it moves and marks, and deletes its lease alone.
@@ -32,7 +33,7 @@ async fn deployed() -> Emulator {
     google
 }
 
-async fn token(google: &Emulator, account: &str) -> String {
+pub(super) async fn token(google: &Emulator, account: &str) -> String {
     let path = format!("computeMetadata/v1/instance/service-accounts/{account}/token");
     let request = http().get(google.url().join(&path).unwrap()).header("Metadata-Flavor", "Google");
     let answer: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
@@ -40,7 +41,7 @@ async fn token(google: &Emulator, account: &str) -> String {
 }
 
 /// A request with a token.
-fn by<T>(token: &str, message: T) -> Request<T> {
+pub(super) fn by<T>(token: &str, message: T) -> Request<T> {
     let mut request = Request::new(message);
     let value = MetadataValue::try_from(format!("Bearer {token}")).unwrap();
     request.metadata_mut().insert("authorization", value);
@@ -179,6 +180,43 @@ async fn an_upload_needs_create_alone_and_to_replace_needs_delete() {
     for how in ["media", "resumable"] {
         assert_eq!(upload(how, "incoming/a").await, 403);
     }
+}
+
+#[tokio::test]
+async fn a_buckets_policy_is_the_roles_that_are_given_and_takes_its_own_permission() {
+    let google = deployed().await;
+    let ask = || control::GetIamPolicyRequest { resource: RESOURCE.into() };
+    let mut client = StorageControlClient::connect(google.url().to_string()).await.unwrap();
+    let poller = token(&google, POLLER).await;
+    let denied = client.get_iam_policy(by(&poller, ask())).await.unwrap_err();
+    assert_eq!(denied.code(), Code::PermissionDenied);
+    assert!(denied.message().contains("'storage.buckets.getIamPolicy' denied"), "{denied}");
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let builder = Emulator::builder().bucket(BUCKET);
+    let builder = builder
+        .role(POLLER, &[Permission::List, Permission::Get], "")
+        .role(OTHER, &[Permission::GetPolicy], "")
+        .role(OTHER, &[Permission::Update], "incoming/");
+    let google = builder.start(listener).await.unwrap();
+    let mut client = StorageControlClient::connect(google.url().to_string()).await.unwrap();
+    let other = token(&google, OTHER).await;
+    let policy = client.get_iam_policy(by(&other, ask())).await.unwrap().into_inner();
+    let lines = policy.bindings.iter().map(|binding| {
+        let condition = binding.condition.clone().unwrap_or_default().expression;
+        format!("{} {} {condition}", binding.role, binding.members.join(" "))
+    });
+    assert_eq!(
+        lines.collect::<Vec<_>>(),
+        [
+            format!("roles/storage.objectViewer serviceAccount:{POLLER} "),
+            format!("projects/brigade-dev/roles/buckets_getIamPolicy serviceAccount:{OTHER} "),
+            format!(
+                "projects/brigade-dev/roles/objects_update serviceAccount:{OTHER} \
+                 resource.name.startsWith(\"{RESOURCE}/objects/incoming/\")"
+            ),
+        ]
+    );
 }
 
 #[tokio::test]

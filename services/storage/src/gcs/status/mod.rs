@@ -6,9 +6,9 @@
 //! Some of the client's questions asked here (`is_connect`, `is_authentication`, …) are public but not documented; the
 //! tests beside this file and those of the wire hold what they mean.
 //!
-//! Wordings below were measured on the real service, not only read in its documentation: an object under a hold is
-//! refused with the reason `forbidden`, which a missing permission has as well, and only the message tells them apart
-//! (the documented reason `objectUnderActiveHold` comes from the XML API alone). A condition is checked before a hold.
+//! The wording of a hold is that of public reports (GoogleCloudPlatform/gsutil#1175, googleapis/google-cloud-go#1631). That it
+//! has the reason `forbidden`, as a missing permission has, so that only the message tells them apart, was reported by others.
+//! So was that a condition is checked before a hold. `brigade contract` checks both on a real bucket; docs/VERIFIED.md has the rest.
 
 use std::time::Duration;
 
@@ -54,7 +54,8 @@ fn kind_from_http(operation: Operation, code: u16, error: &ClientError) -> Kind 
         400 if operation == Operation::Read && is_encrypted(error) => Kind::Encrypted,
         400 => invalid(message),
         // A request that came too slowly and one that collided with another may both have been applied.
-        408 | 409 | 499 => Kind::Unknown,
+        // So may the earlier requests of an upload session that is gone.
+        408..=410 | 499 => Kind::Unknown,
         300..=399 | 402..=499 => Kind::Invalid,
         _ => Kind::Unknown,
     }
@@ -125,7 +126,8 @@ fn is_encrypted(error: &ClientError) -> bool {
 
 /// A request that names no project to bill is refused as invalid, but it is the caller's identity that needs a fix.
 fn invalid(message: &str) -> Kind {
-    if message.starts_with("Bucket is a requester pays bucket") {
+    let requester_pays = ["Bucket is a requester pays bucket", "Bucket is requester pays bucket"];
+    if requester_pays.iter().any(|begin| message.starts_with(begin)) {
         Kind::PermissionDenied
     } else {
         Kind::Invalid

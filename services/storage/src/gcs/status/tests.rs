@@ -90,7 +90,7 @@ fn http_statuses_that_answer_the_question() {
 
 #[test]
 fn http_statuses_that_leave_it_open() {
-    for code in [408, 409, 499, 500, 502, 503, 504, 599] {
+    for code in [408, 409, 410, 499, 500, 502, 503, 504, 599] {
         assert_eq!(deletion(&json(code, "message", "reason")), Kind::Unknown, "{code}");
         assert_eq!(deletion(&page(code, &[])), Kind::Unknown, "{code} without a body");
     }
@@ -176,9 +176,13 @@ fn listing_and_creating_can_only_miss_the_bucket() {
 
 #[test]
 fn a_requester_pays_bucket_needs_a_fix() {
-    let message = "Bucket is a requester pays bucket but no user project provided.";
-    let error = json(400, message, "required");
-    assert_eq!(deletion(&error), Kind::PermissionDenied);
+    for message in [
+        "Bucket is a requester pays bucket but no user project provided.",
+        "Bucket is requester pays bucket but no user project provided.",
+    ] {
+        assert_eq!(deletion(&json(400, message, "required")), Kind::PermissionDenied);
+        assert_eq!(deletion(&grpc(Code::InvalidArgument, message)), Kind::PermissionDenied);
+    }
 }
 
 #[test]

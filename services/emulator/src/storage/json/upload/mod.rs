@@ -26,8 +26,11 @@ use super::{
 use crate::storage::{drain::drain, handle::Storage};
 use brigade_model::{Attributes, Refusal, Result, Upload};
 
-/// A whole upload, or the beginning of a resumable one.
+/// A whole upload, or the beginning of a resumable one. Some clients send the later requests of one by POST too.
 pub(super) async fn begin(mut call: Call) -> Answer {
+    if call.params.get("upload_id").is_some() {
+        return proceed(call).await;
+    }
     let answer = answer(&mut call).await;
     drain(&mut call.upload).await;
     answer
@@ -36,10 +39,6 @@ pub(super) async fn begin(mut call: Call) -> Answer {
 async fn answer(call: &mut Call) -> Answer {
     let Call { storage, sessions, at, params, head, upload: body, .. } = call;
     let bucket = std::mem::take(&mut at.bucket);
-    params.refuse(&["kmsKeyName"])?;
-    if head.headers.contains_key("x-goog-encryption-key") {
-        return Err(Refusal::unsupported("encryption with a customer-supplied key"));
-    }
     let content_type = header_text(head, header::CONTENT_TYPE.as_str());
     match params.get("uploadType") {
         Some("media") => {
@@ -98,7 +97,7 @@ fn target(bucket: String, params: &Params, resource: &Map<String, Value>) -> Res
     let name = params.get("name").or(in_resource);
     Ok(Target {
         bucket,
-        name: name.ok_or_else(|| Refusal::invalid("Required parameter: name"))?.to_owned(),
+        name: name.ok_or_else(|| Refusal::required("name"))?.to_owned(),
         conditions: params.conditions()?,
     })
 }

@@ -1,4 +1,6 @@
 //! `multipart/related` bodies: the resource, the media and, from some clients, checksums behind it.
+//!
+//! Their lines end with CRLF, or with a bare LF, which public clients send; the first line says which.
 
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value};
@@ -10,6 +12,8 @@ use brigade_model::{Refusal, Result};
 #[derive(Debug)]
 pub(super) struct Multipart {
     boundary: String,
+    /// What lines end with.
+    line_end: &'static str,
     /// What is not taken apart yet.
     rest: BytesMut,
     head: Option<Head>,
@@ -36,7 +40,13 @@ impl Multipart {
         let boundary = boundary(content_type).ok_or_else(|| {
             Refusal::invalid("A multipart upload needs a Content-Type with a boundary.")
         })?;
-        Ok(Self { boundary, rest: BytesMut::new(), head: None, is_media_whole: false })
+        Ok(Self {
+            boundary,
+            line_end: "\r\n",
+            rest: BytesMut::new(),
+            head: None,
+            is_media_whole: false,
+        })
     }
 
     /// What is before the media, once it has arrived.
@@ -50,7 +60,7 @@ impl Multipart {
         if self.head.is_none() && !self.read_head()? || self.is_media_whole {
             return Ok(Bytes::new());
         }
-        let delimiter = format!("\r\n--{}", self.boundary);
+        let delimiter = format!("{}--{}", self.line_end, self.boundary);
         let end = find(&self.rest, delimiter.as_bytes());
         self.is_media_whole = end.is_some();
         // The last bytes may be the beginning of a delimiter.
@@ -61,17 +71,23 @@ impl Multipart {
     /// Reads what is before the media, if all of it is there.
     fn read_head(&mut self) -> Result<bool> {
         let body = self.rest.clone().freeze();
-        let Ok((mut parts, media)) = split(&self.boundary, &body, 1) else {
+        let Some(line_end) = line_end(&self.boundary, &body) else {
             return Ok(false);
         };
-        let headers = body.slice(media..);
-        let (Some(resource), Some(length), true) =
-            (parts.pop(), find(&headers, b"\r\n\r\n"), headers.starts_with(b"\r\n"))
-        else {
+        self.line_end = line_end;
+        let Ok((mut parts, media)) = self.split(&body, 1) else {
             return Ok(false);
         };
-        let begin = media + length + 4;
-        let media_type = part(&body.slice(media..begin))?.content_type;
+        let (headers, empty_line) = (body.slice(media..), line_end.repeat(2));
+        let (Some(resource), Some(length), true) = (
+            parts.pop(),
+            find(&headers, empty_line.as_bytes()),
+            headers.starts_with(line_end.as_bytes()),
+        ) else {
+            return Ok(false);
+        };
+        let begin = media + length + empty_line.len();
+        let media_type = self.part(&body.slice(media..begin))?.content_type;
         self.head = Some(Head { resource: body_object(&resource.content)?, media_type });
         let _ = self.rest.split_to(begin);
         Ok(true)
@@ -81,12 +97,59 @@ impl Multipart {
     pub(super) fn finish(self) -> Result<Map<String, Value>> {
         if !self.is_media_whole {
             // Says what is wrong with it.
-            split(&self.boundary, &self.rest.freeze(), usize::MAX)?;
+            self.split(&self.rest.clone().freeze(), usize::MAX)?;
             return Err(incomplete());
         }
-        let behind = self.rest.freeze().slice(2..);
-        let (parts, _) = split(&self.boundary, &behind, usize::MAX)?;
+        let behind = self.rest.clone().freeze().slice(self.line_end.len()..);
+        let (parts, _) = self.split(&behind, usize::MAX)?;
         parts.first().map_or_else(|| Ok(Map::new()), |part| body_object(&part.content))
+    }
+
+    /// At most so many parts between the delimiters, and where the next one begins. What is before the first delimiter and
+    /// behind the last one is no part.
+    fn split(&self, body: &Bytes, limit: usize) -> Result<(Vec<Part>, usize)> {
+        let broken = || Refusal::invalid("The multipart body is broken: a boundary is missing.");
+        let line_end = self.line_end;
+        let delimiter = format!("{line_end}--{}", self.boundary);
+        let first = &delimiter[line_end.len()..];
+        let mut at = if body.starts_with(first.as_bytes()) {
+            first.len()
+        } else {
+            find(body, delimiter.as_bytes()).ok_or_else(broken)? + delimiter.len()
+        };
+        let mut parts = Vec::new();
+        while !body[at..].starts_with(b"--") {
+            let line = find(&body[at..], line_end.as_bytes()).ok_or_else(broken)?;
+            // The line's end may be the end of empty headers as well, so it is kept.
+            let begin = at + line;
+            if parts.len() == limit {
+                return Ok((parts, begin));
+            }
+            let end = begin + line_end.len();
+            let end = end + find(&body[end..], delimiter.as_bytes()).ok_or_else(broken)?;
+            parts.push(self.part(&body.slice(begin..end))?);
+            at = end + delimiter.len();
+        }
+        Ok((parts, at))
+    }
+
+    /// Headers, an empty line, content.
+    fn part(&self, bytes: &Bytes) -> Result<Part> {
+        let empty_line = self.line_end.repeat(2);
+        let end = find(bytes, empty_line.as_bytes()).ok_or_else(|| {
+            Refusal::invalid(
+                "The multipart body is broken: a part has no empty line after its headers.",
+            )
+        })?;
+        let headers = String::from_utf8_lossy(&bytes[..end]);
+        let content_type = headers.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.trim().eq_ignore_ascii_case("content-type").then(|| value.trim().to_owned())
+        });
+        Ok(Part {
+            content_type: content_type.unwrap_or_default(),
+            content: bytes.slice(end + empty_line.len()..),
+        })
     }
 }
 
@@ -108,52 +171,18 @@ fn boundary(content_type: &str) -> Option<String> {
     })
 }
 
-/// At most so many parts between the delimiters, and where the next one begins. What is before the first delimiter and
-/// behind the last one is no part.
-fn split(boundary: &str, body: &Bytes, limit: usize) -> Result<(Vec<Part>, usize)> {
-    let broken = || Refusal::invalid("The multipart body is broken: a boundary is missing.");
-    let delimiter = format!("\r\n--{boundary}");
-    let first = &delimiter[2..];
-    let mut at = if body.starts_with(first.as_bytes()) {
-        first.len()
-    } else {
-        find(body, delimiter.as_bytes()).ok_or_else(broken)? + delimiter.len()
-    };
-    let mut parts = Vec::new();
-    while !body[at..].starts_with(b"--") {
-        let line = find(&body[at..], b"\r\n").ok_or_else(broken)?;
-        // The line's end may be the end of empty headers as well, so it is kept.
-        let begin = at + line;
-        if parts.len() == limit {
-            return Ok((parts, begin));
-        }
-        let end = begin + find(&body[begin + 2..], delimiter.as_bytes()).ok_or_else(broken)? + 2;
-        parts.push(part(&body.slice(begin..end))?);
-        at = end + delimiter.len();
-    }
-    Ok((parts, at))
+/// What the first delimiter's line ends with, if it is whole.
+fn line_end(boundary: &str, body: &[u8]) -> Option<&'static str> {
+    let at = find(body, format!("--{boundary}").as_bytes())?;
+    let line = &body[at..at + find(&body[at..], b"\n")?];
+    Some(if line.ends_with(b"\r") { "\r\n" } else { "\n" })
 }
 
-/// Headers, an empty line, content.
-fn part(bytes: &Bytes) -> Result<Part> {
-    let end = find(bytes, b"\r\n\r\n").ok_or_else(|| {
-        Refusal::invalid(
-            "The multipart body is broken: a part has no empty line after its headers.",
-        )
-    })?;
-    let headers = String::from_utf8_lossy(&bytes[..end]);
-    let content_type = headers.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.trim().eq_ignore_ascii_case("content-type").then(|| value.trim().to_owned())
-    });
-    Ok(Part { content_type: content_type.unwrap_or_default(), content: bytes.slice(end + 4..) })
-}
-
-/// Where `needle`, which begins with a carriage return, is.
+/// Where `needle` is.
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    let mut from = 0;
+    let (&first, mut from) = (needle.first()?, 0);
     loop {
-        let at = from + haystack[from..].iter().position(|&byte| byte == b'\r')?;
+        let at = from + haystack[from..].iter().position(|&byte| byte == first)?;
         if haystack[at..].starts_with(needle) {
             return Some(at);
         }
@@ -196,6 +225,19 @@ mod tests {
         assert_eq!(head.resource["name"], "n");
         assert_eq!(head.media_type, "text/csv");
         assert_eq!(media, "day\r\n--b\r\n\r\n1");
+        assert!(checksums.is_empty());
+    }
+
+    #[test]
+    fn a_body_with_bare_line_feeds_is_split_and_its_media_keeps_carriage_returns() {
+        let (head, media, checksums) = parsed(
+            "--b1\nContent-Type: application/json\n\n{\"name\":\"n\"}\n\
+             --b1\nContent-Type: text/csv\n\nday\r\n1\n--b\r\n--b1--",
+        )
+        .unwrap();
+        assert_eq!(head.resource["name"], "n");
+        assert_eq!(head.media_type, "text/csv");
+        assert_eq!(media, "day\r\n1\n--b\r");
         assert!(checksums.is_empty());
     }
 

@@ -1,6 +1,6 @@
 //! Resumable uploads: a session, chunks, the question how far it got.
 //!
-//! Conditions and holds are checked when the last byte is there, as the real service does.
+//! Conditions and holds are checked when the last byte is there. That Cloud Storage does so is from memory.
 
 use axum::body::Body;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header, request::Parts};
