@@ -10,13 +10,19 @@ pub type Outcome = Result<(), Broken>;
 /// A promise that was not kept: what was seen, and where in the suite.
 pub struct Broken {
     what: String,
+    is_unclear: bool,
     at: &'static Location<'static>,
 }
 
 impl Broken {
     #[track_caller]
     pub(super) fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), at: Location::caller() }
+        Self { what: what.into(), is_unclear: false, at: Location::caller() }
+    }
+
+    /// A call had no clear answer, so that this may be no fault of the store.
+    pub(super) fn is_unclear(&self) -> bool {
+        self.is_unclear
     }
 }
 
@@ -24,7 +30,7 @@ impl Broken {
 impl From<Error> for Broken {
     #[track_caller]
     fn from(error: Error) -> Self {
-        Self::new(error.to_string())
+        Self { is_unclear: error.is_ambiguous(), ..Self::new(error.to_string()) }
     }
 }
 
@@ -62,7 +68,8 @@ pub(super) fn fails<T: fmt::Debug>(call: Result<T, Error>, kinds: &[Kind]) -> Ou
     match call {
         Err(error) if kinds.contains(error.kind()) => Ok(()),
         Err(error) => {
-            Err(Broken::new(format!("failed with {:?}, not {kinds:?}: {error}", error.kind())))
+            let what = format!("failed with {:?}, not {kinds:?}: {error}", error.kind());
+            Err(Broken { is_unclear: error.is_ambiguous(), ..Broken::new(what) })
         }
         Ok(answer) => Err(Broken::new(format!("gave {answer:?}, not {kinds:?}"))),
     }

@@ -10,7 +10,7 @@ use brigade_storage::{error::Kind, object::Object};
 pub async fn a_copy_keeps_all_and_leaves_the_source(fixture: &Fixture) -> Outcome {
     let source = fixture.put("in/a", "1,2").await?;
     let (from, to) = (fixture.bucket(), fixture.other());
-    let name = fixture.at("out/a");
+    let name = fixture.there("out/a");
     let made = copy(&source, &*from, (to.name(), &name), None).await?;
     same("the copy", &made, &expected(&source, to.name(), &name, &made))?;
     fixture.unchanged(&made, "1,2").await?;
@@ -21,7 +21,7 @@ pub async fn a_copy_keeps_all_and_leaves_the_source(fixture: &Fixture) -> Outcom
 pub async fn a_copy_merges_metadata_and_keeps_the_content_type(fixture: &Fixture) -> Outcome {
     let source = fixture.put("in/a", "1,2").await?;
     let (from, to) = (fixture.bucket(), fixture.other());
-    let name = fixture.at("out/a");
+    let name = fixture.there("out/a");
     let change = metadata(&[("brigade-status", "processed"), ("site", "Basel"), ("subject", "")]);
     let made = copy(&source, &*from, (to.name(), &name), Some(&change)).await?;
     let want = Object {
@@ -52,7 +52,7 @@ pub async fn copying_a_stale_generation_copies_nothing(fixture: &Fixture) -> Out
     let first = fixture.put("in/a", "first").await?;
     let second = fixture.put_again(&first, "second").await?;
     let (from, to) = (fixture.bucket(), fixture.other());
-    let name = fixture.at("out/a");
+    let name = fixture.there("out/a");
     for metadata in [None, Some(&metadata(&[("n", "1")]))] {
         let made = copy(&first, &*from, (to.name(), &name), metadata).await;
         fails(made, &STALE)?;
@@ -65,7 +65,7 @@ pub async fn copying_a_stale_generation_copies_nothing(fixture: &Fixture) -> Out
 pub async fn copying_onto_a_taken_name_changes_nothing(fixture: &Fixture) -> Outcome {
     let source = fixture.put("in/a", "source").await?;
     let (from, to) = (fixture.bucket(), fixture.other());
-    let name = fixture.at("out/a");
+    let name = fixture.there("out/a");
     let taken = copy(&source, &*from, (to.name(), &name), None).await?;
     let again = fixture.put("in/b", "another").await?;
     for metadata in [None, Some(&metadata(&[("n", "1")]))] {
@@ -81,7 +81,7 @@ pub async fn copying_what_is_gone_is_not_found(fixture: &Fixture) -> Outcome {
     let source = fixture.put("in/a", "x").await?;
     let (from, to) = (fixture.bucket(), fixture.other());
     from.delete(source.pinned()).await?;
-    let name = fixture.at("out/a");
+    let name = fixture.there("out/a");
     for metadata in [None, Some(&metadata(&[("n", "1")]))] {
         let made = copy(&source, &*from, (to.name(), &name), metadata).await;
         fails(made, &[Kind::NotFound])?;

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use futures::TryStreamExt as _;
+use futures::{TryStreamExt as _, future::BoxFuture};
 
 use super::check::{Broken, Outcome, same};
 use brigade_storage::{
@@ -21,13 +21,24 @@ pub struct Fixture {
     missing: String,
     versioned: Option<String>,
     upload: Option<Upload>,
+    hold: Option<Hold>,
     prefix: String,
+    /// The same in the other bucket.
+    other_prefix: String,
+    /// Nothing outside of the prefixes is touched.
+    is_confined: bool,
     pub(super) capabilities: Capabilities,
 }
 
 /// Uploads something to this bucket and name that is stored as this says.
 #[derive(Clone)]
 struct Upload(Arc<UploadFn>);
+
+/// Sets or releases a hold of this generation.
+#[derive(Clone)]
+struct Hold(Arc<HoldFn>);
+
+type HoldFn = dyn Fn(Object, bool) -> BoxFuture<'static, Result<Object>> + Send + Sync;
 
 type UploadFn = dyn Fn(&str, &str, &Stored) + Send + Sync;
 
@@ -62,7 +73,10 @@ impl Fixture {
             missing: "brigade-no-such-bucket".to_owned(),
             versioned: None,
             upload: None,
+            hold: None,
             prefix: String::new(),
+            other_prefix: String::new(),
+            is_confined: false,
             capabilities: Capabilities::everything(),
         }
     }
@@ -84,6 +98,31 @@ impl Fixture {
         self
     }
 
+    /// The same with a way to set and release holds; promises about them are kept without one.
+    #[must_use]
+    pub fn with_hold(
+        mut self,
+        hold: impl Fn(Object, bool) -> BoxFuture<'static, Result<Object>> + Send + Sync + 'static,
+    ) -> Self {
+        self.hold = Some(Hold(Arc::new(hold)));
+        self
+    }
+
+    /// The same with this bucket that does not exist.
+    #[must_use]
+    pub fn with_missing(mut self, bucket: &str) -> Self {
+        bucket.clone_into(&mut self.missing);
+        self
+    }
+
+    /// The same for buckets in which nothing outside of these prefixes, one for each, may be touched.
+    #[must_use]
+    pub fn below_prefixes(mut self, prefix: &str, other: &str) -> Self {
+        (self.prefix, self.other_prefix) = (prefix.to_owned(), other.to_owned());
+        self.is_confined = true;
+        self
+    }
+
     /// The same for a store that cannot hold everything.
     #[must_use]
     pub fn with_capabilities(mut self, capabilities: Capabilities) -> Self {
@@ -94,7 +133,31 @@ impl Fixture {
     /// The same, working below `folder/`.
     #[must_use]
     pub fn below(&self, folder: &str) -> Self {
-        Self { prefix: format!("{}{folder}/", self.prefix), ..self.clone() }
+        let prefix = format!("{}{folder}/", self.prefix);
+        let other_prefix = format!("{}{folder}/", self.other_prefix);
+        Self { prefix, other_prefix, ..self.clone() }
+    }
+
+    /// Why a promise cannot be tried on this fixture, if it cannot.
+    pub(super) fn why_not(&self, subject: &str, promise: &str) -> Option<&'static str> {
+        match subject {
+            "storing" if self.upload.is_none() => {
+                Some("it needs an uploader that sets encoding, caching, class and time")
+            }
+            "holding" if self.hold.is_none() => Some("it needs a way to set a hold"),
+            "versioning" if self.versioned.is_none() => {
+                Some("it needs a bucket that keeps versions")
+            }
+            "naming" if self.is_confined && promise == "names_that_are_no_names_are_refused" => {
+                Some("these names are not below the prefix")
+            }
+            _ => None,
+        }
+    }
+
+    /// Only names below the prefix may be used.
+    pub(super) fn is_confined(&self) -> bool {
+        self.is_confined
     }
 
     /// The bucket under test.
@@ -120,6 +183,19 @@ impl Fixture {
     /// A name below the prefix.
     pub(super) fn at(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
+    }
+
+    /// A name below the prefix of the other bucket.
+    pub(super) fn there(&self, name: &str) -> String {
+        format!("{}{name}", self.other_prefix)
+    }
+
+    /// Sets or releases a hold, if there is a way to.
+    pub(super) async fn hold(&self, object: &Object, is_held: bool) -> Result<Option<Object>> {
+        match &self.hold {
+            Some(Hold(hold)) => hold(object.clone(), is_held).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Uploads something where nothing is.
@@ -195,6 +271,12 @@ impl Capabilities {
 impl fmt::Debug for Upload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Upload")
+    }
+}
+
+impl fmt::Debug for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hold")
     }
 }
 

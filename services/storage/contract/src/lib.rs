@@ -28,10 +28,13 @@
 
 mod check;
 mod fixture;
+mod rests;
+mod row;
 
 mod copying;
 mod creating;
 mod deleting;
+mod holding;
 mod listing;
 mod naming;
 mod reading;
@@ -42,6 +45,8 @@ mod versioning;
 
 pub use check::{Broken, Outcome};
 pub use fixture::{Capabilities, Fixture, Stored};
+pub use rests::rests_on;
+pub use row::{Finding, Row};
 
 /// Calls the macro named by its argument with all promises of the contract, by subject:
 /// `listing { a_promise another … } creating { … } …`.
@@ -114,6 +119,10 @@ macro_rules! promises {
                 reading_a_replaced_generation_is_refused
                 reading_what_is_gone_is_not_found
             }
+            holding {
+                a_held_object_is_seen_and_refused_as_held
+                a_stale_condition_on_a_held_object_is_no_hold
+            }
             storing {
                 how_an_object_is_stored_is_listed
                 how_an_object_is_stored_survives_an_update
@@ -143,20 +152,37 @@ macro_rules! suite {
     ($($module:ident { $($promise:ident)* })*) => {
         $(pub use $module::{$($promise),*};)*
 
-        /// Holds the store to every promise, each below a prefix of its own, and returns how many there are.
+        /// Holds the store to every promise, each below a prefix of its own, and hands out each finding. A promise that
+        /// meets no clear answer is tried once more.
+        pub async fn run(fixture: &Fixture, mut found: impl FnMut(Row)) {
+            $($(
+                let (subject, promise) = (stringify!($module), stringify!($promise));
+                let finding = if let Some(why) = fixture.why_not(subject, promise) {
+                    Finding::NotTried(why)
+                } else {
+                    let mut outcome = Box::pin($promise(&fixture.below(promise))).await;
+                    if outcome.as_ref().is_err_and(Broken::is_unclear) {
+                        let again = fixture.below(concat!(stringify!($promise), "-again"));
+                        outcome = Box::pin($promise(&again)).await;
+                    }
+                    outcome.map_or_else(Finding::Broken, |()| Finding::Kept)
+                };
+                found(Row { subject, promise, finding });
+            )*)*
+        }
+
+        /// The same, and returns how many there are.
         ///
         /// # Errors
         /// The promises that were broken, by name.
         pub async fn all(fixture: &Fixture) -> Result<usize, Vec<(&'static str, Broken)>> {
             let mut broken = Vec::new();
             let mut kept = 0;
-            $($(
-                let promise = stringify!($promise);
-                match $promise(&fixture.below(promise)).await {
-                    Ok(()) => kept += 1,
-                    Err(how) => broken.push((promise, how)),
-                }
-            )*)*
+            run(fixture, |row| match row.finding {
+                Finding::Kept | Finding::NotTried(_) => kept += 1,
+                Finding::Broken(how) => broken.push((row.promise, how)),
+            })
+            .await;
             if broken.is_empty() { Ok(kept) } else { Err(broken) }
         }
     };

@@ -54,7 +54,8 @@ const ODD: [&str; 36] = [
 /// folder. A store that cannot hold a name refuses it as invalid.
 pub async fn odd_names_are_kept_byte_for_byte(fixture: &Fixture) -> Outcome {
     for name in ODD {
-        for name in [name.to_owned(), fixture.at(name)] {
+        let at_the_top = (!fixture.is_confined()).then(|| name.to_owned());
+        for name in at_the_top.into_iter().chain([fixture.at(name)]) {
             if fixture.capabilities.holds(&name) {
                 round_trip(fixture, &name).await?;
             } else {

@@ -58,7 +58,7 @@ pub async fn how_an_object_is_stored_survives_a_copy(fixture: &Fixture) -> Outco
     let (from, to) = (fixture.bucket(), fixture.other());
     let change = metadata(&[("brigade-status", "processed")]);
     for (name, metadata) in [("plain", None), ("marked", Some(&change))] {
-        let name = fixture.at(name);
+        let name = fixture.there(name);
         let made = copy(&object, &*from, (to.name(), &name), metadata).await?;
         as_stored(&Object { storage_class: STORED.storage_class.to_owned(), ..made.clone() })?;
         same("the object", to.get(&name).await?, made)?;

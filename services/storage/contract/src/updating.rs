@@ -93,9 +93,10 @@ pub async fn metadata_over_8_kib_is_refused(fixture: &Fixture) -> Outcome {
     let updated = bucket.update(created.pinned(), 1, &more).await;
     fails(updated, &[Kind::Invalid])?;
     let source = created.pinned();
-    let copied = bucket.rewrite(source, other.name(), &name, Some(&more), None);
+    let there = fixture.there("a");
+    let copied = bucket.rewrite(source, other.name(), &there, Some(&more), None);
     fails(copied.await, &[Kind::Invalid])?;
-    fails(other.get(&name).await, &[Kind::NotFound])?;
+    fails(other.get(&there).await, &[Kind::NotFound])?;
     fixture.unchanged(&created, "x").await
 }
 

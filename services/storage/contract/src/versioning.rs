@@ -46,7 +46,7 @@ pub async fn a_version_moved_in_two_steps_is_kept(fixture: &Fixture) -> Outcome 
         return Ok(());
     };
     let other = fixture.other();
-    let there = fixture.at("versioned");
+    let there = fixture.there("versioned");
     let made = copy(&first, &*bucket, (other.name(), &there), None).await?;
     bucket.delete(first.pinned()).await?;
     kept(&*bucket, &first).await?;
