@@ -1,6 +1,6 @@
 //! The real worker under attack: it answers all the while, and its memory stays bounded.
 //!
-//! How fast it answers is measured by `cargo bench --bench attack`, which runs the same probes.
+//! How fast it answers is measured by `bash .ci/attack`, which runs the same probes.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -27,7 +27,7 @@ const SLOW: Duration = Duration::from_secs(30);
 
 /// Attacks several times, so that what is not given back adds up. Health is asked for all the while.
 async fn survives(probe: Probe, most: u64) {
-    let service = Service::start(&ONE_ARENA).await;
+    let service = Service::start_for(probe, &ONE_ARENA).await;
     let before = service.memory();
     let mut rested = Vec::new();
     for _ in 0..ATTACKS {
@@ -91,6 +91,9 @@ survived! {
     two_hundred_slow_headers: SlowHeaders, 16;
     a_thousand_idle_connections: Idle, 64;
     two_hundred_half_closed_connections: HalfClosed, 16;
+    three_thousand_refused_calls_with_bodies: RefusedBodies, 16;
+    requests_over_http_1_that_no_client_should_send: Oddities, 10;
+    silent_connections_that_are_opened_again_with_1024_descriptors: Descriptors, 64;
 }
 
 /// More silent connections than the process may have descriptors: health answers all the while. With few descriptors `accept` fails
@@ -99,7 +102,7 @@ survived! {
 async fn more_silent_connections_than_descriptors() {
     let few = Service::start(&[]).await.descriptors() + 8;
     for descriptors in [few, 256] {
-        let service = Service::start_with_descriptors(descriptors).await;
+        let service = Service::start_with_descriptors(descriptors, &[]).await;
         let watch = service.watched();
         let mut silent = Vec::new();
         for _ in 0..2 * descriptors {

@@ -1,6 +1,8 @@
 //! The worker as a process of its own, and what can be seen of it from outside.
 
 use std::{
+    env,
+    ffi::OsString,
     fs, io,
     net::SocketAddr,
     process::{Child, Command, Stdio},
@@ -17,6 +19,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::probes::Probe;
+
 pub(crate) const CALLER: &str = "poller@test.iam.gserviceaccount.com";
 const AUDIENCE: &str = "https://worker.example";
 
@@ -26,6 +30,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// What takes longer fails.
 pub(crate) async fn within<F: Future>(patience: F) -> F::Output {
     timeout(PATIENCE, patience).await.expect("it takes too long")
+}
+
+/// The binary that BRIGADE names, or the one of this build.
+fn binary() -> OsString {
+    env::var_os("BRIGADE").unwrap_or_else(|| env!("CARGO_BIN_EXE_brigade").into())
 }
 
 /// A worker that runs until this is dropped.
@@ -41,16 +50,22 @@ pub(crate) struct Service {
 impl Service {
     /// With this in its environment too.
     pub(crate) async fn start(more: &[(&str, &str)]) -> Self {
-        Self::start_as(Command::new(env!("CARGO_BIN_EXE_brigade")), more).await
+        Self::start_as(Command::new(binary()), more).await
     }
 
-    /// With at most this many file descriptors.
-    #[allow(dead_code, reason = "the tests use it, the bench does not")]
-    pub(crate) async fn start_with_descriptors(most: usize) -> Self {
+    /// The same, with at most this many file descriptors.
+    pub(crate) async fn start_with_descriptors(most: usize, more: &[(&str, &str)]) -> Self {
         let mut command = Command::new("/bin/sh");
-        let limited = format!("ulimit -n {most} && exec \"$0\" \"$@\"");
-        command.args(["-c", &limited, env!("CARGO_BIN_EXE_brigade")]);
-        Self::start_as(command, &[]).await
+        command.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]).arg(binary());
+        Self::start_as(command, more).await
+    }
+
+    /// The worker that an attack is for.
+    pub(crate) async fn start_for(probe: Probe, more: &[(&str, &str)]) -> Self {
+        match probe.descriptors() {
+            Some(most) => Self::start_with_descriptors(most, more).await,
+            None => Self::start(more).await,
+        }
     }
 
     async fn start_as(mut command: Command, more: &[(&str, &str)]) -> Self {
@@ -106,6 +121,7 @@ impl Service {
     }
 
     /// The most memory that the process has had in RAM, in bytes.
+    #[allow(dead_code, reason = "the tests ask for it, the bench does not")]
     pub(crate) fn peak_memory(&self) -> u64 {
         self.status("VmHWM:")
     }
@@ -116,7 +132,6 @@ impl Service {
     }
 
     /// The memory once it does not change any more: the ends of many connections take a moment.
-    #[allow(dead_code, reason = "the tests wait for it, the bench does not")]
     pub(crate) async fn rested(&self) -> u64 {
         let (mut memory, mut same) = (self.memory(), 0);
         for _ in 0..300 {
@@ -188,7 +203,7 @@ impl Watch {
 async fn health(address: SocketAddr) -> io::Result<bool> {
     let answer = async {
         let mut stream = TcpStream::connect(address).await?;
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await?;
+        stream.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;
         Ok(answer.starts_with("HTTP/1.1 200 OK"))

@@ -1,7 +1,10 @@
 //! What a hostile client may do. Each is bounded in what it sends and in how long it waits.
 
+mod descriptors;
 mod floods;
 mod messages;
+mod oddities;
+mod refused;
 mod slow;
 mod strangers;
 
@@ -48,9 +51,15 @@ pub(crate) enum Probe {
     Idle,
     /// Connections whose client has closed its side, and streams whose client has not.
     HalfClosed,
+    /// 3,000 calls without a token and with bodies of 20 kB, on a connection that carries a good call too.
+    RefusedBodies,
+    /// Requests over HTTP/1.1 that two readers could understand differently, or none.
+    Oddities,
+    /// More silent connections than descriptors, opened again as soon as they are closed.
+    Descriptors,
 }
 
-pub(crate) const ALL: [Probe; 14] = [
+pub(crate) const ALL: [Probe; 17] = [
     Probe::Malformed,
     Probe::RapidReset,
     Probe::NeverEnded,
@@ -65,6 +74,9 @@ pub(crate) const ALL: [Probe; 14] = [
     Probe::SlowHeaders,
     Probe::Idle,
     Probe::HalfClosed,
+    Probe::RefusedBodies,
+    Probe::Oddities,
+    Probe::Descriptors,
 ];
 
 // === impl Probe ===
@@ -75,6 +87,11 @@ impl Probe {
         use Probe::{Continuation, EmptyData, Malformed, NeverEnded, RapidReset};
         let closed = [Malformed, RapidReset, NeverEnded, Continuation, EmptyData];
         closed.contains(&self).then_some(200)
+    }
+
+    /// How many file descriptors the service has.
+    pub(crate) fn descriptors(self) -> Option<usize> {
+        (self == Self::Descriptors).then_some(1_024)
     }
 
     /// Attacks, and says whether the service closed the connection by itself, where one should be.
@@ -103,6 +120,9 @@ impl Probe {
             Self::SlowHeaders => slow::slow_headers(address).await,
             Self::Idle => slow::idle(address).await,
             Self::HalfClosed => slow::half_closed(service).await,
+            Self::RefusedBodies => refused::bodies(service).await,
+            Self::Oddities => oddities::run(address).await,
+            Self::Descriptors => descriptors::run(service).await,
         }
     }
 }

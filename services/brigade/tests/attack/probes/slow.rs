@@ -14,7 +14,7 @@ pub(super) async fn slow_headers(address: SocketAddr) -> Attacked {
     let (mut peers, mut silent) = (Vec::new(), Vec::new());
     for _ in 0..100 {
         let mut slow = TcpStream::connect(address).await.unwrap();
-        slow.write_all(b"GET /healthz HTTP/1.1\r\nx-slow: ").await.unwrap();
+        slow.write_all(b"GET /health HTTP/1.1\r\nx-slow: ").await.unwrap();
         silent.push(slow);
         let mut peer = Peer::connect(address).await.unwrap();
         // No END_HEADERS, and no continuation.

@@ -56,6 +56,6 @@ pub(super) async fn no_window(service: &Service) -> Attacked {
     let token = [("authorization", bearer.as_str())];
     let nonsense = Bytes::from_static(b"no json");
     let answer = caller.begin("/process", &token, nonsense, true).await;
-    assert_eq!(within(answer).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(within(answer).await.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     Attacked::open(peers, Vec::new())
 }
