@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    dev, doctor, emulator,
+    contract, dev, doctor, emulator,
     inbox::{failed, replay, status, watch},
     poll, poller, shell, token, ui, worker,
 };
@@ -43,6 +43,8 @@ pub enum Command {
     Ui(ui::Args),
     /// Check every connection of a poller, and name the first fix
     Doctor(doctor::Args),
+    /// Hold a real bucket to what the poller rests on, below a new prefix
+    Contract(contract::Args),
     /// Print the ID token that this machine's identity gets
     Token(token::Args),
     /// Print the script that completes this command in a shell

@@ -1,9 +1,11 @@
 //! The `brigade` command: wiring alone. Each subcommand is a module.
 
 pub mod cli;
+pub mod contract;
 pub mod dev;
 pub mod doctor;
 pub mod emulator;
+pub mod faults;
 pub mod inbox;
 mod live;
 mod outcome;
@@ -65,6 +67,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Worker(args) => worker::run(&args, problems).await,
         Command::Emulator(args) => emulator::run(args).await,
         Command::Doctor(args) => doctor::run(&args, problems).await,
+        Command::Contract(args) => contract::run(&args, problems).await,
         Command::Token(args) => token::run(&args, problems).await,
         Command::Poll(args) => poll::run(&args, problems).await,
         Command::Status(args) => status::run(&args, problems).await,

@@ -1,14 +1,14 @@
 //! `brigade poll`: one poll of a poller, or one after the other.
 
 use std::{
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
     time::{Duration, Instant},
 };
 
 use brigade_client::{InboxClient, PollerClient};
 use brigade_proto::v1::{
     Brake, EndReason, Filter, GetStatusRequest, LeaseHolder, ObjectSettled, ObjectSkipped,
-    PollFinished, PollRequest, PollResponse, Settlement, poll_response::Event,
+    PollCounts, PollFinished, PollRequest, PollResponse, Settlement, poll_response::Event,
 };
 use brigade_runtime::{
     exit::{Exit, Failure},
@@ -80,7 +80,7 @@ pub async fn run(args: &Args, problems: Problems) -> Result<Exit, Failure> {
         ignore_brake: args.ignore_brake,
         relist: args.watch,
     };
-    let mut poll = Poll::new(&target, args.json)?;
+    let mut poll = Poll::new(&target, Show::on_stdout(args.json))?;
     loop {
         let ended = poll.run(&request).await;
         if !args.watch || poll.shutdown.is_cancelled() {
@@ -98,9 +98,9 @@ pub async fn run(args: &Args, problems: Problems) -> Result<Exit, Failure> {
     }
 }
 
-/// One poll, shown as `brigade poll` shows it.
+/// One poll after another command, which is shown as text unless that command prints JSON.
 pub async fn follow(target: &Target, request: PollRequest, json: bool) -> Result<Exit, Failure> {
-    end(Poll::new(target, json)?.run(&request).await, target)
+    end(Poll::new(target, Show::text_unless(json))?.run(&request).await, target)
 }
 
 /// What polls and shows.
@@ -110,6 +110,8 @@ struct Poll {
     show: Show,
     screen: Screen,
     shutdown: CancellationToken,
+    /// What the last poll found and why it ended, to say it once: --watch polls every few seconds.
+    last: Option<(Option<PollCounts>, i32, String)>,
 }
 
 impl Drop for Poll {
@@ -121,14 +123,14 @@ impl Drop for Poll {
 // === impl Poll ===
 
 impl Poll {
-    fn new(target: &Target, json: bool) -> Result<Self, Failure> {
-        let show = Show::on_stdout(json);
+    fn new(target: &Target, show: Show) -> Result<Self, Failure> {
         Ok(Self {
             client: target.poller_client()?,
             inbox: target.inbox_client()?,
             show,
-            screen: Screen::new(show != Show::Json),
+            screen: Screen::new(show != Show::Json && io::stdout().is_terminal()),
             shutdown: shutdown::signal(),
+            last: None,
         })
     }
 
@@ -186,7 +188,13 @@ impl Poll {
                 writeln!(self.screen, "{}", left_out(skipped, columns()))?;
             }
             Some(Event::Finished(finished)) => {
-                writeln!(self.screen, "{}", summary(finished, request))?;
+                let holder = finished.holder.as_ref().map(|holder| holder.poll_id.clone());
+                let this = Some((finished.counts, finished.reason, holder.unwrap_or_default()));
+                let is_news = finished.counts.is_some_and(|c| c.found > 0) || this != self.last;
+                self.last = this;
+                if is_news {
+                    writeln!(self.screen, "{}", summary(finished, request, columns()))?;
+                }
             }
             Some(Event::Started(_)) | None => {}
         }
@@ -210,8 +218,11 @@ fn left_out(skipped: &ObjectSkipped, width: usize) -> String {
     wrap(&line, 0, 13, width)
 }
 
-/// The counts, and why it ended when that is not the end of the inbox.
-fn summary(finished: &PollFinished, request: &PollRequest) -> String {
+/// The counts, and why it ended when that is not the end of the inbox. What did not begin has no counts.
+fn summary(finished: &PollFinished, request: &PollRequest, width: usize) -> String {
+    if finished.reason() == EndReason::AlreadyRunning {
+        return wrap(&already_running(finished), 0, 0, width);
+    }
     let counts = finished.counts.unwrap_or_default();
     let mut parts = vec![if request.dry_run {
         format!("{} to pass to the worker", number(counts.found))
@@ -232,14 +243,27 @@ fn summary(finished: &PollFinished, request: &PollRequest) -> String {
         }
     }
     match why(finished) {
-        Some(why) => format!("{}\n{why}", parts.join(", ")),
+        Some(why) => {
+            let lines = why.lines().map(|line| wrap(line, 0, 2, width)).collect::<Vec<_>>();
+            format!("{}\n{}", parts.join(", "), lines.join("\n"))
+        }
         None => parts.join(", "),
     }
 }
 
+fn already_running(finished: &PollFinished) -> String {
+    let LeaseHolder { poll_id, since, until, .. } = finished.holder.clone().unwrap_or_default();
+    format!(
+        "nothing was done: poll {poll_id} has the inbox since {}; its lease ends at {} unless it is renewed; brigade watch \
+         shows what it does",
+        exact(since.as_ref()),
+        exact(until.as_ref())
+    )
+}
+
 fn why(finished: &PollFinished) -> Option<String> {
     Some(match finished.reason() {
-        EndReason::Complete | EndReason::Unspecified => return None,
+        EndReason::Complete | EndReason::Unspecified | EndReason::AlreadyRunning => return None,
         EndReason::MaxObjects => "the poll's limit of files is reached, and more are there".into(),
         EndReason::Deadline => {
             "the poll's time is over, and more files are there; poll again".into()
@@ -247,15 +271,6 @@ fn why(finished: &PollFinished) -> Option<String> {
         EndReason::Shutdown => "the poller shut down; poll again".into(),
         EndReason::LeaseLost => "another poll has taken over the inbox".into(),
         EndReason::Cancelled => "the poll was cancelled".into(),
-        EndReason::AlreadyRunning => {
-            let LeaseHolder { poll_id, since, until, .. } =
-                finished.holder.clone().unwrap_or_default();
-            format!(
-                "nothing was done: poll {poll_id} has the inbox since {}; its lease ends at {} unless it is renewed",
-                exact(since.as_ref()),
-                exact(until.as_ref())
-            )
-        }
         EndReason::Brake => {
             let brake: Brake = finished.brake.clone().unwrap_or_default();
             format!(

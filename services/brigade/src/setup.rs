@@ -4,7 +4,7 @@ use std::{net::Ipv4Addr, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use brigade_client::identity::{self, Environment, TokenSource};
 use brigade_runtime::{
-    exit::Failure,
+    exit::{Failure, require_certificates},
     serve,
     settings::{Problems, unknown},
 };
@@ -26,7 +26,12 @@ pub(crate) fn problems(command: &clap::Command) -> Problems {
 
 /// Cloud Storage, or the emulator that the environment names.
 pub(crate) async fn store() -> Result<Arc<GcsStore>, Failure> {
-    connect(GcsSettings::from_env(|name| std::env::var(name).ok())).await
+    let settings = GcsSettings::from_env(|name| std::env::var(name).ok());
+    if settings.grpc_endpoint.is_none() && settings.json_endpoint.is_none() {
+        // Google's library panics without them.
+        require_certificates("Cloud Storage")?;
+    }
+    connect(settings).await
 }
 
 /// Cloud Storage by these settings.

@@ -4,8 +4,9 @@ use std::io::{self, Write as _};
 
 use brigade_runtime::{
     exit::{Exit, Failure},
-    settings::Problems,
+    settings::{self, Problems},
     shutdown,
+    telemetry::{self, Format},
 };
 use brigade_ui::{Page, Settings};
 use tokio_util::sync::CancellationToken;
@@ -22,12 +23,13 @@ pub struct Args {
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub port: u16,
     /// Serve the page under this host too, as a browser names it: HOST or HOST:PORT of a forwarded port. Repeat it for more
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", value_parser = settings::host)]
     pub allow_host: Vec<String>,
 }
 
 /// Prints the address that opens the page, and serves it until a signal.
 pub async fn run(args: Args, problems: Problems) -> Result<Exit, Failure> {
+    telemetry::init(Format::for_stderr(), "warn");
     let target = args.target.resolve(problems)?;
     let settings = Settings {
         inbox: target.inbox_client()?,

@@ -32,7 +32,7 @@ use self::{
     system::System,
     table::{Show, Table},
 };
-use crate::setup::REST_RANGE;
+use crate::{faults::FaultArgs, setup::REST_RANGE};
 
 /// What is logged with `--verbose`: what programs write, beside the warnings.
 const VERBOSE: &str = "warn,program=info";
@@ -78,6 +78,9 @@ pub struct Args {
     /// Show what the program writes, line by line, on stderr
     #[arg(long, short)]
     pub verbose: bool,
+    /// What fails.
+    #[command(flatten)]
+    pub faults: FaultArgs,
     /// The program.
     #[command(flatten, next_help_heading = "The worker")]
     pub exec: ExecArgs,
@@ -101,6 +104,7 @@ pub async fn run(args: Args, mut problems: Problems) -> Result<Exit, Failure> {
     let settings = problems.into_settings(settings)?;
     let shutdown = shutdown::signal();
     let system = System::start(&args, settings, shutdown.clone()).await?;
+    let faults = args.faults.inject(&system.emulator);
     let show = Show::on_stdout(args.json);
     // The file is there until this function ends.
     let _announcement = system.announce(&args.data);
@@ -110,8 +114,11 @@ pub async fn run(args: Args, mut problems: Problems) -> Result<Exit, Failure> {
     if args.once {
         let ended = once::run(&system, &mut table, args.fail_on_failed, &shutdown).await;
         system.stop().await;
+        faults.report();
         return ended;
     }
     let every = (!args.no_schedule).then_some(args.interval);
-    watch::run(system, &mut table, every, args.push, &shutdown).await
+    let ended = watch::run(system, &mut table, every, args.push, &shutdown).await;
+    faults.report();
+    ended
 }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use brigade_runtime::settings::{Problems, names};
 
 const FOLDERS: [&str; 4] = ["BRIGADE_INBOX", names::PROCESSED, names::FAILED, names::OUTPUT];
-const CALLERS: [&str; 10] = [
+const CALLERS: [&str; 11] = [
     names::AUTH,
     names::PUBLIC_URL,
     names::AUDIENCE,
@@ -14,6 +14,7 @@ const CALLERS: [&str; 10] = [
     names::OPERATORS,
     names::JWKS_URL,
     "BRIGADE_ISSUERS",
+    "BRIGADE_ALLOW_HOST",
     names::IMPERSONATE,
     "BRIGADE_WORKER_AUTH",
 ];

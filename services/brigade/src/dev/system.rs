@@ -116,13 +116,11 @@ impl System {
         settings.worker_url.clone_from(&worker);
         let poll_deadline = settings.config.budgets.poll_deadline;
         // Its callers send one `authorization` header. The front end checks its signature and removes it.
-        let auth = AuthConfig {
-            guard: GuardSettings {
-                rights: rights(vec![DEVELOPER.to_owned()], vec![DEVELOPER.to_owned()]),
-                ..guard(&emulator, Mode::Platform, &poller, &POLLER_CALLERS)?
-            },
-            public_url: Some(poller.clone()),
+        let guard = GuardSettings {
+            rights: rights(vec![DEVELOPER.to_owned()], vec![DEVELOPER.to_owned()]),
+            ..guard(&emulator, Mode::Platform, &poller, &POLLER_CALLERS)?
         };
+        let auth = AuthConfig { public_url: Some(poller.clone()), ..guard.into() };
         let dependencies = std::future::ready(Ok(poller::Dependencies {
             store: store.clone(),
             identity: Arc::new(identity(&emulator, POLLER)),

@@ -39,12 +39,18 @@ pub(crate) enum Show {
 }
 
 impl Show {
-    /// A table on a terminal, JSON when it is asked for or piped. `NO_COLOR` is honoured (no-color.org).
+    /// A table on a terminal, JSON when it is asked for or piped.
     pub(crate) fn on_stdout(json: bool) -> Self {
-        if json || !io::stdout().is_terminal() {
+        Self::text_unless(json || !io::stdout().is_terminal())
+    }
+
+    /// JSON, or a table that has colours on a terminal alone. `NO_COLOR` is honoured (no-color.org).
+    pub(crate) fn text_unless(json: bool) -> Self {
+        if json {
             return Self::Json;
         }
-        Self::Table { colour: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) }
+        let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self::Table { colour: io::stdout().is_terminal() && !is_plain }
     }
 }
 

@@ -18,18 +18,16 @@ use crate::outcome::failure;
 /// For the worker's answer: longer than a cold start.
 const WORKER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Which account the token for the worker names.
+/// The account that the token for the worker names.
 pub(super) async fn token(identity: &dyn TokenSource, audience: &str) -> Result<String, Failure> {
     let token = identity.fetch(audience).await.map_err(failure)?;
     let email = token.claims().and_then(|claims| claims.email);
-    email
-        .map(|email| format!("{email}, for {audience}"))
-        .ok_or_else(|| {
-            Failure::permission(
-                format!("the token for {audience} names no account"),
-                "set BRIGADE_IMPERSONATE: a service account's token names its email, a user's own does not",
-            )
-        })
+    email.ok_or_else(|| {
+        Failure::permission(
+            format!("the token for {audience} names no account"),
+            "set BRIGADE_IMPERSONATE: a service account's token names its email, a user's own does not",
+        )
+    })
 }
 
 /// Sends the worker a request without an object. A worker that admits this account and serves the contract refuses it
@@ -78,25 +76,23 @@ pub(super) async fn lease(bucket: &dyn Bucket, prefix: &str) -> Result<String, F
     Ok("it can be taken, renewed and released".to_owned())
 }
 
-/// Reads a name that does not exist, and lists one object, which a poll does not need. Only a move shows whether an object can be
-/// created there.
+/// Reads a name that does not exist, and lists one object, which a poll does not need. Without the permission to list, Cloud
+/// Storage answers 403 about such a name too. Only a move shows whether an object can be created there.
 pub(super) async fn destination(bucket: &dyn Bucket, prefix: &str) -> Result<String, Failure> {
     let name = format!("{prefix}{}", Timestamp::now().as_nanosecond());
-    match bucket.get(&name).await {
-        Err(error) if !error.is_not_found() => {
-            let needs = "storage.objects.create and get at the destinations";
-            return Err(storage_failure(&error, needs));
+    let (read, listed) = (bucket.get(&name).await, first(bucket, prefix).await);
+    let place = format!("gs://{}/{prefix}", bucket.name());
+    match (listed, read) {
+        (Err(error), _) if *error.kind() == Kind::PermissionDenied => Ok(format!(
+            "{place} cannot be listed, so whether it can be read was not checked; for this, and for brigade status and \
+             failed, grant this account storage.objects.list on the bucket"
+        )),
+        (Err(error), _) => Err(storage_failure(&error, "")),
+        (Ok(_), Err(error)) if !error.is_not_found() => {
+            Err(storage_failure(&error, "storage.objects.create and get at the destinations"))
         }
-        _ => {}
+        (Ok(_), _) => Ok(format!("{place} can be read and listed")),
     }
-    let listed = match first(bucket, prefix).await {
-        Ok(_) => "can be read and listed",
-        Err(error) if *error.kind() == Kind::PermissionDenied => {
-            "can be read, but not listed; for brigade status and failed, grant this account storage.objects.list on the bucket"
-        }
-        Err(error) => return Err(storage_failure(&error, "")),
-    };
-    Ok(format!("gs://{}/{prefix} {listed}", bucket.name()))
 }
 
 /// A page of at most one object.
@@ -105,7 +101,7 @@ async fn first(bucket: &dyn Bucket, prefix: &str) -> brigade_storage::Result<Pag
     bucket.list(&request).await
 }
 
-fn storage_failure(error: &Error, needs: &str) -> Failure {
+pub(crate) fn storage_failure(error: &Error, needs: &str) -> Failure {
     match error.kind() {
         Kind::PermissionDenied | Kind::Unauthenticated => {
             Failure::permission(error, format!("grant this account {needs}"))

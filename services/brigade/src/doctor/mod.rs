@@ -6,6 +6,7 @@
 
 mod checks;
 mod report;
+mod updaters;
 
 use std::{io::IsTerminal as _, sync::Arc};
 
@@ -16,8 +17,9 @@ use brigade_runtime::{
     settings::Problems,
     telemetry::{self, Format},
 };
-use brigade_storage::Store;
+use brigade_storage::{Store as _, gcs::GcsStore};
 
+pub(crate) use self::checks::storage_failure;
 use self::report::Report;
 use crate::{poller, setup};
 
@@ -44,26 +46,30 @@ pub async fn run(args: &Args, mut problems: Problems) -> Result<Exit, Failure> {
         return Ok(report.end());
     };
     let identity = setup::identity();
+    let mut account = None;
     if let Some(identity) = report.add("credentials", identity, TokenSource::describe) {
-        check_worker(&mut report, &settings, identity).await;
+        account = check_worker(&mut report, &settings, identity).await;
     }
     let store = setup::store().await;
     if let Some(store) = report.add("storage", store, |_| "Cloud Storage has credentials".into()) {
-        check_bucket(&mut report, &settings, &*store).await;
+        check_bucket(&mut report, &settings, &store, account.as_deref()).await;
     }
     Ok(report.end())
 }
 
+/// The account that this environment has, where a token names it.
 async fn check_worker(
     report: &mut Report,
     settings: &PollerSettings,
     identity: Arc<dyn TokenSource>,
-) {
+) -> Option<String> {
     let url = &settings.worker_url;
+    let mut account = None;
     let audience = settings.audience();
     let tokens = match settings.worker_auth {
         WorkerAuth::Google => {
-            report.note("token", checks::token(&*identity, &audience).await);
+            let token = checks::token(&*identity, &audience).await;
+            account = report.add("token", token, |email| format!("{email}, for {audience}"));
             format!("tokens are for {audience}")
         }
         WorkerAuth::None => "no token is sent, as BRIGADE_WORKER_AUTH says".to_owned(),
@@ -74,11 +80,17 @@ async fn check_worker(
     if let Some(worker) = report.add("client", worker, |_| found) {
         report.note("worker", checks::worker(&*worker).await);
     }
+    account
 }
 
-async fn check_bucket(report: &mut Report, settings: &PollerSettings, store: &dyn Store) {
-    let prefix = &settings.config.inbox.prefix;
-    let inbox = store.bucket(&settings.config.inbox.bucket);
+async fn check_bucket(
+    report: &mut Report,
+    settings: &PollerSettings,
+    store: &GcsStore,
+    account: Option<&str>,
+) {
+    let (bucket, prefix) = (&settings.config.inbox.bucket, &settings.config.inbox.prefix);
+    let inbox = store.bucket(bucket);
     report.note("inbox", checks::inbox(&*inbox, prefix).await);
     report.note("lease", checks::lease(&*inbox, prefix).await);
     for (name, place) in [
@@ -88,4 +100,5 @@ async fn check_bucket(report: &mut Report, settings: &PollerSettings, store: &dy
         let bucket = store.bucket(&place.bucket);
         report.note(name, checks::destination(&*bucket, &place.prefix).await);
     }
+    report.note("updaters", Ok(updaters::updaters(store, bucket, account).await));
 }

@@ -6,13 +6,14 @@ use brigade_client::identity::origin;
 use brigade_emulator::{Emulator, storage::Permission};
 use brigade_runtime::{
     exit::{Exit, Failure},
-    settings::time,
+    settings::{self, time},
     shutdown,
     telemetry::{self, Format},
 };
 
 use self::front_end::{FrontEndOption, add_accounts};
 use crate::{
+    faults::FaultArgs,
     outcome::failure,
     setup::{REST_RANGE, bind_loopback},
 };
@@ -38,6 +39,9 @@ pub struct Args {
     /// The port to listen on, on this machine only; 0 for any
     #[arg(long, value_name = "PORT", default_value_t = 8082)]
     port: u16,
+    /// Answer calls to this host too, such as host.docker.internal from a container. Repeat it for more
+    #[arg(long, value_name = "HOST", value_parser = settings::host)]
+    allow_host: Vec<String>,
     /// Grant an account permissions, and check every call from then on; repeatable. NAME alone is the account
     /// NAME@brigade-dev.iam.gserviceaccount.com; @PREFIX limits it to names that begin so
     #[arg(long = "role", value_name = "NAME=PERMISSION,...[@PREFIX]")]
@@ -50,6 +54,8 @@ pub struct Args {
         value_name = "NAME=PORT[,http1][,port=PORT][,invoker=ACCOUNT]...[,push=PATH:ACCOUNT]..."
     )]
     front_ends: Vec<FrontEndOption>,
+    #[command(flatten)]
+    faults: FaultArgs,
 }
 
 /// What one account may do.
@@ -98,8 +104,10 @@ pub async fn run(args: Args) -> Result<Exit, Failure> {
     let builder = args.roles.iter().fold(builder, |builder, role| {
         builder.role(&role.account, &role.permissions, &role.prefix)
     });
+    let builder = args.allow_host.iter().fold(builder, |builder, host| builder.allow_host(host));
     let builder = add_accounts(&args.front_ends, builder);
     let emulator = builder.start(listener).await.map_err(failure)?;
+    let faults = args.faults.inject(&emulator);
     let mut front_ends = Vec::new();
     let mut variables = emulator.env();
     for option in &args.front_ends {
@@ -117,6 +125,7 @@ pub async fn run(args: Args) -> Result<Exit, Failure> {
         front_end.stop().await;
     }
     emulator.stop().await;
+    faults.report();
     Ok(Exit::Done)
 }
 

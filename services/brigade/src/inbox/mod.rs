@@ -11,4 +11,4 @@ pub mod status;
 pub(crate) mod table;
 pub mod watch;
 
-pub(crate) use brigade_ui::{csv, text};
+pub(crate) use brigade_ui::{csv, parse, text};

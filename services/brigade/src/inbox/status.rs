@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use owo_colors::Style;
 
 use super::{
-    filter::time,
     out::{Out, Stop, end, object},
+    parse::time,
     text::{self, ago, count, duration, number, span, to_proto},
 };
 use crate::target::TargetArgs;

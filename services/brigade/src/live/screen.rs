@@ -41,11 +41,13 @@ struct State {
     has_ended: bool,
 }
 
-/// The columns of the terminal that stdout is.
+/// The columns of the terminal that stdout is; without one lines have any length.
 pub(crate) fn columns() -> usize {
-    let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
-    let columns = size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
-    columns.unwrap_or(80)
+    match rustix::termios::tcgetwinsize(io::stdout()).map(|size| usize::from(size.ws_col)) {
+        Ok(0) => 80,
+        Ok(columns) => columns,
+        Err(_) => usize::MAX,
+    }
 }
 
 // === impl Screen ===

@@ -36,6 +36,10 @@ async fn piped_each_object_is_one_line_that_is_whole() {
     let piped = system.run(&["failed"]).await;
     let csv = system.run(&["failed", "--csv"]).await;
     insta::assert_snapshot!([piped, csv].map(|ended| ended.shown()).join("\n"));
+    // A kind that repeats the reason is left out for a person alone.
+    system.fail("same.edf", "boom", "boom", 1).await;
+    let same = system.run(&["failed", "--kind", "boom"]).await;
+    assert_eq!(same.out.split('\t').skip(2).collect::<Vec<_>>(), ["boom", "boom\n"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod auth_off;
 mod broken;
 mod dev;
 #[path = "../commands/ended.rs"]

@@ -1,6 +1,11 @@
 //! `brigade poll`, beside a `brigade dev` without a scheduler.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -71,6 +76,84 @@ async fn on_a_terminal_a_poll_has_a_bar_and_shows_what_failed() {
     assert!(!ended.out.contains("processed  incoming/a"), "{ended:?}");
     let (_, end) = ended.out.rsplit_once("\x1b[J").unwrap();
     assert!(end.ends_with("3 found, 2 processed, 1 failed\n"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn with_watch_it_polls_again_until_ctrl_c_and_shows_what_comes_later() {
+    let home = TempDir::new().unwrap();
+    let _dev = dev(home.path(), &["--exec", REFUSE_BAD]);
+    drop_file(home.path(), "a");
+    let mut command = brigade(home.path(), ["poll", "--watch"]);
+    let mut watching = Running(command.stdout(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(watching.0.stdout.take().unwrap()).lines();
+    let mut until = |field: &str| loop {
+        let event: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        if event[field].is_object() {
+            return event[field].clone();
+        }
+    };
+    assert_eq!(until("settled")["object"]["name"], "incoming/a");
+    assert_eq!(until("finished")["reason"], "END_REASON_COMPLETE");
+    // That a file fails ends no watch.
+    drop_file(home.path(), "b.bad");
+    assert_eq!(until("settled")["settlement"], "SETTLEMENT_FAILED");
+    until("finished");
+    let pid = watching.0.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert_eq!(watching.0.wait().unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_poll_beside_another_one_says_so_in_lines_that_fit_and_counts_nothing() {
+    let home = TempDir::new().unwrap();
+    let (began, go) = (home.path().join("began"), home.path().join("go"));
+    let (began_path, go_path) = (began.display(), go.display());
+    let program =
+        format!("sh -c 'touch {began_path}; until test -e {go_path}; do sleep 0.1; done'");
+    let _dev = dev(home.path(), &["--exec", &program]);
+    drop_file(home.path(), "a");
+    let mut command = brigade(home.path(), ["poll"]);
+    let mut first = Running(command.stdout(Stdio::null()).spawn().unwrap());
+    while !began.exists() {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let mut command = brigade(home.path(), ["poll"]);
+    command.env("TERM", "dumb");
+    let second = on_terminal(command, 60).await;
+    assert_eq!(second.code, Some(1), "{second:?}");
+    let fits = second.out.lines().all(|line| line.chars().count() <= 60);
+    assert!(second.out.starts_with("nothing was done: poll ") && fits, "{second:?}");
+    assert!(second.out.ends_with("brigade watch shows what it does\n"), "{second:?}");
+    fs::write(go, "").unwrap();
+    assert_eq!(first.0.wait().unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_failed_file_on_the_disk_is_replayed_and_the_poll_that_follows_processes_it() {
+    let home = TempDir::new().unwrap();
+    let fixed = home.path().join("fixed");
+    let program = format!("sh -c 'test -e {}'", fixed.display());
+    let _dev = dev(home.path(), &["--exec", &program]);
+    let name = "été 1 #2.csv";
+    drop_file(home.path(), name);
+    drop_file(home.path(), "other");
+    let data = home.path().join("brigade-data");
+    assert_eq!(poll(home.path(), &[]).await.code, Some(1));
+    assert_eq!(fs::read(data.join("failed").join(name)).unwrap(), b"x");
+
+    fs::write(fixed, "").unwrap();
+    let replayed = run(brigade(home.path(), ["replay", name, "--yes", "--poll"])).await;
+    assert_eq!(replayed.code, Some(0), "{replayed:?}");
+    let shown = "1 object moved back into the inbox\n1 found, 1 processed, 0 failed\n";
+    assert_eq!(replayed.out, shown, "{replayed:?}");
+    assert_eq!(fs::read(data.join("processed").join(name)).unwrap(), b"x");
+    assert!(!data.join("failed").join(name).exists() && data.join("failed/other").exists());
+
+    let replayed = run(brigade(home.path(), ["replay", "--all", "--yes", "--poll", "--json"]));
+    let all = events(&replayed.await);
+    assert!(all[0]["started"].is_object(), "{all:?}");
+    assert_eq!(all.last().unwrap()["finished"]["counts"]["processed"], "1");
+    assert!(data.join("processed/other").exists());
 }
 
 #[tokio::test]

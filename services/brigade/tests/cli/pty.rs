@@ -42,8 +42,7 @@ impl Pty {
             .custom_flags(OFlags::NOCTTY.bits().cast_signed())
             .open(std::ffi::OsStr::from_bytes(name.to_bytes()))
             .unwrap();
-        let size = Winsize { ws_col: columns, ws_row: rows, ws_xpixel: 0, ws_ypixel: 0 };
-        tcsetwinsize(&tty, size).unwrap();
+        tcsetwinsize(&tty, size(columns, rows)).unwrap();
         command.stdin(tty.try_clone().unwrap()).stdout(tty.try_clone().unwrap()).stderr(tty);
         let child = command.spawn().unwrap();
         let output = Arc::new((Mutex::new(String::new()), Condvar::new()));
@@ -63,10 +62,20 @@ impl Pty {
 
     /// Waits until the command has written this.
     pub(crate) fn read_until(&self, text: &str) {
+        self.wait(text, |output| output.contains(text));
+    }
+
+    /// Waits until what the command has written is like this.
+    pub(crate) fn wait(&self, what: &str, is_like: impl Fn(&str) -> bool) {
         let output = self.output.0.lock().unwrap();
-        let is_missing = |output: &mut String| !output.contains(text);
-        let waited = self.output.1.wait_timeout_while(output, PATIENCE, is_missing).unwrap();
-        assert!(!waited.1.timed_out(), "no {text:?} in {:?}", *waited.0);
+        let is_other = |output: &mut String| !is_like(output);
+        let waited = self.output.1.wait_timeout_while(output, PATIENCE, is_other).unwrap();
+        assert!(!waited.1.timed_out(), "no {what:?} in {:?}", *waited.0);
+    }
+
+    /// Makes the terminal larger or smaller, as a person does with its window.
+    pub(crate) fn resize(&self, columns: u16, rows: u16) {
+        tcsetwinsize(&self.terminal, size(columns, rows)).unwrap();
     }
 
     /// Types this.
@@ -87,6 +96,10 @@ impl Pty {
         let out = self.output.0.lock().unwrap().replace("\r\n", "\n");
         Ended { code, out, err: String::new() }
     }
+}
+
+fn size(columns: u16, rows: u16) -> Winsize {
+    Winsize { ws_col: columns, ws_row: rows, ws_xpixel: 0, ws_ypixel: 0 }
 }
 
 impl Drop for Pty {

@@ -90,6 +90,11 @@ pub(crate) async fn on_terminal(mut command: Command, columns: u16) -> Ended {
 impl System {
     /// Nothing is in the bucket. The worker cannot be reached.
     pub(crate) async fn start() -> Self {
+        Self::start_with(Mode::Verify).await
+    }
+
+    /// The same, with a poller that checks callers in this mode.
+    pub(crate) async fn start_with(mode: Mode) -> Self {
         let mut builder = Emulator::builder().memory().bucket(BUCKET);
         for account in [OPERATOR, READER, STRANGER] {
             builder = builder.service_account(account);
@@ -101,11 +106,11 @@ impl System {
         let poller = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
         let stop = CancellationToken::new();
         let system = Self { emulator, store, poller, home: TempDir::new().unwrap(), stop };
-        system.serve(listener);
+        system.serve(listener, mode);
         system
     }
 
-    fn serve(&self, listener: TcpListener) {
+    fn serve(&self, listener: TcpListener, mode: Mode) {
         let settings = PollerSettings {
             config: Config::for_inbox(Location::new(BUCKET, "incoming/")),
             worker_url: Url::parse("http://127.0.0.1:1").unwrap(),
@@ -117,14 +122,14 @@ impl System {
         let env = self.emulator.env();
         let keys = env.iter().find(|(name, _)| *name == "BRIGADE_JWKS_URL").unwrap();
         let guard = GuardSettings {
-            mode: Mode::Verify,
+            mode,
             audiences: vec![origin(&self.poller)],
             allowed_callers: vec![OPERATOR.to_owned()],
             rights: access::rights(vec![READER.to_owned()], vec![OPERATOR.to_owned()]),
             issuers: vec![ISSUER.to_owned()],
             jwks_url: keys.1.parse().unwrap(),
         };
-        let auth = AuthConfig { guard, public_url: None };
+        let auth = AuthConfig::from(guard);
         let identity = MetadataServer::new(Some(self.emulator.url().authority()));
         let outside = Dependencies {
             store: self.store.clone(),
@@ -139,10 +144,23 @@ impl System {
         });
     }
 
-    /// `brigade` as the operator, for this poller.
-    pub(crate) fn brigade(&self, arguments: &[&str]) -> Command {
+    /// `brigade` of a person without an identity, for this poller.
+    pub(crate) fn brigade_without_identity(&self, arguments: &[&str]) -> Command {
         let mut command = brigade(self.home.path(), arguments);
         command.env("BRIGADE_POLLER", self.poller.as_str());
+        command
+    }
+
+    /// What the poller answers to JSON by HTTP without a token: the status and the text.
+    pub(crate) async fn post(&self, path: &str, body: &'static str) -> (u16, String) {
+        let request = reqwest::Client::new().post(self.poller.join(path).unwrap());
+        let answer = request.body(body).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// `brigade` as the operator, for this poller.
+    pub(crate) fn brigade(&self, arguments: &[&str]) -> Command {
+        let mut command = self.brigade_without_identity(arguments);
         command.env("GCE_METADATA_HOST", self.emulator.url().authority());
         command
     }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A process that ends with its test.
-pub(crate) struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -88,6 +88,39 @@ async fn on_a_terminal_the_table_lives_on_another_screen_that_is_left_at_the_end
     let (_, after) = shown.split_once("\u{1b}[?25h\u{1b}[?1049l").unwrap();
     let parts = ["watched brigade dev over ", ": 1 processed · 1 failed · 0 left for later\n"];
     assert!(after.starts_with(parts[0]) && after.ends_with(parts[1]), "{after:?}");
+}
+
+/// Whether the last whole painting of the table fits into so many columns and rows, and has a line that fills it.
+fn fills(output: &str, columns: usize, rows: usize) -> bool {
+    let Some((before, _)) = output.rsplit_once("\x1b[J") else { return false };
+    let Some((_, painted)) = before.rsplit_once("\x1b[H") else { return false };
+    let lines = painted.split('\n').map(|line| line.trim_end_matches('\r').replace("\x1b[K", ""));
+    let widths: Vec<_> = lines.map(|line| line.chars().count()).collect();
+    widths.iter().max() == Some(&columns) && widths.len() <= rows
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_table_has_the_size_of_the_terminal_whenever_that_changes() {
+    let home = TempDir::new().unwrap();
+    let (_dev, path) = (dev(home.path()), home.path().to_owned());
+    let ended = tokio::task::spawn_blocking(move || {
+        let mut command = brigade(&path, ["watch"]);
+        command.env("NO_COLOR", "1");
+        let terminal = Pty::start(command, 100, 20);
+        terminal.read_until("IN FLIGHT");
+        for n in 0..9 {
+            drop_file(&path, &format!("{n}{}", "x".repeat(200)));
+        }
+        terminal.read_until("9 processed");
+        for (columns, rows) in [(100, 20), (40, 10), (20, 5), (10, 1), (120, 30)] {
+            terminal.resize(columns, rows);
+            let (columns, rows) = (usize::from(columns), usize::from(rows));
+            terminal.wait("table of the new size", |output| fills(output, columns, rows));
+        }
+        terminal.interrupt();
+        terminal.end()
+    });
+    assert_eq!(ended.await.unwrap().code, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

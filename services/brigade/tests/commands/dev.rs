@@ -57,6 +57,31 @@ fn once_settles_the_samples_and_a_second_run_moves_nothing() {
     assert_eq!(names(&data.join("processed")), processed);
 }
 
+#[test]
+fn once_settles_each_sample_exactly_once_on_a_day_when_storage_and_tokens_fail() {
+    const FAULTS: &str = "list=503:10%,get=503:10%,read=503:10%,read=cut:5%,write=lost:10%,write=503:10%,update=lost:10%,\
+                          move=lost:20%,move=reset:10%,move=slow=50ms:20%,delete=lost:10%,token=503:20%";
+    // That of docs/WORKER.md.
+    const DOCUMENTED: &str = "read=503:5%,move=lost:1%,token=503:once";
+    for (faults, seed) in [(FAULTS, "1"), (FAULTS, "2"), (FAULTS, "3"), (DOCUMENTED, "7")] {
+        let directory = TempDir::new().unwrap();
+        let words = ["dev", "--once", "--fault", faults, "--seed", seed];
+        let ended = run(brigade(directory.path(), words));
+        let met = ended.err.lines().find(|line| line.starts_with("calls that met a fault: "));
+        let met = met.unwrap_or_else(|| panic!("{}", ended.err));
+        if faults == FAULTS {
+            assert!(met.contains("move=lost:20% ") && !met.contains("move=lost:20% 0"), "{met}");
+        } else {
+            assert!(met.contains("token=503:once 1"), "{met}");
+        }
+        let data = directory.path().join("brigade-data");
+        assert_eq!(names(&data.join("incoming")), [""; 0], "seed {seed}: {}", ended.err);
+        assert_eq!(names(&data.join("failed")), ["subject-398.csv", "subject-399.csv"]);
+        assert_eq!(names(&data.join("processed")).len(), 18, "seed {seed}: {}", ended.err);
+        means_are_the_published_ones(&data.join("features"));
+    }
+}
+
 /// Nothing listens at the proxy. In the environment of one run it is named as curl names it, in that of the other in capitals.
 #[test]
 fn nothing_on_this_machine_goes_through_a_proxy() {

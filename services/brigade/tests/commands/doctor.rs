@@ -61,14 +61,33 @@ async fn findings_of_every_wire() {
         .memory()
         .bucket("data")
         .role(POLLER, &[Permission::List], "incoming/")
+        .role(POLLER, &[Permission::List], ".brigade/")
         .role(POLLER, &[Permission::Get, Permission::Create, Permission::Delete], "");
     let narrow = World::on(narrow.start(loopback().await.0).await.unwrap(), POLLER).await;
+    let everything = [
+        Permission::List,
+        Permission::Get,
+        Permission::Create,
+        Permission::Update,
+        Permission::Delete,
+        Permission::Move,
+    ];
+    let seen = Emulator::builder()
+        .memory()
+        .bucket("data")
+        .role(POLLER, &everything, "")
+        .role(POLLER, &[Permission::GetPolicy, Permission::GetBucket], "")
+        .role("uploader@else.iam.gserviceaccount.com", &[Permission::Create], "incoming/")
+        .role("colleague@else.iam.gserviceaccount.com", &everything, "incoming/")
+        .role("marker@else.iam.gserviceaccount.com", &[Permission::Update], "incoming/");
+    let seen = World::on(seen.start(loopback().await.0).await.unwrap(), POLLER).await;
     let wrong = [("BRIGADE_INBOX", "incoming"), ("WORKER_URL", "")];
     let absent = [("BRIGADE_INBOX", "gs://other/in/")];
     let mut table = String::new();
     for (case, world, settings) in [
         ("every wire is whole", &well, &[][..]),
         ("the destinations may not be listed", &narrow, &[]),
+        ("other accounts may update files of the inbox", &seen, &[]),
         ("a proxy is gone", &well, &PROXIES),
         ("the worker gets no token", &well, &[("BRIGADE_WORKER_AUTH", "none")]),
         ("the worker admits another account", &other, &[]),
@@ -81,7 +100,9 @@ async fn findings_of_every_wire() {
         for line in lines {
             let field = |name: &str| line[name].as_str().unwrap_or_default();
             // What a call reported has its words, and their snapshots, elsewhere.
-            let shown = if line["ok"] == true || field("check") == "settings" {
+            let shown = if field("check") == "updaters" {
+                field("message")
+            } else if line["ok"] == true || field("check") == "settings" {
                 field("message").split(" (").next().unwrap_or_default()
             } else {
                 "FAILED"

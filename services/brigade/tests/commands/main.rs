@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod certificates;
 mod command;
+mod contract;
 mod dev;
 mod doctor;
 mod emulator;

@@ -174,7 +174,7 @@ async fn a_file_above_the_largest_size_is_refused_and_the_program_never_runs() {
 async fn health_is_served_beside_the_worker() {
     let (storage, _) = storage("x").await;
     let worker = Worker::start(&storage, &[]);
-    let health = async || reqwest::get(format!("{}/healthz", worker.url)).await;
+    let health = async || reqwest::get(format!("{}/health", worker.url)).await;
     // It answers from its first moment, and says when it is ready.
     while health().await.unwrap().status() != StatusCode::OK {
         tokio::time::sleep(Duration::from_millis(10)).await;

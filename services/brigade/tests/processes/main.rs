@@ -13,6 +13,7 @@ mod kill_worker;
 mod lease;
 mod outputs;
 mod persistent;
+mod pod;
 mod process;
 mod proxy;
 mod role;

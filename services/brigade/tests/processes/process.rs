@@ -23,7 +23,7 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `brigade` with these arguments and nothing but these variables. What `found` finds in a line of its stdout
     /// or stderr says that it is ready; the other one goes nowhere.
-    async fn start<T: Send + 'static>(
+    pub(crate) async fn start<T: Send + 'static>(
         arguments: &[&str],
         variables: &[(String, String)],
         [stdout, stderr]: [Stdio; 2],

@@ -52,9 +52,12 @@ pub(super) async fn run(
             Form::Json => out.item(&info, shown == 0)?,
             Form::Csv => out.line(&csv::record(csv::fields(&info)))?,
             Form::Table if is_aligned => {
-                rows.push(cells(&info, ago(info.settle_time.as_ref(), now)));
+                let kind = named_kind(&info.kind, &info.reason_group);
+                rows.push(cells(&info, ago(info.settle_time.as_ref(), now), kind));
             }
-            Form::Table => separated(out, &cells(&info, exact(info.settle_time.as_ref())))?,
+            Form::Table => {
+                separated(out, &cells(&info, exact(info.settle_time.as_ref()), &info.kind))?;
+            }
         }
         shown += 1;
         Ok(ControlFlow::Continue(()))
@@ -76,7 +79,6 @@ pub(super) async fn run(
     Ok(shown as u64 + more)
 }
 
-fn cells(info: &InboxObject, failed: String) -> [String; 4] {
-    let kind = named_kind(&info.kind, &info.reason_group).to_owned();
-    [info.path.clone(), failed, kind, info.reason.clone()]
+fn cells(info: &InboxObject, failed: String, kind: &str) -> [String; 4] {
+    [info.path.clone(), failed, kind.to_owned(), info.reason.clone()]
 }

@@ -85,6 +85,9 @@ fn rows(answer: &GetObjectResponse, now: Timestamp) -> Vec<(&'static str, String
         none if none.is_empty() => none,
         exact => format!("{exact}, {}", ago(time, now)),
     };
+    // A moved object was created by the move.
+    let is_upload = info.place() == Place::Inbox;
+    let uploaded = at(object.create_time.as_ref().filter(|_| is_upload));
     let attempts = if info.attempts > 0 { info.attempts.to_string() } else { String::new() };
     let mut rows = vec![
         ("object", escape(&uri).to_string()),
@@ -96,7 +99,7 @@ fn rows(answer: &GetObjectResponse, now: Timestamp) -> Vec<(&'static str, String
         ("attempts", attempts),
         ("reason", escape(&info.reason).to_string()),
         ("source", escape(&info.source).to_string()),
-        ("uploaded", at(object.create_time.as_ref())),
+        ("uploaded", uploaded),
         ("size", format!("{} bytes", number(object.size))),
         ("type", escape(&object.content_type).to_string()),
         ("generation", object.generation.to_string()),

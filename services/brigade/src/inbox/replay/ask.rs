@@ -27,7 +27,7 @@ pub(super) async fn confirmed(planned: &Tally, what: &str) -> Result<bool, Failu
     };
     let (moved, what) = (objects(planned.moved), escape(what));
     let question =
-        format!("{moved} of {what} would move back into the inbox{stay}. Replay? [y/N] ");
+        format!("{moved} of {what} would move back into the inbox{stay}.\nReplay? [y/N] ");
     let answer = tokio::task::spawn_blocking(move || {
         let mut answer = String::new();
         let mut stderr = io::stderr();
