@@ -86,6 +86,10 @@ def test_failed_objects_have_their_reason_and_are_selected_by_a_filter(system: D
         assert second.uri == "gs://brigade-dev/failed/subject-399.csv"
         assert second.settle_time is not None
         assert [one.path for one in poller.failed(kind=second.kind, match="*9.csv")] == BAD[1:]
+        assert [one.path for one in poller.failed(status_code="INVALID_ARGUMENT")] == BAD
+        assert list(poller.failed(status_code=13)) == []
+        with pytest.raises(ValueError, match="TEAPOT"):
+            poller.failed(status_code="TEAPOT")
         assert [one.path for one in poller.failed(limit=1)] == BAD[:1]
         assert [one.path for one in poller.failed(since=timedelta(hours=1))] == BAD
         assert list(poller.failed(until=second.settle_time - timedelta(hours=1))) == []
@@ -93,6 +97,21 @@ def test_failed_objects_have_their_reason_and_are_selected_by_a_filter(system: D
             list(poller.failed(since=timedelta(hours=1), until=timedelta(hours=2)))
         with pytest.raises(TypeError, match="colour"):
             poller.failed(colour="red")  # type: ignore[call-arg]
+
+
+def test_one_object_is_shown_with_all_that_is_known_of_it(system: Dev) -> None:
+    with connect(system.poller) as poller:
+        list(poller.poll())
+        (first, _) = poller.failed()
+        for name in (first, first.path, first.uri):
+            found = poller.get_object(name)
+            assert found.object == first
+            assert "jsonPayload.object" in found.log_filter
+        processed = poller.get_object(system.names("processed")[0], place=Place.PROCESSED)
+        assert processed.object.place == Place.PROCESSED
+        with pytest.raises(errors.Refused) as refused:
+            poller.get_object("none.csv")
+        assert refused.value.code is grpc.StatusCode.NOT_FOUND
 
 
 def test_failed_objects_become_the_rows_of_a_dataframe(system: Dev, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,6 +193,7 @@ def test_the_asynchronous_client_has_the_same_calls(system: Dev) -> None:
                         break
             assert (await poller.status()).failed == Count(value=2)
             assert [one.path async for one in poller.failed()] == BAD
+            assert (await poller.get_object(BAD[0])).object.path == BAD[0]
             assert results([event async for event in poller.replay(all=True, dry_run=True)]) == {"PLANNED": 2}
             if "pandas" in sys.modules:
                 assert list((await poller.failed().to_dataframe())["path"]) == BAD

@@ -13,9 +13,19 @@ from weakref import WeakKeyDictionary
 import grpc
 
 from . import _channel, errors
+from ._enums import Place
 from ._identity import Identity
-from ._inbox import FailedReading, ReplayReading, WatchReading, Where, dataframe, replay_request, timestamp
-from ._inbox_model import GetStatusResponse, InboxObject, ReplayEvent, Watched
+from ._inbox import (
+    FailedReading,
+    ReplayReading,
+    WatchReading,
+    Where,
+    dataframe,
+    object_request,
+    replay_request,
+    timestamp,
+)
+from ._inbox_model import GetObjectResponse, GetStatusResponse, InboxObject, ReplayEvent, Watched
 from ._model import Event, Object, ProcessResponse, plain
 from ._poll import PollReading
 from ._retry import Tries
@@ -98,6 +108,14 @@ class AsyncClient(Service):
         """As `Client.status`."""
         request, tries = GetStatusRequest(since=timestamp(since), limit=limit), self._call_tries(timeout)
         done: GetStatusResponse = await self._call(InboxServiceStub(self.channel).GetStatus, request, Call.INBOX, tries)
+        return done
+
+    async def get_object(
+        self, name: str | InboxObject, *, place: Place = Place.UNSPECIFIED, timeout: float | None = TEN_MINUTES
+    ) -> GetObjectResponse:
+        """As `Client.get_object`."""
+        request, tries = object_request(name, place), self._call_tries(timeout)
+        done: GetObjectResponse = await self._call(InboxServiceStub(self.channel).GetObject, request, Call.INBOX, tries)
         return done
 
     def failed(self, *, limit: int = 0, timeout: float | None = HOUR, **where: Unpack[Where]) -> AsyncFailed:

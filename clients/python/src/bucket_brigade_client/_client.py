@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import grpc
 
 from . import _channel, errors
+from ._enums import Place
 from ._inbox import (
     Failed,
     FailedReading,
@@ -18,10 +19,11 @@ from ._inbox import (
     Watch,
     WatchReading,
     Where,
+    object_request,
     replay_request,
     timestamp,
 )
-from ._inbox_model import GetStatusResponse, InboxObject
+from ._inbox_model import GetObjectResponse, GetStatusResponse, InboxObject
 from ._model import Object, ProcessResponse, plain
 from ._poll import Poll, PollReading
 from ._retry import Tries
@@ -132,6 +134,24 @@ class Client(Service):
         """
         request, tries = GetStatusRequest(since=timestamp(since), limit=limit), self._call_tries(timeout)
         done: GetStatusResponse = self._call(self._inbox.GetStatus, request, Call.INBOX, tries)
+        return done
+
+    def get_object(
+        self, name: str | InboxObject, *, place: Place = Place.UNSPECIFIED, timeout: float | None = TEN_MINUTES
+    ) -> GetObjectResponse:
+        """All that is known of one object, its outputs too.
+
+        Args:
+            name: below its place, or whole, or as a `gs://` URI; or an object of `failed()`.
+            place: where it is; the first that has it, of failed, inbox and processed, unless given.
+            timeout: seconds, ten minutes unless given.
+
+        Raises:
+            Refused: with `code` NOT_FOUND; no place has it.
+            PermissionDenied: BRIGADE_READERS of the poller does not list the account.
+        """
+        request = object_request(name, place)
+        done: GetObjectResponse = self._call(self._inbox.GetObject, request, Call.INBOX, self._call_tries(timeout))
         return done
 
     def failed(self, *, limit: int = 0, timeout: float | None = HOUR, **where: Unpack[Where]) -> Failed:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
+import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from ._enums import Place
 from ._inbox_model import InboxObject, Missed, ReplayEvent, Watched
 from ._model import event, plain
 from ._status import Call
@@ -47,8 +49,8 @@ class Where(TypedDict, total=False):
     """Failed before this time."""
     kind: str
     """The kind that the worker named."""
-    status_code: int
-    """The worker's gRPC status code."""
+    status_code: int | str
+    """The worker's gRPC status: its number, or its name such as `INVALID_ARGUMENT`."""
     reason_group: str
     """The folded reason, as `InboxObject.reason_group` has it."""
 
@@ -60,10 +62,15 @@ def object_filter(
     since: datetime | timedelta | None = None,
     until: datetime | timedelta | None = None,
     kind: str = "",
-    status_code: int | None = None,
+    status_code: int | str | None = None,
     reason_group: str = "",
 ) -> inbox_pb2.ObjectFilter:
     """The filter of failed objects."""
+    if isinstance(status_code, str):
+        names = {code.name: int(code.value[0]) for code in grpc.StatusCode if code.value[0]}
+        if status_code not in names:
+            raise ValueError(f"status_code is {status_code!r}; expected a gRPC status such as INVALID_ARGUMENT or 3")
+        status_code = names[status_code]
     return inbox_pb2.ObjectFilter(
         place=inbox_pb2.PLACE_FAILED,
         prefix=prefix,
@@ -87,12 +94,22 @@ def timestamp(when: datetime | timedelta | None) -> Timestamp | None:
     return message
 
 
+def uri(name: str | InboxObject) -> str:
+    """The name as it was given, or where the object is."""
+    return name if isinstance(name, str) else name.uri
+
+
+def object_request(name: str | InboxObject, place: Place) -> inbox_pb2.GetObjectRequest:
+    """The request for one object."""
+    return inbox_pb2.GetObjectRequest(name=uri(name), place=inbox_pb2.Place.Value(f"PLACE_{place.name}"))
+
+
 def replay_request(
     names: Iterable[str | InboxObject], where: Where, *, all: bool, dry_run: bool, limit: int
 ) -> inbox_pb2.ReplayObjectsRequest:
     """The request; the poller refuses one that selects nothing, or in two ways."""
     return inbox_pb2.ReplayObjectsRequest(
-        names=[name if isinstance(name, str) else name.uri for name in names],
+        names=[uri(name) for name in names],
         filter=object_filter(**where) if where else None,
         all=all,
         dry_run=dry_run,

@@ -103,6 +103,25 @@ class GetStatusResponse(_Plain):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
+class Output(_Plain):
+    """An output of a worker. `object` is None when it is not there, or could not be read, as `error` says."""
+
+    uri: str = ""
+    object: Object | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class GetObjectResponse(_Plain):
+    """All that is known of an object. `log_filter` finds its log; `others` has its name in another place."""
+
+    object: InboxObject = field(default_factory=InboxObject)
+    outputs: tuple[Output, ...] = ()
+    log_filter: str = ""
+    others: tuple[InboxObject, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ReplayStarted(_Plain):
     """A replay began. Objects that failed after `start_time` are left out."""
 
