@@ -2,10 +2,22 @@
 
 locals {
   poller_logs = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=\"${local.poller_name}\""
+
+  notification_channels = concat(var.notification_channels, google_monitoring_notification_channel.email[*].name)
+}
+
+resource "google_monitoring_notification_channel" "email" {
+  count        = var.alerts && var.alert_email != "" ? 1 : 0
+  project      = var.project
+  display_name = "${var.name}: ${var.alert_email}"
+  type         = "email"
+  labels       = { email_address = var.alert_email }
+  user_labels  = var.labels
 }
 
 resource "google_logging_metric" "failed" {
   count       = var.alerts ? 1 : 0
+  project     = var.project
   name        = "${var.name}/failed_files"
   description = "Files that went to ${var.prefixes.failed}"
   filter      = "${local.poller_logs} AND jsonPayload.message=\"object settled\" AND jsonPayload.settlement=\"SETTLEMENT_FAILED\""
@@ -18,6 +30,7 @@ resource "google_logging_metric" "failed" {
 
 resource "google_logging_metric" "polls" {
   count       = var.alerts ? 1 : 0
+  project     = var.project
   name        = "${var.name}/finished_polls"
   description = "Polls that finished, and were not turned away because another one was running"
   filter      = "${local.poller_logs} AND jsonPayload.message=\"poll finished\" AND NOT jsonPayload.reason=\"END_REASON_ALREADY_RUNNING\""
@@ -31,6 +44,7 @@ resource "google_logging_metric" "polls" {
 # Usual while a poll of many minutes runs. Where these come and no poll finishes, the alert below says so.
 resource "google_logging_metric" "turned_away" {
   count       = var.alerts ? 1 : 0
+  project     = var.project
   name        = "${var.name}/polls_already_running"
   description = "Polls that did nothing because another one held the lease"
   filter      = "${local.poller_logs} AND jsonPayload.message=\"poll finished\" AND jsonPayload.reason=\"END_REASON_ALREADY_RUNNING\""
@@ -43,9 +57,11 @@ resource "google_logging_metric" "turned_away" {
 
 resource "google_monitoring_alert_policy" "stopped" {
   count                 = var.alerts ? 1 : 0
+  project               = var.project
   display_name          = "${var.name}: a poll was stopped"
   combiner              = "OR"
-  notification_channels = var.notification_channels
+  notification_channels = local.notification_channels
+  user_labels           = var.labels
 
   conditions {
     display_name = "the log line has the fix"
@@ -68,9 +84,11 @@ resource "google_monitoring_alert_policy" "stopped" {
 
 resource "google_monitoring_alert_policy" "silent" {
   count                 = var.alerts && !var.paused ? 1 : 0
+  project               = var.project
   display_name          = "${var.name}: no poll has finished"
   combiner              = "OR"
-  notification_channels = var.notification_channels
+  notification_channels = local.notification_channels
+  user_labels           = var.labels
 
   conditions {
     display_name = "none in half an hour"
@@ -92,9 +110,11 @@ resource "google_monitoring_alert_policy" "silent" {
 
 resource "google_monitoring_alert_policy" "failing" {
   count                 = var.alerts ? 1 : 0
+  project               = var.project
   display_name          = "${var.name}: files fail"
   combiner              = "OR"
-  notification_channels = var.notification_channels
+  notification_channels = local.notification_channels
+  user_labels           = var.labels
 
   conditions {
     display_name = "more than 10 in an hour"
@@ -118,9 +138,11 @@ resource "google_monitoring_alert_policy" "failing" {
 
 resource "google_monitoring_alert_policy" "dead_letters" {
   count                 = var.alerts && var.events ? 1 : 0
+  project               = var.project
   display_name          = "${var.name}: undelivered announcements"
   combiner              = "OR"
-  notification_channels = var.notification_channels
+  notification_channels = local.notification_channels
+  user_labels           = var.labels
 
   conditions {
     display_name = "any"

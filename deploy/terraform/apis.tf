@@ -4,6 +4,7 @@ locals {
       "artifactregistry.googleapis.com",
       "cloudscheduler.googleapis.com",
       "iam.googleapis.com",
+      "iamcredentials.googleapis.com",
       "logging.googleapis.com",
       "monitoring.googleapis.com",
       "run.googleapis.com",
@@ -11,11 +12,14 @@ locals {
     ],
     var.events ? ["pubsub.googleapis.com"] : [],
     var.tasks ? ["cloudtasks.googleapis.com"] : [],
+    length(var.worker_secrets) > 0 ? ["secretmanager.googleapis.com"] : [],
+    length(var.worker_sql) > 0 ? ["sqladmin.googleapis.com"] : [],
   ))
 }
 
 resource "google_project_service" "apis" {
   for_each           = local.apis
+  project            = var.project
   service            = each.key
   disable_on_destroy = false
 }

@@ -1,7 +1,9 @@
 resource "google_storage_bucket" "data" {
   count    = var.create_bucket ? 1 : 0
+  project  = var.project
   name     = var.bucket
   location = var.region
+  labels   = var.labels
 
   # Conditions on object names need it, and no object has its own access list.
   uniform_bucket_level_access = true

@@ -9,20 +9,24 @@ locals {
 }
 
 data "google_storage_project_service_account" "storage" {
-  count = var.events ? 1 : 0
+  count   = var.events ? 1 : 0
+  project = var.project
 }
 
 resource "google_pubsub_topic" "files" {
   count      = var.events ? 1 : 0
+  project    = var.project
+  labels     = var.labels
   name       = "${var.name}-files"
   depends_on = [google_project_service.apis]
 }
 
 resource "google_pubsub_topic_iam_member" "storage_announces" {
-  count  = var.events ? 1 : 0
-  topic  = google_pubsub_topic.files[0].name
-  role   = "roles/pubsub.publisher"
-  member = data.google_storage_project_service_account.storage[0].member
+  count   = var.events ? 1 : 0
+  project = var.project
+  topic   = google_pubsub_topic.files[0].name
+  role    = "roles/pubsub.publisher"
+  member  = data.google_storage_project_service_account.storage[0].member
 }
 
 resource "google_storage_notification" "files" {
@@ -36,9 +40,11 @@ resource "google_storage_notification" "files" {
 }
 
 resource "google_pubsub_subscription" "files" {
-  count = var.events ? 1 : 0
-  name  = "${var.name}-files"
-  topic = google_pubsub_topic.files[0].id
+  count   = var.events ? 1 : 0
+  project = var.project
+  labels  = var.labels
+  name    = "${var.name}-files"
+  topic   = google_pubsub_topic.files[0].id
 
   # The maximum. A file that takes longer is announced again, and is then in flight or settled.
   ack_deadline_seconds       = 600
@@ -70,6 +76,8 @@ resource "google_pubsub_subscription" "files" {
 
 resource "google_pubsub_topic" "dead" {
   count      = var.events ? 1 : 0
+  project    = var.project
+  labels     = var.labels
   name       = "${var.name}-dead"
   depends_on = [google_project_service.apis]
 }
@@ -77,6 +85,8 @@ resource "google_pubsub_topic" "dead" {
 # A topic keeps messages only for a subscription.
 resource "google_pubsub_subscription" "dead" {
   count                      = var.events ? 1 : 0
+  project                    = var.project
+  labels                     = var.labels
   name                       = "${var.name}-dead"
   topic                      = google_pubsub_topic.dead[0].id
   message_retention_duration = "604800s"
@@ -87,14 +97,16 @@ resource "google_pubsub_subscription" "dead" {
 }
 
 resource "google_pubsub_topic_iam_member" "agent_buries" {
-  count  = var.events ? 1 : 0
-  topic  = google_pubsub_topic.dead[0].name
-  role   = "roles/pubsub.publisher"
-  member = local.pubsub_agent
+  count   = var.events ? 1 : 0
+  project = var.project
+  topic   = google_pubsub_topic.dead[0].name
+  role    = "roles/pubsub.publisher"
+  member  = local.pubsub_agent
 }
 
 resource "google_pubsub_subscription_iam_member" "agent_acknowledges" {
   count        = var.events ? 1 : 0
+  project      = var.project
   subscription = google_pubsub_subscription.files[0].name
   role         = "roles/pubsub.subscriber"
   member       = local.pubsub_agent

@@ -1,24 +1,33 @@
-# Scheduler ─▶ poller ─▶ worker, and a bucket. The files:
+# Scheduler ─▶ poller ─▶ worker, and a bucket. A module: examples/ has roots that call it. The files:
 #
 #   apis.tf       the APIs that the project must have
 #   accounts.tf   four service accounts, and who may call whom
 #   bucket.tf     the bucket
 #   storage.tf    who may do what in it
+#   images.tf     the digests of the images
 #   poller.tf     worker.tf       the two services
+#   doctor.tf     the job that checks the poller's connections
 #   scheduler.tf  events.tf       tasks.tf    what calls the poller
 #   alerts.tf     what raises an alert
 
-data "google_project" "this" {}
+data "google_project" "this" {
+  project_id = var.project
+}
 
-# The repository is made before the first image, and therefore before everything here.
-data "google_artifact_registry_repository" "images" {
-  location      = var.region
-  repository_id = var.repository
+# When this deployment was made, to the second. Google keeps the names of removed roles for up to 37 days and of removed queues
+# for up to 3, so that each deployment needs names of its own.
+resource "terraform_data" "made" {
+  input = formatdate("YYMMDDhhmmss", plantimestamp())
+
+  lifecycle {
+    ignore_changes = [input]
+  }
 }
 
 locals {
   poller_name = "${var.name}-poller"
   worker_name = "${var.name}-worker"
+  suffix      = terraform_data.made.output
 
   # A service's URL is known before the service exists, so the service can have it as a setting.
   poller_url = "https://${local.poller_name}-${data.google_project.this.number}.${var.region}.run.app"

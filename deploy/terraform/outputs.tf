@@ -18,12 +18,17 @@ output "job" {
   value       = google_cloud_scheduler_job.poll.name
 }
 
+output "doctor" {
+  description = "The job that checks every connection of the poller: `gcloud run jobs execute`."
+  value       = google_cloud_run_v2_job.doctor.name
+}
+
 output "service_accounts" {
   description = "The service accounts."
   value = {
     scheduler = google_service_account.scheduler.email
     poller    = google_service_account.poller.email
-    worker    = google_service_account.worker.email
+    worker    = local.worker_email
     pusher    = google_service_account.pusher.email
   }
 }

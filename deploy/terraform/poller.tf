@@ -22,7 +22,7 @@ locals {
       BRIGADE_PROCESS_TIMEOUT = "${var.process_timeout_seconds}s"
       BRIGADE_POLL_DEADLINE   = "${var.poll_deadline_seconds}s"
     },
-    var.tasks ? local.tasks_settings : {},
+    local.tasks_settings,
     var.events ? local.events_settings : {},
     var.settings,
   )
@@ -32,6 +32,8 @@ resource "google_cloud_run_v2_service" "poller" {
   name                = local.poller_name
   location            = var.region
   ingress             = local.ingress
+  project             = var.project
+  labels              = var.labels
   deletion_protection = var.deletion_protection
 
   # Tokens for this URL, whichever other URLs the service has.
@@ -64,7 +66,7 @@ resource "google_cloud_run_v2_service" "poller" {
     }
 
     containers {
-      image = var.image
+      image = local.digests[var.image]
       args  = ["poller"]
 
       # gRPC needs HTTP/2 up to the container.
@@ -79,11 +81,11 @@ resource "google_cloud_run_v2_service" "poller" {
         startup_cpu_boost = true
       }
 
-      # NOT_SERVING until it can work; a second is ten times what it needs.
+      # NOT_SERVING until it can work, usually within a second. Through a VPC the first connection may take minutes.
       startup_probe {
         period_seconds    = 1
         timeout_seconds   = 1
-        failure_threshold = 60
+        failure_threshold = var.internal == null ? 60 : 240
         grpc {
           port    = 8080
           service = "brigade.v1.PollerService"
@@ -110,5 +112,5 @@ resource "google_cloud_run_v2_service" "poller" {
     }
   }
 
-  depends_on = [google_project_service.apis, data.google_artifact_registry_repository.images]
+  depends_on = [google_project_service.apis, google_cloud_tasks_queue_iam_member.poller_enqueues]
 }

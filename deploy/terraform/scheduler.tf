@@ -1,4 +1,5 @@
 resource "google_cloud_scheduler_job" "poll" {
+  project     = var.project
   name        = "${var.name}-poll"
   region      = var.region
   description = "Scans gs://${local.bucket}/${var.prefixes.inbox}"

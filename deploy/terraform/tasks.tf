@@ -1,16 +1,17 @@
 # poller ─▶ queue ─▶ POST /process at the poller, with the pusher's token: the queue limits the rate.
 
 locals {
-  tasks_settings = {
+  tasks_settings = var.tasks ? {
     BRIGADE_DISPATCH      = "tasks"
-    BRIGADE_TASKS_QUEUE   = "projects/${var.project}/locations/${var.region}/queues/${var.name}-files"
+    BRIGADE_TASKS_QUEUE   = "projects/${var.project}/locations/${var.region}/queues/${google_cloud_tasks_queue.files[0].name}"
     BRIGADE_TASKS_ACCOUNT = google_service_account.pusher.email
-  }
+  } : {}
 }
 
 resource "google_cloud_tasks_queue" "files" {
   count    = var.tasks ? 1 : 0
-  name     = "${var.name}-files"
+  project  = var.project
+  name     = "${var.name}-files-${local.suffix}"
   location = var.region
 
   rate_limits {
@@ -18,7 +19,7 @@ resource "google_cloud_tasks_queue" "files" {
     max_dispatches_per_second = 50
   }
 
-  # The file of an abandoned task is still in the inbox; a scan makes another task once the name is free again, in about an hour.
+  # The file of an abandoned task is still in the inbox; a scan makes another task once the name is free again, within 24 hours.
   retry_config {
     max_attempts       = 20
     min_backoff        = "10s"
@@ -32,10 +33,16 @@ resource "google_cloud_tasks_queue" "files" {
 
 resource "google_cloud_tasks_queue_iam_member" "poller_enqueues" {
   count    = var.tasks ? 1 : 0
+  project  = var.project
   name     = google_cloud_tasks_queue.files[0].name
   location = var.region
   role     = "roles/cloudtasks.enqueuer"
   member   = google_service_account.poller.member
+
+  # The poller gets the name of a new queue once it may use it, and the old queue goes after that.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 # An account that makes a task with another account's token must be allowed to act as that account.

@@ -1,11 +1,21 @@
 variable "project" {
   description = "The project's ID."
   type        = string
+
+  validation {
+    condition     = can(regex("^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
+    error_message = "The ID, such as my-project-123, and neither the number nor the display name."
+  }
 }
 
 variable "region" {
   description = "The region of the services, the bucket, the schedule and the queue."
   type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
+    error_message = "One region, such as europe-west1: no zone (europe-west1-b) and no multi-region (eu)."
+  }
 }
 
 variable "name" {
@@ -21,27 +31,25 @@ variable "name" {
 
 # The images. deploy/Dockerfile builds the poller's, which is also the sample worker's.
 
-variable "repository" {
-  description = "The Artifact Registry repository that holds the images; it is made beforehand, so that there is an image to deploy."
-  type        = string
-  default     = "brigade"
-}
-
 variable "image" {
-  description = "The poller's image, best with its digest: REGION-docker.pkg.dev/PROJECT/REPOSITORY/brigade@sha256:…"
+  description = "The poller's image, in this project or another: REGION-docker.pkg.dev/PROJECT/REPOSITORY/brigade:TAG. A tag is looked up, and its digest is deployed; a name with further slashes is deployed as it is written."
   type        = string
+
+  validation {
+    condition     = can(regex("^[^/:@\\s]+([.][^/:@\\s]+)+/[^\\s]+$", var.image))
+    error_message = "A full name that begins with its registry, without https://."
+  }
 }
 
 variable "worker_image" {
   description = "The worker's image: one with your program and the `brigade` binary, or your own service that implements brigade.v1 and serves grpc.health.v1, with brigade.v1.WorkerService SERVING, over h2c on port 8080. The poller's image, with its sample worker, when empty."
   type        = string
   default     = ""
-}
 
-variable "worker_args" {
-  description = "The arguments of the worker's container. With your own program: [\"worker\", \"--exec\", \"python3 /app/score.py {}\"]."
-  type        = list(string)
-  default     = ["worker"]
+  validation {
+    condition     = var.worker_image == "" || can(regex("^[^/:@\\s]+([.][^/:@\\s]+)+/[^\\s]+$", var.worker_image))
+    error_message = "A full name that begins with its registry, without https://."
+  }
 }
 
 # The bucket.
@@ -49,10 +57,15 @@ variable "worker_args" {
 variable "bucket" {
   description = "The bucket's name, which is unique in the world."
   type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$", var.bucket))
+    error_message = "The name alone, without gs:// and without a prefix: lower-case letters, digits, dots, hyphens and underscores."
+  }
 }
 
 variable "create_bucket" {
-  description = "Whether to make the bucket. An existing one needs uniform bucket-level access, for conditions on object names."
+  description = "Whether to make the bucket. An existing one, such as one that was kept when a deployment was destroyed, is used with false. It needs uniform bucket-level access, for conditions on object names."
   type        = bool
   default     = true
 }
@@ -89,8 +102,31 @@ variable "soft_delete_days" {
   }
 }
 
+variable "uploaders" {
+  description = "Who may put files into the inbox: user:…, group:… or serviceAccount:…. They may not update objects, because the poller's marks on a file are metadata."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for one in var.uploaders : can(regex("^(user|group|serviceAccount):[^@:\\s]+@[^@:\\s]+$", one))])
+    error_message = "Each is user:EMAIL, group:EMAIL or serviceAccount:EMAIL."
+  }
+}
+
+variable "uploaders_may_replace" {
+  description = "Whether they may also upload over a file that still waits, which takes the right to delete."
+  type        = bool
+  default     = false
+}
+
 variable "worker_replaces_outputs" {
   description = "Whether the worker may replace its own outputs. A file that is uploaded again has another output under the same name; without this permission the worker is refused in that case, and the poll stops. It permits deletions below the outputs' prefix only."
+  type        = bool
+  default     = true
+}
+
+variable "worker_lists" {
+  description = "Whether the worker may list the bucket's names. Without it outputs of a killed run stay, and Cloud Storage says 403 in place of 404 for a file that is gone: one that was replaced is superseded all the same, and one that was removed while it waited stops that poll; the next poll goes on."
   type        = bool
   default     = true
 }
@@ -101,6 +137,11 @@ variable "schedule" {
   description = "When the inbox is scanned, in cron's format."
   type        = string
   default     = "* * * * *"
+
+  validation {
+    condition     = length(split(" ", var.schedule)) == 5
+    error_message = "Five fields with one space between them, such as */5 * * * *."
+  }
 }
 
 variable "time_zone" {
@@ -144,18 +185,33 @@ variable "callers" {
   description = "Emails of further service accounts that may call the poller, such as one that users impersonate to poll by hand."
   type        = list(string)
   default     = []
+
+  validation {
+    condition     = alltrue([for one in var.callers : can(regex("^[^@:\\s,\"']+@[^@:\\s,\"']+$", one))])
+    error_message = "Emails alone, without serviceAccount: or quotes."
+  }
 }
 
 variable "readers" {
   description = "Emails of service accounts that may see status, failed files and events of the poller (`brigade status`, `failed`, `watch`). Users impersonate them."
   type        = list(string)
   default     = []
+
+  validation {
+    condition     = alltrue([for one in var.readers : can(regex("^[^@:\\s,\"']+@[^@:\\s,\"']+$", one))])
+    error_message = "Emails alone, without serviceAccount: or quotes."
+  }
 }
 
 variable "operators" {
   description = "Emails of service accounts that may see the same, and move failed files back (`brigade replay`). With one, the poller's account may move files from failed to the inbox."
   type        = list(string)
   default     = []
+
+  validation {
+    condition     = alltrue([for one in var.operators : can(regex("^[^@:\\s,\"']+@[^@:\\s,\"']+$", one))])
+    error_message = "Emails alone, without serviceAccount: or quotes."
+  }
 }
 
 variable "show_outputs" {
@@ -183,24 +239,30 @@ variable "poller" {
     concurrency = optional(number)
   })
   default = {}
-}
 
-variable "worker" {
-  description = "The worker's size: concurrency is the number of files that one instance processes at once. A file is in memory while a program processes it."
-  type = object({
-    min         = optional(number, 0)
-    max         = optional(number, 10)
-    cpu         = optional(string, "1")
-    memory      = optional(string, "1Gi")
-    concurrency = optional(number, 4)
-  })
-  default = {}
+  validation {
+    condition     = var.poller.min >= 0 && var.poller.max >= max(1, var.poller.min)
+    error_message = "min is 0 or more, and max is 1 or more and not below min."
+  }
+  validation {
+    condition     = contains(["1", "2", "4", "6", "8"], var.poller.cpu) && can(regex("^[1-9][0-9]*(Mi|Gi)$", var.poller.memory))
+    error_message = "cpu is 1, 2, 4, 6 or 8, and memory a whole number of Mi or Gi, such as 512Mi."
+  }
+  validation {
+    condition     = coalesce(var.poller.concurrency, 1) >= 1 && coalesce(var.poller.concurrency, 1) <= 1000
+    error_message = "concurrency is 1 to 1000, Cloud Run's limit."
+  }
 }
 
 variable "files_in_flight" {
   description = "Files that one instance of the poller has in flight at the worker, of polls and events together. The workers refuse more than they can take, and the poller tries those again."
   type        = number
   default     = 32
+
+  validation {
+    condition     = var.files_in_flight >= 1 && var.files_in_flight <= 10000
+    error_message = "1 to 10000."
+  }
 }
 
 variable "process_timeout_seconds" {
@@ -233,12 +295,11 @@ variable "settings" {
   description = "Further settings of the poller by their environment variables, such as { BRIGADE_MATCH = \"**/*.csv\" }."
   type        = map(string)
   default     = {}
-}
 
-variable "worker_settings" {
-  description = "Further settings of the worker by their environment variables."
-  type        = map(string)
-  default     = {}
+  validation {
+    condition     = alltrue([for name in keys(var.settings) : can(regex("^[A-Z][A-Z0-9_]*$", name))])
+    error_message = "The names are environment variables, such as BRIGADE_MATCH."
+  }
 }
 
 # Alerts.
@@ -253,6 +314,28 @@ variable "notification_channels" {
   description = "Where the alert policies send alerts: full names of notification channels."
   type        = list(string)
   default     = []
+}
+
+variable "alert_email" {
+  description = "An email address that the alert policies write to."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.alert_email == "" || can(regex("^[^@:\\s]+@[^@:\\s]+$", var.alert_email))
+    error_message = "One address, without mailto:."
+  }
+}
+
+variable "labels" {
+  description = "Labels of everything that takes labels."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for key, value in var.labels : can(regex("^[a-z][a-z0-9_-]{0,62}$", key)) && can(regex("^[a-z0-9_-]{0,63}$", value))])
+    error_message = "Keys and values are lower-case letters, digits, hyphens and underscores, 63 at most; a key begins with a letter."
+  }
 }
 
 variable "deletion_protection" {

@@ -1,4 +1,7 @@
 locals {
+  # In MiB.
+  worker_memory = tonumber(substr(var.worker.memory, 0, length(var.worker.memory) - 2)) * (endswith(var.worker.memory, "Gi") ? 1024 : 1)
+
   worker_settings = merge(
     {
       BRIGADE_OUTPUT          = "gs://${local.bucket}/${var.prefixes.outputs}"
@@ -8,6 +11,8 @@ locals {
       BRIGADE_AUTH            = "verify"
       BRIGADE_CONCURRENCY     = tostring(var.worker.concurrency)
       BRIGADE_PROCESS_TIMEOUT = "${var.process_timeout_seconds}s"
+      # /tmp is memory on Cloud Run: half of it is for the files in process, and half for the program.
+      BRIGADE_MAX_SIZE = "${max(1, floor(local.worker_memory / 2 / var.worker.concurrency))}MiB"
     },
     var.worker_settings,
   )
@@ -17,22 +22,79 @@ resource "google_cloud_run_v2_service" "worker" {
   name                = local.worker_name
   location            = var.region
   ingress             = local.ingress
+  project             = var.project
+  labels              = var.labels
   deletion_protection = var.deletion_protection
   custom_audiences    = [local.worker_url]
 
   template {
-    service_account = google_service_account.worker.email
+    service_account = local.worker_email
     # The worker's own limit, so that more calls start another instance instead of being refused.
     max_instance_request_concurrency = var.worker.concurrency
     timeout                          = "${var.process_timeout_seconds + 60}s"
+
+    # A GPU in one zone is the one that needs no reservation. Mounted buckets and shares need the second generation.
+    gpu_zonal_redundancy_disabled = var.worker.gpu == null ? null : true
+    execution_environment         = length(var.worker_volumes) > 0 ? "EXECUTION_ENVIRONMENT_GEN2" : null
 
     scaling {
       min_instance_count = var.worker.min
       max_instance_count = var.worker.max
     }
 
+    dynamic "node_selector" {
+      for_each = var.worker.gpu[*]
+      content {
+        accelerator = node_selector.value
+      }
+    }
+
+    dynamic "vpc_access" {
+      for_each = var.worker_network[*]
+      content {
+        egress = vpc_access.value.egress
+        network_interfaces {
+          network    = vpc_access.value.network
+          subnetwork = vpc_access.value.subnetwork
+          tags       = vpc_access.value.tags
+        }
+      }
+    }
+
+    dynamic "volumes" {
+      for_each = var.worker_volumes
+      content {
+        name = volumes.key
+        dynamic "gcs" {
+          for_each = volumes.value.bucket[*]
+          content {
+            bucket    = gcs.value
+            read_only = volumes.value.read_only
+          }
+        }
+        dynamic "nfs" {
+          for_each = volumes.value.server[*]
+          content {
+            server    = nfs.value
+            path      = volumes.value.path
+            read_only = volumes.value.read_only
+          }
+        }
+      }
+    }
+
+    dynamic "volumes" {
+      for_each = length(var.worker_sql) > 0 ? [var.worker_sql] : []
+      content {
+        name = "cloudsql"
+        cloud_sql_instance {
+          instances = volumes.value
+        }
+      }
+    }
+
     containers {
-      image = var.worker_image == "" ? var.image : var.worker_image
+      image = local.digests[coalesce(var.worker_image, var.image)]
       args  = var.worker_args
 
       ports {
@@ -41,8 +103,8 @@ resource "google_cloud_run_v2_service" "worker" {
       }
 
       resources {
-        limits            = { cpu = var.worker.cpu, memory = var.worker.memory }
-        cpu_idle          = true
+        limits            = merge({ cpu = var.worker.cpu, memory = var.worker.memory }, var.worker.gpu == null ? {} : { "nvidia.com/gpu" = "1" })
+        cpu_idle          = var.worker.gpu == null
         startup_cpu_boost = true
       }
 
@@ -73,6 +135,27 @@ resource "google_cloud_run_v2_service" "worker" {
           value = env.value
         }
       }
+
+      dynamic "env" {
+        for_each = var.worker_secrets
+        content {
+          name = env.key
+          value_source {
+            secret_key_ref {
+              secret  = env.value.secret
+              version = env.value.version
+            }
+          }
+        }
+      }
+
+      dynamic "volume_mounts" {
+        for_each = merge({ for name, volume in var.worker_volumes : name => volume.mount_path }, length(var.worker_sql) > 0 ? { cloudsql = "/cloudsql" } : {})
+        content {
+          name       = volume_mounts.key
+          mount_path = volume_mounts.value
+        }
+      }
     }
   }
 
@@ -83,5 +166,13 @@ resource "google_cloud_run_v2_service" "worker" {
     }
   }
 
-  depends_on = [google_project_service.apis, data.google_artifact_registry_repository.images]
+  depends_on = [google_project_service.apis, google_secret_manager_secret_iam_member.worker_reads]
+}
+
+resource "google_secret_manager_secret_iam_member" "worker_reads" {
+  for_each  = toset([for one in values(var.worker_secrets) : one.secret])
+  project   = startswith(each.key, "projects/") ? null : var.project
+  secret_id = each.key
+  role      = "roles/secretmanager.secretAccessor"
+  member    = "serviceAccount:${local.worker_email}"
 }

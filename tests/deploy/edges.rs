@@ -48,6 +48,7 @@ fn terraform_grants_the_right_to_call_in_no_other_way() {
             "google_cloud_tasks_queue_iam_member",
             "google_pubsub_subscription_iam_member",
             "google_pubsub_topic_iam_member",
+            "google_secret_manager_secret_iam_member",
             "google_service_account_iam_member",
             "google_storage_bucket_iam_member",
         ];

@@ -1,11 +1,13 @@
 //! The commands of `deploy/gcloud.sh --dry-run`, as recorded beside this file; `.ci/deploy-files` holds the records to the
 //! script, and every flag in them to gcloud's own help.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 /// With no option but the needed ones.
 pub(crate) const PLAIN: &str = include_str!("gcloud.txt");
 /// With `--auth verify`.
 pub(crate) const VERIFY: &str = include_str!("gcloud-verify.txt");
-/// With `--events --tasks --show-outputs`, a reader and an operator.
+/// With `--events --tasks --show-outputs`, a reader, an operator, uploaders, a secret, a suffix and more memory.
 pub(crate) const WHOLE: &str = include_str!("gcloud-events-tasks.txt");
 
 /// One command, as a shell would take it apart.
@@ -36,10 +38,11 @@ impl Command {
     }
 }
 
-const PATHS: [&str; 4] = [
+const PATHS: [&str; 5] = [
     "run services add-iam-policy-binding",
     "storage buckets add-iam-policy-binding",
     "iam roles create",
+    "run jobs deploy",
     "run deploy",
 ];
 
@@ -73,6 +76,51 @@ fn shell_words(line: &str) -> Vec<String> {
         }
     }
     words
+}
+
+/// The exit code of the script with a `gcloud` that fails like this the first times that it binds a role, and how often the
+/// script slept.
+fn deploy_with_failing_bindings(error: &str, failures: usize) -> (Option<i32>, usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let program = |name: &str, script: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let at = folder.path().display();
+    program("sleep", format!("#!/bin/sh\necho \"$@\" >>{at}/slept\n"));
+    program(
+        "gcloud",
+        format!(
+            "#!/bin/sh\ncase $* in *add-iam-policy-binding*)\n  echo >>{at}/bound\n  \
+             [ $(wc -l <{at}/bound) -gt {failures} ] || {{ echo 'ERROR: {error}' >&2; exit 1; }};;\nesac\n"
+        ),
+    );
+    let path = format!("{at}:{}", std::env::var("PATH").unwrap());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/gcloud.sh");
+    let arguments = "--project p --region europe-west1 --bucket my-files --image i --number 1";
+    let output = std::process::Command::new("bash")
+        .arg(script)
+        .args(arguments.split(' '))
+        .env("PATH", path)
+        .output()
+        .unwrap();
+    let slept = std::fs::read_to_string(folder.path().join("slept")).unwrap_or_default();
+    assert!(slept.lines().all(|line| line == "10"), "{slept}");
+    (output.status.code(), slept.lines().count())
+}
+
+#[test]
+fn a_new_account_that_is_not_known_everywhere_yet_is_waited_for() {
+    let unknown = "Service account brigade-poller@p.iam.gserviceaccount.com does not exist.";
+    assert_eq!(deploy_with_failing_bindings(unknown, 3), (Some(0), 3));
+    // In the end it is an error after all.
+    assert_eq!(deploy_with_failing_bindings(unknown, 100), (Some(1), 12));
+}
+
+#[test]
+fn another_error_is_not_waited_for() {
+    assert_eq!(deploy_with_failing_bindings("PERMISSION_DENIED", 1), (Some(1), 0));
 }
 
 #[test]

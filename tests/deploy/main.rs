@@ -5,6 +5,7 @@
 
 mod edges;
 mod gcloud;
+mod kubernetes;
 mod services;
 mod storage;
 mod terraform;

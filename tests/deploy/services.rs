@@ -50,6 +50,48 @@ fn every_setting_is_one_that_the_services_know() {
 }
 
 #[test]
+fn a_file_may_have_half_of_the_memory_that_a_worker_has_for_it() {
+    let limit = |recording: &str| {
+        let commands = gcloud::commands(recording);
+        let deploys = |one: &&gcloud::Command| {
+            one.path() == "run deploy" && one.argument() == "brigade-worker"
+        };
+        let command = commands.iter().find(deploys).unwrap();
+        let settings = command.flag("--set-env-vars");
+        let size = settings.split(';').find_map(|one| one.strip_prefix("BRIGADE_MAX_SIZE="));
+        (command.flag("--memory"), size.unwrap().to_owned())
+    };
+    let own = |memory: &str, size: &str| (memory.to_owned(), size.to_owned());
+    assert_eq!(limit(gcloud::PLAIN), own("1Gi", "128MiB"));
+    assert_eq!(limit(gcloud::WHOLE), own("4Gi", "512MiB"));
+    let yaml = yaml::service("worker");
+    assert_eq!(yaml::environment(&yaml)[names::MAX_SIZE], "128MiB");
+    let settings = &terraform::locals()["worker_settings"];
+    let share = "floor(local.worker_memory / 2 / var.worker.concurrency)";
+    assert!(settings.contains(share), "{settings}");
+}
+
+#[test]
+fn the_doctor_runs_as_the_poller_with_its_settings() {
+    let doctor = terraform::all("google_cloud_run_v2_job").remove(0);
+    let template = doctor.block("template").unwrap();
+    let template = terraform::blocks(&template.body, "template")[0];
+    let account = terraform::attribute(&template.body, "service_account");
+    assert_eq!(account, "google_service_account.poller.email");
+    let commands = gcloud::commands(gcloud::PLAIN);
+    let find = |path: &str, name: &str| {
+        let is_it = |one: &&gcloud::Command| one.path() == path && one.argument() == name;
+        commands.iter().find(is_it).unwrap()
+    };
+    let poller = find("run deploy", "brigade-poller");
+    let doctor = find("run jobs deploy", "brigade-doctor");
+    for flag in ["--set-env-vars", "--service-account", "--image"] {
+        assert_eq!(doctor.flag(flag), poller.flag(flag));
+    }
+    assert_eq!(doctor.flag("--args"), "doctor");
+}
+
+#[test]
 fn three_ways_to_deploy_give_the_services_the_same_settings() {
     let poller = of_yaml("poller");
     assert!(poller.contains(names::PUBLIC_URL), "the front end is proven");
@@ -139,8 +181,9 @@ fn terraform_speaks_h2c_and_is_probed_by_grpc() {
     for service in terraform::all("google_cloud_run_v2_service") {
         let template = service.block("template").unwrap();
         let account = terraform::attribute(&template.body, "service_account");
-        let own = format!("google_service_account.{}.email", service.name);
-        assert_eq!(account, own);
+        // The worker's may be one of the root's.
+        let own = ["google_service_account.poller.email", "local.worker_email"];
+        assert_eq!(account, own[usize::from(service.name == "worker")]);
         let container = terraform::blocks(&template.body, "containers")[0];
         let port = terraform::blocks(&container.body, "ports")[0];
         assert_eq!(terraform::attribute(&port.body, "name"), "h2c");

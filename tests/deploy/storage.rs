@@ -5,18 +5,26 @@ use std::collections::BTreeMap;
 use super::{gcloud, terraform};
 
 /// Account, permissions and the prefixes that they end at: the whole picture, with the worker's outputs replaceable.
-const PICTURE: [(&str, &str, &str); 6] = [
+const PICTURE: [(&str, &str, &str); 7] = [
     ("poller", "create delete get", "control"),
     ("poller", "create get", "processed failed"),
     ("poller", "get move update", "inbox"),
     ("poller", "list", "the whole bucket"),
     ("worker", "create delete get", "outputs"),
     ("worker", "get", "inbox"),
+    ("worker", "list", "the whole bucket"),
 ];
 
 /// What the poller needs beside it, when it has an operator, and when it shows outputs.
 const STEERING: [(&str, &str, &str); 2] =
     [("poller", "create move", "failed inbox"), ("poller", "get", "outputs")];
+
+/// What the recorded commands with every option grant.
+const WHOLE: [(&str, &str, &str); 3] = [STEERING[0], STEERING[1], REPLACING_UPLOADS];
+
+/// What uploaders get, the wider one with `uploaders_may_replace`. None of them may update: an object's metadata has its marks.
+const UPLOADS: (&str, &str, &str) = ("uploader", "create", "inbox");
+const REPLACING_UPLOADS: (&str, &str, &str) = ("uploader", "create delete", "inbox");
 
 type Grant = (String, String, String);
 
@@ -48,7 +56,9 @@ fn roles() -> BTreeMap<String, String> {
         .into_iter()
         .map(|role| {
             let permissions = role.get("permissions");
-            (role.name, verbs(&permissions))
+            // A choice: what it is without it is the second.
+            let permissions = permissions.rsplit(" : ").next().unwrap();
+            (role.name, verbs(permissions))
         })
         .collect()
 }
@@ -72,7 +82,11 @@ fn terraform_grants_each_account_what_it_needs_below_its_prefixes() {
     for binding in terraform::all("google_storage_bucket_iam_member") {
         assert_eq!(binding.get("bucket"), "local.bucket");
         let member = binding.get("member");
-        let member = member.strip_prefix("google_service_account.").unwrap();
+        let member = match &*member {
+            "each.key" => "uploader.",
+            "serviceAccount:${local.worker_email}" => "worker.",
+            other => other.strip_prefix("google_service_account.").unwrap(),
+        };
         let role = binding.get("role");
         // A choice: its first is the default, and the wider one.
         let role = role.strip_prefix("var.worker_replaces_outputs ? ").unwrap_or(&role);
@@ -91,7 +105,8 @@ fn terraform_grants_each_account_what_it_needs_below_its_prefixes() {
                 .trim_end_matches("_prefix")
                 .to_owned()
         };
-        optional.push(!binding.get("count").is_empty());
+        let is_asked_for = !binding.get("count").is_empty() && binding.name != "worker_lists";
+        optional.push(is_asked_for || !binding.get("for_each").is_empty());
         grants.push((
             member.split('.').next().unwrap().to_owned(),
             roles[role.split('.').next().unwrap()].clone(),
@@ -103,7 +118,11 @@ fn terraform_grants_each_account_what_it_needs_below_its_prefixes() {
     always.sort();
     assert_eq!(always, picture(&[]));
     grants.sort();
-    assert_eq!(grants, picture(&STEERING));
+    assert_eq!(grants, picture(&[STEERING[0], STEERING[1], UPLOADS]));
+    let roles = terraform::all("google_project_iam_custom_role");
+    let upload = roles.iter().find(|role| role.name == "upload").unwrap().get("permissions");
+    let wider = upload.strip_prefix("var.uploaders_may_replace ? ").unwrap();
+    assert_eq!(verbs(wider.split(" : ").next().unwrap()), REPLACING_UPLOADS.1);
     let locals = terraform::locals();
     assert_eq!(locals["objects"], "projects/_/buckets/${local.bucket}/objects");
     assert_eq!(locals["control_prefix"], ".brigade/");
@@ -112,7 +131,7 @@ fn terraform_grants_each_account_what_it_needs_below_its_prefixes() {
 #[test]
 fn gcloud_grants_the_same() {
     for (recording, more) in
-        [(gcloud::PLAIN, &[][..]), (gcloud::VERIFY, &[]), (gcloud::WHOLE, &STEERING)]
+        [(gcloud::PLAIN, &[][..]), (gcloud::VERIFY, &[]), (gcloud::WHOLE, &WHOLE)]
     {
         let mut roles = BTreeMap::new();
         let mut grants = Vec::new();
@@ -135,7 +154,11 @@ fn gcloud_grants_the_same() {
 
 fn granted(command: &gcloud::Command, roles: &BTreeMap<String, String>) -> Grant {
     let member = command.flag("--member");
-    let member = member.strip_prefix("serviceAccount:brigade-").unwrap();
+    let own = member.strip_prefix("serviceAccount:brigade-");
+    let member = own.unwrap_or_else(|| {
+        assert_eq!(member, "group:lab@example.org");
+        "uploader@"
+    });
     let condition = command.flag("--condition");
     let condition = if let Some((_, expression)) = condition.split_once("expression=") {
         expression.to_owned()

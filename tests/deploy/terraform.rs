@@ -1,4 +1,4 @@
-//! The module as its resources.
+//! The module as its resources. The roots in `examples/` are tried by `.ci/terraform-try`.
 
 use std::{collections::BTreeMap, fs};
 
@@ -85,13 +85,20 @@ fn bodies() -> Vec<Body> {
         let text = fs::read_to_string(&path).unwrap();
         hcl::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     };
-    super::files("tf").into_iter().map(parse).collect()
+    module().into_iter().map(parse).collect()
+}
+
+/// The files of the module itself, without those of the roots that call it.
+fn module() -> Vec<std::path::PathBuf> {
+    let mut files = super::files("tf");
+    files.retain(|path| path.parent().is_some_and(|folder| folder.ends_with("deploy/terraform")));
+    files
 }
 
 /// The text of the module without its comments.
 fn text() -> String {
     let mut text = String::new();
-    for path in super::files("tf") {
+    for path in module() {
         for line in fs::read_to_string(path).unwrap().lines() {
             text.push_str(line.split('#').next().unwrap_or_default());
             text.push('\n');
@@ -162,4 +169,56 @@ fn every_resource_that_is_referred_to_is_there() {
         referred += 1;
     }
     assert!(referred > 40, "only {referred} references were seen");
+}
+
+#[test]
+fn the_module_has_no_provider_block_and_names_the_project_wherever_it_may() {
+    for body in bodies() {
+        assert!(blocks(&body, "provider").is_empty(), "a module with a provider takes no for_each");
+    }
+    // Resources that take their project from what they belong to, and the one that is Terraform's own.
+    let elsewhere = [
+        "google_service_account_iam_member",
+        "google_storage_bucket_iam_member",
+        "google_storage_notification",
+        "terraform_data",
+    ];
+    for resource in resources() {
+        let named = !resource.get("project").is_empty();
+        assert_eq!(named, !elsewhere.contains(&&*resource.kind), "{}", resource.name);
+    }
+}
+
+#[test]
+fn names_that_google_keeps_after_their_removal_differ_between_deployments() {
+    let kept = ["google_project_iam_custom_role", "google_cloud_tasks_queue"];
+    for resource in resources().into_iter().filter(|one| kept.contains(&&*one.kind)) {
+        let name = resource.get("role_id") + &resource.get("name");
+        assert!(name.contains("local.suffix"), "{name}");
+    }
+}
+
+#[test]
+fn no_account_loses_a_right_before_its_replacement_is_there() {
+    let rights = ["google_storage_bucket_iam_member", "google_cloud_tasks_queue_iam_member"];
+    for resource in resources().into_iter().filter(|one| rights.contains(&&*one.kind)) {
+        let lifecycle = resource.block("lifecycle").expect(&resource.name);
+        assert_eq!(attribute(&lifecycle.body, "create_before_destroy"), "true");
+    }
+}
+
+#[test]
+fn images_are_deployed_by_their_digests() {
+    let runs = ["google_cloud_run_v2_service", "google_cloud_run_v2_job"];
+    let mut seen = 0;
+    for resource in resources().into_iter().filter(|one| runs.contains(&&*one.kind)) {
+        let mut template = resource.block("template").unwrap();
+        if let Some(inner) = blocks(&template.body, "template").first() {
+            template = inner;
+        }
+        let container = blocks(&template.body, "containers")[0];
+        assert!(attribute(&container.body, "image").starts_with("local.digests["));
+        seen += 1;
+    }
+    assert_eq!(seen, 3);
 }

@@ -13,7 +13,12 @@ pub(crate) fn service(name: &str) -> Value {
 
 /// Its environment.
 pub(crate) fn environment(service: &Value) -> BTreeMap<String, String> {
-    let variables = container(service)["env"].as_array().unwrap();
+    variables(container(service))
+}
+
+/// The environment of a container.
+pub(crate) fn variables(container: &Value) -> BTreeMap<String, String> {
+    let variables = container["env"].as_array().unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     variables.iter().map(|variable| (text(&variable["name"]), text(&variable["value"]))).collect()
 }
