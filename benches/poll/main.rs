@@ -4,6 +4,7 @@
 //! against the same emulator and the same worker, and a figure is the median of what each round says. Storage calls are
 //! those that the emulator counted. Memory is that of a process of its own, which polls a bucket that makes its objects
 //! while it is listed. With `BENCH_SMOKE=1` a few short rounds show that all of it runs, and nothing is judged.
+//! `cargo bench --bench poll -- memory` measures memory alone.
 
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on fails")]
 #![allow(clippy::print_stdout, reason = "figures are for people")]
@@ -57,15 +58,8 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let scale = Scale::from_env();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let idle = runtime.block_on(system::System::start(Duration::ZERO));
-    let busy = runtime.block_on(system::System::start(Duration::from_millis(20)));
-    let mut figures = vec![
-        speed::figure(&scale, &runtime, &idle, "0 ms"),
-        speed::figure(&scale, &runtime, &busy, "20 ms"),
-    ];
-    figures.extend(calls::figures(&scale, &runtime, &idle));
-    drop(runtime);
+    let is_memory_alone = std::env::args().any(|argument| argument == "memory");
+    let mut figures = if is_memory_alone { Vec::new() } else { speed_and_calls(&scale) };
     figures.extend(memory::figures(&scale));
     println!();
     for figure in &figures {
@@ -80,4 +74,16 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
+}
+
+fn speed_and_calls(scale: &Scale) -> Vec<Figure> {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let idle = runtime.block_on(system::System::start(Duration::ZERO));
+    let busy = runtime.block_on(system::System::start(Duration::from_millis(20)));
+    let mut figures = vec![
+        speed::figure(scale, &runtime, &idle, "0 ms"),
+        speed::figure(scale, &runtime, &busy, "20 ms"),
+    ];
+    figures.extend(calls::figures(scale, &runtime, &idle));
+    figures
 }

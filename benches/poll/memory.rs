@@ -1,5 +1,5 @@
-//! The peak memory of a poll, in a process of its own that holds nothing else: no emulator, no worker, and a bucket that
-//! makes its objects while it is listed.
+//! The peak memory of a poll and of a replay, each in a process of its own that holds nothing else: no emulator, no worker,
+//! and a bucket that makes its objects while it is listed.
 //!
 //! A poll of one page never holds the end of one and the beginning of the next, so more pages take a little more; after
 //! that it is flat. The goal allows half as much again: over a million objects that is 5 bytes each, and what keeps
@@ -10,15 +10,19 @@ use std::{fs, process::Command, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use brigade_client::answer::Answer;
 use brigade_poller::{config::Config, dispatch::Worker, poller::Poller, request::Trigger};
-use brigade_proto::v1::{PollRequest, ProcessRequest, ProcessResponse};
+use brigade_proto::v1::{PollRequest, ProcessRequest, ProcessResponse, ReplayObjectsRequest};
 use brigade_sim::Synthetic;
 use brigade_storage::Location;
+use futures::StreamExt as _;
 
 use crate::{Figure, Scale};
 
 /// Asks this program to measure, and to print what it found.
 const ASK: &str = "--measure-memory-of";
 const FEW: u64 = 1_000;
+/// Objects of the replay, and by how many KiB its process may grow.
+const REPLAYED: u64 = 100_000;
+const MOST_REPLAY: u64 = 64 * 1024;
 
 /// What becomes of the objects.
 const WORK: [(&str, &str); 2] =
@@ -40,19 +44,35 @@ impl Worker for Accepting {
     }
 }
 
-/// Polls as this process was asked to, and tells its peak memory in KiB.
+/// Polls or replays as this process was asked to, and tells by how many KiB its memory grew at its peak, or its whole peak for a poll.
 pub(crate) fn asked_for() -> Option<u64> {
     let mut arguments = std::env::args().skip_while(|argument| argument != ASK);
     arguments.next()?;
     let work = arguments.next().unwrap();
     let objects = arguments.next().unwrap().parse().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
+    if work == "replayed" {
+        let before = peak();
+        runtime.block_on(replay(objects));
+        return Some(peak() - before);
+    }
     runtime.block_on(poll(&work, objects));
     Some(peak())
 }
 
-/// One figure for each work.
+/// One figure for each work of a poll, and one for the replay.
 pub(crate) fn figures(scale: &Scale) -> Vec<Figure> {
+    let growth = measured("replayed", REPLAYED);
+    let replay = Figure {
+        what: format!("growth of memory at the peak of a replay of {REPLAYED} objects"),
+        measured: format!("{growth} KiB"),
+        goal: "≤ 64 MiB",
+        met: growth <= MOST_REPLAY,
+    };
+    polls(scale).into_iter().chain([replay]).collect()
+}
+
+fn polls(scale: &Scale) -> Vec<Figure> {
     let figure = |(work, words): (&str, &str)| {
         let few = measured(work, FEW);
         let many = measured(work, scale.most_objects);
@@ -101,4 +121,17 @@ async fn poll(work: &str, objects: u64) {
     }
     assert_eq!(bucket.shown(), objects);
     assert_eq!(bucket.written(), if work == "processed" { objects } else { 0 });
+}
+
+/// All results pass through this process, as through a poller that streams them to its caller.
+async fn replay(objects: u64) {
+    let bucket = Synthetic::new("data", "failed/", objects);
+    let config = Config::for_inbox(Location::new("data", "in/"));
+    let poller = Poller::new(config, &bucket, Arc::new(Accepting)).lease(false);
+    let request = ReplayObjectsRequest { all: true, ..ReplayObjectsRequest::default() };
+    let mut results = std::pin::pin!(poller.replay(request).unwrap());
+    while let Some(result) = results.next().await {
+        result.unwrap();
+    }
+    assert_eq!((bucket.shown(), bucket.written()), (objects, objects));
 }

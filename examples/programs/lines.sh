@@ -6,7 +6,8 @@ while IFS= read -r line <&3; do
     field() { printf '%s\n' "$line" | jq -r "$1 // empty" 3<&- 4>&-; }
     id=$(field .job.id)
     [ -n "$id" ] || continue
-    lines=$(wc -l <"$(field .job.path)" 3<&- 4>&-)
+    # macOS's `wc` puts blanks before the number.
+    lines=$(($(wc -l <"$(field .job.path)" 3<&- 4>&-)))
     if [ "$lines" -gt 0 ]; then
         echo "$lines" >"$(field .job.output_dir)/lines.txt"
         echo "{\"id\":\"$id\",\"accept\":{\"summary\":\"$lines lines\",\"labels\":{\"lines\":\"$lines\"}}}" >&4

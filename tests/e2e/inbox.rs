@@ -130,7 +130,7 @@ async fn what_is_no_request_of_the_inbox_is_refused_with_its_field() {
             "filter.kind",
         ),
         ("inbox/object", r#"{"name": "gs://other/x"}"#, 400, "name"),
-        ("inbox/object", r#"{"name": "none.csv"}"#, 404, "no such object"),
+        ("inbox/object", r#"{"name": "none.csv"}"#, 404, r#"has \"none.csv\""#),
     ] {
         let (answered, text) = post(&system, READER, path, body).await;
         assert!(answered == status && text.contains(words), "{path} {body}: {answered} {text}");

@@ -18,7 +18,7 @@ const BESIDE: [&str; 3] = [
     "/grpc.health.v1.Health/Watch",
 ];
 /// What is nowhere, or looks as if it were somewhere else.
-const UNKNOWN: [&str; 16] = [
+const UNKNOWN: [&str; 20] = [
     "/",
     "/nothing",
     "/metrics",
@@ -27,6 +27,10 @@ const UNKNOWN: [&str; 16] = [
     "/POLL",
     "/poll?access_token=x",
     "/events/x",
+    "/health/",
+    "/health/x",
+    "//health",
+    "/HEALTH",
     "/healthz/",
     "/healthz/x",
     "//healthz",
@@ -76,7 +80,8 @@ fn routes() -> BTreeSet<String> {
 
 /// All that is closed, of both services together: what one has is unknown to the other, and closed there too.
 fn closed() -> BTreeSet<String> {
-    let known = routes().into_iter().filter(|route| route != "/healthz");
+    let known =
+        routes().into_iter().filter(|route| !["/health", "/healthz"].contains(&route.as_str()));
     let beside = BESIDE.iter().chain(&UNKNOWN);
     let mut closed: BTreeSet<_> = beside.map(ToString::to_string).chain(rpcs()).collect();
     closed.extend(known);
@@ -149,9 +154,11 @@ async fn no_route_of_either_service_answers_without_a_token() {
 async fn health_alone_answers_everybody() {
     let system = services().await;
     for service in [&system.poller, &system.worker] {
-        let answer = reqwest::get(service.join("healthz").unwrap()).await.unwrap();
-        assert_eq!(answer.status(), 200);
-        assert_eq!(answer.text().await.unwrap(), "ok\n");
+        for path in ["health", "healthz"] {
+            let answer = reqwest::get(service.join(path).unwrap()).await.unwrap();
+            assert_eq!(answer.status(), 200, "{path}");
+            assert_eq!(answer.text().await.unwrap(), "ok\n", "{path}");
+        }
         let answer = grpc(service, CHECK, None).await;
         assert_eq!(status(&answer), None, "it comes with a message");
         // SERVING, the first value of the first field.

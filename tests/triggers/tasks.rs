@@ -6,8 +6,9 @@ use std::sync::{
 };
 
 use brigade_poller::tasks::TasksSettings;
-use brigade_proto::v1::Settlement;
+use brigade_proto::v1::{ReplayObjectsRequest, Settlement, replay_objects_response::Event};
 use brigade_worker::{Outcome, ProcessError};
+use futures::TryStreamExt as _;
 use googleapis_tonic_google_cloud_tasks_v2::google::cloud::tasks::v2::{
     http_request::AuthorizationHeader, task::MessageType,
 };
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 use tonic::Code;
 
 use crate::{
-    harness::{BUCKET, CALLER, System, scripted},
+    harness::{BUCKET, CALLER, OPERATOR, System, scripted},
     queue::{QUEUE, Queue},
 };
 
@@ -34,10 +35,11 @@ async fn world_with_queue(name: &str) -> World {
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = asked.clone();
     let worker = scripted(move |job| {
-        counted.fetch_add(1, Ordering::SeqCst);
+        let before = counted.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move {
             match job.file_name() {
                 "bad" => Err(ProcessError::refuse("no")),
+                "later" if before == 0 => Err(ProcessError::refuse("not yet")),
                 _ => Ok(Outcome::default()),
             }
         })
@@ -90,6 +92,28 @@ async fn a_poll_enqueues_each_object_once_and_its_task_settles_it() {
     assert_eq!(world.asked(), 3);
     assert_eq!(world.system.names(), ["failed/bad", "processed/a", "processed/c/é \u{1}"]);
     assert!(world.deliver().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_failed_object_that_is_replayed_is_enqueued_again_and_its_task_settles_it() {
+    let world = world().await;
+    world.system.upload("later", "x");
+    world.system.poll().await.unwrap();
+    assert_eq!(world.deliver().await, [200]);
+    assert_eq!(world.system.names(), ["failed/later"]);
+
+    let request = ReplayObjectsRequest { all: true, ..ReplayObjectsRequest::default() };
+    let replayed = world.system.inbox(OPERATOR).replay(request).await.unwrap();
+    let replayed: Vec<_> = replayed.try_collect().await.unwrap();
+    let Some(Event::Finished(end)) = &replayed.last().unwrap().event else {
+        panic!("{replayed:?}");
+    };
+    assert_eq!(end.counts.unwrap().replayed, 1);
+
+    let polled = world.system.poll().await.unwrap();
+    assert_eq!(polled.settled[0].settlement(), Settlement::Enqueued);
+    assert_eq!(world.deliver().await, [200]);
+    assert_eq!((world.asked(), world.system.names()), (2, vec!["processed/later".to_owned()]));
 }
 
 #[tokio::test]
@@ -168,7 +192,7 @@ async fn a_queue_that_is_away_ends_the_poll_and_moves_nothing() {
     assert_eq!(world.system.names(), ["incoming/a"]);
 }
 
-/// A task that were done would keep its name for an hour, and its file from the queue.
+/// A task that were done would keep its name for hours, and its file from the queue.
 #[tokio::test]
 async fn a_file_that_is_held_when_its_task_runs_is_settled_once_its_hold_is_gone() {
     let world = world().await;

@@ -203,10 +203,8 @@ impl System {
         let mut settings = self.poller_settings();
         tune(self, &mut settings);
         let rights = access::rights(vec![READER.to_owned()], vec![OPERATOR.to_owned()]);
-        let gate = AuthConfig {
-            guard: GuardSettings { rights, ..self.guard(&self.poller, &[CALLER]) },
-            public_url: Some(self.poller.clone()),
-        };
+        let guard = GuardSettings { rights, ..self.guard(&self.poller, &[CALLER]) };
+        let gate = AuthConfig { public_url: Some(self.poller.clone()), ..guard.into() };
         let outside = Dependencies {
             store: self.store().await,
             identity,

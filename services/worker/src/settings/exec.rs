@@ -193,7 +193,7 @@ impl ExecArgs {
 
 /// The name of an environment variable.
 fn variable(given: &str) -> Result<String, Unfit> {
-    if given.contains(['=', '\0']) {
+    if given.contains(|c: char| "='\"`\0".contains(c) || c.is_whitespace()) {
         Err(Unfit::new("the name of a variable, without a value", ""))
     } else {
         Ok(given.to_owned())

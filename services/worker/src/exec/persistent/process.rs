@@ -29,6 +29,7 @@ use super::{
     temp::Temp,
     wire::{Lines, Message, Next},
 };
+use crate::text::because;
 
 /// How long the end of a process that closed its descriptor 4 is waited for: it tells more.
 pub(super) const END_DELAY: Duration = Duration::from_secs(1);
@@ -122,9 +123,13 @@ impl Process {
                 return Done::Lost(Loss::Fault(format!("the job has no JSON form: {error}")));
             }
         };
+        let before = self.output.stderr();
         self.output.begin(&task.key);
         task.follow(self.output.stderr());
-        let done = self.converse(task, &line, limit).await;
+        let done = match self.converse(task, &line, limit).await {
+            Done::Unaffected(why) => Done::Unaffected(because(why, &before.lines())),
+            done => done,
+        };
         self.output.settle();
         if matches!(done, Done::Answered(_)) {
             self.answered.clone_from(&task.job.id);
