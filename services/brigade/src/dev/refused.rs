@@ -31,7 +31,7 @@ pub(super) fn check(
         problems.refuse(names.iter().copied(), why, &mut environment);
     };
     refuse(&FOLDERS, "brigade dev uses folders of the directory that --data names");
-    refuse(&CALLERS, "brigade dev has accounts, keys and tokens of its own");
+    refuse(&CALLERS, "brigade dev has accounts, keys, tokens and hosts of its own");
     refuse(
         &["BRIGADE_BIND"],
         "brigade dev listens on 127.0.0.1 alone, on the ports that --port names",
