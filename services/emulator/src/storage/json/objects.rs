@@ -8,7 +8,7 @@ use super::{
     download, resource,
 };
 use brigade_model::{
-    Attributes, Copied, Edit, Kind, Listing, Move, Progress, Query, Refusal, Result, Rewrite,
+    Attributes, Copied, Edit, Kind, Listing, Model, Move, Progress, Query, Refusal, Result, Rewrite,
 };
 
 pub(super) async fn list(call: Call) -> Answer {
@@ -22,7 +22,15 @@ pub(super) async fn list(call: Call) -> Answer {
         page_token: call.params.text("pageToken"),
     };
     let (bucket, listed) = (call.at.bucket.clone(), call.at.bucket);
-    let page = call.storage.run(move |model| model.list(&listed, &query)).await?;
+    let versions = call.params.is_true("versions");
+    let list = move |model: &mut Model| {
+        // Google's Python client asks for all before it deletes a bucket: without noncurrent ones the live objects are all.
+        if versions && model.bucket(&listed)?.noncurrent().next().is_some() {
+            return Err(Refusal::unsupported("listing noncurrent versions"));
+        }
+        model.list(&listed, &query)
+    };
+    let page = call.storage.run(list).await?;
     Ok(json_response(&page_resource(&bucket, &page)))
 }
 

@@ -37,7 +37,6 @@ const PARAMETERS: &[&str] = &[
     "matchGlob",
     "softDeleted",
     "filter",
-    "versions",
     "kmsKeyName",
     "destinationKmsKeyName",
     "enableObjectRetention",

@@ -26,7 +26,6 @@ GET /storage/v1/b/some-bucket/storageLayout
 POST /batch/storage/v1
 PATCH /storage/v1/b/some-bucket
 PUT /storage/v1/b/some-bucket
-GET /storage/v1/b/some-bucket/o?versions=true
 GET /storage/v1/b/some-bucket/o?matchGlob=*
 GET /storage/v1/b/some-bucket/o/a?softDeleted=true
 POST /upload/storage/v1/b/some-bucket/o?uploadType=media&name=n&predefinedAcl=publicRead

@@ -63,6 +63,19 @@ async fn a_move_keeps_a_version_of_its_source_and_of_what_it_replaces() {
 }
 
 #[tokio::test]
+async fn a_listing_of_all_versions_is_answered_while_the_live_ones_are_all() {
+    let emulator = versioned().await;
+    emulator.storage().put("a", "1").unwrap();
+    let listed = async || {
+        let answer = http().get(url(&emulator, "/o?versions=true")).send().await.unwrap();
+        answer.status().as_u16()
+    };
+    assert_eq!(listed().await, 200);
+    emulator.storage().put("a", "2").unwrap();
+    assert_eq!(listed().await, 501);
+}
+
+#[tokio::test]
 async fn a_bucket_keeps_no_versions_by_default() {
     let emulator = start().await;
     emulator.storage().put("a", "1").unwrap();
