@@ -44,6 +44,11 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
 
+# Held for the life of the process: the end of the last channel would shut the library down and wait for its threads.
+# When the garbage collector ends that channel, its event loop being gone, they wait for the interpreter: a deadlock.
+grpc.aio.init_grpc_aio()
+
+
 class AsyncClient(Service):
     """As `Client`, with `await` and `async for`.
 
