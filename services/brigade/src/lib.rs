@@ -1,5 +1,6 @@
 //! The `brigade` command: wiring alone. Each subcommand is a module.
 
+mod ask;
 pub mod cli;
 pub mod contract;
 pub mod dev;

@@ -9,7 +9,7 @@ mod report;
 
 use std::{
     collections::BTreeSet,
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _},
     sync::Arc,
 };
 
@@ -27,7 +27,7 @@ use self::{
     own::{Calls, OwnStore},
     report::Report,
 };
-use crate::setup;
+use crate::{ask, setup};
 
 /// About what the suite takes; a test holds it near what it takes. Cloud Storage asks to repeat a few calls more.
 const EXPECTED: Calls = Calls { class_a: 400, class_b: 380, free: 160 };
@@ -140,31 +140,18 @@ async fn keeps_versions(own: &OwnStore) -> bool {
 
 /// Whether a person agrees to the calls and their price.
 async fn confirmed(places: &[&Location]) -> Result<bool, Failure> {
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Err(Failure::usage(
-            "brigade contract asks before it makes objects, and there is no terminal to ask on",
-            "pass --yes to run it without asking",
-        ));
-    }
+    ask::check_terminal(
+        "brigade contract asks before it makes objects, and there is no terminal to ask on",
+        "pass --yes to run it without asking",
+    )?;
     let names: BTreeSet<String> = places.iter().map(ToString::to_string).collect();
     let names: Vec<String> = names.into_iter().collect();
-    let question = format!(
-        "About {} would be made below {}, and every object removed again. Run? [y/N] ",
+    ask::agrees(format!(
+        "About {} would be made below {}, and every object removed again. Run?",
         cost(EXPECTED),
         names.join(" and ")
-    );
-    let answer = tokio::task::spawn_blocking(move || {
-        let mut answer = String::new();
-        let mut stderr = io::stderr();
-        write!(stderr, "{question}").and_then(|()| stderr.flush())?;
-        io::stdin().read_line(&mut answer)?;
-        Ok::<_, io::Error>(answer)
-    });
-    let answer = answer.await.map_err(io::Error::other).and_then(|answer| answer);
-    let answer = answer.map_err(|error| {
-        Failure::unavailable(format!("cannot read the answer: {error}"), "pass --yes")
-    })?;
-    Ok(matches!(&*answer.trim().to_lowercase(), "y" | "yes"))
+    ))
+    .await
 }
 
 /// So many calls, and what they cost at most.
