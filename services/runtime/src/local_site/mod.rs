@@ -19,6 +19,7 @@ use tonic::Status;
 
 use crate::{
     protocol::{error_response, is_grpc},
+    settings::without_port,
     telemetry::LineLimit,
 };
 
@@ -89,13 +90,6 @@ impl LocalSite {
             .find(|origin| !is_own(origin))
             .or_else(|| texts(&FETCH_SITE).find(|site| site == "cross-site"));
         foreign.map_or(Ok(()), |foreign| Err(Foreign::Origin(shown(&foreign))))
-    }
-}
-
-fn without_port(given: &str) -> &str {
-    match given.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => host,
-        _ => given,
     }
 }
 

@@ -12,6 +12,7 @@ mod server;
 mod unknown;
 
 pub use given::{Given, SettingParser, from_flags, optional, setting};
+pub(crate) use parse::without_port;
 pub use parse::{
     CONCURRENCY_RANGE, Parse, TIME_RANGE, Unfit, audience, audiences, boolean, choice, count,
     email, emails, form, host, hosts, identifiers, is_loopback, list, time, url, within,

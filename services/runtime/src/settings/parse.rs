@@ -161,10 +161,7 @@ pub fn audience(given: &str) -> Result<String, String> {
 pub fn host(given: &str) -> Result<String, String> {
     let (domain, name) = match given.strip_prefix("*.") {
         Some(domain) => (true, domain),
-        None => match given.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => (false, name),
-            _ => (false, given),
-        },
+        None => (false, without_port(given)),
     };
     let is_label = |label: &str| {
         !label.is_empty()
@@ -178,6 +175,14 @@ pub fn host(given: &str) -> Result<String, String> {
         Ok(given.to_owned())
     } else {
         Err(format!("{given:?} is no host; give HOST, HOST:PORT or *.DOMAIN"))
+    }
+}
+
+/// A host without its port, if it has one.
+pub(crate) fn without_port(given: &str) -> &str {
+    match given.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => host,
+        _ => given,
     }
 }
 

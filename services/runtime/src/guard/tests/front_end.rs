@@ -236,7 +236,7 @@ async fn the_proof_is_made_again_every_five_minutes_while_such_calls_come() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_made_public_later_believes_nobody_until_it_is_private_again() {
+async fn a_service_that_is_made_public_later_trusts_no_call_until_it_is_private_again() {
     let (buffer, _logging) = super::logged(crate::telemetry::Format::Json, "error");
     let (status, asked) = (Arc::new(AtomicU16::new(403)), Arc::new(AtomicUsize::new(0)));
     let url = changing(status.clone(), asked.clone()).await;
