@@ -51,9 +51,9 @@ pub(super) async fn rename(
     }
 }
 
-/// The object at `name`, if it has the object's content and was put there after the object was last written, with the same marks. A move sets
-/// the time of creation, by the one clock of the server; generations of two names cannot be compared. A file that was
-/// settled otherwise, moved back by a person and settled here has other marks.
+/// The object at `name`, if it has the object's content and was put there after the object was last written, with the same
+/// marks. A move sets the time of creation, by the one clock of the server; generations of two names cannot be compared. A
+/// file that was settled otherwise, moved back by a person and settled here has other marks.
 pub(crate) async fn arrived(
     bucket: &dyn Bucket,
     object: &Object,
