@@ -137,12 +137,14 @@ class Process:
 
 
 class KeptRunning:
-    """A process that starts again soon after it has ended, as a container does."""
+    """A process that listens on a port, and that starts again soon after it has ended, as a container does."""
 
-    def __init__(self, start, pause=0.5):
+    def __init__(self, start, port, pause=0.5):
         self.start, self.pause = start, pause
         self.starts, self.ending = 0, threading.Event()
         self._start()
+        # Only here: a later one may meet the call that ends it before anybody sees that it listens.
+        self.process.wait_for_port(port)
         self.thread = threading.Thread(target=self._keep, daemon=True)
         self.thread.start()
 

@@ -12,8 +12,12 @@ from running import KeptRunning, Process
 WORKER = str(Path(__file__).parent / "grpc_worker.py")
 
 
+def start(port, mode=""):
+    return Process([sys.executable, WORKER], env={"MODE": mode, "PORT": port})
+
+
 def started(port, mode=""):
-    return Process([sys.executable, WORKER], env={"MODE": mode, "PORT": port}).wait_for_port(port)
+    return start(port, mode).wait_for_port(port)
 
 
 def deployed(settings=None, mode=""):
@@ -113,7 +117,7 @@ def test_a_worker_on_this_machine_gets_no_token_where_none_is_to_be_sent():
 
 def test_a_file_that_kills_its_worker_fails_within_8_polls_and_all_others_pass():
     def worker(port, _):
-        return KeptRunning(lambda: started(port))
+        return KeptRunning(lambda: start(port), port)
 
     with Deployed({"/poll": "scheduler"}, grpc_worker=worker) as system:
         put(system, POISON)

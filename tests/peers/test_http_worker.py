@@ -147,9 +147,9 @@ def test_a_429_when_full_counts_no_attempt_and_all_files_are_processed_in_one_po
 
 def test_a_file_that_kills_its_worker_fails_within_8_polls_and_all_others_pass():
     def start(port):
-        return Process([sys.executable, MORTAL], env={"PORT": port}).wait_for_port(port)
+        return Process([sys.executable, MORTAL], env={"PORT": port})
 
-    with Deployed({"/poll": "scheduler"}, http_worker=lambda port, _: KeptRunning(lambda: start(port))) as system:
+    with Deployed({"/poll": "scheduler"}, http_worker=lambda port, _: KeptRunning(lambda: start(port), port)) as system:
         system.bucket.blob(f"incoming/{POISON}").upload_from_string(b"x")
         system.upload(60)
         check_poison(system)
