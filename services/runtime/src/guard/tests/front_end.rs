@@ -204,8 +204,10 @@ async fn a_front_end_that_is_not_ready_is_asked_again() {
         };
         let url = listening(Router::new().fallback(front_end)).await;
         let guarded = Guarded::on_platform().await;
+        let began = tokio::time::Instant::now();
         prove(&guarded, &url).await.unwrap();
         assert!(asked.load(Ordering::SeqCst) >= 4);
+        assert!(began.elapsed() >= Duration::from_millis(250 + 500 + 1_000), "the pauses grow");
     }
 }
 
@@ -343,4 +345,12 @@ async fn every_refusal_of_ours_is_marked_and_nothing_else_is() {
     let request = axum::http::Request::get("/health");
     let response = router.oneshot(request.body(Body::empty()).unwrap());
     assert!(!response.await.unwrap().headers().contains_key("brigade-guard"));
+}
+
+#[tokio::test]
+async fn what_is_printed_of_a_guard_has_no_subject_of_its_forged_tokens() {
+    let guarded = Guarded::on_platform().await;
+    let shown = format!("{:?}", guarded.guard);
+    assert!(shown.contains("FrontEndCheck { trust: Pending, .. }"), "{shown}");
+    assert!(!shown.contains("brigade-front-end-probe"), "{shown}");
 }

@@ -8,6 +8,7 @@ use tokio::{
     sync::Notify,
     task::{JoinHandle, JoinSet},
 };
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Caller, Guarded, Refusal,
@@ -132,6 +133,13 @@ async fn a_rotation_under_load_costs_one_fetch_and_refuses_nobody() {
     guarded.keys.answer(Answer::Keys(both));
     later(MINUTE).await;
     let (by_ours, by_second): (Arc<str>, Arc<str>) = (another(1).into(), by_second().into());
+    // The time that calls wait for a fetch is short on a busy machine. A paused clock stands still while a task is ready.
+    tokio::time::pause();
+    let _ready = AbortOnDropHandle::new(tokio::spawn(async {
+        loop {
+            tokio::task::yield_now().await;
+        }
+    }));
     let mut calls = JoinSet::new();
     for number in 0..1_000 {
         let guarded = guarded.clone();
@@ -253,6 +261,24 @@ outage! {
     no_usable_key: Answer::Keys(vec![json!({ "kty": "oct", "kid": "key-a", "k": "c2VjcmV0" })]);
 }
 
+#[tokio::test]
+async fn a_set_of_256_kib_is_the_longest_that_is_read() {
+    let set = json!({ "keys": [ours().jwk()] }).to_string();
+    for (length, fits) in [(256 << 10, true), ((256 << 10) + 1, false)] {
+        let body = [" ".repeat(length - set.len()), set.clone()].concat().into_bytes();
+        let guarded = answering(Answer::Body(body)).await;
+        assert_eq!(guarded.check(&good()).await.is_ok(), fits, "{length}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_printed_of_keys_is_their_ids() {
+    let guarded = answering(Answer::Keys(vec![ours().jwk()])).await;
+    guarded.check(&good()).await.unwrap();
+    let shown = format!("{:?}", guarded.guard);
+    assert!(shown.contains("keys: [\"key-a\"]"), "{shown}");
+}
+
 /// Each module is a server that does not come to an end.
 macro_rules! endless {
     ($($name:ident: $answer:expr;)+) => { $(
@@ -340,7 +366,10 @@ async fn a_redirect_is_not_followed() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_lets_nobody_in() {
-    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // Bound, so that no other test gets the port, and nothing listens on it.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let closed = socket.local_addr().unwrap();
     let settings = crate::guard::GuardSettings {
         jwks_url: format!("http://{closed}/").parse().unwrap(),
         ..super::settings(&KeyServer::start().await)

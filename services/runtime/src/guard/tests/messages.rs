@@ -92,6 +92,11 @@ fn front_end_checks_that_fail() {
 fn guards_that_cannot_be_set_up() {
     let empty = GuardSettings { mode: Mode::Verify, ..GuardSettings::off() };
     let plain = GuardError::Plain("http://keys.example/".parse().unwrap());
-    let text = format!("{}\n{plain}", Guard::new(empty).unwrap_err());
+    let empty = Guard::new(empty).unwrap_err();
+    let text = format!("{empty}\n{plain}");
     insta::assert_snapshot!(text);
+    // That of missing certificates is tested with the command, in an empty root.
+    let client = reqwest::Client::builder().tls_certs_only([]).build().unwrap();
+    let client = GuardError::Client(client.get("/").build().unwrap_err());
+    assert_eq!([empty.hint(), plain.hint(), client.hint()], [""; 3]);
 }
