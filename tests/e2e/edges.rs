@@ -42,21 +42,22 @@ fn dependencies_point_one_way() {
     let uses = uses();
     let uses = |name: &str| own(&uses[name]);
     assert_eq!(uses("brigade-proto"), [""; 0]);
-    assert_eq!(uses("brigade-client"), ["brigade-proto"]);
-    assert_eq!(uses("brigade-storage"), [""; 0], "it knows no gRPC contract");
+    assert_eq!(uses("brigade-telemetry"), [""; 0]);
+    assert_eq!(uses("brigade-client"), ["brigade-proto", "brigade-telemetry"]);
+    assert_eq!(uses("brigade-storage"), ["brigade-telemetry"], "it knows no gRPC contract");
     assert_eq!(uses("brigade-contract"), ["brigade-storage"]);
     assert_eq!(uses("brigade-model"), [""; 0]);
     assert_eq!(uses("brigade-sim"), ["brigade-model", "brigade-storage"]);
     assert_eq!(uses("brigade-emulator"), ["brigade-model", "brigade-runtime"]);
-    assert_eq!(uses("brigade-runtime"), ["brigade-proto"]);
-    let poller = "brigade-client brigade-proto brigade-runtime brigade-storage";
+    assert_eq!(uses("brigade-runtime"), ["brigade-proto", "brigade-telemetry"]);
+    let poller = "brigade-client brigade-proto brigade-runtime brigade-storage brigade-telemetry";
     assert_eq!(uses("brigade-poller").join(" "), poller);
     assert_eq!(
         uses("brigade-ui"),
         ["brigade-client", "brigade-proto"],
         "it never reads the bucket"
     );
-    let worker = "brigade-proto brigade-runtime brigade-sim brigade-storage";
+    let worker = "brigade-proto brigade-runtime brigade-sim brigade-storage brigade-telemetry";
     assert_eq!(uses("brigade-worker").join(" "), worker);
 }
 
@@ -92,4 +93,6 @@ fn each_outside_library_is_known_where_it_belongs() {
     };
     assert_eq!(known_to("google-cloud-storage"), ["brigade-storage"]);
     assert_eq!(known_to("gcp_auth"), ["brigade-client"]);
+    assert_eq!(known_to("opentelemetry_sdk"), ["brigade-runtime"]);
+    assert_eq!(known_to("opentelemetry-otlp"), ["brigade-runtime"]);
 }
