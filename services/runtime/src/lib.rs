@@ -1,8 +1,9 @@
 //! What each Bucket Brigade service needs around it: a server with limits, a guard, settings, exit codes, health,
-//! reflection, shutdown and logs.
+//! reflection, shutdown, logs, traces and metrics.
 
 pub mod deadline;
 pub mod exit;
+pub mod export;
 pub mod guard;
 mod health;
 pub mod local_site;

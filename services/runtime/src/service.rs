@@ -21,7 +21,7 @@ use crate::{
     protocol::is_grpc,
     readiness::ReadinessGate,
     reflection,
-    serve::{self, Limits},
+    serve::{self, Limits, SpanLayer},
     settings::Problems,
 };
 
@@ -142,6 +142,8 @@ pub(crate) fn guarded(routes: Router, guard: Arc<Guard>) -> Result<Router, Failu
         .layer(
             ServiceBuilder::new()
                 .layer(GuardLayer::new(guard))
+                // Behind the guard: a stranger gets no span.
+                .layer(SpanLayer)
                 // Behind the guard: a refused caller's body is not read.
                 .layer(RequestBodyLimitLayer::new(MAX_BODY)),
         );

@@ -51,6 +51,12 @@ pub struct GuardArgs {
 }
 
 impl GuardArgs {
+    /// The same for a check of them in another place than the service's: whether Cloud Run runs the service is not seen there.
+    #[must_use]
+    pub fn elsewhere(self) -> Self {
+        Self { k_service: Some("elsewhere".to_owned()), ..self }
+    }
+
     /// Resolves all, and notes every problem.
     ///
     /// A guard that is switched off is refused on every address that another machine could reach.

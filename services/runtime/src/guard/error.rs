@@ -151,7 +151,8 @@ impl Refusal {
         response
     }
 
-    fn http(self) -> StatusCode {
+    /// The HTTP status of the response, and of the log line where the caller speaks gRPC.
+    pub(super) fn http(self) -> StatusCode {
         match self.code() {
             Code::Unauthenticated => StatusCode::UNAUTHORIZED,
             Code::PermissionDenied => StatusCode::FORBIDDEN,

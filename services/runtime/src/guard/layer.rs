@@ -21,7 +21,7 @@ use tracing::{Instrument as _, Span};
 use super::{
     bearer::SERVERLESS_AUTHORIZATION,
     error::Refusal,
-    traced,
+    metrics, traced,
     verify::{Decision, Guard, Lookup, PendingToken},
 };
 use crate::{
@@ -30,8 +30,8 @@ use crate::{
     wait_limit::WaitLimit,
 };
 
-/// Any client may send a path of up to 48 KiB: the log shows this much of it, in bytes.
-const LOGGED_PATH: usize = 256;
+/// Any client may send a path or a method of up to 48 KiB: the log shows this much of it, in bytes.
+const LOGGED: usize = 256;
 
 /// A call until its response is there.
 type Answering<E> = Pin<Box<dyn Future<Output = Result<Response<Body>, E>> + Send>>;
@@ -130,6 +130,10 @@ fn mark_tokens_sensitive(headers: &mut HeaderMap) {
     }
 }
 
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(LOGGED)]
+}
+
 /// Refuses the call, also one in another protocol than its path's, or calls the inner service within the caller's span.
 fn decided<S, B>(
     decision: Decision,
@@ -142,10 +146,13 @@ where
 {
     let span = match decision {
         Err(refusal) => {
+            metrics::refused(refusal);
             if refusals.allows() {
-                let path = request.uri().path();
-                let path = &path[..path.floor_char_boundary(LOGGED_PATH)];
-                tracing::info!(path, check = refusal.check(), reason = %refusal, "call refused");
+                let (check, status) = (refusal.check(), refusal.http().as_u16());
+                tracing::info!(
+                    http.requestMethod = cut(request.method().as_str()), http.requestUrl = cut(request.uri().path()),
+                    http.status = status, check, reason = %refusal, "call refused"
+                );
             }
             let response = refusal.response(is_grpc(request.headers()));
             return Box::pin(ready(Ok(response)));

@@ -29,6 +29,7 @@ mod json;
 mod jwks;
 mod jws;
 mod layer;
+mod metrics;
 mod mode;
 mod traced;
 mod transport;

@@ -124,7 +124,8 @@ async fn protect(
         Ok(()) => next.run(request).await,
         Err(foreign) => {
             if refusals.allows() {
-                tracing::warn!(reason = %foreign, "call refused");
+                let path = shown(request.uri().path());
+                tracing::warn!(http.requestUrl = path, http.status = 403, reason = %foreign, "call refused");
             }
             let status = Status::permission_denied(foreign.to_string());
             error_response(is_grpc(request.headers()), status, StatusCode::FORBIDDEN)

@@ -6,6 +6,7 @@ use axum::{
     Router,
     http::{HeaderValue, Request, Response, Version, header::EXPECT, request::Parts},
 };
+use brigade_telemetry::within;
 use http_body_util::Either;
 use hyper::{body::Incoming, service::service_fn};
 use tower::Service as _;
@@ -15,6 +16,7 @@ use super::{
     body_timeout::BodyTimeout,
     call_limit::CallLimit,
     drain::Drains,
+    observed::Observed,
     panic::{self, CatchPanic},
     tracked_body::{InFlight, TrackedBody},
 };
@@ -60,25 +62,34 @@ pub(super) fn service(
         };
         let mut routes = routes.clone();
         let (mut head, body) = request.into_parts();
+        let http = (!grpc).then(|| (head.method.clone(), head.uri.clone()));
         head.extensions.insert(waits.clone());
+        let mut observed = match kind {
+            Kind::Check | Kind::Health => Observed::default(),
+            Kind::Call => Observed::begin(grpc, &mut head),
+        };
         let drains = (!waits_for_leave(&head)).then(|| drains.clone());
         let (body, timed_out) = BodyTimeout::new(body, time, drains);
         async move {
             let in_flight = match in_flight {
                 Ok(in_flight) => in_flight,
                 Err(refusal) => {
+                    observed.answered(&refusal);
                     return Ok(refusal.map(|body| TrackedBody::untracked(Either::Right(body))));
                 }
             };
             // A router is always ready.
-            let response = routes.call(Request::from_parts(head, body)).await?;
-            let replaced = timed_out.response(grpc, time);
-            let replaced = replaced.or_else(|| panic::grpc_response(grpc, &response));
+            let called = routes.call(Request::from_parts(head, body));
+            let response = within(observed.context(), called).await?;
+            let panicked = panic::grpc_response(http.as_ref(), &response);
+            let replaced = timed_out.response(grpc, time).or(panicked);
             let response = match replaced {
                 Some(ours) => ours.map(Either::Right),
                 None => response.map(Either::Left),
             };
-            Ok(response.map(|body| TrackedBody::new(body, in_flight)))
+            observed.answered(&response);
+            let (head, body) = response.into_parts();
+            Ok(Response::from_parts(head, TrackedBody::new(body, in_flight, observed).await))
         }
     })
 }

@@ -10,6 +10,7 @@ mod descriptors;
 mod drain;
 mod idle_connections;
 mod limits;
+mod observed;
 mod panic;
 mod tracked_body;
 
@@ -24,6 +25,7 @@ use tokio::{
 };
 
 pub use self::limits::Limits;
+pub(crate) use self::observed::SpanLayer;
 use self::{accept::accept, connection::Connections};
 use crate::exit::Failure;
 

@@ -4,7 +4,7 @@ use std::any::Any;
 
 use axum::{
     body::Body,
-    http::{Response, StatusCode},
+    http::{Method, Response, StatusCode, Uri},
     response::IntoResponse,
 };
 use tonic::Status;
@@ -21,9 +21,9 @@ pub(super) fn catch<S>(service: S) -> CatchPanic<S> {
     catch_panic::CatchPanic::custom(service, respond)
 }
 
-/// Marks a response to a panic.
-#[derive(Clone, Copy)]
-struct Panicked;
+/// Marks a response to a panic, and has its message.
+#[derive(Clone)]
+struct Panicked(String);
 
 // By value: tower-http's trait for this takes the payload so.
 #[allow(clippy::needless_pass_by_value)]
@@ -33,14 +33,29 @@ fn respond(payload: Box<dyn Any + Send + 'static>) -> Response<Body> {
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message");
-    tracing::error!(panic = message, "a handler panicked");
+    let panicked = Panicked(message.to_owned());
     let mut response = (StatusCode::INTERNAL_SERVER_ERROR, format!("{MESSAGE}\n")).into_response();
-    response.extensions_mut().insert(Panicked);
+    response.extensions_mut().insert(panicked);
     response
 }
 
-/// The response to a gRPC client after a panic. A bare 500 would count as a transport failure and not as this service's own.
-pub(super) fn grpc_response<B>(grpc: bool, response: &Response<B>) -> Option<Response<Body>> {
-    let panicked = grpc && response.extensions().get::<Panicked>().is_some();
-    panicked.then(|| Status::internal(MESSAGE).into_http())
+/// Logs the panic of a call, if there was one; an HTTP call by its method and path. Returns the response to a gRPC client: a bare 500 would
+/// count as a transport failure and not as this service's own.
+pub(super) fn grpc_response<B>(
+    http: Option<&(Method, Uri)>,
+    response: &Response<B>,
+) -> Option<Response<Body>> {
+    let Panicked(panic) = response.extensions().get()?;
+    let Some((method, uri)) = http else {
+        tracing::error!(panic, "a handler panicked");
+        return Some(Status::internal(MESSAGE).into_http());
+    };
+    tracing::error!(
+        http.requestMethod = method.as_str(),
+        http.requestUrl = uri.path(),
+        http.status = response.status().as_u16(),
+        panic,
+        "a handler panicked"
+    );
+    None
 }

@@ -2,6 +2,7 @@
 
 use std::{ffi::OsString, fmt::Write as _, net::SocketAddr, time::Duration};
 
+use axum::http::HeaderMap;
 use clap::{CommandFactory as _, Parser as _};
 
 use super::*;
@@ -104,6 +105,16 @@ fn off_needs_a_loopback_address() {
 }
 
 #[test]
+fn hosts_that_are_allowed_may_call_a_service_that_checks_no_token() {
+    let flags = ["--auth", "off", "--bind", "127.0.0.1", "--allow-host", "proxy.example"];
+    let (_, auth) = resolve(&flags).unwrap();
+    for (uri, fits) in [("http://proxy.example/", true), ("http://other.example/", false)] {
+        let checked = auth.site.check(&uri.parse().unwrap(), &HeaderMap::new());
+        assert_eq!(checked.is_ok(), fits, "{uri}");
+    }
+}
+
+#[test]
 fn platform_is_refused_outside_cloud_run_on_every_address() {
     let (_, auth) =
         resolve(&with_required(&[&PLATFORM[..], &["--k-service", "p"]].concat())).unwrap();
@@ -117,6 +128,19 @@ fn platform_is_refused_outside_cloud_run_on_every_address() {
     }
     let (_, auth) = resolve(&with_required(&["--k-service", "p"])).unwrap();
     assert_eq!(auth.guard.mode, Mode::Verify, "Cloud Run alone changes nothing");
+}
+
+#[test]
+fn a_check_in_another_place_needs_no_cloud_run_and_finds_every_other_problem() {
+    let checked = |flags: &[&str]| {
+        let cli = Cli::try_parse_from(with_required(&[&PLATFORM[..], flags].concat())).unwrap();
+        let mut problems = Problems::default();
+        let auth = AuthConfig::resolve(&cli.guard.elsewhere(), None, &mut problems);
+        problems.into_settings(auth)
+    };
+    assert_eq!(checked(&[]).unwrap().guard.mode, Mode::Platform);
+    assert!(checked(&["--public-url", "https://other.example"]).is_err());
+    assert!(checked(&["--allowed-callers", "x"]).is_err());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Escapes characters that act on the terminal or page that shows them, and cuts what is too long for a log.
 
-use std::fmt;
+use std::borrow::Cow;
 
 /// The most bytes of a message, which may be a line that a program wrote, and of all labels of an object together.
 const MAX_MESSAGE: usize = 9 * 1_024;
@@ -16,14 +16,15 @@ fn acts(c: char) -> bool {
             | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// The value of a field as it displays, with each such character written as Rust writes it. A longer one is cut, and its length is
-/// told.
-pub(super) fn escaped(field: &str, value: fmt::Arguments<'_>) -> String {
-    let text = value.to_string();
+/// The value of a field as it displays, with each such character written as Rust writes it. A longer one is cut, and followed
+/// by its length.
+pub(super) fn escaped<'a>(field: &str, text: &'a str) -> Cow<'a, str> {
     let most = if matches!(field, "message" | "labels") { MAX_MESSAGE } else { MAX_VALUE };
     let kept = &text[..text.floor_char_boundary(most)];
-    if kept.len() == text.len() && !text.contains(acts) {
-        return text;
+    // Most values are such text, which is found out byte by byte.
+    let is_plain = || text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if kept.len() == text.len() && (is_plain() || !text.contains(acts)) {
+        return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(kept.len() + 32);
     for c in kept.chars() {
@@ -38,5 +39,5 @@ pub(super) fn escaped(field: &str, value: fmt::Arguments<'_>) -> String {
         shown.push_str(&text.len().to_string());
         shown.push_str(" bytes)");
     }
-    shown
+    Cow::Owned(shown)
 }

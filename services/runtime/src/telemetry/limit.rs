@@ -17,7 +17,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Logs a few lines each second, and one with the number of the others.
 #[derive(Clone, Debug)]
-pub(crate) struct LineLimit {
+pub struct LineLimit {
     /// What the others are.
     what: &'static str,
     interval: Arc<Mutex<Interval>>,
@@ -33,13 +33,14 @@ struct Interval {
 // === impl LineLimit ===
 
 impl LineLimit {
-    pub(crate) fn new(what: &'static str) -> Self {
+    /// A limit; the others are told of in these words.
+    pub fn new(what: &'static str) -> Self {
         let interval = Interval { began: Instant::now(), logged: 0, counted: 0 };
         Self { what, interval: Arc::new(Mutex::new(interval)) }
     }
 
     /// Whether a line is logged; otherwise it is counted.
-    pub(crate) fn allows(&self) -> bool {
+    pub fn allows(&self) -> bool {
         let mut interval = self.interval();
         if interval.began.elapsed() >= INTERVAL {
             self.log_count(&mut interval);

@@ -7,6 +7,7 @@ mod buffer;
 mod cloud;
 mod escape;
 mod limit;
+pub(crate) mod project;
 mod rows;
 
 use std::{
@@ -18,7 +19,7 @@ use tracing::{Subscriber, field::Field};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
     field::MakeExt as _,
-    filter::{ParseError, Targets},
+    filter::{LevelFilter, ParseError, Targets},
     fmt::{
         self, FormatFields, MakeWriter,
         format::{Writer, debug_fn},
@@ -27,8 +28,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-pub use self::buffer::Buffer;
-pub(crate) use self::limit::LineLimit;
+pub use self::{buffer::Buffer, limit::LineLimit};
 use self::{
     cloud::{CloudLogging, LOG},
     escape::escaped,
@@ -38,6 +38,9 @@ use crate::settings::names::RUST_LOG;
 
 /// The target of the lines that programs write: `RUST_LOG=program=info` shows them.
 pub const PROGRAM: &str = "program";
+
+/// What the targets of OpenTelemetry's crates begin with.
+const EXPORTERS: &str = "opentelemetry";
 
 /// To the beginning of the line, which is empty then.
 const CLEAR_LINE: &[u8] = b"\r\x1b[K";
@@ -63,6 +66,7 @@ impl Format {
 /// Sends logs to stderr, filtered by `RUST_LOG`, or by `default` when that is not set or cannot be used. A second call
 /// changes nothing.
 pub fn init(format: Format, default: &str) {
+    project::set(&std::env::var(project::GOOGLE_CLOUD_PROJECT).unwrap_or_default());
     let given = std::env::var(RUST_LOG).unwrap_or_default();
     let chosen = if given.trim().is_empty() { default } else { &given };
     let (filter, wrong) = match filter(chosen) {
@@ -101,18 +105,24 @@ type Filter = Box<dyn Layer<Lines> + Send + Sync>;
 /// A filter of targets and levels, or what else `RUST_LOG` may hold: spans and their fields. The first kind asks for nothing when a
 /// span is entered, which every call does many times.
 fn filter(text: &str) -> Result<Filter, ParseError> {
+    // The exporters' own lines come with each export that fails; ours tell it once.
+    let quiet = !text.contains(EXPORTERS);
     if !text.contains(['[', '{'])
         && let Ok(targets) = text.parse::<Targets>()
     {
+        let targets =
+            if quiet { targets.with_target(EXPORTERS, LevelFilter::OFF) } else { targets };
         return Ok(targets.boxed());
     }
-    Ok(EnvFilter::try_new(text)?.boxed())
+    let off = if quiet { format!(",{EXPORTERS}=off") } else { String::new() };
+    Ok(EnvFilter::try_new(format!("{text}{off}"))?.boxed())
 }
 
 /// Fields for people: `message name=value`, with every value escaped.
 fn fields() -> impl for<'w> FormatFields<'w> + Send + Sync + 'static {
     let field = |writer: &mut Writer<'_>, field: &Field, value: &dyn Debug| {
-        let shown = escaped(field.name(), format_args!("{value:?}"));
+        let text = format!("{value:?}");
+        let shown = escaped(field.name(), &text);
         match field.name() {
             "message" => write!(writer, "{shown}"),
             name if name.starts_with(LOG) => Ok(()),

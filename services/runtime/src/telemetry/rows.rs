@@ -2,14 +2,16 @@
 
 use std::fmt;
 
-use serde_json::Value;
-use tracing::{Event, Subscriber};
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+};
 use tracing_subscriber::{
     fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
     registry::LookupSpan,
 };
 
-use super::{PROGRAM, cloud::Line};
+use super::{PROGRAM, escape::escaped};
 
 /// A line that a program wrote as a row with the name of its object; everything else as the inner format has it.
 pub(super) struct Rows<F>(pub(super) F);
@@ -29,12 +31,36 @@ where
         if event.metadata().target() != PROGRAM {
             return self.0.format_event(context, writer, event);
         }
-        let Line(line) = Line::from_event(event);
-        let field = |name| line.get(name).and_then(Value::as_str).unwrap_or_default();
-        let object = field("object");
+        let mut row = Row::default();
+        event.record(&mut row);
+        let Row { object, stream, message } = &row;
         // The key is BUCKET/NAME#GENERATION.
         let (_, name) = object.split_once('/').unwrap_or(("", object));
         let (name, _) = name.rsplit_once('#').unwrap_or((name, ""));
-        writeln!(writer, "  {:<10} {name:<32} {:>8}  {}", field("stream"), "", field("message"))
+        writeln!(writer, "  {stream:<10} {name:<32} {:>8}  {message}", "")
+    }
+}
+
+/// What a program's line has, escaped.
+#[derive(Default)]
+struct Row {
+    object: String,
+    stream: String,
+    message: String,
+}
+
+impl Visit for Row {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.record_str(field, &format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        let place = match field.name() {
+            "object" => &mut self.object,
+            "stream" => &mut self.stream,
+            "message" => &mut self.message,
+            _ => return,
+        };
+        *place = escaped(field.name(), value).into_owned();
     }
 }

@@ -107,3 +107,66 @@ fn a_line_of_a_library_names_no_file_of_the_machine_that_built_it() {
         assert!(!text.contains("log.") && !text.contains(file!()), "{text}");
     }
 }
+
+#[test]
+fn a_line_of_a_traced_call_names_its_trace_and_span() {
+    let mut headers = http::HeaderMap::new();
+    let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    headers.insert("traceparent", traceparent.parse().unwrap());
+    let context = brigade_telemetry::extract(&headers).unwrap();
+    let text = logged(Format::Json, || {
+        let _current = context.attach();
+        tracing::info!("polled");
+    });
+    let line: Value = serde_json::from_str(&text).unwrap();
+    let trace = line["logging.googleapis.com/trace"].as_str().unwrap();
+    assert!(trace.ends_with("0af7651916cd43dd8448eb211c80319c"), "{text}");
+    assert_eq!(line["logging.googleapis.com/spanId"], "b7ad6b7169203331");
+    assert_eq!(line["logging.googleapis.com/trace_sampled"], true);
+    let text = logged(Format::Json, || tracing::info!("polled"));
+    assert!(!text.contains("logging.googleapis.com"), "{text}");
+}
+
+#[test]
+fn the_request_of_a_refusal_is_cloud_loggings_own_field() {
+    let log = || {
+        tracing::info!(
+            http.requestMethod = "GET",
+            http.requestUrl = "/x\n",
+            http.status = 401,
+            "call refused"
+        );
+    };
+    let line: Value = serde_json::from_str(&logged(Format::Json, log)).unwrap();
+    let request =
+        serde_json::json!({ "requestMethod": "GET", "requestUrl": "/x\\n", "status": 401 });
+    assert_eq!(line["httpRequest"], request);
+    assert!(logged(Format::Human, log).contains("call refused http.requestMethod=\"GET\""));
+}
+
+#[test]
+fn a_request_in_a_line_has_cloud_loggings_names_alone() {
+    let text = logged(Format::Json, || {
+        tracing::info!(http.status = 403, http.version = "2.0", "a library's own field");
+    });
+    let line: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(line["httpRequest"], serde_json::json!({ "status": 403 }));
+    assert_eq!(line["http.version"], "2.0");
+}
+
+#[test]
+fn the_exporters_own_lines_are_shown_when_the_filter_names_them_alone() {
+    for (filter, lines) in [
+        ("info", 0),
+        ("info,[poll]=debug", 0),
+        ("warn,opentelemetry=info", 1),
+        ("opentelemetry[x]", 0),
+    ] {
+        let buffer = Buffer::default();
+        let subscriber = subscriber(Format::Human, filter, buffer.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!(target: "opentelemetry_sdk", "an export failed");
+        });
+        assert_eq!(buffer.text().lines().count(), lines, "{filter}: {}", buffer.text());
+    }
+}

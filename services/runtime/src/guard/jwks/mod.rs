@@ -19,7 +19,7 @@ use self::{
     fetch::{FetchError, Fetched, Source},
     keys::Keys,
 };
-use super::error::Refusal;
+use super::{error::Refusal, metrics};
 
 /// The least time between two fetches, whatever asks for one: an unknown key id, or old keys after a failure.
 const FETCH_INTERVAL: Duration = Duration::from_mins(1);
@@ -137,6 +137,7 @@ impl Jwks {
         let jwks = self.clone();
         tokio::spawn(async move {
             let fetched = jwks.source.fetch().await;
+            metrics::fetched_keys(fetched.is_ok());
             jwks.store(fetched);
             drop(ends);
         });

@@ -13,6 +13,7 @@ mod pipe;
 mod rfc9113;
 mod serving;
 mod shutdown;
+mod spans;
 mod wire;
 
 use std::{

@@ -1,6 +1,7 @@
 //! What is served, and what a bug in a handler does.
 
 use super::*;
+use crate::telemetry::{Buffer, Format, subscriber};
 
 #[tokio::test]
 async fn http1_and_http2_are_served_on_one_port() {
@@ -33,4 +34,18 @@ async fn a_grpc_handler_that_panics_answers_internal() {
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(response.headers()["grpc-status"], "13");
     assert!(!response.headers()["grpc-message"].to_str().unwrap().contains("secret"));
+}
+
+#[tokio::test]
+async fn the_line_of_a_panic_has_the_method_path_and_status_of_an_http_call() {
+    let text = Buffer::default();
+    let _logging =
+        tracing::subscriber::set_default(subscriber(Format::Json, "error", text.clone()));
+    let router = Router::new().route("/panic", get(async || -> Body { panic!("secret words") }));
+    let server = Running::start(router, Limits::default()).await;
+    assert_eq!(http1().get(server.url("/panic")).send().await.unwrap().status(), 500);
+    let line: serde_json::Value = serde_json::from_str(text.text().trim()).unwrap();
+    let request =
+        serde_json::json!({ "requestMethod": "GET", "requestUrl": "/panic", "status": 500 });
+    assert_eq!((&line["httpRequest"], &line["panic"]), (&request, &"secret words".into()));
 }
