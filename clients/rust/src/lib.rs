@@ -11,6 +11,7 @@ mod connect;
 mod http_worker;
 pub mod identity;
 mod inbox;
+mod observe;
 mod poller;
 mod pool;
 mod renewal;

@@ -15,6 +15,8 @@ use crate::{
 pub(crate) struct Tokens {
     pub(crate) source: Option<Arc<dyn TokenSource>>,
     pub(crate) audience: String,
+    /// The host that is called, for spans.
+    pub(crate) address: String,
 }
 
 impl Tokens {
@@ -25,7 +27,8 @@ impl Tokens {
         audience: Option<&str>,
     ) -> Self {
         let audience = audience.map_or_else(|| origin(url), str::to_owned);
-        Self { source, audience }
+        let address = url.host_str().unwrap_or_default().to_owned();
+        Self { source, audience, address }
     }
 
     /// Makes a call. It is made once more, at once, when the callee's server did not take it (RFC 9113, section 8.7), and once

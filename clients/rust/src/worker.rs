@@ -17,6 +17,7 @@ use crate::{
     answer::{Answer, Record, classify},
     connect::{ConnectError, Stack, from_environment, stack},
     identity::{TokenSource, attach::Attached},
+    observe,
     renewal::Tokens,
     retry::{self, Retry, retry_delay_for},
 };
@@ -125,6 +126,7 @@ impl WorkerClient {
         end: Instant,
         attached: Attached,
     ) -> Answer {
+        let span = observe::grpc_call(&self.tokens.address);
         let record = Record::default();
         let key = request.idempotency_key.clone();
         let mut request = tonic::Request::new(request);
@@ -134,11 +136,13 @@ impl WorkerClient {
         request.extensions_mut().insert(record.clone());
         request.extensions_mut().insert(attached);
         let mut client = self.client.clone();
-        match timeout_at(end, client.process(request)).await {
+        let answer = match timeout_at(end, span.around(client.process(request))).await {
             Ok(result) => {
                 classify(result.map(tonic::Response::into_inner), &record.wire(), &key, budget)
             }
             Err(_) => Answer::TimedOut(budget),
-        }
+        };
+        observe::answered(&span, &answer);
+        answer
     }
 }

@@ -10,6 +10,7 @@ pub mod gcs;
 pub mod location;
 pub mod naming;
 pub mod object;
+mod observed;
 pub mod provenance;
 
 pub use bucket::{Bucket, ListRequest, NewObject, Page, RewriteStep, Store};
@@ -17,3 +18,4 @@ pub use content::{Content, FileContent};
 pub use error::{Error, Kind, Operation, Result};
 pub use location::{InvalidLocation, Location};
 pub use object::{Metadata, Object, ObjectRef, Pinned};
+pub use observed::observed;

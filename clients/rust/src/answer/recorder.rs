@@ -17,7 +17,8 @@ use super::record::Record;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Records the responses of the inner service. It goes under the generated client.
+/// Records the responses of the inner service, and gives its requests the current trace context. It goes under the generated
+/// client.
 #[derive(Clone, Debug)]
 pub struct Recorder<S> {
     inner: S,
@@ -61,7 +62,8 @@ where
         ready.map_err(|error| CallError(error.into()))
     }
 
-    fn call(&mut self, request: Request<A>) -> Self::Future {
+    fn call(&mut self, mut request: Request<A>) -> Self::Future {
+        brigade_telemetry::inject(request.headers_mut());
         // A call without a record gets one that is dropped with it.
         let record = request.extensions().get::<Record>();
         let record = record.cloned().unwrap_or_default();

@@ -22,6 +22,7 @@ use crate::{
     answer::{Answer, TransportError},
     connect::{self, CONNECT_TIMEOUT, ConnectError},
     identity::{TokenSource, attach::Attached, is_direct, origin, without_tls},
+    observe,
     renewal::Tokens,
     retry::deadline,
 };
@@ -64,7 +65,8 @@ impl HttpWorkerClient {
         let client =
             http_client(url).map_err(|error| ConnectError::Client { url: origin(url), error })?;
         // reqwest as a plain service, so that the layers of a gRPC channel fit around it.
-        let transport = service_fn(move |request: Request<Bytes>| {
+        let transport = service_fn(move |mut request: Request<Bytes>| {
+            brigade_telemetry::inject(request.headers_mut());
             let client = client.clone();
             async move { Ok::<_, reqwest::Error>(client.execute(request.try_into()?).await?.into()) }
         });
@@ -102,6 +104,7 @@ impl HttpWorkerClient {
         end: Instant,
         attached: Attached,
     ) -> Answer {
+        let span = observe::http_call(&self.tokens.address);
         let mut request = Request::new(body);
         *request.method_mut() = http::Method::POST;
         *request.uri_mut() = self.uri.clone();
@@ -113,12 +116,14 @@ impl HttpWorkerClient {
             let response = self.stack.clone().oneshot(request).await?;
             Ok(answer::from_response(response).await)
         };
-        match timeout_at(end, call).await {
+        let answer = match timeout_at(end, span.around(call)).await {
             Ok(answer) => answer.unwrap_or_else(|error: BoxError| {
                 Answer::Transport(TransportError::from_error(&*error))
             }),
             Err(_) => Answer::TimedOut(budget),
-        }
+        };
+        observe::answered(&span, &answer);
+        answer
     }
 }
 

@@ -115,6 +115,10 @@ impl TokenSource for Impersonated {
         IdToken::parse(&answer.token, audience, &self.describe())
     }
 
+    fn kind(&self) -> &'static str {
+        "impersonation"
+    }
+
     fn describe(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         format!("impersonation of {} at {host}", self.account)

@@ -120,6 +120,10 @@ impl TokenSource for MetadataServer {
         IdToken::parse(&String::from_utf8_lossy(&body), audience, &self.describe())
     }
 
+    fn kind(&self) -> &'static str {
+        "metadata_server"
+    }
+
     fn describe(&self) -> String {
         format!("the metadata server at {}", self.host)
     }

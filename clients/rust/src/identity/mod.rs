@@ -37,6 +37,11 @@ pub trait TokenSource: fmt::Debug + Send + Sync + 'static {
     /// Names the source in messages: "the metadata server at …".
     fn describe(&self) -> String;
 
+    /// What kind of source it is, for metrics.
+    fn kind(&self) -> &'static str {
+        "other"
+    }
+
     /// A cached token, without waiting. A source without a cache has none.
     fn ready(&self, _audience: &str) -> Option<IdToken> {
         None
@@ -57,6 +62,10 @@ impl TokenSource for Arc<dyn TokenSource> {
 
     fn describe(&self) -> String {
         (**self).describe()
+    }
+
+    fn kind(&self) -> &'static str {
+        (**self).kind()
     }
 
     fn ready(&self, audience: &str) -> Option<IdToken> {

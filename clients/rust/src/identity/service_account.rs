@@ -162,6 +162,10 @@ impl TokenSource for ServiceAccountFile {
         IdToken::parse(&token, audience, &self.describe())
     }
 
+    fn kind(&self) -> &'static str {
+        "key_file"
+    }
+
     fn describe(&self) -> String {
         format!("{} for {} (key file {})", self.token_uri, self.email, self.path.display())
     }

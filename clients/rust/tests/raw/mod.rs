@@ -7,7 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::{RecvStream, server::SendResponse};
 use http::{HeaderMap, HeaderValue, Request, Response};
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+};
 use url::Url;
 
 /// Longer than any call takes on a busy machine: a call that hangs fails its test.
@@ -17,21 +20,31 @@ pub(crate) type Respond = SendResponse<Bytes>;
 
 /// Serves each call with `answer`, until the test ends.
 pub(crate) async fn server(answer: impl Fn(Respond) + Send + Sync + Clone + 'static) -> Url {
+    seeing(answer).await.0
+}
+
+/// The same, and the headers of the calls.
+pub(crate) async fn seeing(
+    answer: impl Fn(Respond) + Send + Sync + Clone + 'static,
+) -> (Url, UnboundedReceiver<HeaderMap>) {
+    let (sender, headers) = unbounded_channel();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let answer = answer.clone();
+            let (answer, sender) = (answer.clone(), sender.clone());
             tokio::spawn(async move {
                 let mut connection = h2::server::handshake(stream).await.unwrap();
                 while let Some(Ok((request, respond))) = connection.accept().await {
+                    // A test that looks at none has dropped them.
+                    let _ = sender.send(request.headers().clone());
                     drain(request);
                     answer(respond);
                 }
             });
         }
     });
-    url
+    (url, headers)
 }
 
 /// Reads the request to its end, as a worker would.

@@ -31,7 +31,7 @@ use tokio::time::timeout;
 pub use policy::{Grant, Policy};
 pub use settings::{Credentials, GcsSettings};
 
-use crate::{Bucket, Store};
+use crate::{Bucket, Store, observed};
 
 /// How long to wait for credentials while connecting; off Google Cloud a metadata server may never answer.
 const CONNECT_LIMIT: Duration = Duration::from_secs(30);
@@ -91,7 +91,7 @@ impl GcsStore {
 
 impl Store for GcsStore {
     fn bucket(&self, name: &str) -> Arc<dyn Bucket> {
-        Arc::new(bucket::GcsBucket::new(Arc::clone(&self.clients), name))
+        observed(Arc::new(bucket::GcsBucket::new(Arc::clone(&self.clients), name)))
     }
 }
 

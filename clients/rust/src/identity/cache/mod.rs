@@ -57,6 +57,10 @@ impl<S: TokenSource> TokenSource for Cached<S> {
         slots.get(audience)?.ready()
     }
 
+    fn kind(&self) -> &'static str {
+        self.source.kind()
+    }
+
     fn describe(&self) -> String {
         self.source.describe()
     }

@@ -5,9 +5,13 @@ use std::{
     time::Duration,
 };
 
+use brigade_telemetry::carried;
 use tokio::{runtime::Handle, sync::watch, time::Instant};
 
-use crate::identity::{TokenSource, error::Error, token::IdToken};
+use crate::{
+    identity::{TokenSource, error::Error, token::IdToken},
+    observe,
+};
 
 /// A token is renewed this long before it expires; the metadata server itself returns a new one from then on.
 const RENEW_BEFORE_EXPIRY: Duration = Duration::from_mins(5);
@@ -113,12 +117,15 @@ impl<S: TokenSource> Slot<S> {
         state.renewed = Some(Instant::now());
         let (sender, receiver) = watch::channel(None);
         let slot = self.clone();
-        runtime.spawn(async move {
-            let fetch = slot.fetch_patiently();
+        runtime.spawn(carried(async move {
+            let (span, began) = (observe::fetch(&*slot.source, &slot.audience), Instant::now());
+            let fetch = span.around(slot.fetch_patiently());
             let fetched = tokio::time::timeout(FETCH_TIMEOUT, fetch).await;
             let late = |_| Err(Error::away(slot.source.describe(), "no answer in time"));
-            sender.send_replace(Some(slot.complete(fetched.unwrap_or_else(late))));
-        });
+            let fetched = fetched.unwrap_or_else(late);
+            observe::fetched(&span, &*slot.source, began.elapsed(), &fetched);
+            sender.send_replace(Some(slot.complete(fetched)));
+        }));
         let fetch = SharedFetch(receiver);
         state.fetch = Some(fetch.clone());
         fetch
