@@ -1,6 +1,6 @@
 //! The names that a settled object may get.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 use brigade_storage::{Location, location::DATE, naming::tagged};
 use jiff::Timestamp;
@@ -49,6 +49,10 @@ fn tag(generation: i64, n: u32) -> String {
 
 /// Whether one of the names to try at `to` may have to be cut, so that it does not tell the whole name any more.
 pub(crate) fn may_be_cut(to: &Location, below: &str, generation: i64, now: Timestamp) -> bool {
+    // Most names are far from the limit: a date is shorter than its place in the prefix and the rest of this together.
+    if 2 * to.prefix.len() + below.len() + 2 * TAIL < MAX_NAME {
+        return false;
+    }
     let last = MAX_CANDIDATES - 1;
     let longest = format!("{}.{}", base(to, below, now), tag(generation, last));
     longest.len() > MAX_NAME
@@ -60,11 +64,11 @@ fn base(to: &Location, below: &str, now: Timestamp) -> String {
 }
 
 /// Replaces `{date}` by the UTC day.
-pub(crate) fn dated(prefix: &str, now: Timestamp) -> String {
+pub(crate) fn dated(prefix: &str, now: Timestamp) -> Cow<'_, str> {
     if !prefix.contains(DATE) {
-        return prefix.to_owned();
+        return Cow::Borrowed(prefix);
     }
-    prefix.replace(DATE, &now.strftime("%Y/%m/%d").to_string())
+    Cow::Owned(prefix.replace(DATE, &now.strftime("%Y/%m/%d").to_string()))
 }
 
 /// Cuts a name that is too long at a character and ends it with a digest of the whole, so that two long names never

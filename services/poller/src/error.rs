@@ -29,6 +29,16 @@ pub enum PollError {
         /// The last failure.
         last: String,
     },
+    /// As many callers list or replay as the instance has memory for.
+    #[error(
+        "{most} callers {what} objects at this instance already; try again when one of them has ended"
+    )]
+    Busy {
+        /// What they do.
+        what: &'static str,
+        /// How many may.
+        most: usize,
+    },
     /// A storage call failed, for every object alike.
     #[error("{0}")]
     Storage(std::sync::Arc<StorageError>),
@@ -39,7 +49,7 @@ impl PollError {
     pub fn needs_fix(&self) -> bool {
         match self {
             Self::Invalid { .. } | Self::Stopped(_) => true,
-            Self::WorkerAway { .. } => false,
+            Self::WorkerAway { .. } | Self::Busy { .. } => false,
             Self::Storage(error) => !error.is_transient(),
         }
     }
@@ -57,6 +67,7 @@ impl From<PollError> for tonic::Status {
         match error {
             PollError::Invalid { .. } => Self::invalid_argument(message),
             PollError::WorkerAway { .. } => Self::unavailable(message),
+            PollError::Busy { .. } => Self::resource_exhausted(message),
             PollError::Storage(error) if error.is_transient() => Self::unavailable(message),
             PollError::Stopped(_) | PollError::Storage(_) => Self::failed_precondition(message),
         }

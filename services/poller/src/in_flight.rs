@@ -58,6 +58,8 @@ pub(crate) struct Leader<T> {
     in_flight: InFlight<T>,
     key: Key,
     result: watch::Sender<Option<T>>,
+    /// It is among the objects at work.
+    is_at_work: bool,
 }
 
 /// One that waits for the leader's result.
@@ -74,7 +76,8 @@ impl<T> InFlight<T> {
             Entry::Vacant(free) => {
                 let (result, follower) = watch::channel(None);
                 free.insert(follower);
-                Join::Leader(Leader { in_flight: Self(self.0.clone()), key, result })
+                let in_flight = Self(self.0.clone());
+                Join::Leader(Leader { in_flight, key, result, is_at_work: true })
             }
         }
     }
@@ -138,16 +141,27 @@ impl<T> Leader<T> {
         remember(&mut self.in_flight.lock().settled, &self.key, Instant::now());
     }
 
-    /// Gives every follower this result.
-    pub(crate) fn complete(self, result: T) {
-        // It is no error that none follows.
-        let _ = self.result.send(Some(result));
+    /// Gives every follower this result, if there is one. It is not made when none follows.
+    pub(crate) fn complete(mut self, result: impl FnOnce() -> Option<T>) {
+        // Nothing joins any more, so that the followers are known.
+        self.leave();
+        if self.result.receiver_count() > 0
+            && let Some(result) = result()
+        {
+            let _ = self.result.send(Some(result));
+        }
+    }
+
+    fn leave(&mut self) {
+        if std::mem::take(&mut self.is_at_work) {
+            self.in_flight.lock().at_work.remove(&self.key);
+        }
     }
 }
 
 impl<T> Drop for Leader<T> {
     fn drop(&mut self) {
-        self.in_flight.lock().at_work.remove(&self.key);
+        self.leave();
     }
 }
 
@@ -184,8 +198,23 @@ mod tests {
         let in_flight = InFlight::default();
         let leader = lead(&in_flight, 1);
         let (second, third) = (follow(&in_flight), follow(&in_flight));
-        leader.complete(7);
+        leader.complete(|| Some(7));
         assert_eq!((second.result().await, third.result().await), (Some(7), Some(7)));
+        lead(&in_flight, 1);
+    }
+
+    #[test]
+    fn a_leader_that_has_completed_takes_nothing_from_the_next_one() {
+        let in_flight = InFlight::default();
+        let mut next = None;
+        lead(&in_flight, 1).complete(|| panic!("none follows"));
+        let (leader, follower) = (lead(&in_flight, 1), follow(&in_flight));
+        leader.complete(|| {
+            next = Some(lead(&in_flight, 1));
+            Some(7)
+        });
+        follow(&in_flight);
+        drop((next, follower));
         lead(&in_flight, 1);
     }
 
@@ -202,7 +231,7 @@ mod tests {
     #[test]
     fn the_newest_settled_objects_are_remembered() {
         let in_flight = InFlight::default();
-        lead(&in_flight, 0).complete(7);
+        lead(&in_flight, 0).complete(|| Some(7));
         assert!(!lead(&in_flight, 0).is_settled());
         let last = 2 * i64::try_from(REMEMBERED).unwrap() + 1;
         for generation in 1..=last {

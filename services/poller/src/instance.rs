@@ -14,7 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     activity::Activity, brake::Brake, call_times::CallTimes, clock::Clock, config::Config,
     cursors::Cursors, dispatch::Dispatcher, in_flight::InFlight, lease::Process,
-    outcome::SharedResult, settle::Settler, tasks::Queue,
+    outcome::SharedResult, settle::Settler, streams::Streams, tasks::Queue,
 };
 
 /// A permit to be in flight.
@@ -43,6 +43,7 @@ pub(crate) struct Instance {
     pub(crate) started: Timestamp,
     /// The last counts, for whom, and when: one caller at a time counts.
     pub(crate) counts: Arc<Mutex<Option<Counted>>>,
+    pub(crate) streams: Streams,
     /// Whether the log says already that filters leave out everything.
     pub(crate) said_all_left_out: Arc<AtomicBool>,
     /// One for each object in flight, of any poll or event.

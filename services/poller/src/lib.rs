@@ -8,8 +8,8 @@
 //! 4. `pipeline`: dispatch, verdict, again if need be, settle: one object.
 //! 5. `run`, `plan`, `attempts`, `instance`: what the objects of one poll share; until when; whether again; what all polls
 //!    of this process share.
-//! 6. `settle`, `lease`, `brake`, `suspects`, `in_flight`, `activity`, `cursors`, `call_times`, [`report`], [`dispatch`], [`tasks`], `scan`.
-//! 7. [`outcome`], [`config`], [`verdict`], [`filter`], [`name_glob`], [`mark`], `losses`, `fold`, [`request`] and other plain values and tables.
+//! 6. `settle`, `lease`, `brake`, `suspects`, `in_flight`, `activity`, `cursors`, `streams`, `call_times`, [`report`], [`dispatch`], [`tasks`], `scan`.
+//! 7. [`outcome`], [`config`], [`verdict`], [`filter`], [`name_glob`], [`mark`], `metrics`, `spans`, `losses`, `fold`, [`request`] and other plain values and tables.
 
 mod activity;
 mod attempts;
@@ -30,6 +30,7 @@ mod jitter;
 pub mod lease;
 mod losses;
 pub mod mark;
+mod metrics;
 pub mod name_glob;
 mod object;
 pub mod outcome;
@@ -44,6 +45,8 @@ mod run;
 mod scan;
 pub mod settings;
 mod settle;
+mod spans;
+mod streams;
 mod suspects;
 pub mod tasks;
 #[cfg(test)]

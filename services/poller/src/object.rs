@@ -4,6 +4,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use brigade_proto::v1::Filter;
 use brigade_storage::Object;
+use brigade_telemetry::carried;
 use futures::future::Either;
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, info};
@@ -65,7 +66,7 @@ pub(crate) async fn process_object(
             Join::Leader(leader) => {
                 if let Some(after) = leader.deferred_for() {
                     let result = Ok(ObjectResult::Retry { after, why: DEFERRED.into() });
-                    leader.complete(result.clone());
+                    complete(leader, &result);
                     return result;
                 }
                 let span = trigger.span(&named);
@@ -74,7 +75,7 @@ pub(crate) async fn process_object(
                 let (object, slot) = match ready.instrument(span.clone()).await {
                     Ok(ready) => ready,
                     Err(result) => {
-                        complete(leader, result.clone());
+                        complete(leader, &result);
                         return result;
                     }
                 };
@@ -84,7 +85,7 @@ pub(crate) async fn process_object(
                     run(task_instance, &object, slot, plan, leader).await
                 };
                 // A caller that goes away leaves no object half settled.
-                let task = instance.running.spawn(task.instrument(span));
+                let task = instance.running.spawn(carried(task.instrument(span)));
                 return task.await.unwrap_or_else(|_| Ok(ObjectResult::interrupted()));
             }
         }
@@ -190,7 +191,7 @@ async fn run(
     let run = RunContext::for_named(instance, plan);
     if run.is_too_late(mark::recorded_verdict(object).is_none()) {
         let result = Ok(ObjectResult::Retry { after: RETRY_SOON, why: TOO_LATE.into() });
-        complete(leader, result.clone());
+        complete(leader, &result);
         return result;
     }
     let mut pipeline = pin!(ObjectPipeline::for_named(&run).run(object, slot));

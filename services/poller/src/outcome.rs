@@ -16,6 +16,8 @@ pub(crate) struct Outcome {
     pub(crate) settled: ObjectSettled,
     /// The worker's own figures and tags.
     pub(crate) labels: HashMap<String, String>,
+    /// Of a failure, for metrics: one of a few.
+    pub(crate) kind: &'static str,
     /// When to try again, unless the object has a verdict.
     pub(crate) retry_after: Option<Duration>,
     /// That could not be written on the object.
@@ -61,6 +63,7 @@ impl Outcome {
                 ..ObjectSettled::default()
             },
             labels: HashMap::new(),
+            kind: "none",
             retry_after: None,
             is_unwritten: false,
         }
@@ -79,7 +82,7 @@ impl Outcome {
         match verdict {
             RecordedVerdict::Processed => Self::new(object, Settlement::Processed),
             RecordedVerdict::Failed(reason) => {
-                Self::new(object, Settlement::Failed).because(reason)
+                Self::new(object, Settlement::Failed).because(reason).of_kind("other")
             }
         }
     }
@@ -96,6 +99,10 @@ impl Outcome {
     pub(crate) fn because(mut self, reason: &str) -> Self {
         reason.clone_into(&mut self.settled.reason);
         self
+    }
+
+    pub(crate) fn of_kind(self, kind: &'static str) -> Self {
+        Self { kind, ..self }
     }
 
     pub(crate) fn with_status(mut self, code: Option<i32>) -> Self {
@@ -121,6 +128,11 @@ impl Outcome {
 
     pub(crate) fn settlement(&self) -> Settlement {
         self.settled.settlement()
+    }
+
+    /// Whether it was moved out of the inbox. One that was superseded may still be there, with another poller's verdict.
+    pub(crate) fn is_moved(&self) -> bool {
+        is_moved(&self.settled)
     }
 
     /// For a caller that named the object; nothing while it has neither a verdict nor a next try.
@@ -174,11 +186,14 @@ impl ObjectResult {
         }
     }
 
-    /// Whether it was moved out of the inbox. One that was superseded may still be there, with another poller's verdict.
+    /// The same as of its outcome.
     pub(crate) fn is_moved(&self) -> bool {
-        matches!(self, Self::Settled(settled)
-            if matches!(settled.settlement(), Settlement::Processed | Settlement::Failed))
+        matches!(self, Self::Settled(settled) if is_moved(settled))
     }
+}
+
+fn is_moved(settled: &ObjectSettled) -> bool {
+    matches!(settled.settlement(), Settlement::Processed | Settlement::Failed)
 }
 
 /// Why an object is left alone whose next try cannot be written on it.

@@ -6,6 +6,7 @@ use brigade_proto::v1::{
     PollRequest, PollResponse, PollStarted, ReplayObjectsRequest, ReplayObjectsResponse,
 };
 use brigade_storage::Store;
+use brigade_telemetry::carried;
 use futures::Stream;
 use tokio::sync::{Semaphore, broadcast, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -22,13 +23,14 @@ use crate::{
     inbox::replay,
     instance::Instance,
     lease::Process,
-    object,
+    metrics, object,
     outcome::ObjectResult,
     plan::Plan,
     poll,
     report::{Events, MAX_BEHIND, Reporter},
     request::{ObjectRef, Trigger},
     settle::Settler,
+    streams::Streams,
     tasks::Queue,
     wire,
 };
@@ -44,6 +46,7 @@ pub struct Poller {
 impl Poller {
     /// A poller of the inbox in `config`, by the machine's clock, whose polls take the inbox's lease.
     pub fn new(config: Config, store: &dyn Store, worker: Arc<dyn Worker>) -> Self {
+        metrics::observe();
         let config = Arc::new(config);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let slots = config.budgets.concurrency.min(Semaphore::MAX_PERMITS);
@@ -60,6 +63,7 @@ impl Poller {
             activity: Activity::default(),
             store: None,
             counts: Arc::default(),
+            streams: Streams::default(),
             said_all_left_out: Arc::default(),
             slots: Arc::new(Semaphore::new(slots)),
             in_flight: InFlight::default(),
@@ -128,7 +132,7 @@ impl Poller {
     /// When the request is not valid.
     pub fn start(&self, request: &PollRequest, trigger: &Trigger) -> Result<Events, PollError> {
         let (poll, events) = self.prepare(request, trigger)?;
-        self.instance.running.spawn(poll);
+        self.instance.running.spawn(carried(poll));
         Ok(events)
     }
 
@@ -148,7 +152,7 @@ impl Poller {
         let (sender, events) = mpsc::channel(MAX_BEHIND);
         // A dry run does nothing that anyone watches, and is not the last poll.
         let activity = if plan.dry_run { Activity::default() } else { instance.activity.clone() };
-        let reporter = Reporter::new(sender, activity);
+        let reporter = Reporter::new(sender, activity, trigger.summary_only);
         let poll_id = format!("{:016x}", fastrand::u64(..));
         let span = tracing::info_span!("poll", id = poll_id);
         let started = PollStarted {
@@ -160,7 +164,7 @@ impl Poller {
             start_time: Some(wire::timestamp(instance.clock.now())),
             concurrency: instance.dispatcher.limit().try_into().unwrap_or(i64::MAX),
         };
-        let poll = poll::run(instance, plan, reporter, started);
+        let poll = poll::run(instance, plan, reporter, started, trigger.kind);
         Ok((poll.instrument(span), events))
     }
 

@@ -20,6 +20,8 @@ pub struct Trigger {
     pub ordering_key: String,
     /// The caller's own deadline.
     pub deadline: Option<Duration>,
+    /// The caller wants no event of a poll but its end.
+    pub summary_only: bool,
 }
 
 /// An object as a caller names it. It may not exist.

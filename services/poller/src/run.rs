@@ -1,7 +1,16 @@
 //! What the objects of one poll share.
 
-use std::{future::ready, sync::Arc, time::Duration};
+use std::{
+    future::ready,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
+use brigade_storage::Object;
+use brigade_telemetry::{Parent, Span};
 use tokio::{
     sync::Semaphore,
     time::{Instant, sleep, timeout},
@@ -13,11 +22,15 @@ use crate::{
     instance::{Instance, Slot},
     losses::Losses,
     plan::Plan,
+    spans,
     suspects::{Place, Suspects},
 };
 
 /// Objects that wait for their next try at once. More are left for the next poll, so that memory stays bounded.
 const MAX_WAITING: usize = 1_000;
+
+/// Objects of one poll in its trace: more make a trace that no tool shows.
+const MAX_TRACED: u32 = 1_000;
 
 /// An object that has to wait longer than this is left for a later poll.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
@@ -44,6 +57,8 @@ pub(crate) struct RunContext {
     pub(crate) storage: ConsecutiveFailures,
     /// Objects whose calls were lost, which wait for the others.
     pub(crate) suspects: Suspects,
+    /// Objects whose spans have begun.
+    traced: AtomicU32,
     /// An event or a task named the object: the caller's own queue waits better than this process.
     pub(crate) is_named: bool,
     /// Cancelled when nothing new may be dispatched.
@@ -64,6 +79,7 @@ impl RunContext {
             queue: ConsecutiveFailures::new(limit),
             storage: ConsecutiveFailures::new(limit),
             suspects: Suspects::default(),
+            traced: AtomicU32::new(0),
             is_named: false,
             stop_dispatch: CancellationToken::new(),
             abort_calls: CancellationToken::new(),
@@ -85,6 +101,13 @@ impl RunContext {
         let most = self.instance.call_times.median().filter(|_| calls_worker);
         let needed = most.filter(|most| self.plan.has_time_for(*most));
         self.plan.is_over_in(needed.unwrap_or_default())
+    }
+
+    /// The span of an object. The first ones belong to the poll's trace as it is; of the others those are exported that fail or
+    /// are slow.
+    pub(crate) fn object_span(&self, object: &Object) -> Span {
+        let is_first = self.traced.fetch_add(1, Relaxed) < MAX_TRACED;
+        spans::object(object, if is_first { Parent::Current } else { Parent::Unsampled })
     }
 
     /// How long a call waits for its turn.

@@ -6,7 +6,7 @@ use brigade_storage::{Bucket, Error, ListRequest, Object};
 use futures::stream::{self, Stream};
 use tokio::time::Instant;
 
-use crate::retry;
+use crate::{retry, spans};
 
 /// Cloud Storage's largest page.
 const PAGE: i32 = 1000;
@@ -70,7 +70,9 @@ pub(crate) fn scan(
             };
             scan.asked = Instant::now();
             scan.number += 1;
-            let listed = retry::repeated(|| scan.bucket.list(&request)).await?;
+            let page = spans::page(scan.number);
+            let listed = page.around(retry::repeated(|| scan.bucket.list(&request))).await;
+            let listed = listed.inspect_err(|error| page.fail(error))?;
             scan.page = listed.objects.into();
             scan.next = match listed.next {
                 end if end.is_empty() => None,

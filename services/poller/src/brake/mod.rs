@@ -19,6 +19,7 @@ use crate::{
     clock::Clock,
     dispatch::Reason,
     filter::CONTROL_PREFIX,
+    metrics,
     retry::{self, is_conflict},
     wire,
 };
@@ -102,6 +103,7 @@ impl Brake {
                 known.generation = found.as_ref().map_or(0, |found| found.generation);
                 known.on = found.as_ref().and_then(On::read);
                 known.read = Some(Instant::now());
+                metrics::brake(known.on.is_some());
             }
             Err(error) => {
                 tracing::warn!(%error, brake = self.name, "could not read the inbox's brake; going on");
@@ -176,6 +178,7 @@ impl Brake {
         let mut known = self.known();
         known.generation = on.generation;
         known.on = Some(on.clone());
+        metrics::brake(true);
         known.read = Some(Instant::now());
         known.is_probing = false;
         known.is_pending = false;
@@ -203,6 +206,7 @@ impl Brake {
         let Some(on) = self.known().on.take() else {
             return;
         };
+        metrics::brake(false);
         let own = Pinned { name: &self.name, generation: on.generation };
         let removed = retry::repeated(|| self.bucket.delete(own)).await;
         let mut known = self.known();

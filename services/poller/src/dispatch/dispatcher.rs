@@ -24,7 +24,7 @@ use super::{
     limit::{Limit, Ticket},
     state::{Next, NoTurn, Patience, State, Wait},
 };
-use crate::config::Budgets;
+use crate::{config::Budgets, metrics};
 
 /// A call that goes on for so long was taken by the worker: refusals come at once. The shorter, the sooner the calls in flight grow.
 const TAKEN: Duration = Duration::from_millis(250);
@@ -67,6 +67,7 @@ enum Company<'a> {
 impl Dispatcher {
     pub(crate) fn new(worker: Arc<dyn Worker>, budgets: &Budgets) -> Self {
         let limit = Limit::new(budgets.concurrency.clamp(1, Semaphore::MAX_PERMITS));
+        metrics::limit(limit.current());
         Self {
             worker,
             permits: Semaphore::new(limit.current()),
@@ -74,6 +75,11 @@ impl Dispatcher {
             state: Mutex::new(State::new(limit, budgets)),
             changed: Notify::new(),
         }
+    }
+
+    /// What the worker speaks.
+    pub(crate) fn protocol(&self) -> &'static str {
+        self.worker.protocol()
     }
 
     /// How many calls the worker gets at once, as of now.
@@ -146,7 +152,10 @@ impl Dispatcher {
         match wait {
             Wait::Probe => {
                 let is_reachable = self.worker.is_reachable(HEALTH_TIMEOUT).await;
-                self.state().breaker.probed(Instant::now(), is_reachable);
+                let mut state = self.state();
+                state.breaker.probed(Instant::now(), is_reachable);
+                metrics::breaker(state.breaker.away_since().is_some());
+                drop(state);
                 self.changed.notify_waiters();
             }
             // It is no error that nothing changed until then.
@@ -243,6 +252,8 @@ impl Dispatcher {
             state.debt += given - limit - taken;
         }
         state.given = limit;
+        metrics::limit(limit);
+        metrics::breaker(state.breaker.away_since().is_some());
     }
 }
 
@@ -255,6 +266,7 @@ impl<'a> Turn<'a> {
         company: Company<'a>,
         ticket: Ticket,
     ) -> Self {
+        metrics::call_began();
         Self { dispatcher, permit, company: Some(company), ticket, is_taken: false }
     }
 
@@ -288,6 +300,7 @@ impl<'a> Turn<'a> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
+        metrics::call_ended();
         let mut state = self.dispatcher.state();
         state.limit.ended();
         state.untaken -= usize::from(!self.is_taken);

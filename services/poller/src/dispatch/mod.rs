@@ -37,6 +37,11 @@ pub trait Worker: fmt::Debug + Send + Sync + 'static {
     /// Whether the worker answers at all, within `timeout`. It is asked before a file that may have ended it is sent again,
     /// and after failures.
     async fn is_reachable(&self, timeout: Duration) -> bool;
+
+    /// What it speaks, for metrics.
+    fn protocol(&self) -> &'static str {
+        "grpc"
+    }
 }
 
 #[async_trait]
@@ -58,6 +63,10 @@ impl Worker for HttpWorkerClient {
 
     async fn is_reachable(&self, timeout: Duration) -> bool {
         HttpWorkerClient::is_reachable(self, timeout).await
+    }
+
+    fn protocol(&self) -> &'static str {
+        "http"
     }
 }
 

@@ -14,6 +14,7 @@ const READING: &[&str] = &[
     "/inbox/status",
     "/inbox/objects",
     "/inbox/object",
+    "/metrics",
 ];
 /// What operators alone may call.
 const OPERATING: &[&str] = &["/brigade.v1.InboxService/ReplayObjects", "/inbox/replay"];

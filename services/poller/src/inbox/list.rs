@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use brigade_proto::v1::{ListObjectsRequest, ListObjectsResponse, ObjectFilter};
 use futures::{
-    TryStreamExt as _,
+    StreamExt as _, TryStreamExt as _,
     stream::{self, Stream},
 };
 
@@ -27,6 +27,7 @@ pub(crate) fn list(
     let limit = limit(request.limit)?;
     let selection = Selection::new(instance, &filter)?;
     let start_after = token::decode(&filter, &request.page_token)?;
+    let permit = instance.streams.list()?;
     let pages = Box::pin(selection.pages(start_after));
     let chunks = stream::try_unfold((pages, limit), move |(mut pages, left)| {
         let filter = filter.clone();
@@ -39,7 +40,8 @@ pub(crate) fn list(
             Ok(Some((stream::iter(responses.into_iter().map(Ok)), (pages, left))))
         }
     });
-    Ok(chunks.try_flatten())
+    // The closure has the permit for as long as the stream lasts.
+    Ok(chunks.try_flatten().inspect(move |_| _ = &permit))
 }
 
 /// How many objects a request takes at most.

@@ -31,8 +31,9 @@ pub struct Failure {
 impl Failure {
     /// What the worker said of a failure, without a reason yet.
     pub(crate) fn from_answer(answer: &Answer) -> Self {
-        let Answer::Worker(answer) = answer else {
-            return Self::default();
+        let answer = match answer {
+            Answer::Worker(answer) if answer.code != Code::Ok => answer,
+            _ => return Self::default(),
         };
         Self {
             code: code(answer),

@@ -8,7 +8,8 @@ mod subject;
 mod turn;
 
 use brigade_proto::v1::Settlement;
-use brigade_storage::Object;
+use brigade_storage::{Error, Object};
+use brigade_telemetry::Span;
 use tokio::time::Instant;
 
 use crate::{
@@ -16,10 +17,12 @@ use crate::{
     error::PollError,
     in_flight::Leader,
     instance::{Instance, Slot},
-    mark,
+    mark, metrics,
     outcome::{ObjectResult, Outcome, SharedResult},
     report,
     run::RunContext,
+    settle::Placement,
+    spans,
     tasks::Queue,
     verdict::{Blame, Retry},
     wire,
@@ -61,17 +64,21 @@ impl<'a> ObjectPipeline<'a> {
         leader: Leader<SharedResult>,
         slot: Slot,
     ) -> Finished {
-        let mut finished = if leader.is_settled() {
-            Finished::timed(&object, self.settle_if_live(&object, slot)).await
+        let running = ObjectSpan::begin(self.run, &object);
+        let settled = if leader.is_settled() {
+            running.span.around(self.settle_if_live(&object, slot)).await
         } else {
-            self.run(&object, slot).await
+            running.span.around(self.settle(&object, slot)).await
         };
+        let mut finished = running.end(&object, settled);
         finished.complete(leader);
         finished
     }
 
     pub(crate) async fn run(self, object: &Object, slot: Slot) -> Finished {
-        Finished::timed(object, self.settle(object, slot)).await
+        let running = ObjectSpan::begin(self.run, object);
+        let settled = running.span.around(self.settle(object, slot)).await;
+        running.end(object, settled)
     }
 
     /// This instance has settled the object before, and the listing may be older than that.
@@ -94,8 +101,10 @@ impl<'a> ObjectPipeline<'a> {
             return Ok(Outcome::new(object, Settlement::Planned));
         }
         if let Some(recorded) = mark::recorded_verdict(object) {
-            let placed = self.instance.settler.complete(object).await;
             let outcome = Outcome::recorded(object, &recorded);
+            let settling = SettleSpan::begin(outcome.settlement());
+            let placed = settling.span.around(self.instance.settler.complete(object)).await;
+            let placed = settling.end(placed);
             return self.place(object, outcome, placed).await;
         }
         match self.instance.settler.complete_replay(object).await {
@@ -121,22 +130,53 @@ fn not_replayed(object: &Object, why: &str) -> Outcome {
     outcome.not_moved(Settlement::Retry, &format!("its replay is not complete: {why}"))
 }
 
-// === impl Finished ===
+/// An object on its way, in its span. No function takes the future: it would hold it twice.
+struct ObjectSpan {
+    span: Span,
+    began: Instant,
+}
 
-impl Finished {
-    async fn timed(
-        object: &Object,
-        settling: impl Future<Output = Result<Outcome, PollError>>,
-    ) -> Self {
-        let began = Instant::now();
-        let (mut outcome, error) = match settling.await {
+/// A move by a verdict, in its span.
+struct SettleSpan {
+    span: Span,
+    settlement: Settlement,
+    began: Instant,
+}
+
+// === impl ObjectSpan ===
+
+impl ObjectSpan {
+    fn begin(run: &RunContext, object: &Object) -> Self {
+        Self { span: run.object_span(object), began: Instant::now() }
+    }
+
+    fn end(self, object: &Object, settled: Result<Outcome, PollError>) -> Finished {
+        let (mut outcome, error) = match settled {
             Ok(outcome) => (outcome, None),
             Err(error) => (Outcome::stopped(object, &error), Some(error)),
         };
-        outcome.settled.duration = Some(wire::duration(began.elapsed()));
-        Self { outcome, error }
+        outcome.settled.duration = Some(wire::duration(self.began.elapsed()));
+        spans::settled(&self.span, outcome.settlement(), outcome.kind, &outcome.settled.reason);
+        Finished { outcome, error }
+    }
+}
+
+// === impl SettleSpan ===
+
+impl SettleSpan {
+    fn begin(settlement: Settlement) -> Self {
+        Self { span: spans::settle(settlement), settlement, began: Instant::now() }
     }
 
+    fn end(self, placed: Result<Placement, Error>) -> Result<Placement, Error> {
+        metrics::settle_duration(self.settlement, self.began.elapsed());
+        placed.inspect_err(|error| self.span.fail(error))
+    }
+}
+
+// === impl Finished ===
+
+impl Finished {
     /// Whether it does not count among the objects that a poll may dispatch.
     pub(crate) fn is_free(&self) -> bool {
         self.outcome.settlement() == Settlement::AlreadyEnqueued
@@ -156,7 +196,7 @@ impl Finished {
             report::settled_alone(activity, self.outcome);
             Ok(result.unwrap_or_else(ObjectResult::interrupted))
         };
-        complete(leader, result.clone());
+        complete(leader, &result);
         result
     }
 
@@ -170,22 +210,22 @@ impl Finished {
     /// Gives the result to the object's followers. One that is a task now has no result yet: they start again.
     fn complete(&mut self, leader: Leader<SharedResult>) {
         self.defer_unwritten(&leader);
-        let result = match &self.error {
+        if self.error.is_none() && self.outcome.is_moved() {
+            leader.remember_settled();
+        }
+        leader.complete(|| match &self.error {
             Some(error) => Some(Err(error.clone())),
             None => self.outcome.to_result().map(Ok),
-        };
-        if let Some(result) = result {
-            complete(leader, result);
-        }
+        });
     }
 }
 
 /// Gives `result` to every follower, and remembers an object that was moved.
-pub(crate) fn complete(leader: Leader<SharedResult>, result: SharedResult) {
+pub(crate) fn complete(leader: Leader<SharedResult>, result: &SharedResult) {
     if result.as_ref().is_ok_and(ObjectResult::is_moved) {
         leader.remember_settled();
     }
-    leader.complete(result);
+    leader.complete(|| Some(result.clone()));
 }
 
 fn poll_ended() -> Retry {

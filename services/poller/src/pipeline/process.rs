@@ -5,11 +5,12 @@ use std::borrow::Cow;
 use brigade_client::answer::Answer;
 use brigade_proto::v1::Settlement;
 use brigade_storage::Object;
+use brigade_telemetry::code_name;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::{
-    ObjectPipeline, poll_ended,
+    ObjectPipeline, SettleSpan, poll_ended,
     subject::{Step, Subject},
     turn::Sent,
 };
@@ -19,7 +20,9 @@ use crate::{
     error::PollError,
     instance::Slot,
     mark::{self, Failure, STORAGE_UNAVAILABLE},
+    metrics,
     outcome::Outcome,
+    spans,
     verdict::{Blame, Retry, verdict},
 };
 
@@ -76,10 +79,11 @@ impl<'a> ObjectPipeline<'a> {
         let inbox = &self.instance.config.inbox;
         let request = request(inbox, &subject.object, subject.attempts.next_attempt());
         let _call = self.instance.activity.begin_call(&subject.object, subject.attempts.attempts());
+        let span = spans::attempt(subject.attempts.next_attempt());
         let began = Instant::now();
         let answer = tokio::select! {
             biased;
-            answer = dispatcher.ask(&mut turn, request, time, alone_for) => answer,
+            answer = span.around(dispatcher.ask(&mut turn, request, time, alone_for)) => answer,
             () = self.run.abort_calls.cancelled() => return None,
         };
         let (code, failure) = (status_code(&answer), Failure::from_answer(&answer));
@@ -94,9 +98,15 @@ impl<'a> ObjectPipeline<'a> {
             now: self.instance.clock.now(),
         };
         let took = asked.took;
+        metrics::processed(dispatcher.protocol(), answer_name(&answer), took);
         let (ruling, brake) = dispatcher.judge(turn, asked, verdict(answer));
-        if matches!(ruling, Ruling::Processed(_)) {
-            self.instance.call_times.record(took);
+        match &ruling {
+            Ruling::Processed(_) => self.instance.call_times.record(took),
+            Ruling::Failed(why) | Ruling::Lost(_, why) => span.fail(why),
+            // A full worker is no failure.
+            Ruling::Retry(retry) if retry.blame == Blame::Busy => {}
+            Ruling::Retry(retry) => span.fail(&retry.why),
+            Ruling::Stop(stop) => span.fail(stop),
         }
         self.change_brake(brake).await;
         let had_full_time = self.run.plan.is_full_call(time);
@@ -144,7 +154,11 @@ impl<'a> ObjectPipeline<'a> {
             Ruling::Stop(stop) => return Err(PollError::Stopped(stop)),
             Ruling::Processed(response) => {
                 let outcome = Outcome::accepted(&subject.object, response).with_status(code);
-                let placed = settler.processed(&subject.object, &outcome.settled.outputs).await;
+                let settling = SettleSpan::begin(Settlement::Processed);
+                let outputs = &outcome.settled.outputs;
+                let placed =
+                    settling.span.around(settler.processed(&subject.object, outputs)).await;
+                let placed = settling.end(placed);
                 self.place(&subject.object, outcome, placed).await?
             }
             Ruling::Failed(reason) => {
@@ -153,6 +167,8 @@ impl<'a> ObjectPipeline<'a> {
                 self.fail(subject, &failure, attempts, code).await?
             }
             Ruling::Lost(losses, why) => {
+                metrics::record_loss();
+                metrics::attempted(Blame::Lost);
                 subject.losses = losses;
                 return self.lost(subject, &why, was_alone, slot).await;
             }
@@ -173,6 +189,7 @@ impl<'a> ObjectPipeline<'a> {
         failure: Failure,
         slot: Slot,
     ) -> Result<Step, PollError> {
+        metrics::attempted(retry.blame);
         let before = subject.attempts.attempts();
         let decision = subject.attempts.decide(retry, self.circumstances(retry, had_full_time));
         let (pause, is_later) = match decision {
@@ -223,9 +240,23 @@ impl<'a> ObjectPipeline<'a> {
         code: Option<i32>,
     ) -> Result<Outcome, PollError> {
         let object = &subject.object;
-        let placed = self.instance.settler.failed(object, failure, attempts).await;
+        let settling = SettleSpan::begin(Settlement::Failed);
+        let settler = &self.instance.settler;
+        let placed = settling.span.around(settler.failed(object, failure, attempts)).await;
+        let placed = settling.end(placed);
         let outcome = Outcome::new(object, Settlement::Failed).because(&failure.reason);
+        let outcome = outcome.of_kind(metrics::kind(&failure.kind));
         self.place(object, outcome.with_status(code), placed).await
+    }
+}
+
+/// The worker's status, or what there is instead of one.
+fn answer_name(answer: &Answer) -> &'static str {
+    match answer {
+        Answer::Worker(answer) => code_name(answer.code.into()),
+        Answer::Transport(_) => "transport",
+        Answer::TimedOut(_) => "timeout",
+        Answer::TooLarge { .. } => "too_large",
     }
 }
 

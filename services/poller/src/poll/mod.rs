@@ -9,6 +9,7 @@ mod probe;
 use std::{pin::pin, sync::Arc};
 
 use brigade_proto::v1::{EndReason, LeaseHolder, PollStarted};
+use brigade_telemetry::Span;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -18,24 +19,43 @@ use crate::{
     error::PollError,
     instance::Instance,
     lease::{Acquired, LeaseManager},
+    metrics,
     plan::{Plan, SETTLING},
     report::{Finish, Reporter},
     run::RunContext,
-    wire,
+    spans, wire,
 };
 
 /// Runs a poll, and reports all of it.
 pub(crate) async fn run(
     instance: Arc<Instance>,
     plan: Plan,
+    reporter: Reporter,
+    started: PollStarted,
+    started_by: &'static str,
+) {
+    let span = spans::poll(&started.poll_id, started_by);
+    span.around(run_in_span(instance, plan, reporter, started, &span)).await;
+}
+
+async fn run_in_span(
+    instance: Arc<Instance>,
+    plan: Plan,
     mut reporter: Reporter,
     started: PollStarted,
+    span: &Span,
 ) {
     let began = Instant::now();
     let holder = started.poll_id.clone();
     reporter.started(started);
     let run = RunContext::new(instance, plan);
-    match run_under_lease(&run, &mut reporter, &holder).await {
+    let end = run_under_lease(&run, &mut reporter, &holder).await;
+    let reason = end.as_ref().map(|(reason, _)| *reason);
+    if !run.plan.dry_run {
+        measure_end(&run.instance, reason.ok());
+    }
+    spans::end_poll(span, reason);
+    match end {
         Ok((reason, holder)) => {
             let instance = &run.instance;
             if reason == EndReason::Complete && run.plan.prefix == instance.config.inbox.prefix {
@@ -44,6 +64,7 @@ pub(crate) async fn run(
             let brake = instance.brake.on().filter(|_| reason == EndReason::Brake);
             let finish = Finish {
                 reason,
+                dry_run: run.plan.dry_run,
                 took: began.elapsed(),
                 concurrency: instance.dispatcher.limit(),
                 brake: brake.as_ref().map(On::to_event),
@@ -52,6 +73,17 @@ pub(crate) async fn run(
             reporter.finished(finish).await;
         }
         Err(error) => reporter.failed(error).await,
+    }
+}
+
+fn measure_end(instance: &Instance, reason: Option<EndReason>) {
+    metrics::poll_ended(reason);
+    if reason == Some(EndReason::AlreadyRunning) {
+        // The other poll's instance has newer state.
+        metrics::forget();
+    } else {
+        metrics::brake(instance.brake.is_on());
+        metrics::breaker(instance.dispatcher.away_since().is_some());
     }
 }
 

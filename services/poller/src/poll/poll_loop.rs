@@ -4,6 +4,7 @@ use std::pin::pin;
 
 use brigade_proto::v1::{EndReason, Filter};
 use brigade_storage::Object;
+use brigade_telemetry::measuring;
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,7 @@ use crate::{
     filter::{self, Skip},
     in_flight::{Join, Leader},
     mark,
+    metrics::{self, Inbox},
     outcome::{DEFERRED, SharedResult},
     pipeline::{Finished, ObjectPipeline},
     report::Reporter,
@@ -29,6 +31,8 @@ struct PollLoop<'a> {
     run: &'a RunContext,
     reporter: &'a mut Reporter,
     passes: Passes<'a>,
+    /// The work that the listing found in the whole inbox, if metrics are read.
+    seen: Option<Inbox>,
     left: Left,
     /// Objects handed to the worker, or to the queue.
     dispatched: u64,
@@ -39,8 +43,10 @@ struct PollLoop<'a> {
 enum Considered {
     /// It is no work, or not now.
     Skip(Skip),
-    /// This poll has dealt with it.
-    Known,
+    /// This poll has left it in the inbox.
+    Left,
+    /// It was settled since its page was requested.
+    Settled,
     /// It is work, and this poll dispatches no more.
     End(EndReason),
     Dispatch(Leader<SharedResult>),
@@ -95,6 +101,9 @@ pub(super) async fn run_loop(
             else => break,
         }
     }
+    if let Some(part) = poll.seen.take().filter(|part| *part != Inbox::default()) {
+        metrics::listed_part(part);
+    }
     let end = poll.end.unwrap_or(Ok(EndReason::Complete));
     poll.passes.remember_position(end.as_ref().is_ok_and(|end| *end != EndReason::Complete));
     end
@@ -122,7 +131,8 @@ impl<'a> PollLoop<'a> {
         if passes.is_inbox() {
             reporter.began_pass();
         }
-        Self { run, reporter, passes, left: Left::default(), dispatched: 0, end: None }
+        let seen = seen(run).filter(|_| passes.is_inbox());
+        Self { run, reporter, passes, seen, left: Left::default(), dispatched: 0, end: None }
     }
 
     fn is_pausing(&self) -> bool {
@@ -162,6 +172,7 @@ impl<'a> PollLoop<'a> {
 
     fn begin_pass(&mut self) {
         self.passes.begin();
+        self.seen = seen(self.run);
         self.reporter.began_pass();
     }
 
@@ -202,6 +213,9 @@ impl<'a> PollLoop<'a> {
 
     /// What is next, if it is to be dispatched.
     fn take_listed(&mut self, next: Next) -> Option<(Object, Leader<SharedResult>)> {
+        if !self.passes.is_listing() {
+            self.measure_inbox();
+        }
         let listed = match next {
             Next::Object(listed) => listed,
             Next::Failed(error) => {
@@ -223,8 +237,11 @@ impl<'a> PollLoop<'a> {
         };
         let is_first = self.passes.is_first();
         let considered = self.consider(&listed);
-        if is_first && self.passes.is_listing() {
-            self.reporter.listed();
+        if self.passes.is_listing() {
+            self.see(&listed.object, &considered);
+            if is_first {
+                self.reporter.listed();
+            }
         }
         match considered {
             Considered::Skip(skip) if is_first => {
@@ -232,7 +249,7 @@ impl<'a> PollLoop<'a> {
                 self.reporter.skipped(&listed.object, skip, explain);
                 None
             }
-            Considered::Skip(_) | Considered::Known => None,
+            Considered::Skip(_) | Considered::Left | Considered::Settled => None,
             Considered::Dispatch(_) | Considered::End(_) if self.passes.is_collecting() => {
                 self.passes.collect(listed);
                 None
@@ -250,13 +267,37 @@ impl<'a> PollLoop<'a> {
         }
     }
 
+    /// Counts an object of the listing, if it is work.
+    fn see(&mut self, object: &Object, considered: &Considered) {
+        let Some(seen) = &mut self.seen else { return };
+        let is_work = match considered {
+            Considered::Skip(skip) => matches!(
+                skip.filter,
+                Filter::MinAge | Filter::NotDue | Filter::Held | Filter::InFlight
+            ),
+            Considered::Settled => false,
+            Considered::Left | Considered::End(_) | Considered::Dispatch(_) => true,
+        };
+        if is_work {
+            let age = filter::age(object, self.run.instance.clock.now());
+            seen.add(age, mark::attempts(object) > 0);
+        }
+    }
+
+    /// Once the whole inbox was listed.
+    fn measure_inbox(&mut self) {
+        if let Some(seen) = self.seen.take() {
+            metrics::listed(seen);
+        }
+    }
+
     fn consider(&self, listed: &Listed) -> Considered {
         let (plan, instance, object) = (&self.run.plan, &self.run.instance, &listed.object);
         if let Some(skip) = filter::skip_listed(&instance.config, object, instance.clock.now()) {
             return Considered::Skip(skip);
         }
         if self.left.holds(listed) {
-            return Considered::Known;
+            return Considered::Left;
         }
         let leader = match instance.in_flight.join(&object.name, object.generation) {
             Join::Follower(_) => {
@@ -272,7 +313,7 @@ impl<'a> PollLoop<'a> {
             Join::Leader(leader)
                 if !self.passes.is_first() && leader.was_settled_since(listed.asked) =>
             {
-                return Considered::Known;
+                return Considered::Settled;
             }
             Join::Leader(leader) => leader,
         };
@@ -290,6 +331,12 @@ impl<'a> PollLoop<'a> {
         self.run.stop_dispatch.cancel();
         self.end = Some(Err(error));
     }
+}
+
+/// Nothing for a folder of the inbox, whose rest is unknown then, and for a dry run.
+fn seen(run: &RunContext) -> Option<Inbox> {
+    let is_whole = run.plan.prefix == run.instance.config.inbox.prefix;
+    (measuring() && is_whole && !run.plan.dry_run).then(Inbox::default)
 }
 
 /// Whether the object has no verdict on it yet.

@@ -10,6 +10,7 @@ use brigade_proto::v1::{
     PollStarted, Settlement, poll_response::Event,
 };
 use brigade_storage::Object;
+use brigade_telemetry::code_name;
 use tokio::{
     sync::mpsc::{self, error::TrySendError},
     time::{Instant, timeout_at},
@@ -19,7 +20,8 @@ use tracing::{info, warn};
 
 use self::left_out::LeftOut;
 use crate::{
-    activity::Activity, config::Config, error::PollError, filter::Skip, outcome::Outcome, wire,
+    activity::Activity, config::Config, error::PollError, filter::Skip, metrics, outcome::Outcome,
+    wire,
 };
 
 /// A listener that is behind and takes no event for this long counts as gone.
@@ -39,6 +41,7 @@ type EventResult = Result<PollResponse, PollError>;
 #[derive(Debug)]
 pub(crate) struct Finish {
     pub(crate) reason: EndReason,
+    pub(crate) dry_run: bool,
     pub(crate) took: Duration,
     /// Calls of the worker at once, as of now.
     pub(crate) concurrency: usize,
@@ -52,6 +55,8 @@ pub(crate) struct Finish {
 #[derive(Debug)]
 pub(crate) struct Reporter {
     events: mpsc::Sender<EventResult>,
+    /// The listener wants nothing but how the poll ends.
+    summary_only: bool,
     /// What the channel had no room for. The poll dispatches nothing while this is not empty, so it holds at most one
     /// event more than objects are in flight.
     backlog: VecDeque<EventResult>,
@@ -68,9 +73,14 @@ pub(crate) struct Reporter {
 }
 
 impl Reporter {
-    pub(crate) fn new(events: mpsc::Sender<EventResult>, activity: Activity) -> Self {
+    pub(crate) fn new(
+        events: mpsc::Sender<EventResult>,
+        activity: Activity,
+        summary_only: bool,
+    ) -> Self {
         Self {
             events,
+            summary_only,
             backlog: VecDeque::new(),
             last_taken: Instant::now(),
             gone: CancellationToken::new(),
@@ -178,7 +188,7 @@ impl Reporter {
     }
 
     pub(crate) async fn finished(mut self, finish: Finish) {
-        let Finish { reason, took, concurrency, brake, holder } = finish;
+        let Finish { reason, dry_run, took, concurrency, brake, holder } = finish;
         let c = self.counts;
         info!(
             listed = c.listed,
@@ -193,6 +203,7 @@ impl Reporter {
             passes = self.passes,
             concurrency,
             reason = reason.as_str_name(),
+            dry_run,
             ms = took.as_millis(),
             "poll finished"
         );
@@ -241,9 +252,12 @@ impl Reporter {
     }
 
     fn send(&mut self, event: Event) {
+        let is_wanted = !self.summary_only || matches!(event, Event::Finished(_));
         let response = PollResponse { event: Some(event) };
         self.activity.observe(&response);
-        self.push(Ok(response));
+        if is_wanted {
+            self.push(Ok(response));
+        }
     }
 
     /// In order, and at once: what finds no room is kept for [`Reporter::catch_up`].
@@ -291,6 +305,12 @@ fn log(outcome: &Outcome) {
     let object = settled.object.as_ref();
     let uri = object.map(|object| format!("gs://{}/{}", object.bucket, object.name));
     let took = settled.duration.unwrap_or_default();
+    let uploaded = object.and_then(|object| wire::from_timestamp(object.create_time.as_ref()?));
+    let code = settled.status_code.map_or("none", code_name);
+    // A dry run settles nothing.
+    if settled.settlement() != Settlement::Planned {
+        metrics::settled(settled.settlement(), outcome.kind, code, uploaded);
+    }
     info!(
         object = %uri.unwrap_or_default(),
         generation = object.map(|object| object.generation),
@@ -304,4 +324,28 @@ fn log(outcome: &Outcome) {
         ms = took.seconds * 1_000 + i64::from(took.nanos / 1_000_000),
         "object settled"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_caller_that_wants_the_end_alone_gets_no_event_before_it() {
+        for (summary_only, most) in [(false, 2), (true, 1)] {
+            let (sender, mut events) = mpsc::channel(8);
+            let mut reporter = Reporter::new(sender, Activity::default(), summary_only);
+            reporter.started(PollStarted::default());
+            let reason = EndReason::Complete;
+            let (took, concurrency, brake, holder) = (Duration::ZERO, 1, None, None);
+            let finish = Finish { reason, dry_run: false, took, concurrency, brake, holder };
+            reporter.finished(finish).await;
+            let mut heard = Vec::new();
+            while let Some(event) = events.recv().await {
+                heard.extend(event.unwrap().event);
+            }
+            assert_eq!(heard.len(), most);
+            assert!(matches!(heard.last(), Some(Event::Finished(_))), "{heard:?}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use brigade_storage::Object;
+use brigade_telemetry::traceparent;
 use googleapis_tonic_google_cloud_tasks_v2::google::cloud::tasks::v2::{
     CreateTaskRequest, HttpMethod, HttpRequest, OidcToken, Task, http_request::AuthorizationHeader,
     task::MessageType,
@@ -41,10 +42,12 @@ pub(super) fn request(queue: &str, object: &Object, target: &Target) -> CreateTa
         service_account_email: target.account.clone(),
         audience: target.audience.clone(),
     };
+    let json = [("Content-Type".to_owned(), "application/json".to_owned())];
+    let traced = traceparent().map(|trace| ("traceparent".to_owned(), trace));
     let call = HttpRequest {
         url: target.url.to_string(),
         http_method: HttpMethod::Post.into(),
-        headers: [("Content-Type".to_owned(), "application/json".to_owned())].into(),
+        headers: json.into_iter().chain(traced).collect(),
         body: body.to_string().into_bytes(),
         authorization_header: Some(AuthorizationHeader::OidcToken(token)),
     };
@@ -91,6 +94,24 @@ mod tests {
             assert!(id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{id}");
         }
         assert_eq!(id(&object("a", 1)), id(&object("a", 1)));
+    }
+
+    #[test]
+    fn a_task_carries_the_trace_of_its_poll_and_none_when_there_is_none() {
+        let target = Target {
+            url: "https://poller.example/process".parse().unwrap(),
+            account: "tasks@p.iam.gserviceaccount.com".into(),
+            audience: "https://poller.example".into(),
+            deadline: Duration::from_secs(60),
+        };
+        let sent = || match request("q", &object("a", 1), &target).task.unwrap().message_type {
+            Some(MessageType::HttpRequest(call)) => call.headers.get("traceparent").cloned(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(sent(), None);
+        let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let _current = brigade_telemetry::remote(trace).unwrap().attach();
+        assert_eq!(sent().unwrap(), trace);
     }
 
     #[test]

@@ -22,9 +22,8 @@ async fn post(world: &World, path: &str, headers: &[(&str, &str)], body: Value) 
     routes.oneshot(request).await.unwrap().status()
 }
 
-/// Keeps what other tests log at the same time, in threads that hear nothing, from switching a line off for good: `tracing`
-/// remembers of each line whether anybody wants it.
-fn hear_everything() {
+/// `tracing` remembers of each line whether a subscriber wants it; those of other tests do not.
+fn enable_all_lines() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
         let everything = subscriber(Format::Json, "info", Buffer::default());
@@ -34,7 +33,7 @@ fn hear_everything() {
 
 /// What this thread logs, until the guard is dropped.
 pub(super) fn listen() -> (Buffer, DefaultGuard) {
-    hear_everything();
+    enable_all_lines();
     let buffer = Buffer::default();
     let subscriber = subscriber(Format::Json, "info", buffer.clone());
     (buffer, tracing::subscriber::set_default(subscriber))
@@ -104,6 +103,50 @@ async fn what_is_ignored_or_malformed_is_counted_and_names_its_message() {
         let last = lines.last().unwrap();
         assert_eq!(last["so_far"], count, "{last}");
         assert!(says(last, "2070443601311540"), "{last}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_fails_is_in_the_log_with_its_method_path_and_status() {
+    let (buffer, _logging) = listen();
+    let world = answering([("a", Answer::status(Code::Unavailable, "wait"))]).with(&["a"]);
+    let named = json!({ "bucket": "data", "name": "in/a" });
+    let status = post(&world, "/process", &[], named.clone()).await;
+    assert_eq!(status, 503);
+    assert_eq!(post(&world, "/process", &[], json!([])).await, 400);
+    assert_eq!(post(&world, "/events", &[], json!([])).await, 400);
+    let lines =
+        [lines(&buffer, "request failed"), lines(&buffer, "refused an event that cannot be read")];
+    let requests: Vec<_> = lines.concat().iter().map(|line| line["httpRequest"].clone()).collect();
+    let request = |path: &str, status: u16| json!({ "requestMethod": "POST", "requestUrl": path, "status": status });
+    let expected = [request("/process", 503), request("/process", 400), request("/events", 400)];
+    assert_eq!(requests, expected, "{}", buffer.text());
+    let reason = lines[0][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("wait"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_requests_that_cannot_be_read_a_few_a_second_are_logged_and_the_others_counted() {
+    for (path, headers, counted) in [
+        ("/poll", &[("content-encoding", "gzip")][..], "more requests failed"),
+        ("/process", &[], "more requests failed"),
+        ("/events", &[], "more events were refused"),
+    ] {
+        let (buffer, _logging) = listen();
+        let world = answering([]);
+        let routes = crate::trigger::routes(&world.poller);
+        for _ in 0..100 {
+            let mut request = Request::post(path);
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let answer =
+                routes.clone().oneshot(request.body(Body::from("[")).unwrap()).await.unwrap();
+            assert!(answer.status().is_client_error());
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(buffer.text().lines().count(), 6, "{path}: {}", buffer.text());
+        assert_eq!(lines(&buffer, counted)[0]["count"], 95, "{path}");
     }
 }
 
@@ -197,4 +240,16 @@ async fn what_waits_or_was_never_a_file_is_no_reason_to_say_that_filters_leave_o
     let part = PollRequest { prefix: "x".into(), ..PollRequest::default() };
     world.poll(part).await;
     assert_eq!(lines(&buffer, LEFT_OUT).len(), 0, "{}", buffer.text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_line_of_a_dry_run_says_so_for_the_alert_on_missing_polls() {
+    let (buffer, _listening) = listen();
+    let world = answering([]);
+    world.poll(request(|request| request.dry_run = true)).await;
+    world.poll_all().await;
+    let lines = lines(&buffer, "poll finished");
+    assert_eq!(lines.iter().map(|line| &line["dry_run"]).collect::<Vec<_>>(), [true, false]);
+    let alerts = include_str!("../../../../deploy/terraform/alerts.tf");
+    assert!(alerts.contains("AND NOT jsonPayload.dry_run=true"));
 }

@@ -14,6 +14,7 @@ mod refused;
 mod relist;
 mod selection;
 mod stages;
+mod traced;
 mod waits;
 mod world;
 

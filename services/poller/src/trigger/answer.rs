@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use axum::{
     Json,
+    extract::{Request, State},
     http::{HeaderValue, StatusCode, header::RETRY_AFTER},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
+use brigade_runtime::telemetry::LineLimit;
 use serde_json::json;
 
+use super::caller::cut;
 use crate::error::PollError;
 
 /// When a caller may retry after the worker or the storage did not answer.
@@ -34,7 +38,41 @@ pub(super) fn again(after: Duration, why: &str) -> Response {
 
 /// A status, and why in the body.
 pub(super) fn problem(status: StatusCode, message: &str) -> Response {
-    (status, Json(json!({ "error": message }))).into_response()
+    let mut response = (status, Json(json!({ "error": message }))).into_response();
+    response.extensions_mut().insert(Why(message.to_owned()));
+    response
+}
+
+/// Why a request failed, for the log.
+#[derive(Clone, Debug)]
+pub(super) struct Why(String);
+
+/// Logs each request that fails, or cannot be read: a few a second, for callers decide how many there are.
+pub(super) async fn log(State(lines): State<LineLimit>, request: Request, next: Next) -> Response {
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let response = next.run(request).await;
+    let status = response.status();
+    let counts = status.is_server_error()
+        || matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    if counts
+        && let Some(Why(reason)) = response.extensions().get()
+        && lines.allows()
+    {
+        tracing::warn!(
+            http.requestMethod = cut(method.as_str()),
+            http.requestUrl = cut(uri.path()),
+            http.status = status.as_u16(),
+            reason,
+            "request failed"
+        );
+    }
+    response
+}
+
+/// The same response, of which the log has a line already.
+pub(super) fn logged(mut response: Response) -> Response {
+    response.extensions_mut().remove::<Why>();
+    response
 }
 
 #[cfg(test)]
@@ -63,6 +101,7 @@ mod tests {
             },
             PollError::Stopped(Stop { why: "what was met".into(), hint: "What to do" }),
             PollError::WorkerAway { failures: 5, last: "connection refused".into() },
+            PollError::Busy { what: "list", most: 16 },
             storage(Kind::Unknown).into(),
             storage(Kind::NoBucket).into(),
             storage(Kind::PermissionDenied).into(),

@@ -17,8 +17,6 @@ pub(super) async fn refuse_compressed(request: Request, next: Next) -> Response 
     let Some(encoding) = encoding(request.headers()) else {
         return next.run(request).await;
     };
-    let path = request.uri().path();
-    tracing::warn!(path, %encoding, "refused a request whose body is compressed");
     let why = format!("the body's content encoding is {encoding:?}; fix: send it without one");
     let mut response = problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, &why);
     response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));

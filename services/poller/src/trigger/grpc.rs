@@ -12,6 +12,7 @@ use brigade_proto::{
     },
 };
 use brigade_runtime::deadline;
+use brigade_telemetry::FlushAtEnd;
 use futures::{Stream, StreamExt as _, stream};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -47,7 +48,9 @@ impl PollerService for Service {
             ..Trigger::default()
         };
         let events = self.poller.start(request.get_ref(), &trigger)?;
-        Ok(Response::new(Box::pin(to_stream(events))))
+        let mut response: Response<Self::PollStream> = Response::new(Box::pin(to_stream(events)));
+        response.extensions_mut().insert(FlushAtEnd);
+        Ok(response)
     }
 }
 

@@ -8,13 +8,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use brigade_proto::v1::{PollFinished, PollRequest, poll_response::Event};
+use brigade_telemetry::FlushAtEnd;
 
 use super::{
     answer::{problem, refuse},
     caller,
     grpc::UNFINISHED,
 };
-use crate::{error::PollError, poller::Poller, report::Events};
+use crate::{error::PollError, poller::Poller, report::Events, request::Trigger};
 
 /// Polls once and answers the summary. 200: `PollFinished` as proto3 JSON; a poll that found another at work is one too. 400:
 /// the body is no `PollRequest`. 503 with `Retry-After`: the worker or the storage did not answer. 500: an operator has to
@@ -28,7 +29,7 @@ pub(super) async fn poll(
         Ok(request) => request,
         Err(why) => return problem(StatusCode::BAD_REQUEST, &why),
     };
-    let trigger = caller::from_headers(&headers, "http");
+    let trigger = Trigger { summary_only: true, ..caller::from_headers(&headers, "http") };
     match poller.start(&request, &trigger) {
         Ok(events) => answer(events).await,
         Err(error) => refuse(&error),
@@ -37,11 +38,13 @@ pub(super) async fn poll(
 
 /// Waits for the end of the poll.
 async fn answer(events: Events) -> Response {
-    match finished(events).await {
+    let mut response = match finished(events).await {
         Ok(Some(summary)) => Json(summary).into_response(),
         Ok(None) => problem(StatusCode::INTERNAL_SERVER_ERROR, UNFINISHED),
         Err(error) => refuse(&error),
-    }
+    };
+    response.extensions_mut().insert(FlushAtEnd);
+    response
 }
 
 /// An empty body scans the whole inbox.

@@ -13,7 +13,7 @@ pub mod process;
 
 use axum::{Router, extract::DefaultBodyLimit, middleware, routing::post};
 use brigade_proto::MAX_MESSAGE;
-use brigade_runtime::service::MAX_BODY;
+use brigade_runtime::{service::MAX_BODY, telemetry::LineLimit};
 
 use crate::poller::Poller;
 
@@ -26,6 +26,9 @@ pub fn routes(poller: &Poller) -> Router {
         .merge(inbox_http::routes().layer(DefaultBodyLimit::max(MAX_BODY)))
         .with_state(poller.clone());
     let http = http.merge(events::routes(poller.clone()));
-    let http = http.layer(middleware::from_fn(encoding::refuse_compressed));
+    let lines = LineLimit::new("more requests failed");
+    let http = http
+        .layer(middleware::from_fn(encoding::refuse_compressed))
+        .layer(middleware::from_fn_with_state(lines, answer::log));
     grpc::routes(poller.clone()).merge(inbox_grpc::routes(poller.clone())).merge(http)
 }

@@ -36,11 +36,7 @@ pub(super) async fn process(
     trigger.deadline = Some(MAX_DEADLINE.saturating_sub(ON_THE_WAY));
     let named = match parse(&body) {
         Ok(named) => named,
-        Err(why) => {
-            let trigger = trigger.kind;
-            tracing::warn!(trigger, why, "refused a request that names no object");
-            return problem(StatusCode::BAD_REQUEST, &why);
-        }
+        Err(why) => return problem(StatusCode::BAD_REQUEST, &why),
     };
     match poller.process_object(named, trigger).await {
         Ok(ObjectResult::Settled(settled)) => Json(settled).into_response(),

@@ -74,6 +74,26 @@ pub enum Blame {
     Poll,
 }
 
+// === impl Blame ===
+
+impl Blame {
+    /// For metrics.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Worker => "worker",
+            Self::WorkerWide => "worker_wide",
+            Self::Storage => "storage",
+            Self::Deadline => "deadline",
+            Self::Busy => "busy",
+            Self::Transport => "transport",
+            Self::Lost => "lost",
+            Self::Doubt => "doubt",
+            Self::EarlyDoubt => "early_doubt",
+            Self::Poll => "poll",
+        }
+    }
+}
+
 /// An answer that every object gets when the wiring is wrong, and that one odd object may get when it is not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Doubt {

@@ -117,6 +117,7 @@ class InboxServiceStub(typing.Generic[_InboxServiceGetStatusType, _InboxServiceL
     - INVALID_ARGUMENT: a field of the request is invalid; the message names it.
     - FAILED_PRECONDITION: the poller's account lacks a permission; the message has the command that grants it.
     - UNAVAILABLE: storage is unreachable or overloaded; try again.
+    - RESOURCE_EXHAUSTED: 16 callers list, replay or watch at this instance already; try again when one of them has ended.
     - UNAUTHENTICATED, PERMISSION_DENIED: the token is invalid, or its account lacks the right; the message names the setting.
     """
 
@@ -225,6 +226,7 @@ class InboxServiceServicer(metaclass=abc.ABCMeta):
     - INVALID_ARGUMENT: a field of the request is invalid; the message names it.
     - FAILED_PRECONDITION: the poller's account lacks a permission; the message has the command that grants it.
     - UNAVAILABLE: storage is unreachable or overloaded; try again.
+    - RESOURCE_EXHAUSTED: 16 callers list, replay or watch at this instance already; try again when one of them has ended.
     - UNAUTHENTICATED, PERMISSION_DENIED: the token is invalid, or its account lacks the right; the message names the setting.
     """
 

@@ -8,6 +8,7 @@ mod run;
 use std::sync::Arc;
 
 use brigade_proto::v1::{ReplayObjectsRequest, ReplayObjectsResponse};
+use brigade_telemetry::carried;
 use futures::stream::Stream;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -26,8 +27,13 @@ pub(crate) fn replay(
 {
     let plan = Plan::new(&instance, request)?;
     let batches = batches::batches(&instance, &plan)?;
+    let permit = instance.streams.replay()?;
     let (sender, responses) = mpsc::channel(MAX_BEHIND);
     let running = instance.running.clone();
-    running.spawn(Run::new(instance, plan, sender).run(batches));
+    let run = Run::new(instance, plan, sender).run(batches);
+    running.spawn(carried(async move {
+        let _permit = permit;
+        run.await;
+    }));
     Ok(ReceiverStream::new(responses))
 }

@@ -6,6 +6,7 @@ use brigade_proto::v1::{
     InboxObject, Place, ReplayCounts, ReplayFinished, ReplayObjectsResponse, ReplayProgress,
     ReplayResult, ReplayStarted, ReplayedObject, replay_objects_response::Event,
 };
+use brigade_telemetry::carried;
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 use tokio::{
@@ -126,7 +127,7 @@ impl Run {
         let (dry_run, start) = (self.plan.dry_run, self.plan.start);
         let moves = stream::iter(items).map(|item| {
             let task = one(instance.clone(), item, dry_run, start, stop.clone());
-            async { instance.running.spawn(task).await }
+            async { instance.running.spawn(carried(task)).await }
         });
         let mut moves = pin!(moves.buffered(AT_ONCE));
         let (mut done, mut is_whole, mut failed) = (0, true, None);

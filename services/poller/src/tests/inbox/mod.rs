@@ -6,7 +6,9 @@ mod replay;
 mod status;
 mod watch;
 
-use brigade_proto::v1::{InboxObject, ObjectFilter, Place};
+use brigade_proto::v1::{
+    InboxObject, ListObjectsRequest, ObjectFilter, Place, ReplayObjectsRequest,
+};
 use futures::TryStreamExt as _;
 
 use super::*;
@@ -44,4 +46,29 @@ pub(super) async fn list_all(poller: &Poller, filter: &ObjectFilter) -> Vec<Inbo
 
 pub(super) fn paths(objects: &[InboxObject]) -> Vec<&str> {
     objects.iter().map(|object| object.path.as_str()).collect()
+}
+
+/// Each has a page in memory, and its caller may never read it.
+#[tokio::test(start_paused = true)]
+async fn sixteen_may_list_and_sixteen_replay_and_each_that_ends_makes_room_for_another() {
+    let world = world(Script::default());
+    let instance = &world.poller.instance;
+    let list = || {
+        let filter = Some(all(Place::Failed));
+        list::list(instance, ListObjectsRequest { filter, ..ListObjectsRequest::default() })
+    };
+    let replay = || {
+        let request = ReplayObjectsRequest { all: true, ..ReplayObjectsRequest::default() };
+        world.poller.replay(request)
+    };
+    let mut lists: Vec<_> = (0..16).map(|_| list().ok().unwrap()).collect();
+    assert!(matches!(list().err().unwrap(), PollError::Busy { what: "list", .. }));
+    let replays: Vec<_> = (0..16).map(|_| replay().ok().unwrap()).collect();
+    assert!(matches!(replay().err().unwrap(), PollError::Busy { what: "replay", .. }));
+    lists.pop();
+    assert!(list().is_ok());
+    drop(replays);
+    // A replay ends when it sees that its caller is gone.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(replay().is_ok());
 }

@@ -22,11 +22,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use brigade_runtime::service::MAX_BODY;
+use brigade_runtime::{service::MAX_BODY, telemetry::LineLimit};
 
 use self::event::Event;
 use super::{
-    answer::{again, problem, refuse},
+    answer::{again, logged, problem, refuse},
     caller,
 };
 use crate::{
@@ -40,7 +40,8 @@ use crate::{
 const ACK_DEADLINE: Duration = Duration::from_mins(10);
 
 pub(super) fn routes(poller: Poller) -> Router {
-    let state = EventsState { poller, counts: Arc::default() };
+    let lines = LineLimit::new("more events were refused");
+    let state = EventsState { poller, counts: Arc::default(), lines };
     Router::new()
         .route("/events", post(take))
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -51,6 +52,7 @@ pub(super) fn routes(poller: Poller) -> Router {
 struct EventsState {
     poller: Poller,
     counts: Arc<Counts>,
+    lines: LineLimit,
 }
 
 /// Events that were no work, since this instance started.
@@ -75,12 +77,15 @@ async fn take(State(state): State<EventsState>, headers: HeaderMap, body: Bytes)
         Ok(event) => event,
         Err(why) => {
             let so_far = count(&state.counts.malformed);
-            tracing::warn!(
-                trigger = trigger.kind, name = %trigger.name, id = %trigger.id,
-                attempt = trigger.attempt, %why, so_far,
-                "refused an event that cannot be read"
-            );
-            return problem(StatusCode::BAD_REQUEST, &why);
+            if state.lines.allows() {
+                tracing::warn!(
+                    http.requestMethod = "POST", http.requestUrl = "/events", http.status = 400,
+                    trigger = trigger.kind, name = %trigger.name, id = %trigger.id,
+                    attempt = trigger.attempt, %why, so_far,
+                    "refused an event that cannot be read"
+                );
+            }
+            return logged(problem(StatusCode::BAD_REQUEST, &why));
         }
     };
     let span = tracing::info_span!(
@@ -118,8 +123,15 @@ async fn take(State(state): State<EventsState>, headers: HeaderMap, body: Bytes)
         }
         Ok(ObjectResult::Retry { after, why }) => again(after, &why),
         Err(error) => {
-            tracing::warn!(object = %uri, %error, "not acknowledged");
-            refuse(&error)
+            let response = refuse(&error);
+            if state.lines.allows() {
+                tracing::warn!(
+                    http.requestMethod = "POST", http.requestUrl = "/events",
+                    http.status = response.status().as_u16(),
+                    object = %uri, %error, "not acknowledged"
+                );
+            }
+            logged(response)
         }
     }
 }
