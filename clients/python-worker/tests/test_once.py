@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Write
-from worker import Ended, run_once
+from worker import TRACEPARENT, Ended, run_once
 
 ALL = """
 def score(job: Job) -> str:
@@ -40,6 +40,7 @@ def run_exec(script: Path, file: Path, answer: bool = True) -> Ended:
     given = {
         "OBJECT_JSON": json.dumps(about),
         "OBJECT_ATTEMPT": "2",
+        "TRACEPARENT": TRACEPARENT,
         "OUTPUT_DIR": str(script.parent / "output"),
         "TMPDIR": str(script.parent),
     }
@@ -70,6 +71,11 @@ def test_a_worker_that_reads_no_answer_gets_the_last_line(
     ended = run_exec(write(ALL), file, answer=False)
     assert ended.status == status
     assert (ended.err if status else ended.out).splitlines()[-1] == said
+
+
+def test_a_file_has_the_trace_of_its_call(write: Write, file: Path) -> None:
+    ended = run_exec(write("def score(job):\n    return job.traceparent"), file)
+    assert ended.out.splitlines()[-1] == TRACEPARENT
 
 
 def test_outputs_and_object_are_those_of_the_worker(write: Write, file: Path) -> None:

@@ -42,6 +42,7 @@ def score(job):
     assert job.object.json["later"] is True
     assert 500 < job.remaining() <= 600
     assert os.environ["OUTPUT_DIR"] == str(job.output_dir)
+    assert os.environ["TRACEPARENT"] == job.traceparent == "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     return f"{job.object} {job.object.size} {job.attempt} {os.environ['OBJECT_NAME']} {os.environ['OBJECT_GENERATION']}"
 """)
     worker.ready()

@@ -17,6 +17,8 @@ import bucket_brigade_worker
 PACKAGES = Path(bucket_brigade_worker.__file__).resolve().parent.parent
 # No test ends well by it.
 LONG = 120.0
+# The trace that every job belongs to.
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 Message = dict[str, Any]
 
@@ -117,6 +119,7 @@ class Persistent:
             "output_dir": str(here / "output"),
             "scratch": str(here / "tmp"),
             "attempt": 2,
+            "traceparent": TRACEPARENT,
             "deadline_seconds": seconds,
             "object": {"bucket": "data", "name": name, "generation": "7", "size": str(len(content)), "later": True},
         }

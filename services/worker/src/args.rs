@@ -8,6 +8,7 @@ use std::{
 
 use brigade_runtime::{
     exit::Failure,
+    export::{TelemetryArgs, TelemetrySettings},
     guard::GuardArgs,
     service::AuthConfig,
     settings::{Problem, Problems, ServerArgs, names, unknown, variables},
@@ -27,6 +28,9 @@ pub struct Args {
     /// The allowed callers.
     #[command(flatten)]
     pub guard: GuardArgs,
+    /// What of its telemetry is a setting of its own.
+    #[command(flatten)]
+    pub telemetry: TelemetryArgs,
     /// The worker's own settings.
     #[command(flatten)]
     pub worker: WorkerArgs,
@@ -39,6 +43,8 @@ pub struct Settings {
     pub address: SocketAddr,
     /// The allowed callers.
     pub gate: AuthConfig,
+    /// What of its telemetry is a setting of its own.
+    pub telemetry: TelemetrySettings,
     /// The worker's own settings.
     pub worker: WorkerSettings,
 }
@@ -69,9 +75,11 @@ impl Args {
     pub fn resolve(&self, mut problems: Problems) -> Result<Settings, Failure> {
         let address = self.server.resolve(&mut problems);
         let gate = AuthConfig::resolve(&self.guard, address, &mut problems);
+        let telemetry = self.telemetry.resolve(&mut problems);
         let worker = self.worker.resolve(&mut problems);
-        let ((address, gate), worker) = problems.into_settings(address.zip(gate).zip(worker))?;
-        Ok(Settings { address, gate, worker })
+        let given = address.zip(gate).zip(telemetry).zip(worker);
+        let (((address, gate), telemetry), worker) = problems.into_settings(given)?;
+        Ok(Settings { address, gate, telemetry, worker })
     }
 
     /// The same, where what the environment says of a program is a problem.

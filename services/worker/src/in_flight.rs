@@ -6,6 +6,7 @@ use std::{
 };
 
 use brigade_proto::v1::ProcessResponse;
+use brigade_telemetry::carried;
 use futures::{FutureExt as _, future::Shared};
 use tokio::{sync::oneshot, time::Instant};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -75,7 +76,7 @@ impl InFlight {
         let this = Arc::downgrade(&run);
         runs.insert(key.to_owned(), Weak::clone(&this));
         let (in_flight, key) = (self.clone(), key.to_owned());
-        tokio::spawn(
+        tokio::spawn(carried(
             async move {
                 let answer = tokio::select! {
                     biased;
@@ -89,7 +90,7 @@ impl InFlight {
                 let _ = tell.send(answer);
             }
             .in_current_span(),
-        );
+        ));
         Ok(run)
     }
 

@@ -10,6 +10,7 @@ pub mod error;
 pub mod exec;
 mod in_flight;
 pub mod job;
+mod metrics;
 mod output;
 pub mod processor;
 mod request;

@@ -4,6 +4,7 @@ use std::{io::Write as _, process::ExitCode, sync::Arc};
 
 use brigade_runtime::{
     exit::{Exit, Failure, explain},
+    export::Telemetry,
     proxy::missing_no_proxy,
     serve::{self as server, Limits},
     service::{AuthConfig, Service},
@@ -151,8 +152,18 @@ impl Settings {
     /// Serves a processor by these settings until SIGTERM or Ctrl-C, over Cloud Storage or the emulator that
     /// `STORAGE_EMULATOR_HOST` names.
     pub async fn serve<P: Processor>(self, processor: P) -> Result<(), Failure> {
+        self.serve_started(|| processor).await
+    }
+
+    /// The same with a processor that is observed from its start on: telemetry is there before it.
+    pub async fn serve_started<P: Processor>(
+        self,
+        start: impl FnOnce() -> P,
+    ) -> Result<(), Failure> {
         let shutdown = shutdown::signal();
         let (worker, gate, address) = (self.worker, self.gate, self.address);
+        let telemetry = Telemetry::start(self.telemetry, "bucket-brigade-worker").await?;
+        let processor = start();
         let listener = server::bind(address).await?;
         // Port 0 means any free port.
         let address = listener.local_addr().unwrap_or(address);
@@ -163,7 +174,9 @@ impl Settings {
             let store = GcsStore::connect(settings).await;
             Ok(Arc::new(store.map_err(|error| storage_failure(&error))?) as Arc<dyn Store>)
         });
-        serve_with(listener, processor, &worker, gate, store, shutdown).await
+        let served = serve_with(listener, processor, &worker, gate, store, shutdown).await;
+        telemetry.shutdown().await;
+        served
     }
 }
 

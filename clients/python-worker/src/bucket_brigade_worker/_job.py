@@ -63,6 +63,8 @@ class Job:
     scratch: Path
     # 1 for the first call about this object, one more for each retry.
     attempt: int = 1
+    # The trace that the file belongs to, as W3C Trace Context has it; empty when there is none. Also in `TRACEPARENT`.
+    traceparent: str = ""
     _deadline: Optional[float] = field(default=None, repr=False)
     _progress: Callable[[str], None] = field(default=_ignore, repr=False, compare=False)
 

@@ -82,6 +82,7 @@ def _under_worker(processor: Processor, path: Path) -> int:
         output_dir=Path(os.environ["OUTPUT_DIR"]),
         scratch=Path(os.environ.get("TMPDIR", "/tmp")),
         attempt=int(os.environ.get("OBJECT_ATTEMPT", "1")),
+        traceparent=os.environ.get("TRACEPARENT", ""),
         _progress=_say,
     )
     return tell(_answer(processor, job))

@@ -54,6 +54,7 @@ def _serve_one(pipes: Pipes, processor: Processor, given: dict[str, Any]) -> Non
         output_dir=Path(given["output_dir"]),
         scratch=Path(given["scratch"]),
         attempt=given.get("attempt", 1),
+        traceparent=given.get("traceparent", ""),
         _deadline=None if seconds is None else time.monotonic() + seconds,
         _progress=pipes.progress,
     )

@@ -69,6 +69,7 @@ def _of(job: Job) -> dict[str, str]:
         "OBJECT_ATTEMPT": str(job.attempt),
         "OBJECT_JSON": json.dumps(about.json),
         "OUTPUT_DIR": str(job.output_dir),
+        **({"TRACEPARENT": job.traceparent} if job.traceparent else {}),
     }
 
 

@@ -2,6 +2,8 @@
 
 use std::{env, ffi::OsString, num::NonZero, process::Command, thread::available_parallelism};
 
+use brigade_telemetry::traceparent;
+
 use super::work_dir::WorkDir;
 use crate::job::Job;
 
@@ -50,6 +52,8 @@ pub(super) fn variables(job: &Job, work_dir: &WorkDir, unpacked: bool) -> Vec<Va
         ("OBJECT_JSON", text(&json)),
         ("OUTPUT_DIR", Some((&work_dir.output).into())),
         ("ANSWER_FILE", Some((&work_dir.answer).into())),
+        // The worker's own at its start is not that of this object.
+        ("TRACEPARENT", traceparent().map(Into::into)),
         // Temporary files are removed with the run's directory.
         ("TMPDIR", Some((&work_dir.scratch).into())),
     ]

@@ -24,6 +24,7 @@ mod signals;
 mod unpack;
 mod work_dir;
 
+use brigade_telemetry::{Span, SpanKind, text};
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -71,13 +72,14 @@ impl ExecProcessor {
     pub fn unpack(self, unpack: bool) -> Self {
         Self { unpack, ..self }
     }
-}
 
-impl Processor for ExecProcessor {
-    type Error = ProcessError;
-
-    async fn process(&self, job: &Job) -> Result<Outcome, ProcessError> {
-        let (work_dir, unpacks) = unpack::fetch(job, self.unpack).await?;
+    /// Runs the program to its end.
+    async fn run(
+        &self,
+        job: &Job,
+        work_dir: WorkDir,
+        unpacks: bool,
+    ) -> Result<(Run, WorkDir), ProcessError> {
         let variables = environment::variables(job, &work_dir, unpacks);
         let command = self.program.command(&work_dir.file, &self.environment, &variables);
         // Dropping this future cancels the run, which is its own task and ends after the last process.
@@ -89,11 +91,31 @@ impl Processor for ExecProcessor {
         let _cancels = stop.clone().drop_guard();
         let running = tokio::spawn(run::run(command, stop, captures, work_dir));
         let over = running.await.map_err(|error| run::lost(&error));
-        let (run, work_dir) = over.flatten()?;
+        over.flatten()
+    }
+}
+
+impl Processor for ExecProcessor {
+    type Error = ProcessError;
+
+    async fn process(&self, job: &Job) -> Result<Outcome, ProcessError> {
+        let (work_dir, unpacks) = unpack::fetch(job, self.unpack).await?;
+        let span = program_span(self.program.name());
+        let running = span.around(self.run(job, work_dir, unpacks)).await;
+        let (run, work_dir) = running.inspect_err(|error| span.fail(error.message()))?;
+        if run.end != End::Exited(0) {
+            span.fail(run.end);
+        }
+        drop(span);
         let answer = answer(job, run, &work_dir, &self.program).await;
         work_dir.cleanup(job.remaining()).await;
         answer
     }
+}
+
+/// The span of one program about one object.
+fn program_span(name: &str) -> Span {
+    Span::start("run program", SpanKind::Internal, || vec![text("process.executable.name", name)])
 }
 
 async fn answer(

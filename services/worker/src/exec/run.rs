@@ -13,7 +13,10 @@ use super::{
     group::{End, Group, Pipes},
     program::Program,
 };
-use crate::error::{DEFAULT_RETRY_AFTER, ProcessError, is_exhausted};
+use crate::{
+    error::{DEFAULT_RETRY_AFTER, ProcessError, is_exhausted},
+    metrics::{self, Kind},
+};
 
 /// How long a daemon that has left the program's group, and holds its pipes open, is waited for.
 const PIPE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -50,8 +53,11 @@ pub(super) async fn run<H: Send + 'static>(
             return Err(ProcessError::busy_for(DEFAULT_RETRY_AFTER, why));
         }
         match Group::start(&mut command) {
-            // When the runtime ends, they are dropped in this order.
-            Ok((group, pipes)) => Ok((group, pipes, hold)),
+            Ok((group, pipes)) => {
+                metrics::started(Kind::Exec, false);
+                // When the runtime ends, they are dropped in this order.
+                Ok((group, pipes, hold))
+            }
             Err(error) => Err(cannot_start(&command, error)),
         }
     });

@@ -10,11 +10,13 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
+use tonic::Code;
 
 use crate::{
     error::{ErrorKind, ProcessError},
     in_flight::{InFlight, SharedResult},
     job::{Deadline, Job, JobContext, Progress},
+    metrics,
     output::{Cleanups, OutputPolicy, Outputs, RunEnd, Source},
     processor::{Outcome, Processor},
     request::{ValidRequest, validate},
@@ -63,12 +65,14 @@ impl<P: Processor> Runner<P> {
     ) -> Arc<Self> {
         let settings = settings.clone();
         let name = settings.output_name.clone().map_or_else(|| processor.output_name().parse(), Ok);
+        let slots = Arc::new(Semaphore::new(settings.concurrency().min(Semaphore::MAX_PERMITS)));
+        metrics::observe(&slots, slots.available_permits());
         let (location, taken) = (settings.output.clone(), settings.output_taken);
         Arc::new(Self {
             processor,
             outputs: Arc::new(OutputPolicy::new(location, name, taken, cleanups)),
             store,
-            slots: Arc::new(Semaphore::new(settings.concurrency().min(Semaphore::MAX_PERMITS))),
+            slots,
             settings,
             in_flight: InFlight::default(),
             shutdown,
@@ -128,6 +132,8 @@ impl<P: Processor> Runner<P> {
             let end = RunEnd::new(Arc::clone(&outputs));
             let answer = runner.process(Job::new(valid, context)).await;
             let answer = end.finish(answer).await;
+            let code = answer.as_ref().err().map_or(Code::Ok, |error| error.kind().code());
+            metrics::processed(code.into(), began.elapsed());
             // The job's own ends before the last writes.
             drop(held);
             log_result(&key, outputs.run(), attempt, began.elapsed(), &answer.as_ref());

@@ -16,6 +16,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use brigade_runtime::telemetry::{Buffer, Format, subscriber};
+use serde_json::Value;
+
 use crate::{
     job::{Deadline, Job, JobContext},
     output::{Cleanups, OutputPolicy, Outputs, Source, Taken},
@@ -23,6 +26,9 @@ use crate::{
     settings::WorkerSettings,
     testing,
 };
+
+/// The trace that a call belongs to.
+pub(crate) const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 pub(crate) const BUCKET: &str = "data";
 pub(crate) const HOUR: Duration = Duration::from_hours(1);
@@ -107,4 +113,29 @@ pub(crate) fn one_busy_blocking_thread() -> (runtime::Runtime, mpsc::Sender<()>)
     let (go, wait) = mpsc::channel();
     runtime.spawn_blocking(move || wait.recv());
     (runtime, go)
+}
+
+/// What this thread logs, until the guard is dropped.
+pub(crate) fn listen() -> (Buffer, tracing::subscriber::DefaultGuard) {
+    // `tracing` remembers of each line whether a subscriber wants it; those of other tests do not.
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let all = subscriber(Format::Json, "info", Buffer::default());
+        let _ = tracing::subscriber::set_global_default(all);
+    });
+    let buffer = Buffer::default();
+    let here = subscriber(Format::Json, "info", buffer.clone());
+    (buffer, tracing::subscriber::set_default(here))
+}
+
+/// What programs wrote, and the traces of these lines.
+pub(crate) fn traces(buffer: &Buffer) -> Vec<(String, Value)> {
+    let text = buffer.text();
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let ours = lines.filter(|line| line["stream"] == "stderr");
+    let parts = |line: Value| {
+        let trace = line["logging.googleapis.com/trace"].clone();
+        (line["message"].as_str().unwrap().to_owned(), trace)
+    };
+    ours.map(parts).collect()
 }

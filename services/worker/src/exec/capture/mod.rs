@@ -7,6 +7,7 @@ use std::{
 };
 
 use brigade_runtime::telemetry::PROGRAM;
+use brigade_telemetry::{Context, active};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _},
     time::timeout,
@@ -50,6 +51,8 @@ struct State {
     /// The object, as `Job::key` has it; empty between two.
     key: String,
     stream: Stream,
+    /// The trace and span of its lines: the task that reads them is in no span of the object.
+    trace: Option<Context>,
     /// The end of the stream.
     kept: Vec<u8>,
     /// Where its last line begins, in `kept`.
@@ -87,10 +90,12 @@ impl Captures {
 // === impl Capture ===
 
 impl Capture {
+    /// Its lines belong to the current trace.
     pub(super) fn new(key: &str, stream: Stream) -> Self {
         Self(Arc::new(Mutex::new(State {
             key: key.to_owned(),
             stream,
+            trace: active(),
             kept: Vec::new(),
             line: 0,
             logged: 0,
@@ -264,6 +269,7 @@ impl State {
     }
 
     fn log(&self, line: &str) {
+        let _current = self.trace.clone().map(Context::attach);
         let (object, stream) = (self.object(), self.stream);
         tracing::info!(target: PROGRAM, object, %stream, "{line}");
     }
@@ -274,6 +280,7 @@ impl State {
 
     fn log_unlogged(&mut self) {
         if self.unlogged > 0 {
+            let _current = self.trace.clone().map(Context::attach);
             let (object, stream, lines) = (self.object(), self.stream, self.unlogged);
             tracing::info!(
                 target: PROGRAM,

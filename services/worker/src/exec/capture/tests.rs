@@ -1,23 +1,8 @@
-use std::sync::Once;
-
-use brigade_runtime::telemetry::{Buffer, Format, subscriber};
+use brigade_runtime::telemetry::Buffer;
 use tokio::io::AsyncWriteExt as _;
-use tracing::subscriber::DefaultGuard;
 
 use super::*;
-
-/// What this thread logs, until the guard is dropped.
-fn listen() -> (Buffer, DefaultGuard) {
-    // `tracing` remembers of each line whether a subscriber wants it; those of other tests do not.
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let all = subscriber(Format::Json, "info", Buffer::default());
-        let _ = tracing::subscriber::set_global_default(all);
-    });
-    let buffer = Buffer::default();
-    let here = subscriber(Format::Json, "info", buffer.clone());
-    (buffer, tracing::subscriber::set_default(here))
-}
+use crate::tests::fixtures::listen;
 
 /// The messages so far.
 fn messages(buffer: &Buffer) -> Vec<String> {

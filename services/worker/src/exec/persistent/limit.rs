@@ -8,7 +8,7 @@ use tokio::{task::spawn_blocking, time::sleep};
 use tracing::Level;
 
 use super::{failure::Failure, memory};
-use crate::error::ProcessError;
+use crate::{error::ProcessError, metrics};
 
 /// How often it is read during a job.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -49,7 +49,8 @@ impl MemoryLimit {
 
     /// Tells how much it has after a job. Returns whether that is too much.
     pub(super) async fn check(self, process: Pid, before: &mut Option<u64>) -> bool {
-        if self.0.is_none() && !tracing::enabled!(Level::DEBUG) {
+        let is_wanted = tracing::enabled!(Level::DEBUG) || metrics::wants_memory(process);
+        if self.0.is_none() && !is_wanted {
             return false;
         }
         let now = read(process).await;
@@ -72,5 +73,7 @@ impl MemoryLimit {
 
 /// It reads many small files.
 async fn read(process: Pid) -> Option<u64> {
-    spawn_blocking(move || memory::resident(process)).await.ok().flatten()
+    let size = spawn_blocking(move || memory::resident(process)).await.ok().flatten();
+    metrics::has_memory(process, size);
+    size
 }

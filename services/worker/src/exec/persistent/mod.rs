@@ -21,6 +21,7 @@ use std::{
     time::Duration,
 };
 
+use brigade_telemetry::traceparent;
 use rustix::process::Signal;
 use tokio::{
     sync::{oneshot, watch},
@@ -37,7 +38,7 @@ use self::{
 use super::{
     group::End,
     meaning::{ended_with_worker, is_shutting_down},
-    outputs, unpack,
+    outputs, program_span, unpack,
     work_dir::WorkDir,
 };
 use crate::{
@@ -86,6 +87,35 @@ impl PersistentProcessor {
         }
         let closing = pool.closing.clone().drop_guard();
         Self { pool, unpack: exec.unpack, _closing: closing }
+    }
+
+    /// Gives the job to a process, and waits for its answer.
+    async fn run(
+        &self,
+        job: &Job,
+        work_dir: WorkDir,
+        unpacked: bool,
+        status: &Arc<watch::Sender<Status>>,
+    ) -> Result<Reply, ProcessError> {
+        let reported = Arc::clone(status);
+        job.report_progress_with(move || report(&reported.borrow()));
+        let (reply, answer) = oneshot::channel();
+        let following = status.subscribe();
+        let patience = Instant::now() + job.remaining() / MAX_WAIT;
+        let task = Task {
+            key: job.key().to_owned(),
+            job: message(job, &work_dir, unpacked),
+            deadline: job.deadline(),
+            patience,
+            work_dir,
+            reply,
+            status: Arc::clone(status),
+            moves: 0,
+        };
+        let id = task.job.id.clone();
+        self.pool.submit(task);
+        // Dropping this future drops the receiver, which ends the process that has the job.
+        self.answer(job, &id, patience, answer, following).await
     }
 
     /// Waits for the answer of a process that has taken the job; for one to take it, until `patience`.
@@ -138,25 +168,13 @@ impl Processor for PersistentProcessor {
         self.pool.check()?;
         let (work_dir, unpacked) = unpack::fetch(job, self.unpack).await?;
         let status = Arc::new(watch::Sender::default());
-        let reported = Arc::clone(&status);
-        job.report_progress_with(move || report(&reported.borrow()));
-        let (reply, answer) = oneshot::channel();
-        let following = status.subscribe();
-        let patience = Instant::now() + job.remaining() / MAX_WAIT;
-        let task = Task {
-            key: job.key().to_owned(),
-            job: message(job, &work_dir, unpacked),
-            deadline: job.deadline(),
-            patience,
-            work_dir,
-            reply,
-            status: Arc::clone(&status),
-            moves: 0,
-        };
-        let id = task.job.id.clone();
-        self.pool.submit(task);
-        // Dropping this future drops the receiver, which ends the process that has the job.
-        let Reply { result, work_dir } = self.answer(job, &id, patience, answer, following).await?;
+        let span = program_span(self.pool.launch.program.name());
+        let replied = span.around(self.run(job, work_dir, unpacked, &status)).await;
+        let Reply { result, work_dir } = replied.inspect_err(|error| span.fail(error.message()))?;
+        if result.is_err() {
+            span.fail("the program did not answer");
+        }
+        drop(span);
         let outcome = match result {
             Ok(answer) => match answer.into_result() {
                 Ok(outcome) => outputs::upload(job, &work_dir.output)
@@ -186,6 +204,7 @@ fn message(job: &Job, work_dir: &WorkDir, unpacked: bool) -> wire::Job {
         output_dir: wire::path(&work_dir.output),
         scratch: wire::path(&work_dir.scratch),
         attempt: job.attempt(),
+        traceparent: traceparent(),
         object,
     }
 }

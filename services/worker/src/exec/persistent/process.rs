@@ -7,6 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use brigade_telemetry::Context;
 use rustix::{
     io::ioctl_fionread,
     process::{Pid, Signal},
@@ -29,7 +30,7 @@ use super::{
     temp::Temp,
     wire::{Lines, Message, Next},
 };
-use crate::text::because;
+use crate::{metrics, text::because};
 
 /// How long the end of a process that closed its descriptor 4 is waited for: it tells more.
 pub(super) const END_DELAY: Duration = Duration::from_secs(1);
@@ -124,7 +125,10 @@ impl Process {
             }
         };
         let before = self.output.stderr();
-        self.output.begin(&task.key);
+        {
+            let _current = task.trace().map(Context::attach);
+            self.output.begin(&task.key);
+        }
         task.follow(self.output.stderr());
         let done = match self.converse(task, &line, limit).await {
             Done::Unaffected(why) => Done::Unaffected(because(why, &before.lines())),
@@ -239,6 +243,7 @@ impl Process {
                 self.group.signal(Signal::KILL);
             }
         }
+        metrics::has_memory(self.group.id(), None);
         self.group.end().await;
         self.output.settle();
         self.temp.remove().await;

@@ -12,6 +12,7 @@ use super::{
     pool::{Pool, Slot},
     process::{Done, Process},
 };
+use crate::metrics::{self, Kind};
 
 /// The longest time between two starts.
 const MAX_BACKOFF: Duration = Duration::from_mins(1);
@@ -45,6 +46,7 @@ pub(super) async fn run(pool: Arc<Pool>, index: usize) {
     }
     let mut failures = 0;
     let mut retiring = None;
+    let mut was_started = false;
     loop {
         tokio::select! {
             biased;
@@ -61,6 +63,8 @@ pub(super) async fn run(pool: Arc<Pool>, index: usize) {
                 continue;
             }
         };
+        metrics::started(Kind::Persistent, was_started);
+        was_started = true;
         pool.set(index, Slot::Ready);
         drop(retiring.take());
         let mut answered = 0;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use brigade_telemetry::{Context, remote};
 use tokio::{
     sync::{oneshot, watch},
     time::Instant,
@@ -64,6 +65,11 @@ impl Task {
     pub(super) fn line(&self) -> serde_json::Result<Vec<u8>> {
         let deadline = *self.deadline.borrow();
         self.job.line(deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// The context of its span.
+    pub(super) fn trace(&self) -> Option<Context> {
+        remote(self.job.traceparent.as_deref()?)
     }
 
     /// Waits until no caller waits any more.

@@ -27,6 +27,8 @@ pub(super) struct Job {
     pub(super) output_dir: String,
     pub(super) scratch: String,
     pub(super) attempt: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) traceparent: Option<String>,
     pub(super) object: Object,
 }
 
@@ -314,6 +316,7 @@ mod tests {
             path: "/tmp/a".into(),
             output_dir: "/tmp/output".into(),
             scratch: "/tmp/tmp".into(),
+            traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
             attempt: 1,
             object,
         };

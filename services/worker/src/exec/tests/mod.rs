@@ -17,6 +17,7 @@ use std::{
 use brigade_proto::v1;
 use brigade_sim::Sim;
 use brigade_storage::Object;
+use brigade_telemetry::{remote, within};
 use rustix::{
     fs::{CWD, FileType, mknodat},
     process::{Pid, Signal, kill_process, set_child_subreaper},
@@ -29,7 +30,10 @@ use crate::{
     error::ErrorKind,
     runner::Runner,
     testing::TestWorker,
-    tests::fixtures::{BUCKET, HOUR, job, job_with, one_at_a_time, request, settings, uploaded},
+    tests::fixtures::{
+        BUCKET, HOUR, TRACEPARENT, job, job_with, listen, one_at_a_time, request, settings, traces,
+        uploaded,
+    },
 };
 
 fn exec(command: &str) -> ExecProcessor {
@@ -165,6 +169,26 @@ async fn a_program_is_told_of_its_object() {
     let expected =
         format!("data/in/night 1.csv#{} application/octet-stream 2 night_1.csv", object.generation);
     assert_eq!(outcome.summary, expected);
+}
+
+#[tokio::test]
+async fn a_program_gets_the_trace_of_its_call_and_none_when_there_is_none() {
+    let tell = || script(r#"echo "${TRACEPARENT-none}""#);
+    assert_eq!(run(tell()).await.unwrap().summary, "none");
+    let traced = within(remote(TRACEPARENT), run(tell())).await;
+    assert_eq!(traced.unwrap().summary, TRACEPARENT);
+}
+
+#[tokio::test]
+async fn what_a_program_writes_is_in_the_trace_of_its_call() {
+    let (buffer, _listening) = listen();
+    within(remote(TRACEPARENT), run(script("echo traced >&2"))).await.unwrap();
+    run(script("echo untraced >&2")).await.unwrap();
+    let trace = TRACEPARENT[3..35].to_owned();
+    assert_eq!(
+        traces(&buffer),
+        [("traced".to_owned(), trace.into()), ("untraced".to_owned(), serde_json::Value::Null)]
+    );
 }
 
 #[tokio::test]

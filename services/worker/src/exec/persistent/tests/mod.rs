@@ -7,10 +7,15 @@ mod starts;
 
 use std::{path::Path, sync::Arc};
 
+use brigade_telemetry::{remote, within};
+use serde_json::Value;
+
 use super::*;
 use crate::{
-    error::ErrorKind, settings::WorkerSettings, testing::TestWorker,
-    tests::fixtures::settings as worker_settings,
+    error::ErrorKind,
+    settings::WorkerSettings,
+    testing::TestWorker,
+    tests::fixtures::{TRACEPARENT, listen, settings as worker_settings, traces},
 };
 
 /// Reads jobs, and runs each object's copy as a script, in which `accept`, `answer` and `line` write to descriptor 4.
@@ -85,6 +90,30 @@ async fn one_process_gets_one_object_after_the_other() {
     for _ in 0..20 {
         assert_eq!(summary(&worker, "accept $$").await, first);
     }
+}
+
+#[tokio::test]
+async fn a_job_has_the_trace_of_its_call() {
+    let worker = worker(1);
+    let traced =
+        within(remote(TRACEPARENT), summary(&worker, r#"field traceparent; accept "$value""#));
+    assert_eq!(traced.await, TRACEPARENT);
+    assert_eq!(
+        summary(&worker, "case $job in *traceparent*) ;; *) accept none ;; esac").await,
+        "none"
+    );
+}
+
+#[tokio::test]
+async fn what_a_process_writes_about_an_object_is_in_the_trace_of_its_call() {
+    let (buffer, _listening) = listen();
+    let worker = worker(1);
+    within(remote(TRACEPARENT), summary(&worker, "echo traced >&2; accept")).await;
+    summary(&worker, "echo untraced >&2; accept").await;
+    assert_eq!(
+        traces(&buffer),
+        [("traced".into(), TRACEPARENT[3..35].into()), ("untraced".into(), Value::Null)]
+    );
 }
 
 #[tokio::test]
