@@ -63,7 +63,8 @@ fn run_to_end(command: impl Future<Output = Result<Exit, Failure>>) -> Exit {
 async fn dispatch(command: Command) -> Result<Exit, Failure> {
     let problems = setup::problems(&Cli::command());
     match command {
-        Command::Dev(args) => dev::run(args, problems).await,
+        // It holds all services, so it is large.
+        Command::Dev(args) => Box::pin(dev::run(args, problems)).await,
         Command::Poller(args) => poller::run(&args, problems).await,
         Command::Worker(args) => worker::run(&args, problems).await,
         Command::Emulator(args) => emulator::run(args).await,

@@ -13,7 +13,7 @@ use brigade_worker::{
     exec::{self, ExecProcessor, PersistentProcessor},
     sample::SleepStudy,
     serve::{self, serve_on},
-    settings::{ExecArgs, ExecSettings, WorkerSettings},
+    settings::{ExecArgs, ExecSettings, PersistentSettings, WorkerSettings},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -30,7 +30,8 @@ pub struct Args {
 /// What a worker without a processor of its own runs.
 enum Program {
     Once(ExecProcessor),
-    Persistent(PersistentProcessor),
+    /// It is to be started.
+    Persistent(ExecSettings, PersistentSettings),
     Sample,
 }
 
@@ -42,7 +43,9 @@ pub async fn run(args: &Args, mut problems: Problems) -> Result<Exit, Failure> {
     settings.worker.exec = exec.flatten();
     match program(&settings.worker) {
         Program::Once(exec) => settings.serve(exec).await?,
-        Program::Persistent(exec) => settings.serve(exec).await?,
+        Program::Persistent(exec, persistent) => {
+            settings.serve_started(|| PersistentProcessor::start(&exec, &persistent)).await?;
+        }
         Program::Sample => settings.serve(SleepStudy).await?,
     }
     Ok(Exit::Done)
@@ -58,20 +61,21 @@ pub async fn serve(
 ) -> Result<(), Failure> {
     match program(settings) {
         Program::Once(exec) => serve_on(listener, exec, settings, auth, store, shutdown).await,
-        Program::Persistent(exec) => {
+        Program::Persistent(exec, persistent) => {
+            let exec = PersistentProcessor::start(&exec, &persistent);
             serve_on(listener, exec, settings, auth, store, shutdown).await
         }
         Program::Sample => serve_on(listener, SleepStudy, settings, auth, store, shutdown).await,
     }
 }
 
-/// The program of these settings. What earlier workers left is removed. A persistent one is started.
+/// The program of these settings. What earlier workers left is removed.
 fn program(settings: &WorkerSettings) -> Program {
     let Some(exec) = &settings.exec else { return Program::Sample };
     exec::remove_abandoned();
     exec.log_notes();
     if let Some(persistent) = &exec.persistent {
-        return Program::Persistent(PersistentProcessor::start(exec, persistent));
+        return Program::Persistent(exec.clone(), persistent.clone());
     }
     let ExecSettings { program, environment, unpack, .. } = exec.clone();
     Program::Once(ExecProcessor::new(program).environment(environment).unpack(unpack))

@@ -39,13 +39,21 @@ pub fn fields(info: &InboxObject) -> [String; 12] {
     ]
 }
 
-/// One record. A field is exact: it is in quotes where a reader would take it for something else.
+/// One record. A field is exact, but for formulas: it is in quotes where a reader would take it for something else.
 pub fn record<S: AsRef<str>>(fields: impl IntoIterator<Item = S>) -> String {
     let fields: Vec<_> = fields.into_iter().map(|field| quoted(field.as_ref())).collect();
     fields.join(",")
 }
 
+/// A spreadsheet runs what begins so as a formula, and uploaders choose names. It takes one after an apostrophe as text. The list is
+/// OWASP's: <https://owasp.org/www-community/attacks/CSV_Injection>.
+const FORMULA: [char; 11] =
+    ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+
 fn quoted(field: &str) -> String {
+    if field.starts_with(FORMULA) {
+        return format!("\"'{}\"", field.replace('"', "\"\""));
+    }
     let is_plain = |c: char| !matches!(c, ',' | '"' | '\n' | '\r');
     if field.chars().all(is_plain) && field.trim() == field {
         return field.to_owned();
@@ -62,5 +70,15 @@ mod tests {
         let fields = ["a", "b,c", "say \"no\"", "two\nlines", " edge", ""];
         let record = record(fields);
         assert_eq!(record, "a,\"b,c\",\"say \"\"no\"\"\",\"two\nlines\",\" edge\",");
+    }
+
+    #[test]
+    fn no_field_is_a_formula() {
+        let fields = ["=HYPERLINK(\"//x\")", "+1", "-1", "@x", "\t=1", "\r=1", "\u{ff1d}1", "a=1"];
+        let record = record(fields);
+        assert_eq!(
+            record,
+            "\"'=HYPERLINK(\"\"//x\"\")\",\"'+1\",\"'-1\",\"'@x\",\"'\t=1\",\"'\r=1\",\"'\u{ff1d}1\",a=1"
+        );
     }
 }

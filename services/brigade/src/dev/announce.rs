@@ -45,11 +45,14 @@ impl Drop for Announcement {
 impl Running {
     /// Writes it where [`all`] finds it.
     pub(super) fn announce(&self) -> io::Result<Announcement> {
-        let directory = directory();
-        let created = fs::DirBuilder::new().mode(0o700).create(&directory);
+        self.announce_in(&directory()?)
+    }
+
+    fn announce_in(&self, directory: &Path) -> io::Result<Announcement> {
+        let created = fs::DirBuilder::new().mode(0o700).create(directory);
         match created {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => check(&directory)?,
+            _ => check(directory)?,
         }
         let port = self.poller.port_or_known_default().unwrap_or_default();
         let path = directory.join(format!("{port}.json"));
@@ -97,13 +100,16 @@ impl Running {
 /// # Errors
 /// When another user could have written there.
 pub(crate) fn all() -> io::Result<Vec<Running>> {
-    let directory = directory();
-    let entries = match fs::read_dir(&directory) {
+    all_in(&directory()?)
+}
+
+fn all_in(directory: &Path) -> io::Result<Vec<Running>> {
+    let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    check(&directory)?;
+    check(directory)?;
     let mut all = Vec::new();
     for path in entries.flatten().map(|entry| entry.path()) {
         if path.extension().is_none_or(|extension| extension != "json") {
@@ -121,10 +127,20 @@ pub(crate) fn all() -> io::Result<Vec<Running>> {
 }
 
 /// Below the user's own runtime directory, or the one for temporary files.
-fn directory() -> PathBuf {
+fn directory() -> io::Result<PathBuf> {
     let runtime = env::var_os("XDG_RUNTIME_DIR").filter(|given| !given.is_empty());
-    let parent = runtime.map_or_else(env::temp_dir, PathBuf::from);
-    parent.join(format!("brigade-dev-{}", rustix::process::getuid().as_raw()))
+    directory_in(&runtime.map_or_else(env::temp_dir, PathBuf::from))
+}
+
+/// The file has the key of the page: in the current directory, which may be a shared one, it has no place.
+fn directory_in(parent: &Path) -> io::Result<PathBuf> {
+    if parent.is_relative() {
+        let shown = parent.display();
+        return Err(io::Error::other(format!(
+            "the directory for temporary files is {shown:?}, which is not absolute; fix: set XDG_RUNTIME_DIR or TMPDIR to an absolute one"
+        )));
+    }
+    Ok(parent.join(format!("brigade-dev-{}", rustix::process::getuid().as_raw())))
 }
 
 /// In a directory for all users' files another could have made it first.
@@ -140,9 +156,46 @@ fn check(directory: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::{net::TcpListener, os::unix::fs::PermissionsExt as _};
 
     use super::*;
+
+    /// The file has the key of the page. Another program may listen on the port of one that was killed.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_file_of_a_brigade_dev_is_its_users_alone_and_counts_while_its_process_runs() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join("x");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let running = Running {
+            poller: Url::parse(&format!("http://127.0.0.1:{port}")).unwrap(),
+            metadata_host: "127.0.0.1:9".into(),
+            account: "a@b.example".into(),
+            data: "/data".into(),
+            page: None,
+        };
+        let announcement = running.announce_in(&directory).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+        assert_eq!((mode(&directory), mode(&announcement.0)), (0o700, 0o600));
+        assert_eq!(all_in(&directory).unwrap(), std::slice::from_ref(&running));
+        let text = fs::read_to_string(&announcement.0).unwrap();
+        let own = process::this().id;
+        let (process, _) = own.rsplit_once('/').unwrap();
+        fs::write(&announcement.0, text.replace(&own, &format!("{process}/1"))).unwrap();
+        assert_eq!(all_in(&directory).unwrap(), []);
+        assert!(!announcement.0.exists());
+    }
+
+    /// An empty TMPDIR is the current directory.
+    #[test]
+    fn nothing_is_announced_in_the_current_directory() {
+        for parent in ["", "tmp", "./tmp"] {
+            let error = directory_in(Path::new(parent)).unwrap_err().to_string();
+            assert!(error.contains("not absolute"), "{error}");
+        }
+        assert!(directory_in(&env::temp_dir()).is_ok());
+    }
 
     #[test]
     fn a_directory_that_others_may_write_to_is_not_trusted() {

@@ -20,6 +20,7 @@ use std::{path::PathBuf, time::Duration};
 use brigade_poller::settings::PollArgs;
 use brigade_runtime::{
     exit::{Exit, Failure},
+    export::{Telemetry, TelemetryArgs},
     settings::{Problems, TIME_RANGE, time, url},
     shutdown,
     telemetry::{self, Format},
@@ -90,6 +91,9 @@ pub struct Args {
     /// The poller's settings.
     #[command(flatten, next_help_heading = "The poller")]
     pub poll: PollArgs,
+    /// Of both services.
+    #[command(flatten, next_help_heading = "Telemetry")]
+    pub telemetry: TelemetryArgs,
 }
 
 /// Runs the system until a signal ends it, or with `--once` until the inbox is settled.
@@ -100,8 +104,16 @@ pub async fn run(args: Args, mut problems: Problems) -> Result<Exit, Failure> {
         telemetry::init(Format::for_stderr(), "warn");
     }
     refused::check(&mut problems, |name| std::env::var_os(name));
-    let settings = Settings::resolve(&args, &mut problems);
-    let settings = problems.into_settings(settings)?;
+    let telemetry = args.telemetry.resolve(&mut problems);
+    let settings = Settings::resolve(&args, &mut problems).zip(telemetry);
+    let (settings, telemetry) = problems.into_settings(settings)?;
+    let telemetry = Telemetry::start(telemetry, "bucket-brigade-dev").await?;
+    let ended = serve(args, settings).await;
+    telemetry.shutdown().await;
+    ended
+}
+
+async fn serve(args: Args, settings: Settings) -> Result<Exit, Failure> {
     let shutdown = shutdown::signal();
     let system = System::start(&args, settings, shutdown.clone()).await?;
     let faults = args.faults.inject(&system.emulator);

@@ -8,12 +8,14 @@ mod checks;
 mod report;
 mod updaters;
 
-use std::{io::IsTerminal as _, sync::Arc};
+use std::{collections::BTreeMap, fmt::Write as _, io::IsTerminal as _, sync::Arc};
 
 use brigade_client::{identity::TokenSource, proxy_of};
-use brigade_poller::settings::{PollerArgs, PollerSettings, WorkerAuth};
+use brigade_poller::settings::{PollerSettings, WorkerAuth};
 use brigade_runtime::{
     exit::{Exit, Failure},
+    guard::Mode,
+    service::AuthConfig,
     settings::Problems,
     telemetry::{self, Format},
 };
@@ -27,7 +29,7 @@ use crate::{poller, setup};
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    poller: PollerArgs,
+    poller: poller::Args,
     /// Print one JSON object a line on stdout, as when stdout is no terminal
     #[arg(long)]
     json: bool,
@@ -38,11 +40,14 @@ pub async fn run(args: &Args, mut problems: Problems) -> Result<Exit, Failure> {
     telemetry::init(Format::for_stderr(), "error");
     let json = args.json || !std::io::stdout().is_terminal();
     let mut report = Report::on_stdout(json);
-    let settings = args.poller.resolve(&mut problems);
+    let settings = args.poller.settings(&mut problems).map(|(settings, _)| settings);
+    let callers = check_callers(&args.poller.elsewhere(), settings.as_ref());
     let settings = problems.into_settings(settings).map_err(Failure::from);
     let from_to =
         |given: &PollerSettings| format!("{} to {}", given.config.inbox, given.worker_url);
-    let Some(settings) = report.add("settings", settings, from_to) else {
+    let settings = report.add("settings", settings, from_to);
+    report.note("callers", callers);
+    let Some(settings) = settings else {
         return Ok(report.end());
     };
     let identity = setup::identity();
@@ -55,6 +60,33 @@ pub async fn run(args: &Args, mut problems: Problems) -> Result<Exit, Failure> {
         check_bucket(&mut report, &settings, &store, account.as_deref()).await;
     }
     Ok(report.end())
+}
+
+/// Who may call the poller, by the settings that it would refuse at its start.
+fn check_callers(
+    args: &poller::Args,
+    settings: Option<&PollerSettings>,
+) -> Result<String, Failure> {
+    let mut problems = Problems::default();
+    let callers = args.callers(&mut problems);
+    if let (Some((_, auth)), Some(settings)) = (&callers, settings) {
+        poller::queue::check(settings, auth, &mut problems);
+    }
+    let (address, AuthConfig { guard, .. }) = problems.into_settings(callers)?;
+    let mode = match guard.mode {
+        Mode::Off => return Ok(format!("no token is checked on {address}")),
+        Mode::Verify => "signatures are checked",
+        Mode::Platform => "Cloud Run's front end checks signatures",
+    };
+    let (audiences, emails) = (guard.audiences.join(", "), guard.allowed_callers.join(", "));
+    let mut all = format!("{emails}, with a token for {audiences}; {mode}");
+    let rights = guard.rights.iter().filter(|right| !right.emails.is_empty());
+    for (setting, emails) in
+        rights.map(|right| (right.setting, &right.emails)).collect::<BTreeMap<_, _>>()
+    {
+        let _ = write!(all, "; {setting}: {}", emails.join(", "));
+    }
+    Ok(all)
 }
 
 /// The account that this environment has, where a token names it.

@@ -1,8 +1,11 @@
 //! `brigade poller`: serves the poller.
 
-mod queue;
+pub(crate) mod queue;
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use brigade_client::{HttpWorkerClient, WorkerClient, identity::TokenSource};
 use brigade_poller::{
@@ -16,6 +19,7 @@ use brigade_poller::{
 use brigade_proto::v1::PollResponse;
 use brigade_runtime::{
     exit::{Exit, Failure},
+    export::{Telemetry, TelemetryArgs, TelemetrySettings},
     guard::GuardArgs,
     serve,
     service::{AuthConfig, Service},
@@ -31,6 +35,7 @@ use crate::{outcome::failure, setup};
 
 /// The arguments.
 #[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
 pub struct Args {
     #[command(flatten)]
     server: ServerArgs,
@@ -39,29 +44,60 @@ pub struct Args {
     #[command(flatten)]
     access: AccessArgs,
     #[command(flatten)]
+    telemetry: TelemetryArgs,
+    #[command(flatten)]
     poller: PollerArgs,
+}
+
+// === impl Args ===
+
+impl Args {
+    /// The same for a check of them in another place than the service's.
+    pub(crate) fn elsewhere(&self) -> Self {
+        let args = self.clone();
+        Self { guard: args.guard.elsewhere(), ..args }
+    }
+
+    /// Where it listens and who may call; notes every problem.
+    pub(crate) fn callers(&self, problems: &mut Problems) -> Option<(SocketAddr, AuthConfig)> {
+        let address = self.server.resolve(problems);
+        let auth = AuthConfig::resolve(&self.guard, address, problems);
+        let rights = self.access.resolve(problems);
+        let (mut auth, rights) = auth.zip(rights)?;
+        auth.guard.rights = rights;
+        address.zip(Some(auth))
+    }
+
+    /// What it polls and calls, and its telemetry; notes every problem.
+    pub(crate) fn settings(
+        &self,
+        problems: &mut Problems,
+    ) -> Option<(PollerSettings, TelemetrySettings)> {
+        let (poller, telemetry) = (self.poller.resolve(problems), self.telemetry.resolve(problems));
+        poller.zip(telemetry)
+    }
 }
 
 /// Serves until a signal ends it.
 pub async fn run(args: &Args, mut problems: Problems) -> Result<Exit, Failure> {
     telemetry::init(Format::for_stderr(), "info");
-    let address = args.server.resolve(&mut problems);
-    let auth = AuthConfig::resolve(&args.guard, address, &mut problems);
-    let access = args.access.resolve(&mut problems);
-    let settings = args.poller.resolve(&mut problems);
-    if let (Some(auth), Some(settings)) = (&auth, &settings) {
+    let callers = args.callers(&mut problems);
+    let settings = args.settings(&mut problems);
+    if let (Some((_, auth)), Some((settings, _))) = (&callers, &settings) {
         queue::check(settings, auth, &mut problems);
     }
-    let given = address.zip(auth).zip(access).zip(settings);
-    let (((address, mut auth), rights), settings) = problems.into_settings(given)?;
-    auth.guard.rights = rights;
+    let given = callers.zip(settings);
+    let ((address, auth), (settings, mut telemetry)) = problems.into_settings(given)?;
+    telemetry.metrics_route = auth.guard.rights.iter().any(|right| !right.emails.is_empty());
+    let telemetry = Telemetry::start(telemetry, "bucket-brigade-poller").await?;
     let shutdown = shutdown::signal();
     let listener = serve::bind(address).await?;
     // Port 0 means any free port.
     let address = listener.local_addr().unwrap_or(address);
     tracing::info!(%address, inbox = %settings.config.inbox, worker = %settings.worker_url, "serving the poller");
-    serve(listener, &settings, auth, dependencies(&settings), shutdown).await?;
-    Ok(Exit::Done)
+    let served = serve(listener, &settings, auth, dependencies(&settings), shutdown).await;
+    telemetry.shutdown().await;
+    served.map(|()| Exit::Done)
 }
 
 /// What the environment has. The worker's token is fetched in advance, so that the first call need not wait for it.
@@ -117,7 +153,7 @@ pub async fn serve(
             .store(store)
             .process(process)
             .shutdown(shutdown.clone());
-        Ok(trigger::routes(made.get_or_init(|| poller)))
+        Ok(trigger::routes(made.get_or_init(|| poller)).merge(Telemetry::routes().reset_fallback()))
     };
     let service = Service::new("brigade.v1.PollerService", auth).routes(routes);
     service.serve(listener, shutdown.clone()).await?;

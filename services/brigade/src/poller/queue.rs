@@ -20,7 +20,7 @@ use crate::outcome::failure;
 const URL_FORM: &str = "this service's own URL, which Cloud Tasks calls";
 
 /// Notes what dispatch through Cloud Tasks needs and the settings lack: without it every task would be refused.
-pub(super) fn check(settings: &PollerSettings, auth: &AuthConfig, problems: &mut Problems) {
+pub(crate) fn check(settings: &PollerSettings, auth: &AuthConfig, problems: &mut Problems) {
     let Some(tasks) = &settings.tasks else { return };
     if auth.public_url.is_none() {
         problems.push(Problem::Missing {

@@ -4,14 +4,16 @@ use std::fmt::Write as _;
 
 use tempfile::TempDir;
 
-use crate::system::{READER, STRANGER, System, brigade, loopback, run};
+use crate::system::{READER, STRANGER, System, brigade, run};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_done_is_reported_with_the_fix_and_stdout_stays_empty() {
     let system = System::with_failures().await;
     let home = TempDir::new().unwrap();
-    let closed = loopback().await.local_addr().unwrap();
-    let closed = format!("http://{closed}");
+    // Bound, so that no other test gets the port, and nothing listens on it.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let closed = format!("http://{}", socket.local_addr().unwrap());
     let alone = |arguments: &[&str]| brigade(home.path(), arguments);
     let mut table = String::new();
     for (case, command) in [

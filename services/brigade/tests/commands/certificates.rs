@@ -19,7 +19,7 @@ async fn without_ca_certificates_each_command_names_the_package_and_none_panics(
     let commands = [
         [&["poller"][..], &INBOX, &GUARD].concat(),
         [&["worker"][..], &GUARD].concat(),
-        [&["doctor"][..], &INBOX].concat(),
+        [&["doctor"][..], &INBOX, &GUARD].concat(),
         [&["status"][..], &remote].concat(),
         [&["failed"][..], &remote].concat(),
         [&["watch"][..], &remote].concat(),

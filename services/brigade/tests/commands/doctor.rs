@@ -45,6 +45,8 @@ impl World {
             .envs(self.emulator.env())
             .env("BRIGADE_INBOX", "gs://data/incoming/")
             .env("WORKER_URL", &self.worker)
+            .env("BRIGADE_AUDIENCE", "https://poller.example")
+            .env("BRIGADE_ALLOWED_CALLERS", "scheduler@x.example")
             .envs(settings.iter().copied());
         let ended = run_beside(command).await;
         let out = normalised(&ended.out, home.path());
@@ -81,8 +83,23 @@ async fn findings_of_every_wire() {
         .role("colleague@else.iam.gserviceaccount.com", &everything, "incoming/")
         .role("marker@else.iam.gserviceaccount.com", &[Permission::Update], "incoming/");
     let seen = World::on(seen.start(loopback().await.0).await.unwrap(), POLLER).await;
-    let wrong = [("BRIGADE_INBOX", "incoming"), ("WORKER_URL", "")];
+    let wrong = [("BRIGADE_INBOX", "incoming"), ("WORKER_URL", ""), ("BRIGADE_METRICS_BIND", "x")];
+    let rights =
+        [("BRIGADE_READERS", "reader@x.example"), ("BRIGADE_OPERATORS", "operator@x.example")];
     let absent = [("BRIGADE_INBOX", "gs://other/in/")];
+    let unset = [("BRIGADE_AUDIENCE", ""), ("BRIGADE_ALLOWED_CALLERS", " ")];
+    let callers = [
+        ("BRIGADE_AUDIENCE", "poller.example"),
+        ("BRIGADE_READERS", "reader"),
+        ("BRIGADE_OPERATORS", "group:operators@x.example"),
+        ("BRIGADE_PUBLIC_URL", "http://poller.example"),
+    ];
+    let local = [("BRIGADE_AUTH", "off"), ("BRIGADE_BIND", "127.0.0.1")];
+    let tasks = [
+        ("BRIGADE_DISPATCH", "tasks"),
+        ("BRIGADE_TASKS_QUEUE", "projects/p/locations/l/queues/q"),
+        ("BRIGADE_TASKS_ACCOUNT", "tasks@p.example"),
+    ];
     let mut table = String::new();
     for (case, world, settings) in [
         ("every wire is whole", &well, &[][..]),
@@ -94,13 +111,20 @@ async fn findings_of_every_wire() {
         ("the worker is absent", &well, &[("WORKER_URL", closed.as_str())]),
         ("the bucket is absent", &well, &absent),
         ("the settings are wrong", &well, &wrong),
+        ("readers and operators may call", &well, &rights),
+        ("who may call is not set", &well, &unset),
+        ("who may call is wrong", &well, &callers),
+        ("every caller that reaches it may call", &well, &[("BRIGADE_AUTH", "off")]),
+        ("callers of this machine may call", &well, &local),
+        ("a front end checks signatures", &well, &[("BRIGADE_AUTH", "platform")]),
+        ("the queue may not call", &well, &tasks),
     ] {
         let (code, lines) = world.doctor(settings).await;
         writeln!(table, "{case}: exit {}", code.unwrap()).unwrap();
         for line in lines {
             let field = |name: &str| line[name].as_str().unwrap_or_default();
             // What a call reported has its words, and their snapshots, elsewhere.
-            let shown = if field("check") == "updaters" {
+            let shown = if ["updaters", "callers"].contains(&field("check")) {
                 field("message")
             } else if line["ok"] == true || field("check") == "settings" {
                 field("message").split(" (").next().unwrap_or_default()

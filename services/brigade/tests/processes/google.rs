@@ -60,21 +60,26 @@ impl Google {
 
     /// The same on this port.
     pub(crate) async fn worker_at(&self, program: &str, port: u16) -> (Process, SocketAddr) {
-        self.worker_with(program, ("PORT", &port.to_string())).await
+        self.worker_with(program, &[("PORT", &port.to_string())]).await
     }
 
     /// The same with this temporary directory.
     pub(crate) async fn worker_in(&self, program: &str, temp: &Path) -> (Process, SocketAddr) {
-        self.worker_with(program, ("TMPDIR", temp.to_str().unwrap())).await
+        self.worker_with(program, &[("TMPDIR", temp.to_str().unwrap())]).await
     }
 
-    async fn worker_with(&self, program: &str, more: (&str, &str)) -> (Process, SocketAddr) {
+    /// The same with these variables.
+    pub(crate) async fn worker_with(
+        &self,
+        program: &str,
+        more: &[(&str, &str)],
+    ) -> (Process, SocketAddr) {
         let variables = [
             ("BRIGADE_EXEC", program),
             ("BRIGADE_AUDIENCE", WORKER_AUDIENCE),
             ("BRIGADE_ALLOWED_CALLERS", SERVICES),
-            more,
         ];
+        let variables: Vec<_> = variables.iter().chain(more).copied().collect();
         self.serve("worker", &variables).await
     }
 

@@ -18,3 +18,4 @@ mod process;
 mod proxy;
 mod role;
 mod rounds;
+mod telemetry;

@@ -130,6 +130,11 @@ impl Process {
         1_024 * peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
     }
 
+    /// The lines of its log that are JSON.
+    pub(crate) fn lines(&self) -> Vec<serde_json::Value> {
+        self.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
     /// What it wrote.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()

@@ -18,7 +18,7 @@ use std::{
 };
 
 use brigade_emulator::Emulator;
-use reqwest::Client;
+use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -86,14 +86,17 @@ impl Worker {
 
     /// The same with this metadata in the request.
     async fn call(&self, name: &str, content: &str, metadata: &Value) -> reqwest::Result<Answer> {
+        let answer = self.request(name, content, metadata).send().await?;
+        Ok(Answer { status: answer.status().as_u16(), body: answer.json().await? })
+    }
+
+    fn request(&self, name: &str, content: &str, metadata: &Value) -> RequestBuilder {
         let bucket = self.emulator.storage().bucket("data");
         let generation = bucket.put(name, content.to_owned()).unwrap().to_string();
         let object = json!({
             "bucket": "data", "name": name, "generation": generation, "metadata": metadata,
         });
-        let request = self.client.post(&self.url).body(json!({ "object": object }).to_string());
-        let answer = request.send().await?;
-        Ok(Answer { status: answer.status().as_u16(), body: answer.json().await? })
+        self.client.post(&self.url).body(json!({ "object": object }).to_string())
     }
 
     /// Has an object accepted that has no fault. The process that did it.

@@ -1,7 +1,49 @@
 //! A program that cannot begin its work.
 
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::net::TcpListener;
+
 use super::Worker;
-use crate::google::{Google, SERVICES, WORKER_AUDIENCE, serve};
+use crate::{
+    google::{Google, SERVICES, WORKER_AUDIENCE, serve},
+    process::PATIENCE,
+};
+
+/// The metadata server does not answer, so telemetry starts slower than the program.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_start_of_a_persistent_program_is_counted() {
+    let google = Google::start().await;
+    let hanging = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let metadata = hanging.local_addr().unwrap().to_string();
+    let variables = [
+        (
+            "BRIGADE_EXEC",
+            r#"sh -c 'echo "{\"ready\":true,\"protocol\":1}" >&4; cat <&3 >/dev/null'"#,
+        ),
+        ("BRIGADE_PERSISTENT", "true"),
+        ("BRIGADE_PROCESSES", "1"),
+        ("BRIGADE_AUTH", "verify"),
+        ("BRIGADE_AUDIENCE", WORKER_AUDIENCE),
+        ("BRIGADE_ALLOWED_CALLERS", SERVICES),
+        ("BRIGADE_METRICS_BIND", "127.0.0.1:0"),
+        ("K_SERVICE", "worker"),
+        ("GCE_METADATA_HOST", metadata.as_str()),
+    ];
+    let (worker, _) = serve("worker", google.emulator.env(), &variables).await;
+    let log = worker.log();
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut addresses = lines.filter_map(|line| Some(line["metrics"].as_str()?.to_owned()));
+    let url = format!("http://{}/metrics", addresses.next().unwrap());
+    let (began, mut text) = (Instant::now(), String::new());
+    while !text.contains("brigade_program_starts_total") && began.elapsed() < PATIENCE {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        text = reqwest::get(&url).await.unwrap().text().await.unwrap();
+    }
+    let line = r#"brigade_program_starts_total{kind="persistent"} 1"#;
+    assert!(text.contains(line), "{text}\n{}", worker.log());
+}
 
 /// No object is sent to it, and each call says why.
 async fn never_starts(start: &str, more: &[(&str, &str)], words: &[&str]) {
