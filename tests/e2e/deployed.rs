@@ -114,7 +114,10 @@ async fn a_stream_cut_before_its_trailers_is_called_again() {
 
 #[tokio::test]
 async fn a_container_that_is_gone_is_not_the_files_fault() {
-    let closed = crate::harness::loopback().await.local_addr().unwrap();
+    // Bound, so that no other test gets the port, and nothing listens on it.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let closed = socket.local_addr().unwrap();
     let system = System::behind_front_end(|_| Service::new("worker", closed).invoker(POLLER)).await;
     system.upload("a", "x");
     let _ = system.poll().await;

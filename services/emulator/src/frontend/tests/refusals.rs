@@ -95,7 +95,10 @@ async fn a_host_of_no_service_is_not_found_whatever_the_token() {
 
 #[tokio::test]
 async fn a_container_that_is_not_there_is_unavailable() {
-    let unused = loopback().await.local_addr().unwrap();
+    // Bound, so that no other test gets the port, and nothing listens on it.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let unused = socket.local_addr().unwrap();
     let mut shape = private().await;
     let service = Service::new("worker", unused).invoker(POLLER);
     shape.front = shape.google.front_end(loopback().await, &service).unwrap();
