@@ -12,6 +12,7 @@ locals {
     ],
     var.events ? ["pubsub.googleapis.com"] : [],
     var.tasks ? ["cloudtasks.googleapis.com"] : [],
+    local.in_google ? ["telemetry.googleapis.com", "cloudtrace.googleapis.com"] : [],
     length(var.worker_secrets) > 0 ? ["secretmanager.googleapis.com"] : [],
     length(var.worker_sql) > 0 ? ["sqladmin.googleapis.com"] : [],
   ))

@@ -8,7 +8,9 @@
 #   poller.tf     worker.tf       the two services
 #   doctor.tf     the job that checks the poller's connections
 #   scheduler.tf  events.tf       tasks.tf    what calls the poller
-#   alerts.tf     what raises an alert
+#   telemetry.tf  where traces and metrics go
+#   dashboard.tf  panels.yaml    objective.tf    the dashboard and the objective, when Google Cloud has the metrics
+#   alerts.tf     pauses.tf      what raises an alert, and how long the schedule lets the poller rest
 
 data "google_project" "this" {
   project_id = var.project

@@ -32,3 +32,8 @@ output "service_accounts" {
     pusher    = google_service_account.pusher.email
   }
 }
+
+output "late_after_seconds" {
+  description = "A file is late when it waits longer. It follows the schedule, unless settled_within_seconds is set."
+  value       = local.settled_within
+}

@@ -24,6 +24,7 @@ locals {
     },
     local.tasks_settings,
     var.events ? local.events_settings : {},
+    local.telemetry_settings,
     var.settings,
   )
 }

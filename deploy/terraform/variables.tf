@@ -302,6 +302,52 @@ variable "settings" {
   }
 }
 
+# Observability: docs/OBSERVE.md.
+
+variable "telemetry_endpoint" {
+  description = "Where the services export traces and metrics by OTLP: https://telemetry.googleapis.com, which also makes the dashboard, the objective and alerts on metrics, or a collector's URL, which must be known when Terraform plans. Nowhere when empty."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.telemetry_endpoint == "" || can(regex("^https?://[^/\\s@]+(/[^\\s]*)?$", var.telemetry_endpoint))
+    error_message = "A URL with its scheme, such as https://telemetry.googleapis.com or http://localhost:4317."
+  }
+}
+
+variable "telemetry_ratio" {
+  description = "The share of traces that are exported when the caller has not decided."
+  type        = number
+  default     = 0.01
+
+  validation {
+    condition     = var.telemetry_ratio >= 0 && var.telemetry_ratio <= 1
+    error_message = "0 to 1."
+  }
+}
+
+variable "settled_within_seconds" {
+  description = "When a file is late: this long after its upload. The longest pause of the schedule and 9 minutes more when null."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = coalesce(var.settled_within_seconds, 60) >= 60
+    error_message = "60 or more."
+  }
+}
+
+variable "settled_goal" {
+  description = "The share of files that are to be settled in time, over 28 days."
+  type        = number
+  default     = 0.99
+
+  validation {
+    condition     = var.settled_goal > 0 && var.settled_goal < 1
+    error_message = "Above 0 and below 1, such as 0.99."
+  }
+}
+
 # Alerts.
 
 variable "alerts" {

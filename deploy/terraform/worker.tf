@@ -14,6 +14,7 @@ locals {
       # /tmp is memory on Cloud Run: half of it is for the files in process, and half for the program.
       BRIGADE_MAX_SIZE = "${max(1, floor(local.worker_memory / 2 / var.worker.concurrency))}MiB"
     },
+    local.telemetry_settings,
     var.worker_settings,
   )
 }

@@ -46,6 +46,7 @@ fn terraform_grants_the_right_to_call_in_no_other_way() {
         let known = [
             "google_cloud_run_v2_service_iam_member",
             "google_cloud_tasks_queue_iam_member",
+            "google_project_iam_member",
             "google_pubsub_subscription_iam_member",
             "google_pubsub_topic_iam_member",
             "google_secret_manager_secret_iam_member",
@@ -102,7 +103,6 @@ fn nobody_is_everybody_and_no_role_is_a_primitive_one() {
         "roles/storage.legacy",
         "roles/run.admin",
         "projects add-iam-policy-binding",
-        "google_project_iam_member",
         "google_project_iam_binding",
         "google_project_iam_policy",
         "google_service_account_key",
@@ -110,6 +110,19 @@ fn nobody_is_everybody_and_no_role_is_a_primitive_one() {
         assert!(!said.contains(word), "deploy/ says {word}");
     }
     assert!(said.contains("roles/run.invoker"));
+}
+
+#[test]
+fn the_only_roles_of_the_project_are_those_to_export_telemetry_to_google() {
+    let [grant] = &terraform::all("google_project_iam_member")[..] else {
+        panic!("there is one grant on the project");
+    };
+    assert_eq!(grant.get("role"), "roles/${each.value[1]}");
+    let pairs = grant.get("for_each");
+    assert!(pairs.starts_with("local.in_google ?"), "{pairs}");
+    let roles: Vec<_> =
+        pairs.split('"').filter(|part| part.contains('.') && !part.contains(' ')).collect();
+    assert_eq!(roles, ["telemetry.writer", "serviceusage.serviceUsageConsumer"]);
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod dashboards;
 mod edges;
 mod gcloud;
 mod kubernetes;
