@@ -18,7 +18,8 @@ use brigade_storage::{
 
 /// A bucket that makes its objects while it is listed and keeps none of them, so that its own memory is none.
 ///
-/// It can be listed, and its objects can be updated and renamed; every other call is refused. It counts how many objects
+/// It can be listed, and its objects can be updated and renamed. No name is there to be read: control objects are missing.
+/// Every other call is refused. It counts how many objects
 /// it has shown and that were not written since: a caller that works through it holds no more than these, and a page.
 #[derive(Clone, Debug)]
 pub struct Synthetic {
@@ -117,6 +118,10 @@ impl Bucket for Synthetic {
         let open = self.shown().saturating_sub(self.written());
         counts.most_open.fetch_max(open, Ordering::Relaxed);
         counts.pages.fetch_add(1, Ordering::Relaxed);
+        let (ours, theirs) = (self.prefix.as_str(), request.prefix.as_str());
+        if !ours.starts_with(theirs) && !theirs.starts_with(ours) {
+            return Ok(Page { objects: Vec::new(), next: String::new() });
+        }
         let from: u64 = request.page_token.parse().unwrap_or(0);
         let size = u64::try_from(request.page_size).unwrap_or(0).clamp(1, 1_000);
         let to = self.objects.min(from + size);
@@ -140,7 +145,8 @@ impl Bucket for Synthetic {
     }
 
     async fn get(&self, name: &str) -> Result<Object> {
-        self.refused(Operation::Get, name)
+        let why = "this bucket has no control object";
+        Err(Error::new(Kind::NotFound, Operation::Get, &self.name, name, why))
     }
 
     async fn create(&self, name: &str, _: i64, _: NewObject) -> Result<Object> {
