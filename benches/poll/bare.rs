@@ -1,17 +1,17 @@
 //! What one would write by hand: the same calls through the same clients, and no promise.
 
-use std::time::Duration;
-
 use brigade_client::answer::Answer;
 use brigade_proto::v1::{self, ProcessRequest};
-use brigade_storage::{ListRequest, Object};
+use brigade_storage::{Bucket, ListRequest, Object};
 use futures::{TryStreamExt as _, stream};
 use tonic::Code;
 
-use crate::system::{IN_FLIGHT, System};
-
-/// Lists the inbox, asks the worker about each object, and moves it.
-pub(crate) async fn poll(system: &System, objects: usize) {
+/// Lists the inbox, asks the worker about each object, and moves it. How many it moved.
+pub(crate) async fn poll(
+    bucket: &dyn Bucket,
+    in_flight: usize,
+    ask: impl AsyncFn(ProcessRequest) -> Answer,
+) -> usize {
     let first = Some(ListRequest {
         prefix: "incoming/".into(),
         page_size: 1_000,
@@ -21,7 +21,7 @@ pub(crate) async fn poll(system: &System, objects: usize) {
         let Some(request) = next else {
             return Ok(None);
         };
-        let page = system.bucket.list(&request).await?;
+        let page = bucket.list(&request).await?;
         let next =
             (!page.next.is_empty()).then_some(ListRequest { page_token: page.next, ..request });
         Ok::<_, brigade_storage::Error>(Some((page.objects, next)))
@@ -30,23 +30,22 @@ pub(crate) async fn poll(system: &System, objects: usize) {
         .map_ok(|page| stream::iter(page.into_iter().map(Ok::<_, brigade_storage::Error>)))
         .try_flatten()
         .map_ok(async |object| {
-            one(system, &object).await;
+            one(bucket, &ask, &object).await;
             Ok(())
         })
-        .try_buffer_unordered(IN_FLIGHT)
+        .try_buffer_unordered(in_flight)
         .try_fold(0, async |moved, ()| Ok(moved + 1));
-    assert_eq!(moved.await.unwrap(), objects);
+    moved.await.unwrap()
 }
 
-async fn one(system: &System, object: &Object) {
-    let answer = system.worker.process(request(object), Duration::from_secs(600));
-    match answer.await {
+async fn one(bucket: &dyn Bucket, ask: &impl AsyncFn(ProcessRequest) -> Answer, object: &Object) {
+    match ask(request(object)).await {
         Answer::Worker(answer) => assert_eq!(answer.code, Code::Ok),
         other => panic!("{other:?}"),
     }
     let below = object.name.strip_prefix("incoming/").unwrap();
     let to = format!("processed/{below}");
-    system.bucket.rename(object.pinned(), object.metageneration, &to).await.unwrap();
+    bucket.rename(object.pinned(), object.metageneration, &to).await.unwrap();
 }
 
 fn request(object: &Object) -> ProcessRequest {

@@ -16,6 +16,7 @@ mod memory;
 #[path = "../identity/rounds.rs"]
 mod rounds;
 mod speed;
+#[allow(dead_code, reason = "the bench of the other ways uses the rest of it")]
 mod system;
 
 use std::{process::ExitCode, time::Duration};

@@ -4,7 +4,13 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 
-use crate::{Figure, Scale, bare, rounds::paired, system::System};
+use crate::{
+    Figure, Scale, bare,
+    rounds::paired,
+    system::{IN_FLIGHT, System},
+};
+
+const BUDGET: Duration = Duration::from_secs(600);
 
 pub(crate) fn figure(scale: &Scale, runtime: &Runtime, system: &System, work: &str) -> Figure {
     let objects = scale.objects;
@@ -19,7 +25,9 @@ pub(crate) fn figure(scale: &Scale, runtime: &Runtime, system: &System, work: &s
         || {
             system.lay(objects);
             let began = Instant::now();
-            runtime.block_on(bare::poll(system, objects));
+            let ask = |request| system.worker.process(request, BUDGET);
+            let moved = runtime.block_on(bare::poll(&*system.bucket, IN_FLIGHT, ask));
+            assert_eq!(moved, objects);
             rate(objects, began.elapsed())
         },
     );

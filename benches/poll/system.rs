@@ -19,7 +19,7 @@ use brigade_runtime::{
     settings::{Problems, from_flags},
 };
 use brigade_storage::{
-    Bucket, Store as _,
+    Bucket, Store,
     gcs::{GcsSettings, GcsStore},
 };
 use brigade_worker::{Job, Outcome, ProcessError, Processor, settings::WorkerSettings};
@@ -29,7 +29,7 @@ use url::Url;
 
 pub(crate) const BUCKET: &str = "data";
 pub(crate) const IN_FLIGHT: usize = 32;
-const ACCOUNT: &str = "services@bench.iam.gserviceaccount.com";
+pub(crate) const ACCOUNT: &str = "services@bench.iam.gserviceaccount.com";
 
 /// A worker whose work is to wait.
 struct Waiting(Duration);
@@ -51,6 +51,9 @@ pub(crate) struct System {
     /// What the poller asks too.
     pub(crate) worker: WorkerClient,
     poller: PollerClient,
+    pub(crate) poller_url: Url,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) identity: Arc<dyn TokenSource>,
 }
 
 impl System {
@@ -90,8 +93,15 @@ impl System {
             emulator,
             bucket: store.bucket(BUCKET),
             worker: WorkerClient::new(&worker, Some(identity.clone()), None).unwrap(),
-            poller: PollerClient::new(&poller, Some(identity), None).unwrap(),
+            poller: PollerClient::new(&poller, Some(identity.clone()), None).unwrap(),
+            poller_url: poller,
+            store,
+            identity,
         }
+    }
+
+    pub(crate) fn guard(&self, service: &Url) -> GuardSettings {
+        guard(&self.emulator, service)
     }
 
     /// Lays so many objects into the inbox, and nothing else is there.
@@ -123,7 +133,7 @@ impl System {
     }
 }
 
-async fn bound() -> (TcpListener, Url) {
+pub(crate) async fn bound() -> (TcpListener, Url) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     (listener, url.parse().unwrap())
