@@ -197,6 +197,29 @@ fn every_log_message_that_the_runbook_quotes_is_in_the_code() {
 }
 
 #[test]
+fn every_refusal_that_the_runbook_quotes_is_one_of_the_guard() {
+    let refusals = read(
+        "services/runtime/src/guard/tests/snapshots/brigade_runtime__guard__tests__messages__refusals.snap",
+    );
+    let runbook = read("docs/RUNBOOK.md");
+    let quoted: Vec<_> = runbook
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line.trim()).ok())
+        .filter(|line| line["message"] == "call refused")
+        .collect();
+    assert!(quoted.len() > 3, "docs/RUNBOOK.md has lost its refusals");
+    for line in quoted {
+        let [check, reason] = ["check", "reason"].map(|field| line[field].as_str().unwrap());
+        assert!(
+            refusals.lines().any(|known| {
+                known.contains(&format!(" ({check}, ")) && known.ends_with(&format!(": {reason}"))
+            }),
+            "docs/RUNBOOK.md quotes {line}, which the guard never logs"
+        );
+    }
+}
+
+#[test]
 fn a_name_that_is_no_test_is_noticed() {
     assert!(!names().contains("a_test_that_nobody_wrote_yet"));
 }

@@ -18,10 +18,9 @@ const BESIDE: [&str; 3] = [
     "/grpc.health.v1.Health/Watch",
 ];
 /// What is nowhere, or looks as if it were somewhere else.
-const UNKNOWN: [&str; 20] = [
+const UNKNOWN: [&str; 19] = [
     "/",
     "/nothing",
-    "/metrics",
     "/poll/",
     "//poll",
     "/POLL",
