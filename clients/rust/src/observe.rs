@@ -35,32 +35,24 @@ pub(crate) fn answered(span: &Span, answer: &Answer) {
     if !span.is_recording() {
         return;
     }
+    if let Answer::Worker(answer) = answer {
+        let code = code_name(answer.code.into());
+        match answer.http_status {
+            Some(status) => span.set("http.response.status_code", i64::from(status)),
+            None => span.set("rpc.response.status_code", code),
+        }
+        if answer.code == tonic::Code::Ok {
+            return;
+        }
+    }
+    span.set("error.type", answer.name());
     match answer {
-        Answer::Worker(answer) => {
-            match answer.http_status {
-                Some(status) => span.set("http.response.status_code", i64::from(status)),
-                None => span.set("rpc.response.status_code", code_name(answer.code.into())),
-            }
-            if answer.code != tonic::Code::Ok {
-                span.set("error.type", code_name(answer.code.into()));
-                // A full worker is no failure: it would export each such call of a trace that is not sampled.
-                if answer.code != tonic::Code::ResourceExhausted {
-                    span.fail(&answer.message);
-                }
-            }
-        }
-        Answer::Transport(error) => {
-            span.set("error.type", "transport");
-            span.fail(error);
-        }
-        Answer::TimedOut(after) => {
-            span.set("error.type", "timeout");
-            span.fail(format_args!("no answer within {after:?}"));
-        }
-        Answer::TooLarge { .. } => {
-            span.set("error.type", "too_large");
-            span.fail("the answer is too large");
-        }
+        // A full worker is no failure: it would export each such call of a trace that is not sampled.
+        Answer::Worker(answer) if answer.code == tonic::Code::ResourceExhausted => {}
+        Answer::Worker(answer) => span.fail(&answer.message),
+        Answer::Transport(error) => span.fail(error),
+        Answer::TimedOut(after) => span.fail(format_args!("no answer within {after:?}")),
+        Answer::TooLarge { .. } => span.fail("the answer is too large"),
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use brigade_proto::v1::{EndReason, Settlement};
-use brigade_telemetry::{Counter, Histogram, KeyValue, ages, counter, measuring, meter, times};
+use brigade_telemetry::{Counter, Histogram, KeyValue, ages, counter, gauge, measuring, times};
 use jiff::Timestamp;
 
 use crate::{
@@ -49,17 +49,6 @@ static INBOX: Recent<Inbox> = Recent::new();
 const RECENT: Duration = Duration::from_mins(15);
 
 static GAUGES: LazyLock<()> = LazyLock::new(|| {
-    let meter = meter();
-    let gauge = |name, unit, description, observe: fn() -> Option<u64>| {
-        let gauge = meter.u64_observable_gauge(name).with_unit(unit);
-        let gauge = gauge.with_description(description).with_callback(move |observer| {
-            if let Some(value) = observe() {
-                observer.observe(value, &[]);
-            }
-        });
-        // The provider has its callback.
-        let _registered = gauge.build();
-    };
     gauge("brigade.calls.in_flight", "{call}", "Calls of the worker in flight", || {
         Some(as_u64(CALLS.load(Relaxed)))
     });

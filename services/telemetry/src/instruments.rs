@@ -20,6 +20,24 @@ pub fn counter(name: &'static str, unit: &'static str, description: &'static str
     meter().u64_counter(name).with_unit(unit).with_description(description).build()
 }
 
+/// A gauge that shows what is observed when metrics are read; nothing while there is nothing.
+pub fn gauge(
+    name: &'static str,
+    unit: &'static str,
+    description: &'static str,
+    observe: impl Fn() -> Option<u64> + Send + Sync + 'static,
+) {
+    let meter = meter();
+    let gauge = meter.u64_observable_gauge(name).with_unit(unit).with_description(description);
+    let gauge = gauge.with_callback(move |observer| {
+        if let Some(value) = observe() {
+            observer.observe(value, &[]);
+        }
+    });
+    // The provider has its callback.
+    let _registered = gauge.build();
+}
+
 /// A histogram of times in seconds.
 pub fn times(name: &'static str, description: &'static str) -> Histogram<f64> {
     histogram(name, description, &SECONDS)
@@ -30,7 +48,8 @@ pub fn ages(name: &'static str, description: &'static str) -> Histogram<f64> {
     histogram(name, description, &AGES)
 }
 
-fn histogram(name: &'static str, description: &'static str, bounds: &[f64]) -> Histogram<f64> {
+/// A histogram of seconds with these bounds.
+pub fn histogram(name: &'static str, description: &'static str, bounds: &[f64]) -> Histogram<f64> {
     let meter = meter();
     let histogram = meter.f64_histogram(name).with_unit("s").with_description(description);
     histogram.with_boundaries(bounds.to_vec()).build()

@@ -23,7 +23,7 @@ use opentelemetry::{
 pub use self::{
     code::code_name,
     flush::{FlushAtEnd, flush, on_flush},
-    instruments::{ages, counter, times},
+    instruments::{ages, counter, gauge, histogram, times},
     propagation::{extract, inject, remote, traceparent},
     span::{Parent, Span, Unsampled},
     text::text,
@@ -31,12 +31,12 @@ pub use self::{
 };
 pub use opentelemetry::{
     Context, KeyValue,
-    metrics::{Counter, Gauge, Histogram, UpDownCounter},
+    metrics::{Counter, Histogram},
     trace::SpanKind,
 };
 
 /// The instrumentation scope of all spans and instruments.
-pub const SCOPE: &str = "bucket-brigade";
+pub(crate) const SCOPE: &str = "bucket-brigade";
 
 static ENABLED: AtomicBool = AtomicBool::new(false);
 static MEASURING: AtomicBool = AtomicBool::new(false);
@@ -62,7 +62,7 @@ pub fn measure() {
 }
 
 /// The meter of all instruments. Those that are made before a global meter provider is installed are no-ops.
-pub fn meter() -> Meter {
+pub(crate) fn meter() -> Meter {
     global::meter(SCOPE)
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use brigade_telemetry::{
-    Counter, Histogram, KeyValue, code_name, counter, measuring, meter, times,
+    Counter, Histogram, KeyValue, code_name, counter, gauge, measuring, times,
 };
 use rustix::process::Pid;
 use tokio::sync::Semaphore;
@@ -57,23 +57,6 @@ pub(crate) fn observe(slots: &Arc<Semaphore>, most: usize) {
         "Memory of the processes of a persistent program, as read after their last jobs",
         memory,
     );
-}
-
-fn gauge(
-    name: &'static str,
-    unit: &'static str,
-    description: &'static str,
-    observe: impl Fn() -> Option<u64> + Send + Sync + 'static,
-) {
-    let meter = meter();
-    let gauge = meter.u64_observable_gauge(name).with_unit(unit).with_description(description);
-    let gauge = gauge.with_callback(move |observer| {
-        if let Some(value) = observe() {
-            observer.observe(value, &[]);
-        }
-    });
-    // The provider has its callback.
-    let _registered = gauge.build();
 }
 
 /// A run ended with this gRPC status.

@@ -11,6 +11,7 @@ mod text;
 use std::{fmt, time::Duration};
 
 use brigade_proto::v1::ProcessResponse;
+use brigade_telemetry::code_name;
 use tonic::{Code, Status};
 
 pub use classify::classify;
@@ -105,6 +106,16 @@ pub enum TransportError {
 // === impl Answer ===
 
 impl Answer {
+    /// The worker's status, or what there is instead of one: for spans and metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Worker(answer) => code_name(answer.code.into()),
+            Self::Transport(_) => "transport",
+            Self::TimedOut(_) => "timeout",
+            Self::TooLarge { .. } => "too_large",
+        }
+    }
+
     /// The worker accepted the object.
     pub fn ok(response: ProcessResponse) -> Self {
         Self::Worker(Box::new(WorkerAnswer {

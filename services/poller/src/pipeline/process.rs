@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use brigade_client::answer::Answer;
 use brigade_proto::v1::Settlement;
 use brigade_storage::Object;
-use brigade_telemetry::code_name;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
@@ -98,7 +97,7 @@ impl<'a> ObjectPipeline<'a> {
             now: self.instance.clock.now(),
         };
         let took = asked.took;
-        metrics::processed(dispatcher.protocol(), answer_name(&answer), took);
+        metrics::processed(dispatcher.protocol(), answer.name(), took);
         let (ruling, brake) = dispatcher.judge(turn, asked, verdict(answer));
         match &ruling {
             Ruling::Processed(_) => self.instance.call_times.record(took),
@@ -247,16 +246,6 @@ impl<'a> ObjectPipeline<'a> {
         let outcome = Outcome::new(object, Settlement::Failed).because(&failure.reason);
         let outcome = outcome.of_kind(metrics::kind(&failure.kind));
         self.place(object, outcome.with_status(code), placed).await
-    }
-}
-
-/// The worker's status, or what there is instead of one.
-fn answer_name(answer: &Answer) -> &'static str {
-    match answer {
-        Answer::Worker(answer) => code_name(answer.code.into()),
-        Answer::Transport(_) => "transport",
-        Answer::TimedOut(_) => "timeout",
-        Answer::TooLarge { .. } => "too_large",
     }
 }
 

@@ -1,7 +1,11 @@
 //! What the spans and metrics of this process are about, by OpenTelemetry's conventions.
 
 use brigade_telemetry::KeyValue;
-use opentelemetry_sdk::{Resource, resource::EnvResourceDetector};
+use opentelemetry_sdk::{
+    Resource,
+    resource::EnvResourceDetector,
+    trace::{IdGenerator as _, RandomIdGenerator},
+};
 use tokio::join;
 
 use super::{env::var, metadata};
@@ -14,7 +18,10 @@ pub(super) async fn resource(name: &str) -> Resource {
         KeyValue::new("service.name", service.clone().unwrap_or_else(|| name.to_owned())),
         KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
         // Points of two instances are never one series.
-        KeyValue::new("service.instance.id", random_id()),
+        KeyValue::new(
+            "service.instance.id",
+            RandomIdGenerator::default().new_trace_id().to_string(),
+        ),
     ];
     if let Some(service) = service {
         let (id, region) = join!(known_project(), metadata::get("instance/region"));
@@ -47,11 +54,4 @@ async fn known_project() -> Option<String> {
         project::set(&metadata::get("project/project-id").await?);
     }
     project::get().map(str::to_owned)
-}
-
-/// 128 random bits, seeded by the system for each process.
-fn random_id() -> String {
-    use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-    let word = || RandomState::new().build_hasher().finish();
-    format!("{:016x}{:016x}", word(), word())
 }

@@ -14,7 +14,7 @@ use std::{
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode, request::Parts};
 use brigade_telemetry::{
     FlushAtEnd, Histogram, KeyValue, Span, SpanKind, Within, code_name, enabled, extract,
-    measuring, meter, within,
+    histogram, measuring, within,
 };
 use opentelemetry::Context;
 use prost::Message as _;
@@ -42,10 +42,12 @@ const SECONDS: [f64; 17] = [
     600.0,
 ];
 
-static HTTP: LazyLock<Histogram<f64>> =
-    LazyLock::new(|| histogram("http.server.request.duration", "Duration of HTTP server requests"));
-static RPC: LazyLock<Histogram<f64>> =
-    LazyLock::new(|| histogram("rpc.server.call.duration", "Duration of RPC server calls"));
+static HTTP: LazyLock<Histogram<f64>> = LazyLock::new(|| {
+    histogram("http.server.request.duration", "Duration of HTTP server requests", &SECONDS)
+});
+static RPC: LazyLock<Histogram<f64>> = LazyLock::new(|| {
+    histogram("rpc.server.call.duration", "Duration of RPC server calls", &SECONDS)
+});
 
 /// The methods that there are, as `package.Service/Method`.
 static METHODS: LazyLock<HashSet<String>> = LazyLock::new(|| {
@@ -64,12 +66,6 @@ static METHODS: LazyLock<HashSet<String>> = LazyLock::new(|| {
     });
     methods.collect()
 });
-
-fn histogram(name: &'static str, what: &'static str) -> Histogram<f64> {
-    let meter = meter();
-    let builder = meter.f64_histogram(name).with_unit("s").with_description(what);
-    builder.with_boundaries(SECONDS.to_vec()).build()
-}
 
 /// What is known of one call until its end.
 #[derive(Default)]
