@@ -25,6 +25,8 @@ mod roles;
 mod subject;
 mod system;
 mod telemetry;
+#[path = "../poll/waiting.rs"]
+mod waiting;
 
 use std::process::ExitCode;
 

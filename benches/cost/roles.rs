@@ -19,7 +19,7 @@ use brigade_storage::{
     Store as _,
     gcs::{GcsSettings, GcsStore},
 };
-use brigade_worker::{Job, Outcome, ProcessError, Processor, settings::WorkerSettings};
+use brigade_worker::settings::WorkerSettings;
 use tokio::{
     net::TcpListener,
     runtime::{Builder, Runtime},
@@ -30,24 +30,12 @@ use url::Url;
 use crate::{
     bare,
     system::{ACCOUNT, BUCKET},
+    waiting::Waiting,
 };
 
 pub(crate) const FLAG: &str = "--role";
 
 const BUDGET: Duration = Duration::from_secs(600);
-
-struct Waiting(Duration);
-
-impl Processor for Waiting {
-    type Error = ProcessError;
-
-    async fn process(&self, _: &Job) -> Result<Outcome, ProcessError> {
-        if !self.0.is_zero() {
-            tokio::time::sleep(self.0).await;
-        }
-        Ok(Outcome::default())
-    }
-}
 
 /// Plays the role that the command line names, to its end. Whether it names one.
 pub(crate) fn is_role() -> bool {

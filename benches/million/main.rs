@@ -9,6 +9,8 @@
 #![allow(clippy::print_stdout, reason = "figures are for people")]
 #![allow(clippy::cast_precision_loss, reason = "no figure comes near 2^52")]
 
+#[path = "../poll/accepting.rs"]
+mod accepting;
 mod work;
 
 use std::{

@@ -2,32 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use axum::Router;
-use brigade_client::answer::Answer;
-use brigade_poller::{config::Config, dispatch::Worker, poller::Poller, request::Trigger, trigger};
+use brigade_poller::{config::Config, poller::Poller, request::Trigger, trigger};
 use brigade_proto::v1::{
-    GetStatusRequest, ListObjectsRequest, ObjectFilter, Place, PollRequest, ProcessRequest,
-    ProcessResponse, ReplayObjectsRequest, inbox_service_client::InboxServiceClient,
+    GetStatusRequest, ListObjectsRequest, ObjectFilter, Place, PollRequest, ReplayObjectsRequest,
+    inbox_service_client::InboxServiceClient,
 };
 use brigade_sim::Synthetic;
 use brigade_storage::Location;
 
-/// Accepts everything, after others had their turn.
-#[derive(Debug)]
-struct Accepting;
-
-#[async_trait]
-impl Worker for Accepting {
-    async fn process(&self, _: ProcessRequest, _: Duration) -> Answer {
-        tokio::task::yield_now().await;
-        Answer::ok(ProcessResponse::default())
-    }
-
-    async fn is_reachable(&self, _timeout: Duration) -> bool {
-        true
-    }
-}
+use crate::accepting::Accepting;
 
 pub(crate) async fn run(name: &str, bucket: &Synthetic) {
     let mut config = Config::for_inbox(Location::new("data", "in/"));

@@ -38,14 +38,24 @@ pub(crate) async fn poll(
     moved.await.unwrap()
 }
 
-async fn one(bucket: &dyn Bucket, ask: &impl AsyncFn(ProcessRequest) -> Answer, object: &Object) {
+/// Asks the worker about the object, and moves it.
+pub(crate) async fn one(
+    bucket: &dyn Bucket,
+    ask: &impl AsyncFn(ProcessRequest) -> Answer,
+    object: &Object,
+) {
+    accepted(ask, object).await;
+    let below = object.name.strip_prefix("incoming/").unwrap();
+    let to = format!("processed/{below}");
+    bucket.rename(object.pinned(), object.metageneration, &to).await.unwrap();
+}
+
+/// The worker accepts the object.
+pub(crate) async fn accepted(ask: &impl AsyncFn(ProcessRequest) -> Answer, object: &Object) {
     match ask(request(object)).await {
         Answer::Worker(answer) => assert_eq!(answer.code, Code::Ok),
         other => panic!("{other:?}"),
     }
-    let below = object.name.strip_prefix("incoming/").unwrap();
-    let to = format!("processed/{below}");
-    bucket.rename(object.pinned(), object.metageneration, &to).await.unwrap();
 }
 
 fn request(object: &Object) -> ProcessRequest {

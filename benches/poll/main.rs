@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on fails")]
 #![allow(clippy::print_stdout, reason = "figures are for people")]
 
+mod accepting;
 mod bare;
 mod calls;
 mod memory;
@@ -18,6 +19,8 @@ mod rounds;
 mod speed;
 #[allow(dead_code, reason = "the bench of the other ways uses the rest of it")]
 mod system;
+mod waiting;
+mod wiring;
 
 use std::{process::ExitCode, time::Duration};
 

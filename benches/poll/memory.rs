@@ -7,15 +7,13 @@
 
 use std::{fs, process::Command, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
-use brigade_client::answer::Answer;
-use brigade_poller::{config::Config, dispatch::Worker, poller::Poller, request::Trigger};
-use brigade_proto::v1::{PollRequest, ProcessRequest, ProcessResponse, ReplayObjectsRequest};
+use brigade_poller::{config::Config, poller::Poller, request::Trigger};
+use brigade_proto::v1::{PollRequest, ReplayObjectsRequest};
 use brigade_sim::Synthetic;
 use brigade_storage::Location;
 use futures::StreamExt as _;
 
-use crate::{Figure, Scale};
+use crate::{Figure, Scale, accepting::Accepting};
 
 /// Asks this program to measure, and to print what it found.
 const ASK: &str = "--measure-memory-of";
@@ -27,22 +25,6 @@ const MOST_REPLAY: u64 = 64 * 1024;
 /// What becomes of the objects.
 const WORK: [(&str, &str); 2] =
     [("processed", "all processed, 32 in flight"), ("filtered", "all filtered out")];
-
-/// Accepts everything, after others had their turn.
-#[derive(Debug)]
-struct Accepting;
-
-#[async_trait]
-impl Worker for Accepting {
-    async fn process(&self, _: ProcessRequest, _: Duration) -> Answer {
-        tokio::task::yield_now().await;
-        Answer::ok(ProcessResponse::default())
-    }
-
-    async fn is_reachable(&self, _timeout: Duration) -> bool {
-        true
-    }
-}
 
 /// Polls or replays as this process was asked to, and tells by how many KiB its memory grew at its peak, or its whole peak for a poll.
 pub(crate) fn asked_for() -> Option<u64> {

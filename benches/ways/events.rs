@@ -6,9 +6,10 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 
 use crate::{
-    Scale, bare, rate,
+    BUDGET, Scale, bare, rate,
     rounds::{Paired, paired},
-    system::{ACCOUNT, BUCKET, System},
+    system::System,
+    wiring::{ACCOUNT, BUCKET},
 };
 
 const AT_ONCE: usize = 50;
@@ -61,7 +62,12 @@ pub(crate) fn measure(scale: &Scale, runtime: &Runtime, system: &System, form: F
         },
         || {
             let objects = laid(system, scale.objects);
-            let one = async |(name, _): (String, i64)| bare::one(system, &name).await;
+            let ask = |request| system.worker.process(request, BUDGET);
+            let one = async |(name, _): (String, i64)| {
+                // Is it still that generation?
+                let object = system.bucket.get(&name).await.unwrap();
+                bare::one(&*system.bucket, &ask, &object).await;
+            };
             runtime.block_on(rate(objects, AT_ONCE, one))
         },
     )

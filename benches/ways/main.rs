@@ -8,6 +8,8 @@
 #![allow(clippy::print_stdout, reason = "figures are for people")]
 #![allow(clippy::cast_precision_loss, reason = "no figure comes near 2^52")]
 
+#[allow(dead_code, reason = "the other bench uses the rest of it")]
+#[path = "../poll/bare.rs"]
 mod bare;
 mod events;
 mod programs;
@@ -18,6 +20,10 @@ mod rounds;
 #[path = "../poll/system.rs"]
 mod system;
 mod tasks;
+#[path = "../poll/waiting.rs"]
+mod waiting;
+#[path = "../poll/wiring.rs"]
+mod wiring;
 
 use std::time::{Duration, Instant};
 
@@ -27,6 +33,9 @@ use tokio::runtime::Runtime;
 
 use rounds::Paired;
 use system::System;
+
+/// How long one call may take.
+pub(crate) const BUDGET: Duration = Duration::from_secs(600);
 
 /// How much is measured.
 pub(crate) struct Scale {

@@ -11,9 +11,10 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Scale, bare, rate,
+    BUDGET, Scale, bare, rate,
     rounds::{Paired, paired},
-    system::{System, bound},
+    system::System,
+    wiring::bound,
 };
 
 const AT_ONCE: usize = 4;
@@ -58,8 +59,9 @@ pub(crate) fn measure(scale: &Scale, runtime: &Runtime, system: &System, kind: K
     let pair = paired(
         scale.rounds,
         || {
-            let ask = async |object: Object| bare::ask(&worker, &object).await;
-            runtime.block_on(rate(objects.clone(), AT_ONCE, ask))
+            let ask = |request| worker.process(request, BUDGET);
+            let one = async |object: Object| bare::accepted(&ask, &object).await;
+            runtime.block_on(rate(objects.clone(), AT_ONCE, one))
         },
         || {
             let read = async |object: Object| {

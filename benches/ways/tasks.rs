@@ -23,7 +23,8 @@ use url::Url;
 use crate::{
     Scale, rate,
     rounds::{Paired, paired},
-    system::{ACCOUNT, System, bound},
+    system::System,
+    wiring::{ACCOUNT, bound},
 };
 
 const QUEUE: &str = "projects/p/locations/europe-west1/queues/objects";

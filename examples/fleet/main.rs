@@ -12,6 +12,9 @@
     reason = "no figure of the model comes near 2^52, and none is negative"
 )]
 
+#[allow(dead_code, reason = "the bench uses the rest of it")]
+#[path = "../../benches/poll/bare.rs"]
+mod bare;
 #[allow(dead_code, reason = "the poller uses the rest of it")]
 #[path = "../../services/poller/src/dispatch/breaker/mod.rs"]
 mod breaker;
@@ -35,6 +38,10 @@ mod steps;
 mod tests;
 mod timeline;
 mod triggers;
+#[path = "../../benches/poll/waiting.rs"]
+mod waiting;
+#[path = "../../benches/poll/wiring.rs"]
+mod wiring;
 
 fn main() {
     if !real::main() {

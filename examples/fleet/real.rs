@@ -9,62 +9,41 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     ops::RangeInclusive,
     process::{Child, Command, Stdio},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use brigade::poller::Dependencies;
-use brigade_client::{
-    PollerClient, WorkerClient,
-    answer::Answer,
-    identity::{Cached, MetadataServer, TokenSource, origin},
-};
-use brigade_emulator::{Emulator, identity::ISSUER};
-use brigade_poller::{lease::Process, settings::PollerArgs};
-use brigade_proto::v1::{self, PollRequest, ProcessRequest, poll_response::Event};
+use brigade_client::{PollerClient, WorkerClient};
+use brigade_poller::lease::Process;
+use brigade_proto::v1::{PollRequest, poll_response::Event};
 use brigade_runtime::{
-    guard::{GuardSettings, Mode},
     service::Service,
-    settings::{Problems, from_flags},
     telemetry::{self, Format},
 };
-use brigade_storage::{
-    Bucket, ListRequest, Object, Store as _,
-    gcs::{GcsSettings, GcsStore},
-};
-use brigade_worker::{Job, Outcome, ProcessError, Processor, settings::WorkerSettings};
+use brigade_storage::{Bucket, ListRequest, Store as _};
+use brigade_worker::settings::WorkerSettings;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
+    bare::accepted,
     facts::SECOND,
     fleet::run,
     outcome::seconds,
     scenario::{Dispatch, Scenario, Size},
     timeline::Micros,
+    waiting::Waiting,
+    wiring::{BUCKET, bound, emulator, guard, identity, lay, poller_settings, store},
 };
 
 /// How far the model may be off, and up to how many in flight it is judged: it knows no cores, and with more in flight three
 /// processes use up those of a small machine.
 const BOUND: RangeInclusive<f64> = 0.7..=1.4;
 const JUDGED: usize = 4;
-const BUCKET: &str = "data";
-const ACCOUNT: &str = "services@bench.iam.gserviceaccount.com";
 const WORK: Duration = Duration::from_millis(20);
 const OBJECTS: usize = 2_000;
 const ROLE: &str = "--role";
-
-struct Waiting;
-
-impl Processor for Waiting {
-    type Error = ProcessError;
-
-    async fn process(&self, _: &Job) -> Result<Outcome, ProcessError> {
-        tokio::time::sleep(WORK).await;
-        Ok(Outcome::default())
-    }
-}
 
 /// A process of a role; it ends with this.
 struct Role(Child, Url);
@@ -99,54 +78,26 @@ pub(crate) fn main() -> bool {
     true
 }
 
-fn guard(emulator: &Url, service: &Url) -> GuardSettings {
-    GuardSettings {
-        mode: Mode::Verify,
-        audiences: vec![origin(service)],
-        allowed_callers: vec![ACCOUNT.to_owned()],
-        rights: Vec::new(),
-        issuers: vec![ISSUER.to_owned()],
-        jwks_url: emulator.join("oauth2/v3/certs").unwrap(),
-    }
-}
-
-async fn store(emulator: &Url) -> Arc<GcsStore> {
-    Arc::new(GcsStore::connect(GcsSettings::emulator(origin(emulator))).await.unwrap())
-}
-
-fn identity(emulator: &Url) -> Arc<dyn TokenSource> {
-    Arc::new(Cached::new(MetadataServer::new(Some(emulator.authority()))))
-}
-
 /// A free port, which the parent process is told.
-async fn bound() -> (TcpListener, Url) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+async fn told() -> (TcpListener, Url) {
+    let (listener, url) = bound().await;
     println!("{url}");
     std::io::stdout().flush().unwrap();
-    (listener, url.parse().unwrap())
+    (listener, url)
 }
 
 async fn worker(emulator: &Url) {
-    let (listener, url) = bound().await;
+    let (listener, url) = told().await;
     let settings = WorkerSettings { concurrency: Some(1_000), ..WorkerSettings::default() };
-    let routes = brigade_worker::routes(Waiting, store(emulator).await, &settings);
+    let routes = brigade_worker::routes(Waiting(WORK), store(emulator).await, &settings);
     let service = Service::new("brigade.v1.WorkerService", guard(emulator, &url));
     let service = service.routes(async { Ok(routes) });
     service.serve(listener, CancellationToken::new()).await.unwrap();
 }
 
 async fn poller(emulator: &Url, worker: &str, in_flight: &str) {
-    let (listener, url) = bound().await;
-    let flags = [
-        format!("--inbox=gs://{BUCKET}/incoming/"),
-        format!("--worker-url={worker}"),
-        format!("--concurrency={in_flight}"),
-    ];
-    let args: PollerArgs = from_flags(&flags.each_ref().map(String::as_str)).unwrap();
-    let mut problems = Problems::default();
-    let settings = args.resolve(&mut problems);
-    let settings = problems.into_settings(settings).unwrap();
+    let (listener, url) = told().await;
+    let settings = poller_settings(&worker.parse().unwrap(), in_flight.parse().unwrap());
     let dependencies = Dependencies {
         store: store(emulator).await,
         identity: identity(emulator),
@@ -170,9 +121,7 @@ fn start(role: &str, emulator: &Url, rest: &[&str]) -> Role {
 }
 
 async fn compare() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let builder = Emulator::builder().memory().bucket(BUCKET).service_account(ACCOUNT);
-    let emulator = builder.start(listener).await.unwrap();
+    let emulator = emulator().await;
     let url = emulator.url();
     let (bucket, identity) = (store(&url).await.bucket(BUCKET), identity(&url));
     let worker = start("worker", &url, &[]);
@@ -205,16 +154,6 @@ async fn compare() {
     assert!(is_met, "the model is off by more than {BOUND:?}");
 }
 
-fn lay(emulator: &Emulator, objects: usize) {
-    let storage = emulator.storage();
-    for object in storage.list("").unwrap() {
-        storage.remove(&object.name).unwrap();
-    }
-    for n in 0..objects {
-        storage.put(&format!("incoming/device-{n:08}/night.csv"), "day,reaction_ms\n").unwrap();
-    }
-}
-
 /// What each call takes by itself.
 async fn calibrated(bucket: &dyn Bucket, worker: &WorkerClient) -> Scenario {
     let request =
@@ -224,10 +163,11 @@ async fn calibrated(bucket: &dyn Bucket, worker: &WorkerClient) -> Scenario {
     let began = Instant::now();
     let objects = bucket.list(&request).await.unwrap().objects;
     let list = micros(began.elapsed());
-    ask(worker, &objects[0]).await;
+    let ask = |request| worker.process(request, Duration::from_secs(60));
+    accepted(&ask, &objects[0]).await;
     let began = Instant::now();
     for object in &objects[..50] {
-        ask(worker, object).await;
+        accepted(&ask, object).await;
     }
     let call = micros(began.elapsed() / 50).saturating_sub(micros(WORK));
     let began = Instant::now();
@@ -253,24 +193,6 @@ async fn calibrated(bucket: &dyn Bucket, worker: &WorkerClient) -> Scenario {
         call,
         ..Scenario::new(Dispatch::Sweep { every: 60 * SECOND, relist: None }, 0.0)
     }
-}
-
-async fn ask(worker: &WorkerClient, object: &Object) {
-    let object = v1::Object {
-        bucket: object.bucket.clone(),
-        name: object.name.clone(),
-        generation: object.generation,
-        size: object.size.cast_signed(),
-        ..v1::Object::default()
-    };
-    let request = ProcessRequest {
-        idempotency_key: object.idempotency_key(),
-        attempt: 1,
-        object: Some(object),
-        inbox: format!("gs://{BUCKET}/incoming/"),
-    };
-    let answer = worker.process(request, Duration::from_secs(60)).await;
-    assert!(matches!(answer, Answer::Worker(_)), "{answer:?}");
 }
 
 fn micros(time: Duration) -> Micros {
