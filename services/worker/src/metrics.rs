@@ -54,7 +54,7 @@ pub(crate) fn observe(slots: &Arc<Semaphore>, most: usize) {
     gauge(
         "brigade.program.memory",
         "By",
-        "Memory of the processes of a persistent program, as read after their last jobs",
+        "Memory of the processes of a persistent program, as last read",
         memory,
     );
 }

@@ -65,7 +65,7 @@ async fn a_process_has_jobs_with_spans_and_is_counted_when_it_is_replaced() {
     let worker = TestWorker::new(PersistentProcessor::start(&exec, &persistent));
     let accepted = within(remote(TRACEPARENT), worker.process("a", "x")).await.unwrap();
     within(remote(TRACEPARENT), worker.process("b", "fail")).await.unwrap_err();
-    // The memory is read between two jobs.
+    // The second process is the one that has memory now.
     for name in ["c", "d"] {
         within(remote(TRACEPARENT), worker.process(name, "x")).await.unwrap();
     }

@@ -1,4 +1,4 @@
-//! The memory of a process: told after each job, and watched during one.
+//! The memory of a process: read when it is ready, watched during a job, and told after one.
 
 use std::{future::pending, time::Duration};
 
@@ -35,9 +35,11 @@ impl MemoryLimit {
 
     /// Fails when a process has too much before its first job.
     pub(super) async fn check_ready(self, process: Pid) -> Result<(), Failure> {
-        let Some(limit) = self.0 else { return Ok(()) };
-        match read(process).await {
-            Some(size) if size > limit => {
+        if self.0.is_none() && !metrics::wants_memory(process) {
+            return Ok(());
+        }
+        match (self.0, read(process).await) {
+            (Some(limit), Some(size)) if size > limit => {
                 let (size, limit) = (ByteSize(size), ByteSize(limit));
                 Err(Failure::fixed(format!(
                     "it has {size} before its first object; BRIGADE_MAX_MEMORY (--max-memory) is {limit}; fix: raise it"
