@@ -41,15 +41,8 @@ fn waiting(directory: &Path) -> String {
 async fn end_in_flight(google: &Google, process: &Process, directory: &Path) {
     in_flight(google).await;
     process.terminate();
-    logs(process, "shutting down").await;
+    process.says("shutting down").await;
     fs::write(directory.join("go"), "").unwrap();
-}
-
-/// Waits until it has written this.
-async fn logs(process: &Process, words: &str) {
-    while !process.log().contains(words) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 /// Waits until it ends, which it does without an error.
@@ -180,7 +173,7 @@ async fn a_worker_that_is_told_twice_ends_at_once_and_leaves_no_program_behind()
     let (_, ()) = tokio::join!(google.poll(address), async {
         groups(&said, 1).await;
         worker.terminate();
-        logs(&worker, "signal again to exit now").await;
+        worker.says("signal again to exit now").await;
         worker.terminate();
         let (status, log) = worker.ended().await;
         assert_eq!(status.code(), Some(130), "{log}");

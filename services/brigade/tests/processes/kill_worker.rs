@@ -47,9 +47,7 @@ async fn what_a_killed_worker_leaves_in_the_temporary_directory_is_removed_at_th
     killed.kill();
     assert!(left.exists());
     let (next, _) = google.worker_in(WAIT, temp.path()).await;
-    while !next.log().contains("were killed") {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    next.says("were killed").await;
     assert_eq!(directories(temp.path()), [old]);
 }
 

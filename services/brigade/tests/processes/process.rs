@@ -5,8 +5,8 @@ use std::{
     net::SocketAddr,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
-    thread,
-    time::Duration,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use tokio::sync::oneshot;
@@ -18,6 +18,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Process {
     child: Child,
     log: Arc<Mutex<String>>,
+    /// Writes the log, until the process has ended.
+    reader: JoinHandle<()>,
 }
 
 impl Process {
@@ -47,7 +49,7 @@ impl Process {
         let log = Arc::new(Mutex::new(String::new()));
         let lines = log.clone();
         // A thread, because it reads for as long as the process writes.
-        thread::spawn(move || {
+        let reader = thread::spawn(move || {
             let mut ready = Some(ready);
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 if let Some(found) = found(&line)
@@ -60,7 +62,7 @@ impl Process {
                 lines.push('\n');
             }
         });
-        let process = Self { child, log };
+        let process = Self { child, log, reader };
         let Ok(found) = wait.await else {
             panic!("{arguments:?} did not start: {}", process.log());
         };
@@ -113,12 +115,26 @@ impl Process {
         assert!(sent.unwrap().success());
     }
 
-    /// Waits for its end.
+    /// Waits for its end. All that it wrote is in the log then, unless a program of it still holds its output.
     pub(crate) async fn ended(mut self) -> (ExitStatus, String) {
-        loop {
+        let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
-                return (status, self.log());
+                break status;
             }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        let ended = Instant::now();
+        while !self.reader.is_finished() && ended.elapsed() < Duration::from_secs(5) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        (status, self.log())
+    }
+
+    /// Waits until it has written this. What it writes is read a moment after what it answers.
+    pub(crate) async fn says(&self, words: &str) {
+        let began = Instant::now();
+        while !self.log().contains(words) {
+            assert!(began.elapsed() < PATIENCE, "no {words:?} in {}", self.log());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -135,7 +151,7 @@ impl Process {
         self.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
-    /// What it wrote.
+    /// What was read of its output so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }

@@ -1,6 +1,6 @@
 //! The end of the worker.
 
-use std::{fs, time::Duration};
+use std::fs;
 
 use serde_json::json;
 
@@ -12,9 +12,7 @@ async fn a_worker_that_is_told_to_end_answers_its_job_and_lets_the_program_end()
     let (answer, ()) = tokio::join!(worker.process("wait"), async {
         worker.noted("begun").await;
         worker.process.terminate();
-        while !worker.process.log().contains("shutting down") {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        worker.process.says("shutting down").await;
         worker.go();
     });
     assert_eq!(answer.status, 200, "{answer:?}");

@@ -84,10 +84,15 @@ impl Worker {
         self.call(name, content, &json!({})).await.unwrap()
     }
 
-    /// The same with this metadata in the request.
+    /// The same with this metadata in the request. While no process is ready it is asked again, as the poller does.
     async fn call(&self, name: &str, content: &str, metadata: &Value) -> reqwest::Result<Answer> {
-        let answer = self.request(name, content, metadata).send().await?;
-        Ok(Answer { status: answer.status().as_u16(), body: answer.json().await? })
+        loop {
+            let answer = self.request(name, content, metadata).send().await?;
+            let answer = Answer { status: answer.status().as_u16(), body: answer.json().await? };
+            if answer.status != 429 || !answer.error().contains("still starting") {
+                return Ok(answer);
+            }
+        }
     }
 
     fn request(&self, name: &str, content: &str, metadata: &Value) -> RequestBuilder {

@@ -107,6 +107,6 @@ async fn a_program_that_cannot_start_stops_the_poll_and_moves_no_file() {
     let (poller, address) = google.poller_with(at, &[]).await;
     let answer = google.poll(address).await.unwrap();
     assert_ne!(answer.reason(), "END_REASON_COMPLETE", "{answer:?}");
-    assert!(poller.log().contains("no module named numpy"), "{}", poller.log());
+    poller.says("no module named numpy").await;
     assert_eq!(google.names("data", "in/").len(), 20);
 }

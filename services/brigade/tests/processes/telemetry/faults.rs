@@ -86,7 +86,7 @@ async fn a_collector_that_refuses_costs_a_poll_nothing_and_gets_what_comes_when_
         run.collector.until(|| !run.collector.metrics("brigade.polls").is_empty()).await;
         let polls = run.collector.metrics("brigade.polls");
         assert_eq!(polls, ["poller: brigade.polls end=COMPLETE 3"], "no count is lost");
-        assert!(run.poller.log().contains("the collector takes metrics again"));
+        run.poller.says("the collector takes metrics again").await;
         run.upload();
         assert_eq!(run.poll("01").await.status(), 200);
         run.collector.until(|| !run.spans("POST /poll").is_empty()).await;
@@ -123,8 +123,7 @@ async fn an_endless_answer_of_a_collector_is_cut_and_its_redirect_is_not_followe
     tokio::spawn(async { axum::serve(listener, routes).await });
     let run = Run::start_at(other, &endpoint, "http", TRACED, &[]).await;
     polls_work(&run).await;
-    let log = || run.poller.log();
-    run.collector.until(|| log().contains(FAILS)).await;
+    run.poller.says(FAILS).await;
     assert!(run.collector.metrics("").is_empty());
     let peak = run.poller.peak_memory();
     assert!(peak < 150_000_000, "{peak}");
@@ -163,8 +162,7 @@ async fn a_collector_over_tls_is_trusted_by_the_certificates_of_the_machine_alon
         polls_work(&run).await;
         run.collector.until(|| !run.spans("run program").is_empty()).await;
         assert!(!run.spans("run program").is_empty(), "{}", run.worker.log());
-        run.collector.until(|| run.poller.log().contains(FAILS)).await;
-        assert!(run.poller.log().contains(FAILS));
+        run.poller.says(FAILS).await;
         assert!(run.spans("poll").is_empty());
     }
 }

@@ -84,7 +84,8 @@ async fn an_endpoint_that_is_no_url_is_a_warning_and_the_service_works() {
         let (poller, address) = google.poller_with(at, &wrong).await;
         assert_eq!(poll(&google, address).await.status(), 200);
         assert!(google.names(BUCKET, "in/").is_empty());
-        let log = poller.log();
+        poller.terminate();
+        let (_, log) = poller.ended().await;
         for signal in ["no traces are exported", "no metrics are exported"] {
             assert_eq!(log.matches(signal).count(), 1, "{endpoint}: {log}");
         }

@@ -70,7 +70,7 @@ async fn is_one_trace(protocol: &str, server: &str) {
         assert_eq!(run.spans(name)[0].kind(), kind, "{name}");
     }
     objects_are_named(&run);
-    programs_and_log_lines_name_the_trace(&run);
+    programs_and_log_lines_name_the_trace(&run).await;
     let tokens = run.collector.spans().into_iter().filter(|(_, span)| span.name == "fetch token");
     assert_eq!(tokens.count(), 1, "the poller has a token before its first call");
 }
@@ -96,17 +96,19 @@ fn objects_are_named(run: &Run) {
 }
 
 /// The program was given its own span, and the lines of both services about an object can be joined.
-fn programs_and_log_lines_name_the_trace(run: &Run) {
+async fn programs_and_log_lines_name_the_trace(run: &Run) {
     let spans = run.spans("run program").into_iter();
     let expected: BTreeSet<_> = spans
         .map(|span| u64::from_be_bytes(span.span_id.try_into().unwrap()))
         .map(|id| format!("in 00-{TRACE}-{id:016x}-01"))
         .collect();
     let of_program = |line: &serde_json::Value| line["stream"] == "stdout";
-    let lines = run.worker.lines().into_iter().filter(of_program);
-    let said: BTreeSet<_> =
-        lines.map(|line| line["message"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(said, expected);
+    let said = || {
+        let lines = run.worker.lines().into_iter().filter(of_program);
+        lines.map(|line| line["message"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
+    };
+    run.collector.until(|| said() == expected).await;
+    assert_eq!(said(), expected);
     for (process, message, count) in [
         (&run.poller, "poll started", 1),
         (&run.poller, "object settled", 3),
@@ -114,8 +116,12 @@ fn programs_and_log_lines_name_the_trace(run: &Run) {
         (&run.worker, "processed", 2),
         (&run.worker, "not processed", 1),
     ] {
-        let lines = process.lines();
-        let lines: Vec<_> = lines.iter().filter(|line| line["message"] == message).collect();
+        let lines = || {
+            let lines = process.lines().into_iter();
+            lines.filter(|line| line["message"] == message).collect::<Vec<_>>()
+        };
+        run.collector.until(|| lines().len() == count).await;
+        let lines = lines();
         assert_eq!(lines.len(), count, "{message}");
         for line in lines {
             let trace = line["logging.googleapis.com/trace"].as_str().unwrap_or_default();
