@@ -59,8 +59,9 @@ pub(super) struct Passes<'a> {
     /// How many pages it had.
     pages: u32,
     last_news: Instant,
-    /// When the pass began.
+    /// When the pass began, and when its last page was requested.
     began: Instant,
+    asked: Instant,
     position: Option<String>,
 }
 
@@ -80,6 +81,7 @@ impl<'a> Passes<'a> {
             pages: 0,
             last_news: Instant::now(),
             began: Instant::now(),
+            asked: Instant::now(),
             position: None,
         };
         match objects {
@@ -108,6 +110,7 @@ impl<'a> Passes<'a> {
         self.oldest = (!is_by_name).then(Oldest::default);
         self.pause = None;
         self.began = Instant::now();
+        self.asked = self.began;
         self.number += 1;
         self.found = 0;
         self.pages = 0;
@@ -123,6 +126,7 @@ impl<'a> Passes<'a> {
             match listing.next().await {
                 Some(Ok(listed)) => {
                     self.pages = listed.page;
+                    self.asked = listed.asked;
                     self.position = Some(listed.object.name.clone());
                     return Next::Object(listed);
                 }
@@ -183,13 +187,14 @@ impl<'a> Passes<'a> {
         self.is_inbox
     }
 
-    /// Waits before the next pass.
+    /// Waits before the next pass. The time since the last page was requested counts: what was uploaded after that waits already.
     pub(super) fn pause(&mut self) {
         let quiet = self.last_news.elapsed();
         let grown = if quiet < QUIET { Duration::ZERO } else { (quiet / 30).min(MAX_PAUSE) };
         // The time of the pass itself counts: what matters is a page a second at most.
         let least = (PAUSE_PER_PAGE * self.pages.max(1)).saturating_sub(self.began.elapsed());
-        let pause = self.run.instance.config.relist.max(grown).max(least);
+        let pause = self.run.instance.config.relist.max(grown);
+        let pause = pause.saturating_sub(self.asked.elapsed()).max(least);
         self.pause = Some(Box::pin(sleep(pause)));
     }
 

@@ -43,6 +43,18 @@ async fn a_new_file_is_asked_about_within_the_pause_while_a_slow_one_is_in_fligh
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_pause_counts_from_the_last_page_not_from_its_last_file() {
+    let world = world_with(slow([("a", 5), ("b", 5), ("c", 5)]), "in/", |config| {
+        config.budgets.concurrency = 2;
+    });
+    world.upload(&["a", "b", "c"]);
+    let began = Instant::now();
+    tokio::join!(world.poll(relist()), upload_after(&world, 1, "new"));
+    let asked = second(&world.asked_at(began), "new");
+    assert!((5.0..5.5).contains(&asked), "its place was free with that of c: {asked}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_relist_there_is_one_pass() {
     let world = world(slow([("slow", 45)])).with(&["slow"]);
     let (ended, ()) =
