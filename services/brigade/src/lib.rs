@@ -22,11 +22,14 @@ pub mod worker;
 
 pub use brigade_runtime::service::{AuthConfig, Service};
 
-use std::{io::Write as _, time::Duration};
+use std::{
+    io::{self, Write as _},
+    time::Duration,
+};
 
 use brigade_runtime::exit::{Exit, Failure};
 use clap::CommandFactory as _;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     cli::{Cli, Command},
@@ -39,17 +42,30 @@ const TASKS_GRACE: Duration = Duration::from_millis(500);
 
 /// Runs one command to its end. When it fails, prints the reason on stderr.
 pub fn run(cli: Cli) -> Exit {
-    run_to_end(dispatch(cli.command))
+    run_to_end(runtime(&cli.command), dispatch(cli.command))
+}
+
+/// The poller waits for others nearly always, and one core moves more objects than a bucket may write. On one thread no task
+/// has to wake another thread, and what is written to a connection at one time goes out at once.
+fn runtime(command: &Command) -> io::Result<Runtime> {
+    let mut builder = match command {
+        Command::Poller(_) => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    builder.enable_all().build()
 }
 
 /// A failure is printed before the wait for tasks, as soon as it is known.
-fn run_to_end(command: impl Future<Output = Result<Exit, Failure>>) -> Exit {
+fn run_to_end(
+    runtime: io::Result<Runtime>,
+    command: impl Future<Output = Result<Exit, Failure>>,
+) -> Exit {
     let print_failure = |failure: Failure| {
         // When stderr is closed there is no place to report it.
         let _ = writeln!(std::io::stderr(), "{failure}");
         failure.exit
     };
-    let runtime = match Runtime::new() {
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
             return print_failure(Failure::unavailable(format!("cannot start: {error}"), ""));
@@ -92,7 +108,7 @@ mod tests {
     fn a_thread_that_waits_does_not_keep_a_command_from_ending() {
         let (go_on, waiting) = mpsc::channel::<()>();
         let (begun, begins) = mpsc::channel();
-        let exit = run_to_end(async move {
+        let exit = run_to_end(Runtime::new(), async move {
             tokio::task::spawn_blocking(move || {
                 let _ = begun.send(());
                 waiting.recv_timeout(Duration::from_mins(1))

@@ -33,7 +33,6 @@ async fn a_collector_that_hangs_costs_a_poll_no_more_than_a_moment() {
             ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "600000"),
-            ("TOKIO_WORKER_THREADS", "1"),
         ];
         let (poller, address) = google.poller_with(at, &more).await;
         let began = Instant::now();
