@@ -42,7 +42,7 @@ struct Shared {
 /// An object that the worker has now.
 #[derive(Debug)]
 pub(crate) struct Call {
-    pub(crate) object: Object,
+    pub(crate) object: Arc<Object>,
     pub(crate) attempts: u32,
     pub(crate) began: Instant,
 }
@@ -84,9 +84,9 @@ impl Default for Activity {
 
 impl Activity {
     /// The worker gets an object now, after so many attempts.
-    pub(crate) fn begin_call(&self, object: &Object, attempts: u32) -> InFlightCall {
+    pub(crate) fn begin_call(&self, object: Arc<Object>, attempts: u32) -> InFlightCall {
         let key = (object.name.clone(), object.generation);
-        let call = Arc::new(Call { object: object.clone(), attempts, began: Instant::now() });
+        let call = Arc::new(Call { object, attempts, began: Instant::now() });
         lock(&self.shared.calls).insert(key.clone(), call.clone());
         if self.is_watched() {
             // It is no error that the last watcher has just gone.

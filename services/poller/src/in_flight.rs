@@ -16,7 +16,7 @@ use tokio::{sync::watch, time::Instant};
 use crate::retry::{MOVE_RETRY_MAX, MOVE_RETRY_MIN};
 
 /// An object generation of the inbox's bucket.
-type Key = (String, i64);
+type Key = (Arc<str>, i64);
 
 /// Objects of each kind that are remembered at least: several times a page of a listing. Twice as many are at most.
 const REMEMBERED: usize = 4_096;
@@ -70,7 +70,7 @@ pub(crate) struct Follower<T>(watch::Receiver<Option<T>>);
 
 impl<T> InFlight<T> {
     pub(crate) fn join(&self, name: &str, generation: i64) -> Join<T> {
-        let key = (name.to_owned(), generation);
+        let key = (Arc::from(name), generation);
         match self.lock().at_work.entry(key.clone()) {
             Entry::Occupied(taken) => Join::Follower(Follower(taken.get().clone())),
             Entry::Vacant(free) => {

@@ -82,7 +82,7 @@ pub(crate) async fn process_object(
                 let task_instance = instance.clone();
                 let task = async move {
                     let plan = Plan::for_named(&task_instance.config, &trigger, arrived)?;
-                    run(task_instance, &object, slot, plan, leader).await
+                    run(task_instance, &Arc::new(object), slot, plan, leader).await
                 };
                 // A caller that goes away leaves no object half settled.
                 let task = instance.running.spawn(carried(task.instrument(span)));
@@ -183,7 +183,7 @@ fn not_now(instance: &Instance, object: &Object) -> Option<ObjectResult> {
 
 async fn run(
     instance: Arc<Instance>,
-    object: &Object,
+    object: &Arc<Object>,
     slot: Slot,
     plan: Plan,
     leader: Leader<SharedResult>,

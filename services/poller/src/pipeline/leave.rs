@@ -1,6 +1,6 @@
 //! What is written on an object that stays for now.
 
-use std::{borrow::Cow, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use brigade_storage::{Error, Metadata, Object};
 use jiff::{SignedDuration, Timestamp};
@@ -26,7 +26,7 @@ impl ObjectPipeline<'_> {
     /// Leaves the object for a later poll.
     pub(super) async fn leave(
         self,
-        subject: &mut Subject<'_>,
+        subject: &mut Subject,
         retry: &Retry,
         pause: Duration,
         code: Option<i32>,
@@ -40,10 +40,7 @@ impl ObjectPipeline<'_> {
     }
 
     /// Leaves an object about which the worker could not be asked.
-    pub(super) fn leave_without_turn(
-        subject: &Subject<'_>,
-        why: NoTurn,
-    ) -> Result<Outcome, PollError> {
+    pub(super) fn leave_without_turn(subject: &Subject, why: NoTurn) -> Result<Outcome, PollError> {
         let retry = |after, why: &str| {
             let retry = Retry { after, blame: Blame::Poll, why: why.to_owned() };
             let mut outcome = subject.left(&retry);
@@ -65,7 +62,7 @@ impl ObjectPipeline<'_> {
     /// Writes an attempt on its object, and when the next one is due. Whether the object is still there.
     pub(super) async fn record_attempt(
         self,
-        subject: &mut Subject<'_>,
+        subject: &mut Subject,
         retry: &Retry,
         pause: Duration,
     ) -> Result<bool, PollError> {
@@ -81,7 +78,7 @@ impl ObjectPipeline<'_> {
     /// The object's call was lost: notes it, and asks again after all others, or in a later poll.
     pub(super) async fn lost(
         self,
-        subject: &mut Subject<'_>,
+        subject: &mut Subject,
         why: &str,
         was_alone: bool,
         slot: Slot,
@@ -100,7 +97,7 @@ impl ObjectPipeline<'_> {
         let due = often.filter(|_| subject.losses.is_full());
         let attempts = subject.attempts.attempts();
         let mark = mark::lost(&subject.object, why, attempts, &subject.losses, due);
-        let remember = |subject: &Subject<'_>| {
+        let remember = |subject: &Subject| {
             let losses = subject.losses.clone();
             self.instance.dispatcher.remember_losses(&subject.key, losses);
         };
@@ -122,15 +119,15 @@ impl ObjectPipeline<'_> {
     /// Writes a mark on the object; `otherwise` when storage does not take it. Whether the object is still there.
     async fn record(
         self,
-        subject: &mut Subject<'_>,
+        subject: &mut Subject,
         mark: &Metadata,
-        otherwise: impl FnOnce(&Subject<'_>),
+        otherwise: impl FnOnce(&Subject),
     ) -> Result<bool, PollError> {
         let marked: Result<Option<Object>, Error> =
             self.instance.settler.record(&subject.object, mark).await;
         match marked {
             Ok(Some(marked)) => {
-                subject.object = Cow::Owned(marked);
+                subject.object = Arc::new(marked);
                 Ok(true)
             }
             Ok(None) => Ok(false),
@@ -145,7 +142,7 @@ impl ObjectPipeline<'_> {
     }
 }
 
-fn log(subject: &Subject<'_>, was_alone: bool) {
+fn log(subject: &Subject, was_alone: bool) {
     let object = subject.object.uri();
     let (generation, losses) = (subject.object.generation, subject.losses.to_string());
     if was_alone {

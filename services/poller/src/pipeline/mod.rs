@@ -7,6 +7,8 @@ mod process;
 mod subject;
 mod turn;
 
+use std::sync::Arc;
+
 use brigade_proto::v1::Settlement;
 use brigade_storage::{Error, Object};
 use brigade_telemetry::Span;
@@ -60,7 +62,7 @@ impl<'a> ObjectPipeline<'a> {
     /// Runs the object, and gives the result to its followers.
     pub(crate) async fn run_tracked(
         self,
-        object: Object,
+        object: Arc<Object>,
         leader: Leader<SharedResult>,
         slot: Slot,
     ) -> Finished {
@@ -75,14 +77,14 @@ impl<'a> ObjectPipeline<'a> {
         finished
     }
 
-    pub(crate) async fn run(self, object: &Object, slot: Slot) -> Finished {
+    pub(crate) async fn run(self, object: &Arc<Object>, slot: Slot) -> Finished {
         let running = ObjectSpan::begin(self.run, object);
         let settled = running.span.around(self.settle(object, slot)).await;
         running.end(object, settled)
     }
 
     /// This instance has settled the object before, and the listing may be older than that.
-    async fn settle_if_live(self, object: &Object, slot: Slot) -> Result<Outcome, PollError> {
+    async fn settle_if_live(self, object: &Arc<Object>, slot: Slot) -> Result<Outcome, PollError> {
         match self.instance.settler.live(&object.name).await {
             Ok(Some(live)) if live.generation == object.generation => {
                 self.settle(object, slot).await
@@ -96,7 +98,7 @@ impl<'a> ObjectPipeline<'a> {
         }
     }
 
-    async fn settle(self, object: &Object, slot: Slot) -> Result<Outcome, PollError> {
+    async fn settle(self, object: &Arc<Object>, slot: Slot) -> Result<Outcome, PollError> {
         if self.run.plan.dry_run {
             return Ok(Outcome::new(object, Settlement::Planned));
         }

@@ -1,6 +1,6 @@
 //! Asks the worker about one object until there is a verdict, or the object is left for a later poll.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use brigade_client::answer::Answer;
 use brigade_proto::v1::Settlement;
@@ -41,7 +41,7 @@ struct Answered {
 impl<'a> ObjectPipeline<'a> {
     pub(super) async fn process(
         self,
-        object: &Object,
+        object: &Arc<Object>,
         mut slot: Slot,
     ) -> Result<Outcome, PollError> {
         let key = (object.name.clone(), object.generation);
@@ -49,7 +49,7 @@ impl<'a> ObjectPipeline<'a> {
         let mut subject = Subject {
             attempts: AttemptPolicy::for_object(object, &self.instance.config.budgets),
             losses: remembered.unwrap_or_else(|| mark::losses(object)),
-            object: Cow::Borrowed(object),
+            object: object.clone(),
             key,
         };
         loop {
@@ -68,7 +68,7 @@ impl<'a> ObjectPipeline<'a> {
     }
 
     /// Nothing when the poll's time is up, or when the service shuts down before there is an answer.
-    async fn ask(self, subject: &Subject<'_>, sent: Sent<'a>) -> Option<Answered> {
+    async fn ask(self, subject: &Subject, sent: Sent<'a>) -> Option<Answered> {
         let Sent { mut turn, was_healthy, alone_for, .. } = sent;
         let time = self.run.plan.call_time();
         if time.is_zero() || self.run.is_too_late(true) {
@@ -77,7 +77,8 @@ impl<'a> ObjectPipeline<'a> {
         let dispatcher = &self.instance.dispatcher;
         let inbox = &self.instance.config.inbox;
         let request = request(inbox, &subject.object, subject.attempts.next_attempt());
-        let _call = self.instance.activity.begin_call(&subject.object, subject.attempts.attempts());
+        let (object, attempts) = (subject.object.clone(), subject.attempts.attempts());
+        let _call = self.instance.activity.begin_call(object, attempts);
         let span = spans::attempt(subject.attempts.next_attempt());
         let began = Instant::now();
         let answer = tokio::select! {
@@ -143,7 +144,7 @@ impl<'a> ObjectPipeline<'a> {
 
     async fn follow(
         self,
-        subject: &mut Subject<'_>,
+        subject: &mut Subject,
         answered: Answered,
         slot: Slot,
     ) -> Result<Step, PollError> {
@@ -181,7 +182,7 @@ impl<'a> ObjectPipeline<'a> {
     /// Counts the attempt if it is one, and asks again when its pause is over.
     async fn again(
         self,
-        subject: &mut Subject<'_>,
+        subject: &mut Subject,
         retry: &Retry,
         had_full_time: bool,
         code: Option<i32>,
@@ -233,7 +234,7 @@ impl<'a> ObjectPipeline<'a> {
 
     pub(super) async fn fail(
         self,
-        subject: &Subject<'_>,
+        subject: &Subject,
         failure: &Failure,
         attempts: u32,
         code: Option<i32>,

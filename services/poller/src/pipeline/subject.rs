@@ -1,6 +1,6 @@
 //! One object while the worker is asked about it.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use brigade_proto::v1::Settlement;
 use brigade_storage::Object;
@@ -11,9 +11,9 @@ use crate::{
 };
 
 /// The object, and what is known of it.
-pub(super) struct Subject<'o> {
+pub(super) struct Subject {
     /// With the metageneration that our own marks gave it.
-    pub(super) object: Cow<'o, Object>,
+    pub(super) object: Arc<Object>,
     pub(super) key: Key,
     pub(super) attempts: AttemptPolicy,
     pub(super) losses: Losses,
@@ -28,7 +28,7 @@ pub(super) enum Step {
 
 // === impl Subject ===
 
-impl Subject<'_> {
+impl Subject {
     /// The outcome of an object that stays for now.
     pub(super) fn left(&self, retry: &Retry) -> Outcome {
         Outcome::new(&self.object, Settlement::Retry).because(&retry.why)

@@ -32,7 +32,7 @@ impl<'a> ObjectPipeline<'a> {
     /// Waits for the object's turn, in a slot.
     pub(super) async fn turn(
         self,
-        subject: &Subject<'_>,
+        subject: &Subject,
         slot: Slot,
     ) -> Result<(Sent<'a>, Slot), NoTurn> {
         let isolation = subject.losses.isolation();

@@ -1,6 +1,6 @@
 //! The loop of a poll: keeps objects in flight until the listing or a budget ends.
 
-use std::pin::pin;
+use std::{pin::pin, sync::Arc};
 
 use brigade_proto::v1::{EndReason, Filter};
 use brigade_storage::Object;
@@ -93,7 +93,7 @@ pub(super) async fn run_loop(
                 if let Some((object, leader)) = poll.take_listed(next)
                     && let Some(slot) = free_slot.take()
                 {
-                    in_flight.push(pipeline.run_tracked(object, leader, slot));
+                    in_flight.push(pipeline.run_tracked(Arc::new(object), leader, slot));
                 }
             }
             // Others may hold all slots, the listener be behind, or the listing hang, for longer than this poll has.
