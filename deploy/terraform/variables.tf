@@ -230,7 +230,7 @@ variable "internal" {
 }
 
 variable "poller" {
-  description = "The poller's size. It scales to zero when min is 0. concurrency is the number of calls that one instance takes at once, files_in_flight when null."
+  description = "The poller's size. It scales to zero when min is 0. concurrency is the number of calls that one instance takes at once, files_in_flight when null. The poller runs on one thread: more cpu than 1 is only for memory over 4Gi."
   type = object({
     min         = optional(number, 0)
     max         = optional(number, 3)
