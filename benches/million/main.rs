@@ -116,7 +116,8 @@ fn measure(name: &str, objects: u64) {
         let (bucket, is_over) = (bucket.clone(), is_over.clone());
         move || watch(&bucket, &is_over)
     });
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+    // As the service has it.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let began = cpu();
     runtime.block_on(work::run(name, &bucket));
     let took = cpu() - began;

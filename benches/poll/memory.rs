@@ -32,7 +32,8 @@ pub(crate) fn asked_for() -> Option<u64> {
     arguments.next()?;
     let work = arguments.next().unwrap();
     let objects = arguments.next().unwrap().parse().unwrap();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+    // As the service has it.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     if work == "replayed" {
         let before = peak();
         runtime.block_on(replay(objects));
