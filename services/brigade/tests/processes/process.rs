@@ -151,6 +151,13 @@ impl Process {
         self.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
+    /// Its port for metrics, which its log names before the port of the service.
+    pub(crate) fn metrics_url(&self) -> String {
+        let lines = self.lines().into_iter();
+        let mut addresses = lines.filter_map(|line| Some(line["metrics"].as_str()?.to_owned()));
+        format!("http://{}/metrics", addresses.next().unwrap())
+    }
+
     /// What was read of its output so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()

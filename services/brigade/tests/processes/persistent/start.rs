@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use tokio::net::TcpListener;
 
 use super::Worker;
@@ -32,10 +31,7 @@ async fn the_first_start_of_a_persistent_program_is_counted() {
         ("GCE_METADATA_HOST", metadata.as_str()),
     ];
     let (worker, _) = serve("worker", google.emulator.env(), &variables).await;
-    let log = worker.log();
-    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let mut addresses = lines.filter_map(|line| Some(line["metrics"].as_str()?.to_owned()));
-    let url = format!("http://{}/metrics", addresses.next().unwrap());
+    let url = worker.metrics_url();
     let (began, mut text) = (Instant::now(), String::new());
     while !text.contains("brigade_program_starts_total") && began.elapsed() < PATIENCE {
         tokio::time::sleep(Duration::from_millis(50)).await;

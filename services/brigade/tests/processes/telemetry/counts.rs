@@ -1,7 +1,5 @@
 //! What the metrics of both services say of a run.
 
-use std::time::Duration;
-
 use super::{
     SAMPLED, poll_of,
     run::{Run, TRACED},
@@ -114,11 +112,9 @@ async fn a_call_whose_worker_dies_is_a_loss_and_an_attempt() {
     let Run { google, collector, mut worker, address, .. } = run;
     google.emulator.storage().put("in/a.csv", "x").unwrap();
     let mut poll = Box::pin(poll_of(&google, address, SAMPLED));
-    while !worker.log().contains("\"begun\"") {
-        tokio::select! {
-            answer = &mut poll => panic!("{answer:?}"),
-            () = tokio::time::sleep(Duration::from_millis(5)) => {}
-        }
+    tokio::select! {
+        answer = &mut poll => panic!("{answer:?}"),
+        () = worker.says("\"begun\"") => {}
     }
     let in_flight = || {
         let calls = collector.metrics("brigade.calls.in_flight");

@@ -10,10 +10,7 @@ mod trace;
 use std::net::SocketAddr;
 
 use self::collector::Collector;
-use crate::{
-    google::{BUCKET, CALLER, Google, PICKY, POLLER_AUDIENCE},
-    process::Process,
-};
+use crate::google::{BUCKET, CALLER, Google, PICKY, POLLER_AUDIENCE};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const SAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -31,13 +28,6 @@ async fn poll_of(google: &Google, poller: SocketAddr, traceparent: &str) -> reqw
     let request = reqwest::Client::new().post(format!("http://{poller}/poll")).bearer_auth(token);
     let request = request.header("traceparent", traceparent);
     request.send().await.unwrap()
-}
-
-/// The port for metrics, from the log.
-fn metrics_url(poller: &Process) -> String {
-    let lines = poller.lines().into_iter();
-    let mut addresses = lines.filter_map(|line| Some(line["metrics"].as_str()?.to_owned()));
-    format!("http://{}/metrics", addresses.next().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,9 +48,9 @@ async fn a_trace_goes_from_the_poll_to_the_collector_before_the_answer_and_metri
     let is_there = || collector.spans().iter().any(|(_, span)| span.name == "POST /poll");
     collector.until(is_there).await;
     assert!(is_there(), "{}", poller.log());
-    let text = reqwest::get(metrics_url(&poller)).await.unwrap().text().await.unwrap();
+    let text = reqwest::get(poller.metrics_url()).await.unwrap().text().await.unwrap();
     assert!(text.contains("http_server_request_duration_seconds_count{"), "{text}");
-    let foreign = reqwest::Client::new().get(metrics_url(&poller)).header("host", "evil.example");
+    let foreign = reqwest::Client::new().get(poller.metrics_url()).header("host", "evil.example");
     assert_eq!(foreign.send().await.unwrap().status(), 403);
     let own = reqwest::get(format!("http://{address}/metrics")).await.unwrap();
     assert_eq!(own.status(), 401, "the service's own port asks for a token");

@@ -6,10 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::{
-    metrics_url,
-    run::{Run, TRACED},
-};
+use super::run::{Run, TRACED};
 use crate::process::Process;
 
 /// One family: its type, and the names of its samples' labels.
@@ -102,7 +99,7 @@ fn promtool_is_content(text: &str) {
 }
 
 async fn scraped(process: &Process) -> String {
-    let response = reqwest::get(metrics_url(process)).await.unwrap();
+    let response = reqwest::get(process.metrics_url()).await.unwrap();
     assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4");
     response.text().await.unwrap()
 }
